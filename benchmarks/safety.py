@@ -39,7 +39,7 @@ underlying: SPY
 entry: {window: {from: "09:35", to: "15:00"}, max_open: 5}
 legs:
   expiry: {dte: {nearest: 90}}
-  if_held: allow
+  on_conflict: allow
   short_put: {sell: put, strike: {delta: DELTA}}
 order: {start: natural, wait: 60s, tries: 1, then: cancel}
 exits:

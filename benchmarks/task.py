@@ -84,7 +84,7 @@ entry:
 
 legs:
   expiry: {{dte: 0}}
-  if_held: allow
+  on_conflict: allow
   short_call: {{sell: call, strike: {{delta: {task.delta:g}}}}}
   long_call:  {{buy: call,  strike: {{above: short_call, by: {wing}}}}}
   short_put:  {{sell: put,  strike: {{delta: {task.delta:g}}}}}

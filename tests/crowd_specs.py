@@ -63,11 +63,11 @@ def _strikes(chance: Random, symbol: str) -> list[str]:
     """Return two ways to choose strikes, which all bots share, so that many come to the same."""
     unit, multiple = (1.0, 25) if symbol == "SPX" else (0.1, 5)
     found = (
-        f"otm: {unit * chance.choice((10, 20, 30)):g} pts, multiple_of: {multiple}",
+        f"otm: {unit * chance.choice((10, 20, 30)):g} pts, round_to: {multiple}",
         f"otm: {unit * chance.choice((10, 20, 30, 40)):g} pts",
         f"delta: {chance.choice((0.1, 0.2, 0.3))}",
         "at: spot",
-        f"at: spot, multiple_of: {multiple}",
+        f"at: spot, round_to: {multiple}",
     )
     return chance.sample(found, 2)
 
@@ -102,7 +102,7 @@ def _bot(chance: Random, name: str, kind: str, symbol: str, strikes: list[str], 
             *_entry(chance, [each for each in names if each != name]),
             "legs:",
             f"  expiry: {{dte: {'{at_least: 0}' if kind == 'universe' else 0}}}",
-            f"  if_held: {chance.choice(('allow', 'allow', 'skip', 'shift'))}",
+            f"  on_conflict: {chance.choice(('allow', 'allow', 'skip', 'shift'))}",
             *block,
             f"order: {order}",
             "exits:",

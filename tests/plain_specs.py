@@ -10,7 +10,7 @@ underlying: SPY
 entry: {at: "10:00"}
 legs:
   expiry: {dte: 0}
-  short_put: {sell: put, strike: {at: spot, multiple_of: 5}}
+  short_put: {sell: put, strike: {at: spot, round_to: 5}}
 order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
 exits:
   - at_expiry: settle
@@ -49,7 +49,7 @@ def random_spec(seed: int, name: str = "plain", dte: int = 0) -> str:
             *(_opportunities(Random(seed)) if dte else _looks(Random(seed), entry[0])),
             "legs:",
             f"  expiry: {{dte: {dte}}}",
-            f"  if_held: {chance.choice(('allow', 'skip'))}",
+            f"  on_conflict: {chance.choice(('allow', 'skip'))}",
             *legs,
             *_require(chance, price),
             f"order: {_order(chance, 'cancel')}",
@@ -65,7 +65,7 @@ def random_spec(seed: int, name: str = "plain", dte: int = 0) -> str:
 def alike_specs(seed: int, count: int) -> list[str]:
     """Return specs that differ in numbers alone, whose strikes are chosen by delta; the same for the same seed."""
     text = re.sub(r"strike: \{(otm|expected_move|at): [^}]*\}", "strike: {delta: 0.15}", random_spec(seed))
-    text = re.sub(r", (within|multiple_of|at_least_from_spot): [0-9.]+( pts)?|, until: \"[0-9:]+\"", "", text)
+    text = re.sub(r", (within|round_to|min_otm_distance): [0-9.]+( pts)?|, until: \"[0-9:]+\"", "", text)
     return [text, *(_varied(text, Random(1_000 * seed + number)) for number in range(1, count))]
 
 
@@ -195,9 +195,9 @@ def _strike(chance: Random) -> str:
     else:
         selector = "at: spot"
     if chance.random() < 0.15:
-        selector += f", multiple_of: {chance.choice((10, 25))}"
+        selector += f", round_to: {chance.choice((10, 25))}"
     if chance.random() < 0.1:
-        selector += f", at_least_from_spot: {chance.choice((15, 30))} pts"
+        selector += f", min_otm_distance: {chance.choice((15, 30))} pts"
     return f"{{{selector}}}"
 
 

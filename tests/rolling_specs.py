@@ -28,7 +28,7 @@ def rolling_spec(seed: int, name: str = "rolling") -> str:
             *(["  per_day: 2", "  again: {after: [filled], wait: 3m}"] if chance.random() < 0.4 else []),
             "legs:",
             f"  expiry: {{dte: {dte if dte < 7 else '{nearest: 7}'}}}",
-            f"  if_held: {chance.choice(('allow', 'skip'))}",
+            f"  on_conflict: {chance.choice(('allow', 'skip'))}",
             *(f"  {leg}" for side in sides for leg in _legs(chance, side, unit * 3, is_winged=is_winged)),
             f"order: {_order(chance, 'cancel')}",
             "exits:",

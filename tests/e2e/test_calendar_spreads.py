@@ -19,9 +19,9 @@ underlying: SPX
 quantity: 2
 entry: {window: {from: "10:00", to: "15:00"}, max_open: 4}
 legs:
-  front_put:  {sell: put,  expiry: {dte: 0}, strike: {delta: 0.30, prefer_multiple_of: 25}}
+  front_put:  {sell: put,  expiry: {dte: 0}, strike: {delta: 0.30, prefer_round_to: 25}}
   back_put:   {buy: put,   expiry: {dte: {at_least: 1}}, strike: {at: front_put}}
-  front_call: {sell: call, expiry: {dte: 0}, strike: {delta: 0.30, prefer_multiple_of: 25}}
+  front_call: {sell: call, expiry: {dte: 0}, strike: {delta: 0.30, prefer_round_to: 25}}
   back_call:  {buy: call,  expiry: {dte: {at_least: 1}}, strike: {at: front_call}}
 order: {start: mid, step: 0.10, wait: 10s, tries: 8, then: cancel}
 exits:

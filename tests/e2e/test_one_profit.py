@@ -48,8 +48,8 @@ underlyings: [SPX, SPY]
 entry: {window: {from: "09:35", to: "10:00"}, per_day: 1}
 legs:
   expiry: {dte: 0}
-  long_spx: {buy: call, of: SPX, strike: {at: spot, multiple_of: 5}}
-  short_spy: {sell: call, of: SPY, ratio: 10, strike: {at: spot, multiple_of: 1}}
+  long_spx: {buy: call, of: SPX, strike: {at: spot, round_to: 5}}
+  short_spy: {sell: call, of: SPY, ratio: 10, strike: {at: spot, round_to: 1}}
   require:
     - credit: {at_least: $400, at: natural}
 order: {leg_by_leg: [long_spx, short_spy], start: natural, wait: 30s, tries: 3, then: unwind}

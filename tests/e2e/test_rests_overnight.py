@@ -134,7 +134,7 @@ def test_a_broker_that_compares_the_legs_of_combos_refuses_nothing(tmp_path: Pat
 
     async def body(gateway: RunningGateway, store: Path, spec: Path) -> None:
         later = tmp_path / "later.yaml"
-        later.write_text(text.replace("legs:\n", "legs:\n  if_held: allow\n", 1), encoding="utf-8")
+        later.write_text(text.replace("legs:\n", "legs:\n  on_conflict: allow\n", 1), encoding="utf-8")
         desk = load_desk([str(spec), str(later)], {}, None)
         options = RunOptions(store=store, logs=None, sessions=None, install="")
         world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)

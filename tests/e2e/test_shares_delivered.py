@@ -24,7 +24,7 @@ quantity: {overwrite: {between: [0%, 100%]}}
 entry: {at: "12:00"}
 legs:
   expiry: {dte: 0}
-  short_call: {sell: call, strike: {at: spot, multiple_of: 1}}
+  short_call: {sell: call, strike: {at: spot, round_to: 1}}
 order: {start: mid, step: 0.01, wait: 10s, tries: 8, then: cancel}
 exits:
   - at_expiry: settle
@@ -42,7 +42,7 @@ entry: {at: "12:00"}
 legs:
   expiry: {dte: 0}
   stock: {buy: shares}
-  short_call: {sell: call, strike: {at: spot, multiple_of: 1}}
+  short_call: {sell: call, strike: {at: spot, round_to: 1}}
 order: {start: mid, step: 0.01, wait: 10s, tries: 8, then: cancel}
 exits:
   - sessions_in_trade: {at_least: 9}

@@ -36,7 +36,7 @@ quantity: 2
 entry: {at: "12:00"}
 legs:
   expiry: {dte: 0}
-  short_put: {sell: put, strike: {at: spot, multiple_of: 5}}
+  short_put: {sell: put, strike: {at: spot, round_to: 5}}
   long_put: {buy: put, strike: {below: short_put, by: 100 pts}}
 order: {start: mid, step: 0.05, wait: 10s, tries: 12, then: cancel}
 exits:
@@ -53,7 +53,7 @@ entry: {at: "12:00"}
 legs:
   expiry: {dte: 0}
   stock: {buy: shares}
-  short_call: {sell: call, strike: {at: spot, multiple_of: 1}}
+  short_call: {sell: call, strike: {at: spot, round_to: 1}}
 order: {start: mid, step: 0.01, wait: 10s, tries: 8, then: cancel}
 exits:
   - sessions_in_trade: {at_least: 9}

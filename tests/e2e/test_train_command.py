@@ -35,7 +35,7 @@ legs:
   short_put: {sell: put, strike: {delta: 0.30}}
   long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
 REQUIRE
-  if_held: allow
+  on_conflict: allow
 order: {start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}
 exits:
   - {time_in_trade: {at_least: 30m}, name: left}

@@ -22,7 +22,7 @@ from tests.safeguards.swap import swapped
 
 GUARDED = [each.name for each in SCENARIOS].index("protective orders are placed")
 LIMIT = 10.0
-"""`max_unprotected` of its spec, in seconds."""
+"""`max_time_without_stop` of its spec, in seconds."""
 AWAY = 4
 """Seconds until the next engine is started."""
 

@@ -412,7 +412,7 @@ class Guarded(OnePosition):
     closing = (*CLOSING, Purpose.PROTECT)
 
     def text(self) -> str:
-        risk = "{max_loss_per_trade: $9000, protect: {cost: 4x credit}, max_unprotected: 10s}"
+        risk = "{max_loss_per_trade: $9000, protect: {cost: 4x credit}, max_time_without_stop: 10s}"
         return text_of(entry='{at: "10:00"}', quantity="3", risk=risk)
 
     def window(self) -> tuple[str, str]:

@@ -44,9 +44,9 @@ TOLD = ("enter", "exit", "halt", "armed")
 def text_of(seed: int) -> str:
     """Return the text of a random bot; others may hold what it trades, the other way round too."""
     text = (calm_spec, random_spec, lambda n: random_spec(n, dte=1))[seed % 3](seed)
-    if "if_held" not in text:
-        return text.replace("legs:\n", "legs:\n  if_held: allow\n", 1)
-    return text.replace("if_held: skip", "if_held: allow")
+    if "on_conflict" not in text:
+        return text.replace("legs:\n", "legs:\n  on_conflict: allow\n", 1)
+    return text.replace("on_conflict: skip", "on_conflict: allow")
 
 
 def some(count: int) -> list[int]:

@@ -270,7 +270,7 @@ underlying: SPY
 entry: {window: {from: "10:02", to: "10:22"}, per_day: 1, max_open: 2, again: {after: [unfilled], wait: 0s}}
 legs:
   expiry: {dte: 0}
-  long_call: {buy: call, strike: {at: spot, multiple_of: 5}}
+  long_call: {buy: call, strike: {at: spot, round_to: 5}}
 order: {start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}
 exits: [{time: "15:45"}]
 risk: {max_loss_per_trade: $20000}

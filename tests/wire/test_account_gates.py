@@ -44,7 +44,7 @@ halt:
 """
 SPREAD = """
   expiry: {dte: 0}
-  if_held: allow
+  on_conflict: allow
   short_put: {sell: put, strike: {delta: 0.10}}
   long_put: {buy: put, strike: {below: short_put, by: WIDTH pts}}
 """

@@ -220,7 +220,7 @@ def test_what_a_universe_requires_and_what_halts_are_judged_too(tmp_path: Path) 
     assert not any("unknown" in text for text in universe)
 
 
-COSTS_NOTHING = "nothing can be chosen: short_call: not_below is not known: the account holds no SPY shares"
+COSTS_NOTHING = "nothing can be chosen: short_call: min_strike is not known: the account holds no SPY shares"
 """Of the wheel's calls, that are sold at no strike under what the shares have cost: this account has none."""
 
 

@@ -95,7 +95,7 @@ def _rules(plan: Plan) -> Iterator[Rule]:
     for structure in plan.structures_of_all():
         yield from structure.require
         for planned in structure.exits:
-            yield from (*planned.armed_by, *(() if planned.rule is None else (planned.rule,)))
+            yield from (*planned.activate_when, *(() if planned.rule is None else (planned.rule,)))
 
 
 # --- Does anything look ahead? The data after a drawn instant is garbled, and all that was recorded until then must

@@ -398,7 +398,7 @@ class _Watch:
 
     def _limit(self, position: Position) -> timedelta:
         bot = self._aftermath.governing(position, self._desk)
-        limit = None if bot is None else bot.of(position).plan.risk.max_unprotected
+        limit = None if bot is None else bot.of(position).plan.risk.max_time_without_stop
         return CLOSED_AFTER if limit is None else timedelta(seconds=limit)
 
     def _look(self, at: datetime) -> None:
@@ -413,7 +413,7 @@ class _Watch:
 
     def _is_bare(self, position: Position, at: datetime) -> bool:
         bot = self._aftermath.governing(position, self._desk)
-        is_each = bot is not None and bot.of(position).plan.risk.max_unprotected is not None
+        is_each = bot is not None and bot.of(position).plan.risk.max_time_without_stop is not None
         lost = without_cover(position)
         if not (is_each or lost):
             return False

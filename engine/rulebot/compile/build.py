@@ -121,7 +121,7 @@ def _closed_by(leg: LegPlan, apart: Sequence[set[str]], *, by_expiry: bool) -> t
 
 
 def _is_whole(planned: ExitPlan) -> bool:
-    return not planned.legs and planned.part is None and planned.roll is None and not planned.armed_by
+    return not planned.legs and planned.part is None and planned.roll is None and not planned.activate_when
 
 
 def _goes_by_the_day(planned: ExitPlan, ending: _Ending) -> bool:
@@ -213,7 +213,7 @@ def _what_parts(spec: Spec, exits: Sequence[ExitPlan], names: tuple[str, str]) -
     return ("exits",), f"no 'time' or 'dte' exit closes '{names[1]}' with '{names[0]}'"
 
 
-# --- `protect` and `max_unprotected`: what may stand at the broker behind the exits that the engine watches
+# --- `protect` and `max_time_without_stop`: what may stand at the broker behind the exits that the engine watches
 
 
 def protection_problems(spec: Spec) -> Iterator[Problem]:
@@ -222,11 +222,11 @@ def protection_problems(spec: Spec) -> Iterator[Problem]:
     sold = [leg.name for leg in spec.legs.legs if leg.side is Side.SELL]
     if risk.protect is not None:
         yield from _protect_problems(spec, sold, risk.protect)
-    if risk.max_unprotected is None:
+    if risk.max_time_without_stop is None:
         return
-    where = (*risk.path, "max_unprotected")
-    if risk.max_unprotected <= 0:
-        yield Problem("RB250", where, "'max_unprotected' is longer than 0 s")
+    where = (*risk.path, "max_time_without_stop")
+    if risk.max_time_without_stop <= 0:
+        yield Problem("RB250", where, "'max_time_without_stop' is longer than 0 s")
     elif not sold:
         yield Problem("RB226", where, "nothing is sold: no short leg could stand without protection")
     elif risk.protect is None and not any(_is_resting_stop(spec)):
@@ -524,7 +524,7 @@ def _plan(
 ) -> Plan:
     legs = in_groups(leg_plans(spec), exits)
     exits = exits_in_groups(exits, legs)
-    leaving = (rule for each in exits for rule in (each.rule, *each.armed_by) if rule is not None)
+    leaving = (rule for each in exits for rule in (each.rule, *each.activate_when) if rule is not None)
     rules = (*when, *require, *halt_when, *limits, *leaving)
     rolls = [each.roll for each in exits if each.roll is not None]
     needs = needs_of(rules, legs, spec.legs.nearest, edges_read(legs))
@@ -540,7 +540,7 @@ def _plan(
         expiry=spec.legs.nearest,
         legs=legs,
         require=require,
-        if_held=spec.legs.if_held,
+        on_conflict=spec.legs.on_conflict,
         order=spec.order,
         exits=exits,
         risk=RiskPlan(
@@ -555,7 +555,7 @@ def _plan(
             undefined_risk=spec.risk.undefined_risk,
             delayed_data=spec.risk.delayed_data,
             protect=protect_plan(spec),
-            max_unprotected=spec.risk.max_unprotected,
+            max_time_without_stop=spec.risk.max_time_without_stop,
         ),
         lifecycle=sound(LIFECYCLE),
         needs=needs_together((needs, *map(_needs_of_roll, rolls))) if rolls else needs,

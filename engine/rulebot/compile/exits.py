@@ -60,7 +60,7 @@ def _why_no_ending(rule: Exit) -> str:
 
 def _needs_no_data(rule: Exit) -> bool:
     closes_all = rule.close_part in (None, 1) and not rule.close_legs
-    return _acts_without_data(rule) and closes_all and all(map(_is_clock, rule.armed_by))
+    return _acts_without_data(rule) and closes_all and all(map(_is_clock, rule.activate_when))
 
 
 def _acts_without_data(rule: Exit) -> bool:
@@ -119,9 +119,9 @@ def _unrestable(rule: Exit) -> Iterator[Problem]:
     if isinstance(test, MeasureTest) and "of" in test.arguments:
         message = f"{rests}, and what rests is of all that is held"
         yield Problem("RB220", (*rule.path, "resting"), message, "take away 'of', or 'resting'", on_key=True)
-    if rule.armed_by:
+    if rule.activate_when:
         message = f"{rests} from the first fill on, and cannot be armed later"
-        yield Problem("RB220", (*rule.path, "armed_by"), message, watched, on_key=True)
+        yield Problem("RB220", (*rule.path, "activate_when"), message, watched, on_key=True)
 
 
 def _has_no_price(rule: Exit) -> str:
@@ -168,7 +168,7 @@ def _alone_otherwise(spec: Spec) -> Iterator[Problem]:
 
 def _of_exits(spec: Spec) -> tuple[Condition, ...]:
     """Return the conditions of exits, and those that arm them."""
-    judged = ((rule.condition, *rule.armed_by) for rule in spec.exits)
+    judged = ((rule.condition, *rule.activate_when) for rule in spec.exits)
     return tuple(each for conditions in judged for each in conditions if each is not None)
 
 
@@ -257,7 +257,7 @@ def _exit_plan(
     rule: Exit, written: Exit, spec: Spec, scope: Scope, default: Order
 ) -> tuple[ExitPlan | None, list[Problem]]:
     compiled, problems = (None, []) if rule.condition is None else rule_of(rule.condition, scope)
-    armed_by, more = rules_of(rule.armed_by, scope)
+    activate_when, more = rules_of(rule.activate_when, scope)
     problems = [*problems, *more]
     if (compiled is None and rule.condition is not None) or more:
         return None, problems
@@ -282,7 +282,7 @@ def _exit_plan(
         legs=legs,
         part=None if rule.close_part == 1 else rule.close_part,
         repeat=rule.repeat,
-        armed_by=armed_by,
+        activate_when=activate_when,
         roll=roll,
         any_price=rule.any_price,
     )

@@ -100,7 +100,7 @@ class Rule:
 class LegPlan:
     """One leg, in order of resolution. `sign` is +1 bought, -1 sold; `ratio` counts contracts, of shares each one.
 
-    expiry: its own, else that of the structure, as for shares. not_below, not_above: the edges of its strike.
+    expiry: its own, else that of the structure, as for shares. min_strike, max_strike: the edges of its strike.
     group: the first leg of those that close together with it, "" where all do (`compile/apart.py`).
     """
 
@@ -112,8 +112,8 @@ class LegPlan:
     ratio: int
     expiry: Expiry
     strike: Strike
-    not_below: Number | None = None
-    not_above: Number | None = None
+    min_strike: Number | None = None
+    max_strike: Number | None = None
     group: str = ""
     path: Path
 
@@ -183,8 +183,8 @@ class ExitPlan:
     A target or stop has `basis` (profit, loss, give_back, cost or value) and what it is compared with in `compares`,
     from which its price follows; None where that is no price. `legs`: those it closes, () is all. `part`: of the
     structures open, None is all of them; once a position, or with `repeat` each time its rule is true anew.
-    `armed_by`: it is judged only from the moment on at which all of these were true. `roll`: what it opens with what
-    it closes. `any_price`: a target that closes at any price once it was true.
+    `activate_when`: it is judged only from the moment on at which all of these were true. `roll`: what it opens with
+    what it closes. `any_price`: a target that closes at any price once it was true.
     """
 
     name: str
@@ -201,7 +201,7 @@ class ExitPlan:
     legs: tuple[str, ...] = ()
     part: Decimal | None = None
     repeat: bool = False
-    armed_by: tuple[Rule, ...] = ()
+    activate_when: tuple[Rule, ...] = ()
     roll: RollPlan | None = None
     any_price: bool = False
 
@@ -258,7 +258,7 @@ class DayBounds:
 class RiskPlan:
     """Limits in dollars, what must hold with an entry included, the conditions that halt the bot, and its protection.
 
-    max_unprotected in seconds. delayed_data: it may trade on quotes that the broker sends late.
+    max_time_without_stop in seconds. delayed_data: it may trade on quotes that the broker sends late.
     """
 
     max_loss_per_trade: Decimal | None
@@ -268,7 +268,7 @@ class RiskPlan:
     delayed_data: bool = False
     require: tuple[Rule, ...] = ()
     protect: ProtectPlan | None = None
-    max_unprotected: float | None = None
+    max_time_without_stop: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,7 +388,7 @@ class Plan:
     expiry: Expiry
     legs: tuple[LegPlan, ...]
     require: tuple[Rule, ...]
-    if_held: IfHeld
+    on_conflict: IfHeld
     order: Order
     exits: tuple[ExitPlan, ...]
     risk: RiskPlan

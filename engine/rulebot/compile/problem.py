@@ -76,7 +76,7 @@ CODES = {
     "RB338": "A rolling exit that is also true of the new position.",
     "RB339": "An exit whose parts judge different legs, without `close`.",
     "RB340": "A price between two ticks.",
-    "RB341": "A `max_unprotected` shorter than the spec's orders take.",
+    "RB341": "A `max_time_without_stop` shorter than the spec's orders take.",
     "RB342": "Legs sent one by one, the short before its cover.",
     "RB343": "An exit that acts without quotes, with an order that needs them.",
     "RB344": "A dollar target or stop smaller than the position's usual price changes.",

@@ -145,13 +145,13 @@ def ends_no_earlier(expiry: Expiry, other: Expiry) -> bool:
 
 # --- What a strike may not pass
 
-NAMES = ("not_below", "not_above")
+NAMES = ("min_strike", "max_strike")
 _OWED = "as in 5900, strike(LEG), or a measure of the underlying's level such as spot"
 
 
 def legs_named_by(strike: Strike) -> tuple[str, ...]:
     """Return the legs whose strikes the edges name."""
-    edges = (strike.not_below, strike.not_above)
+    edges = (strike.min_strike, strike.max_strike)
     return tuple(edge.leg for edge in edges if isinstance(edge, StrikeOf))
 
 
@@ -167,7 +167,7 @@ def strike_bounds_of(leg: Leg, symbol: str, spec: Spec) -> Mapping[str, Number]:
 
 def edges_read(legs: Iterable[LegPlan]) -> tuple[Number, ...]:
     """Return the measures that edges of these legs name: data that the bot needs besides its rules."""
-    edges = (edge for leg in legs for edge in (leg.not_below, leg.not_above))
+    edges = (edge for leg in legs for edge in (leg.min_strike, leg.max_strike))
     return tuple(edge for edge in edges if isinstance(edge, Call) and edge.measure != "strike")
 
 
@@ -178,10 +178,10 @@ def edge_problems(leg: Leg, symbol: str, spec: Spec) -> Iterator[Problem]:
     except Fault as fault:
         yield fault.problem
         return
-    low, high = found.get("not_below"), found.get("not_above")
+    low, high = found.get("min_strike"), found.get("max_strike")
     if isinstance(low, Constant) and isinstance(high, Constant) and low.value > high.value:
         message = f"no strike is at least {low.value:g} and at most {high.value:g}"
-        yield Problem("RB230", (*leg.strike.path, "not_above"), message, "the lower one is 'not_below'")
+        yield Problem("RB230", (*leg.strike.path, "max_strike"), message, "the lower one is 'min_strike'")
 
 
 def _number(edge: Amount | StrikeOf | object, symbol: str, spec: Spec, path: Path) -> Number:
@@ -247,9 +247,9 @@ def side_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
 
 def modifier_problems(strike: Strike) -> Iterator[Problem]:
     """Yield modifiers that are not positive, and a `round` that the selector leaves nothing to."""
-    for name in ("multiple_of", "prefer_multiple_of", "at_least_from_spot", "within"):
+    for name in ("round_to", "prefer_round_to", "min_otm_distance", "within"):
         value: Decimal | None = getattr(strike, name)
-        if value is not None and (value < 0 or (value == 0 and name.endswith("multiple_of"))):
+        if value is not None and (value < 0 or (value == 0 and name.endswith("round_to"))):
             yield Problem("RB230", (*strike.path, name), f"'{name}' is positive, is {value:f}")
     if strike.round is not StrikeRounding.NEAREST and (
         strike.bound is not Bound.NEAREST or strike.by is StrikeBy.AT_LEG

@@ -46,7 +46,7 @@ def place_of(leg: Leg, group: list[Leg]) -> tuple[Leg, Decimal]:
 
 def keeps_its_width(strike: Strike) -> bool:
     """Say whether the text alone tells how far the strike stands from the one it counts from."""
-    return strike.by not in REFERRING or not (strike.widths or strike.not_below or strike.not_above)
+    return strike.by not in REFERRING or not (strike.widths or strike.min_strike or strike.max_strike)
 
 
 def ends_of(group: list[Leg]) -> Ends | None:
@@ -344,8 +344,8 @@ def _leg_plan(leg: Leg, spec: Spec) -> LegPlan:
         ratio=leg.ratio * LOT if leg.is_shares else leg.ratio,
         expiry=expiry,
         strike=leg.strike,
-        not_below=edges.get("not_below"),
-        not_above=edges.get("not_above"),
+        min_strike=edges.get("min_strike"),
+        max_strike=edges.get("max_strike"),
         path=leg.path,
     )
 
@@ -395,7 +395,7 @@ def _are_outdone(cheap: list[Leg], dear: list[Leg], group: list[Leg]) -> bool:
 
 def _is_asked_alike(one: Strike, other: Strike) -> bool:
     """Say whether two strikes are chosen by the same rule, with no edge that moves one of them."""
-    edges = (one.not_below, one.not_above, other.not_below, other.not_above)
+    edges = (one.min_strike, one.max_strike, other.min_strike, other.max_strike)
     is_same = (one.by, one.bound, one.is_percent) == (other.by, other.bound, other.is_percent)
     return is_same and all(edge is None for edge in edges)
 
@@ -408,7 +408,7 @@ def _is_further(leg: Leg, near: Leg, group: list[Leg]) -> bool:
     one, other = root.strike, other_root.strike
     if shift or other_shift or one.target is None or other.target is None or not _is_asked_alike(one, other):
         return False
-    if (other.at_least_from_spot or 0) > (one.at_least_from_spot or 0):  # it may be moved past the other
+    if (other.min_otm_distance or 0) > (one.min_otm_distance or 0):  # it may be moved past the other
         return False
     if one.by in (StrikeBy.DELTA, StrikeBy.PREMIUM):
         return one.target < other.target

@@ -42,7 +42,7 @@ def end_of_day(spec: Spec, session: Session) -> DayTime | None:
 def _is_sure(rule: Exit, spec: Spec) -> bool:
     """Say whether an exit, once its condition is true, leaves nothing of the legs that it closes."""
     count = spec.quantity if spec.overwrite is None and spec.growth is None else None
-    return rule.enabled and rule.roll is None and not rule.armed_by and is_all(rule.close_part, count)
+    return rule.enabled and rule.roll is None and not rule.activate_when and is_all(rule.close_part, count)
 
 
 def _closes(rule: Exit, leg: str, spec: Spec) -> bool:

@@ -26,7 +26,7 @@ PRICE_LEVELS = tuple(
     for name, measure in VOCABULARY.items()
     if measure.likeness is Likeness.PRICE and Place.FILTER in measure.places
 )
-"""Measures that are a price of an underlying: what a strike may be held against (`not_below`, `not_above`)."""
+"""Measures that are a price of an underlying: what a strike may be held against (`min_strike`, `max_strike`)."""
 
 INDICES = tuple(measure.index for measure in VOCABULARY.values() if measure.index)
 """Levels that are read beside the underlyings."""

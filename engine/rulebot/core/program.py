@@ -434,7 +434,7 @@ def _compiled(plan: Plan, pool: ValuePool) -> CompiledBot:
         require=tuple(compiled(rule) for rule in plan.require),
         priced=tuple(compiled(part) for rule in plan.require for part in judged_by_price(rule)),
         exits=tuple(None if planned.rule is None else compiled(planned.rule) for planned in plan.exits),
-        arming=tuple(tuple(compiled(rule) for rule in planned.armed_by) for planned in plan.exits),
+        arming=tuple(tuple(compiled(rule) for rule in planned.activate_when) for planned in plan.exits),
         halts=tuple(compiled(rule) for rule in plan.risk.halt_when),
         risk=tuple(compiled(rule) for rule in plan.risk.require),
         expected_move=pool.made("move", lambda: compile_expected_move(plan), plan.underlyings, context),
@@ -459,7 +459,7 @@ def _rolling(plan: Plan, roll: RollPlan) -> CompiledRoll:
 
 
 def _trailing(plan: Plan) -> tuple[Trailing, ...]:
-    rules = (rule for planned in plan.exits for rule in (planned.rule, *planned.armed_by) if rule is not None)
+    rules = (rule for planned in plan.exits for rule in (planned.rule, *planned.activate_when) if rule is not None)
     calls = dict.fromkeys(call for rule in rules for call in calls_of(rule.test) if call.measure == "give_back")
     context = context_of(plan)
     return tuple(Trailing(call, bind(replace(call, measure="profit"), context)) for call in calls)
@@ -467,7 +467,7 @@ def _trailing(plan: Plan) -> tuple[Trailing, ...]:
 
 def _spells(plan: Plan) -> tuple[float, ...]:
     """Return the times in trade that its exits, and what arms them, compare with, sorted."""
-    rules = (rule for planned in plan.exits for rule in (planned.rule, *planned.armed_by) if rule is not None)
+    rules = (rule for planned in plan.exits for rule in (planned.rule, *planned.activate_when) if rule is not None)
     return tuple(sorted({seconds for rule in rules for seconds in _times_in_trade(rule.test)}))
 
 
@@ -501,7 +501,7 @@ def _sharing(plan: Plan, pool: ValuePool) -> Plan:
 def closing_times(planned: ExitPlan) -> list[DayTime]:
     """Return the time of day at which an exit surely closes something for good, none where it may not."""
     test = None if planned.rule is None else planned.rule.test
-    return _times(test) if isinstance(test, Holds) and planned.roll is None and not planned.armed_by else []
+    return _times(test) if isinstance(test, Holds) and planned.roll is None and not planned.activate_when else []
 
 
 def _comes_by_clock(test: Truth, since: datetime, close: datetime) -> bool:

@@ -56,7 +56,7 @@ class StrikeEstimator:
     @property
     def stands_alone(self) -> bool:
         """Whether the guess is the same in every structure that has this leg and this expiry."""
-        return self.leg.strike.by in _ALONE and self.leg.not_below is None and self.leg.not_above is None
+        return self.leg.strike.by in _ALONE and self.leg.min_strike is None and self.leg.max_strike is None
 
     @property
     def out(self) -> int:
@@ -89,14 +89,14 @@ def _guessed(about: StrikeEstimator) -> StrikeEstimate | None:
     if found is None:
         return None
     leg, strike, is_valued = about.leg, about.leg.strike, about.leg.strike.by in VALUED
-    taken = found  # what `multiple_of` makes of a level is what legs that count from this one count from
-    if strike.multiple_of is not None and not is_valued:
+    taken = found  # what `round_to` makes of a level is what legs that count from this one count from
+    if strike.round_to is not None and not is_valued:
         taken = _on_grid(about, taken, side_of(strike))
-    if strike.prefer_multiple_of is not None:
-        taken = _preferred(about, strike.prefer_multiple_of, taken)
-    if strike.at_least_from_spot is not None:
-        taken = _pushed_out(about, strike.at_least_from_spot, taken)
-    if leg.not_below is not None or leg.not_above is not None:
+    if strike.prefer_round_to is not None:
+        taken = _preferred(about, strike.prefer_round_to, taken)
+    if strike.min_otm_distance is not None:
+        taken = _pushed_out(about, strike.min_otm_distance, taken)
+    if leg.min_strike is not None or leg.max_strike is not None:
         taken = _edged(about, taken)
     return StrikeEstimate(found if is_valued else taken, taken)
 
@@ -268,7 +268,7 @@ def _along(about: StrikeEstimator, values: Sequence[tuple[Decimal, float]], targ
     A few steps past the last one known where the target lies beyond.
     """
     strike = about.leg.strike
-    if strike.multiple_of is not None or side_of(strike) is not StrikeRounding.NEAREST:
+    if strike.round_to is not None or side_of(strike) is not StrikeRounding.NEAREST:
         on_grid = [pair for pair in values if _is_among(pair[0], about.strikes)]
         for nearer, further in pairwise(on_grid):
             if nearer[1] >= target >= further[1]:
@@ -310,8 +310,8 @@ def _steps_from(strikes: tuple[Decimal, ...], strike: Decimal, steps: int) -> De
 
 
 def _on_grid(about: StrikeEstimator, level: Decimal, side: StrikeRounding) -> Decimal:
-    """Return the strike on the grid of `multiple_of` nearest to a level, or next to it on a side; else the level."""
-    if about.leg.strike.multiple_of is None:
+    """Return the strike on the grid of `round_to` nearest to a level, or next to it on a side; else the level."""
+    if about.leg.strike.round_to is None:
         return level
     at = bisect_left(about.strikes, level)
     low, high = about.strikes[max(at - 1, 0)], about.strikes[min(at, len(about.strikes) - 1)]
@@ -324,7 +324,7 @@ def _on_grid(about: StrikeEstimator, level: Decimal, side: StrikeRounding) -> De
 
 
 def _preferred(about: StrikeEstimator, step: Decimal, strike: Decimal) -> Decimal:
-    """Return the strike, or the one nearest to it that `prefer_multiple_of` would rather have."""
+    """Return the strike, or the one nearest to it that `prefer_round_to` would rather have."""
     near = about.strikes[bisect_left(about.strikes, strike - step) : bisect_left(about.strikes, strike + step)]
     return min(preferred(step, strike, near), key=lambda found: abs(found - strike), default=strike)
 
@@ -335,11 +335,11 @@ def _pushed_out(about: StrikeEstimator, least: Decimal, strike: Decimal) -> Deci
 
 
 def _preferred_beyond(about: StrikeEstimator, limit: Decimal) -> Decimal:
-    """Return the first strike beyond a limit that `prefer_multiple_of` would rather have, else the limit.
+    """Return the first strike beyond a limit that `prefer_round_to` would rather have, else the limit.
 
     Of a level that is asked for only the strikes next to it are looked at, as its chooser does.
     """
-    step = about.leg.strike.prefer_multiple_of if about.leg.strike.by in VALUED else None
+    step = about.leg.strike.prefer_round_to if about.leg.strike.by in VALUED else None
     if step is None:
         return limit
     enough = sorted(
@@ -350,7 +350,7 @@ def _preferred_beyond(about: StrikeEstimator, limit: Decimal) -> Decimal:
 
 def _edged(about: StrikeEstimator, strike: Decimal) -> Decimal:
     leg = about.leg
-    for number, further in ((leg.not_below, max), (leg.not_above, min)):
+    for number, further in ((leg.min_strike, max), (leg.max_strike, min)):
         if number is not None:
             level = edge_of(number, leg, about.view, about.guesses)
             if isinstance(level, UnknownValue):

@@ -42,7 +42,7 @@ from rulebot.model.values import dataclass, replace
 from rulebot.spec.nouns import Bound, StrikeBy, StrikeRounding
 
 REACH = 12
-"""Strikes on each side of a wanted level that are looked at: those that `multiple_of` leaves."""
+"""Strikes on each side of a wanted level that are looked at: those that `round_to` leaves."""
 SHOWN = 3
 """Strikes that are told of those that were looked at: the nearest ones."""
 
@@ -115,12 +115,12 @@ class StrikeChooser:
         return LegChoice(self.leg.name, asked, option_of(self.leg, self.expiry, strike), shown)
 
     def _near(self, strikes: tuple[Decimal, ...], level: float) -> tuple[Decimal, ...]:
-        """Return the listed strikes around a level, of those that `multiple_of` leaves, in order."""
-        return neighbours(multiples(strikes, self.leg.strike.multiple_of), level, REACH)
+        """Return the listed strikes around a level, of those that `round_to` leaves, in order."""
+        return neighbours(multiples(strikes, self.leg.strike.round_to), level, REACH)
 
     def _on_grid(self, strike: Decimal) -> bool:
         """Say whether the spec and the broker allow this strike at all."""
-        step = self.leg.strike.multiple_of
+        step = self.leg.strike.round_to
         if step is not None and strike % step:
             return False
         assert self.expiry is not None
@@ -181,7 +181,7 @@ class StrikeChooser:
             wanted = strike.target or Decimal(0)
             return [wanted] if wanted in strikes else []
         near = self._near(strikes, target)
-        if (least := strike.at_least_from_spot) is not None and self._distance_out(Decimal(target)) < float(least):
+        if (least := strike.min_otm_distance) is not None and self._distance_out(Decimal(target)) < float(least):
             assert self.spot is not None
             out = -1 if self.leg.right is Right.PUT else 1
             near = self._near(strikes, self.spot + out * float(least))
@@ -222,7 +222,7 @@ class StrikeChooser:
         return -gap if self.leg.right is Right.PUT else gap
 
     def _is_far_enough(self, strike: Decimal) -> bool:
-        least = self.leg.strike.at_least_from_spot
+        least = self.leg.strike.min_otm_distance
         return least is None or self._distance_out(strike) >= float(least)
 
     # ------------------------------------------------------------ by a value
@@ -263,7 +263,7 @@ class StrikeChooser:
             return self._side_credits()
         values_of = deltas_of if strike.by is StrikeBy.DELTA else premiums_of
         known = values_of(self.view, self.leg, expiry)
-        if strike.multiple_of is None and not self.avoid:
+        if strike.round_to is None and not self.avoid:
             return known
         return {strike: value for strike, value in known.items() if self._on_grid(strike)}
 
@@ -313,23 +313,23 @@ class StrikeChooser:
         return further >= -HAIR if self.side is StrikeRounding.AWAY else further <= HAIR
 
     def _moved_out(self, strike: Decimal, strikes: tuple[Decimal, ...]) -> Decimal | None:
-        """Return the strike itself, or the first allowed one further out that keeps `at_least_from_spot`."""
+        """Return the strike itself, or the first allowed one further out that keeps `min_otm_distance`."""
         if self._is_far_enough(strike):
             return strike
         assert self.spot is not None
         out = -1 if self.leg.right is Right.PUT else 1
-        edge = self.spot + out * float(self.leg.strike.at_least_from_spot or 0)
+        edge = self.spot + out * float(self.leg.strike.min_otm_distance or 0)
         near = outward(self.leg, list(self._near(strikes, edge)))
         enough = [found for found in near if self._is_far_enough(found) and self._on_grid(found)]
-        step = self.leg.strike.prefer_multiple_of
+        step = self.leg.strike.prefer_round_to
         wanted = (found for found in enough if step is not None and found % step == 0 and abs(found - enough[0]) < step)
         return next(wanted, enough[0]) if enough else None
 
     def _preferred(self, strike: Decimal, strikes: Iterable[Decimal]) -> Decimal:
-        """Return the nearest of these strikes that `prefer_multiple_of` would rather have, else the strike itself."""
+        """Return the nearest of these strikes that `prefer_round_to` would rather have, else the strike itself."""
         if self.leg.strike.by is StrikeBy.AT_LEG:
             return strike
-        wanted = preferred(self.leg.strike.prefer_multiple_of, strike, strikes)
+        wanted = preferred(self.leg.strike.prefer_round_to, strike, strikes)
         if self.leg.strike.by not in VALUED:
             wanted = [found for found in wanted if self._is_allowed(found) and self._is_far_enough(found)]
         allowed = [found for found in wanted if self._on_grid(found) and self._keeps_bound(found, strike)]
@@ -338,20 +338,20 @@ class StrikeChooser:
     def _inside_edges(
         self, strike: Decimal, strikes: tuple[Decimal, ...], first: Decimal
     ) -> tuple[Decimal | None, str]:
-        """Return the strike, moved until it is inside `not_below` and `not_above`; None, and the words of what failed.
+        """Return the strike, moved inside `min_strike` and `max_strike`; None, and the words of what failed.
 
         first: what the selector took, whose bound is kept. They are an `UnknownEdge` where an edge is not known.
         """
         leg = self.leg
         levels = []
-        for name, number in (("not_below", leg.not_below), ("not_above", leg.not_above)):
+        for name, number in (("min_strike", leg.min_strike), ("max_strike", leg.max_strike)):
             if number is None:
                 continue
             at = {each: option.strike for each, option in self.chosen.items()}
             level = edge_of(number, leg, self.view, at)
             if isinstance(level, UnknownValue):
                 return None, UnknownEdge(f"{leg.name}: {name} is not known: {level.reason}")
-            levels.append((level, 1 if name == "not_below" else -1, f"{name} {level:.2f}"))
+            levels.append((level, 1 if name == "min_strike" else -1, f"{name} {level:.2f}"))
         for level, sign, _ in levels:
             if sign * (float(strike) - level) < -HAIR:
                 near = self._near(strikes, level)[:: int(sign)]

@@ -54,7 +54,7 @@ def exit_moves(plan: Plan) -> frozenset[str]:
 
 
 def _exit_rules(plan: Plan) -> Iterator[Rule]:
-    return (rule for planned in plan.exits for rule in (planned.rule, *planned.armed_by) if rule is not None)
+    return (rule for planned in plan.exits for rule in (planned.rule, *planned.activate_when) if rule is not None)
 
 
 def exit_levels(plan: Plan) -> tuple[Underlying, ...]:
@@ -113,7 +113,7 @@ def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> S
     if found is None:
         return None
     expiry, listed_strikes, spot, money = found
-    strikes = multiples(listed_strikes, leg.strike.multiple_of)
+    strikes = multiples(listed_strikes, leg.strike.round_to)
     guess = guess_of(StrikeEstimator(leg, plan, strikes, listed_strikes, expiry, spot, view, guesses))
     if guess is None:
         return StrikeTarget(expiry, money, None, None)
@@ -142,7 +142,7 @@ def entry_wish(plan: Plan, aims: Iterable[StrikeTarget | None], facts: Facts) ->
         if place not in wide:
             wide.add(place)
             keep += _money(leg, aim.expiry, strikes, aim.money, MONEY_KEPT)
-        strikes = multiples(strikes, leg.strike.multiple_of)
+        strikes = multiples(strikes, leg.strike.round_to)
         options = options_of(leg.symbol, leg.trading_class, aim.expiry, strikes, leg.right is Right.CALL)
         for centre in (aim.centre,) if aim.centre == aim.taken else (aim.centre, aim.taken):
             preferred_ones = [option_of(leg, aim.expiry, each) for each in _preferred(leg, strikes, centre)]
@@ -200,7 +200,7 @@ def _listed(leg: LegPlan, view: View) -> tuple[date, tuple[Decimal, ...], float,
 
 def _preferred(leg: LegPlan, strikes: tuple[Decimal, ...], centre: int) -> list[Decimal]:
     """Return the preferred strikes that one of the band may lead to."""
-    step = leg.strike.prefer_multiple_of
+    step = leg.strike.prefer_round_to
     if step is None or not (band := _band(strikes, centre, BAND)):
         return []
     near = strikes[bisect_left(strikes, band[0] - step) : bisect_left(strikes, band[-1] + step)]

@@ -161,9 +161,9 @@ class Position:
     attempts: when the next order of an entry or exit is due, and how many tries were made. leave_open: structures that
     the exit at work leaves open. partial_exits_done: exits that have closed their part and do not again.
     separately_closed_legs: legs that exits have closed, or rolled, to the end apart from the others. armed: exits with
-    `armed_by` that exist by now. max_risk: the most a structure can lose in dollars at the price it was entered at,
-    however its legs come apart, without commissions, None without a bound; before its first fill at the price that its
-    order starts from. peak_profit: what trailing exits count from. failed_close_attempts: how many of its closing
+    `activate_when` that exist by now. max_risk: the most a structure can lose in dollars at the price it was entered
+    at, however its legs come apart, without commissions, None without a bound; before its first fill at the price that
+    its order starts from. peak_profit: what trailing exits count from. failed_close_attempts: how many of its closing
     orders somebody cancelled, or the exchange took back, in this session. alternative: which one of `choose` it was
     opened by, "" where its spec has no choice. rolled_from: the position that was rolled into this one, wholly or in
     part, "" of none. trade: the position that was entered, from which rolls have led to this one, "" of itself: no cap

@@ -290,8 +290,8 @@ class _Closing:
 def _exit_text(
     planned: ExitPlan, reading: Reading | None, position: Position, session: Session, closing: _Closing
 ) -> str:
-    if planned.armed_by and planned.name not in position.armed:
-        return f"{planned.name}, once {' and '.join(rule.name for rule in planned.armed_by)} arms it"
+    if planned.activate_when and planned.name not in position.armed:
+        return f"{planned.name}, once {' and '.join(rule.name for rule in planned.activate_when)} arms it"
     level = level_net(position, planned) if planned.basis in _LEVELS else None
     if level is None:
         return _rule_text(planned, reading, session)

@@ -144,7 +144,7 @@ def _limits(
         if limit is not None and -position.gross > limit:
             yield f"{position.id} lost {dollars(-position.gross)}, max_loss_per_trade is {dollars(limit)}"
         if position.exit_reason == UNPROTECTED:
-            yield f"{position.id} stood without protection for longer than max_unprotected"
+            yield f"{position.id} stood without protection for longer than max_time_without_stop"
     together = sum((made for (_, on), made in paper.profits.items() if on == day), ZERO)
     lost = f"all bots together lost {dollars(-together)}, the account's daily_loss"
     bounds = (("is", account_loss), ("was then", paper.daily_loss(day)))

@@ -192,7 +192,7 @@ def is_met_at_once(planned: ExitPlan, example: Example, plan: Plan) -> bool:
     """
     known = _OF_ENTRY if example.is_bound else _OF_PRICE
     parts = [each.rule for each in plan.exits if (each.written or each.name) == planned.name and each.rule is not None]
-    if planned.armed_by or any(call.measure not in known for rule in parts for call in calls_of(rule.test)):
+    if planned.activate_when or any(call.measure not in known for rule in parts for call in calls_of(rule.test)):
         return False
     view = example_view(plan)
     view.legs, view.held = leg_views(example.position, view.board), held(example.position)

@@ -141,8 +141,9 @@ def acting(planned: ExitPlan, words: str, subject: Subject) -> str:
 def _how(planned: ExitPlan, written: Exit, subject: Subject) -> Iterator[str]:
     """Return what is particular to this exit: what arms it, its own order, what it closes, where it rests."""
     cast = subject.cast
-    if planned.armed_by:
-        yield f"only from the moment on at which {' and '.join(rule_words(rule, cast) for rule in planned.armed_by)}"
+    if planned.activate_when:
+        first = " and ".join(rule_words(rule, cast) for rule in planned.activate_when)
+        yield f"only from the moment on at which {first}"
     if planned.roll is not None:
         yield rolling_words(planned, cast)
     if planned.resting:

@@ -337,10 +337,10 @@ def _halts(subject: Subject) -> Iterator[Line]:
 
 def _unwatched(subject: Subject) -> Iterator[Line]:
     yield Line(words=f"while no engine runs {acts_without_engine(subject) or _nothing_acts(subject)}")
-    seconds = subject.plan.risk.max_unprotected
+    seconds = subject.plan.risk.max_time_without_stop
     if seconds is not None:
         words = f"a short leg without a stop at the broker or a closing order for {duration(seconds)}"
-        yield Line(words=f"{words} closes the position at market (max_unprotected)")
+        yield Line(words=f"{words} closes the position at market (max_time_without_stop)")
 
 
 def _nothing_acts(subject: Subject) -> str:

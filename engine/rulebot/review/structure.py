@@ -30,7 +30,7 @@ def legs_section(subject: Subject) -> Section:
     if plan.require:
         lines.append(Line(words="asks before every try:"))
         lines += rule_lines(plan.require, subject.cast)
-    lines.append(Line(words=IF_HELD[plan.if_held]))
+    lines.append(Line(words=IF_HELD[plan.on_conflict]))
     return Section("Legs", tuple(lines))
 
 
@@ -236,16 +236,16 @@ ROUNDS: Mapping[StrikeRounding, str] = {
 
 MODIFIERS: Mapping[str, Callable[[Strike], str]] = {
     "round": lambda strike: ROUNDS[strike.round],
-    "multiple_of": lambda strike: f"of strikes that are multiples of {plain(strike.multiple_of or 0)}",
-    "prefer_multiple_of": lambda strike: (
-        f"on the nearest multiple of {plain(strike.prefer_multiple_of or 0)} where one is listed"
+    "round_to": lambda strike: f"of strikes that are multiples of {plain(strike.round_to or 0)}",
+    "prefer_round_to": lambda strike: (
+        f"on the nearest multiple of {plain(strike.prefer_round_to or 0)} where one is listed"
     ),
-    "at_least_from_spot": lambda strike: (
+    "min_otm_distance": lambda strike: (
         f"{'' if strike.by is StrikeBy.AT_LEG else 'moved out to '}"
-        f"at least {counted(strike.at_least_from_spot or 0, 'point')} from spot"
+        f"at least {counted(strike.min_otm_distance or 0, 'point')} from spot"
     ),
-    "not_below": lambda strike: f"moved up to be not below {edge_words(strike.not_below)}",
-    "not_above": lambda strike: f"moved down to be not above {edge_words(strike.not_above)}",
+    "min_strike": lambda strike: f"moved up to be not below {edge_words(strike.min_strike)}",
+    "max_strike": lambda strike: f"moved down to be not above {edge_words(strike.max_strike)}",
     "within": _within,
 }
 """Every modifier of a strike, in the order they are applied; a test asks for each."""
@@ -255,4 +255,4 @@ IF_HELD: Mapping[IfHeld, str] = {
     IfHeld.SHIFT: "a leg whose contract any bot holds the other way round goes to the next strike out that nobody does",
     IfHeld.ALLOW: "it enters also while a bot, this one included, holds one of these contracts the other way round",
 }
-"""Every `if_held`."""
+"""Every `on_conflict`."""

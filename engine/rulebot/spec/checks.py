@@ -25,7 +25,7 @@ Tree = dict[str, Plain]
 _OF_A_LADDER = ("step", "wait", "tries", "pause", "adaptive")
 _ALWAYS_KNOWN = ("time", "dte", "sessions_in_trade", "time_in_trade")
 """Exits that need no market data."""
-_MOVES_A_STRIKE = ("multiple_of", "prefer_multiple_of", "at_least_from_spot", "not_below", "not_above")
+_MOVES_A_STRIKE = ("round_to", "prefer_round_to", "min_otm_distance", "min_strike", "max_strike")
 
 
 def noop_keys(source: Source, tree: Tree) -> Iterator[Diagnostic]:
@@ -277,13 +277,13 @@ def _arming(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     """Yield the same of the conditions that arm exits."""
     exits = tree.get("exits")
     for at, item in enumerate(exits if isinstance(exits, list) else ()):
-        armed_by = item.get("armed_by") if isinstance(item, dict) else None
-        path: Path = ("exits", at, "armed_by")
-        yield from list_problems(source, armed_by, path)
-        if isinstance(armed_by, dict):
-            yield from _below(source, armed_by, path)
-            if own_name(armed_by) is None:
-                yield from _unnamed(source, armed_by, path)
+        activate_when = item.get("activate_when") if isinstance(item, dict) else None
+        path: Path = ("exits", at, "activate_when")
+        yield from list_problems(source, activate_when, path)
+        if isinstance(activate_when, dict):
+            yield from _below(source, activate_when, path)
+            if own_name(activate_when) is None:
+                yield from _unnamed(source, activate_when, path)
 
 
 def list_problems(source: Source, members: Plain, path: Path) -> Iterator[Diagnostic]:

@@ -45,7 +45,7 @@ COMPARISONS = frozenset(op.value for op in Op)
 GROUPS = frozenset(kind.value for kind in GroupKind)
 JUDGING = frozenset({"name", "confirm", "max_age"})
 LEAVING = frozenset(
-    {"enabled", "resting", "order", "unknown", "grace", "close", "repeat", "armed_by", "roll", "any_price"}
+    {"enabled", "resting", "order", "unknown", "grace", "close", "repeat", "activate_when", "roll", "any_price"}
 )
 
 
@@ -206,11 +206,11 @@ def strike(tree: Tree, path: Path) -> Strike:
         is_percent=by is StrikeBy.OTM and _is_percent(wanted),
         widths=targets[1:],
         round=StrikeRounding(tree.get("round", "nearest")),
-        multiple_of=number(tree.get("multiple_of")),
-        prefer_multiple_of=number(tree.get("prefer_multiple_of")),
-        at_least_from_spot=number(tree.get("at_least_from_spot")),
-        not_below=_edge(tree.get("not_below")),
-        not_above=_edge(tree.get("not_above")),
+        round_to=number(tree.get("round_to")),
+        prefer_round_to=number(tree.get("prefer_round_to")),
+        min_otm_distance=number(tree.get("min_otm_distance")),
+        min_strike=_edge(tree.get("min_strike")),
+        max_strike=_edge(tree.get("max_strike")),
         within=number(tree.get("within")),
         path=path,
     )
@@ -270,7 +270,7 @@ def with_lets(spec: Spec) -> Spec:
         replace(
             rule,
             condition=None if rule.condition is None else _named(rule.condition, lets),
-            armed_by=_all(rule.armed_by, lets),
+            activate_when=_all(rule.activate_when, lets),
             roll=None if rule.roll is None else replace(rule.roll, require=_all(rule.roll.require, lets)),
         )
         for rule in spec.exits

@@ -298,7 +298,7 @@ def _padded(cells: list[str], widths: list[int]) -> str:
 
 # --- The order of keys, and which mappings and lists stand on one line
 
-_BEHIND_NAMES = ("require", "if_held")
+_BEHIND_NAMES = ("require", "on_conflict")
 """Keys that stand behind the legs, as what is said of all of them."""
 _ON_ONE_LINE = ("order", "exit_order")
 """Keys of the document whose mapping goes into braces; every other section stays as its author has it."""

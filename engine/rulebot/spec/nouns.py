@@ -231,11 +231,11 @@ class Strike:
     is_percent: bool = False
     widths: tuple[Decimal, ...] = ()
     round: StrikeRounding = StrikeRounding.NEAREST
-    multiple_of: Decimal | None = None
-    prefer_multiple_of: Decimal | None = None
-    at_least_from_spot: Decimal | None = None
-    not_below: Edge | None = None
-    not_above: Edge | None = None
+    round_to: Decimal | None = None
+    prefer_round_to: Decimal | None = None
+    min_otm_distance: Decimal | None = None
+    min_strike: Edge | None = None
+    max_strike: Edge | None = None
     within: Decimal | None = None
     path: Path
 
@@ -338,7 +338,7 @@ class Legs:
     legs: tuple[Leg, ...]
     choose: tuple[Alternative, ...] = ()
     require: tuple[Condition, ...] = ()
-    if_held: IfHeld = IfHeld.SKIP
+    on_conflict: IfHeld = IfHeld.SKIP
     path: Path
 
     @property

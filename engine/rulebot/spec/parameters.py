@@ -22,13 +22,14 @@ def _words(text: str) -> frozenset[str]:
 
 GRAMMAR = _words(
     """all any not expr and or abs min max round true false unknown above at_least below at_most between outside beyond
-    is name confirm max_age enabled armed_by close roll order resting grace repeat any_price of at by within take class
-    cycle
-    choose require if_held ratio quantity universe target stop at_expiry settle open mid natural market spot_within
+    is name confirm max_age enabled activate_when close roll order resting grace repeat any_price of at by within take
+    class cycle
+    choose require on_conflict ratio quantity universe target stop at_expiry settle open mid natural market spot_within
     spot_beyond short_legs long_legs each_side each_short open_legs put_side call_side legs shares call put buy sell
     expiry
-    delta premium side_credit otm let parameters extends entry exits exit_order risk protect max_unprotected filled
-    unfilled hold exit nearest cancel unwind again patient normal urgent else null rank highest lowest symbols models"""
+    delta premium side_credit otm let parameters extends entry exits exit_order risk protect max_time_without_stop
+    filled unfilled hold exit nearest cancel unwind again patient normal urgent else null rank highest lowest
+    symbols models"""
 )
 
 
@@ -80,10 +81,21 @@ MEASURES_OF_OTHERS = {
     "stop_loss": "'stop: {loss: 200%}' buys 1.00 back at 3.00, 'stop: {cost: 2x credit}' at 2.00",
     "take_profit": "'target: {profit: 50%}'",
     "theta": "of a leg that is 'leg_theta', of the whole structure 'position_theta'",
-    "trailing_stop": "'stop: {give_back: 10%}', with 'armed_by: {profit: {at_least: 25%}}' from a profit on",
+    "trailing_stop": "'stop: {give_back: 10%}', with 'activate_when: {profit: {at_least: 25%}}' from a profit on",
     "vega": "of a leg that is 'leg_vega', of the whole structure 'position_vega'",
 }
 """The same, where a measure is owed."""
+RENAMED_KEYS = {
+    "armed_by": "activate_when",
+    "at_least_from_spot": "min_otm_distance",
+    "if_held": "on_conflict",
+    "max_unprotected": "max_time_without_stop",
+    "multiple_of": "round_to",
+    "not_above": "max_strike",
+    "not_below": "min_strike",
+    "prefer_multiple_of": "prefer_round_to",
+}
+"""What keys are called now, by the name that they had."""
 BOUNDED = {
     "delta": "nearest to 0.12 and no more than 0.02 off is 'delta: 0.12' with 'within: 0.02' beside it",
     "premium": "from 1.00 to 2.00 is 'premium: 1.50' with 'within: 0.50' beside it",

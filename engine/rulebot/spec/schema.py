@@ -27,6 +27,7 @@ from rulebot.spec.parameters import (
     KEYS_ELSEWHERE,
     KEYS_TO_COME,
     MEASURES_OF_OTHERS,
+    RENAMED_KEYS,
     SPELT_BEFORE,
     WORDS_OF_OTHERS,
     measures,
@@ -164,7 +165,7 @@ def _misspelt_section(path: Path) -> str | None:
     if len(path) < 2 or path[0] != "legs" or path[1] in NOT_LEGS:
         return None
     name, known = str(path[1]), sorted(NOT_LEGS)
-    return _run_together(name, known) or did_you_mean(name, known)
+    return _renamed(name, known) or _run_together(name, known) or did_you_mean(name, known)
 
 
 def _bad_name(source: Source, path: Path, error: Any) -> Diagnostic:
@@ -190,13 +191,20 @@ def _unknown_keys(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
         code, word = ("RB112", "measure") if is_measure and key not in NOT_MEASURES else ("RB111", "key")
         likely = schema.get("x-one-besides", known) if not is_measure else known
         help = (
-            _without_commas(source, (*path, key))
+            _renamed(key, known)
+            or _without_commas(source, (*path, key))
             or _run_together(key, known)
             or _odd_beginning([key])
             or _home(look.whole, schema, path, key)
             or _by_place_or_likeness(look, path, key, likely, known, is_measure=is_measure)
         )
         yield source.diagnostic(code, (*path, key), f"unknown {word} '{shown_value(key)}'", help, at_key=True)
+
+
+def _renamed(key: str, known: Collection[str]) -> str | None:
+    """Return what a key is called now, where the place takes that."""
+    new = RENAMED_KEYS.get(key)
+    return f"write '{new}': '{key}' was renamed" if new in known else None
 
 
 _RUN_TOGETHER = re.compile(r"([a-z][a-z0-9_]*)( *)([:=])(.?)")

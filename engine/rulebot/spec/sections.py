@@ -63,7 +63,7 @@ from rulebot.spec.spec import (
 
 ATTEMPT_SECONDS = 300.0
 _HALTS: Path = ("risk", "halt_when")
-NOT_LEGS = frozenset({"expiry", "choose", "require", "if_held"})
+NOT_LEGS = frozenset({"expiry", "choose", "require", "on_conflict"})
 NOT_LEGS_OF_ONE = frozenset({"name", "when", "expiry", "require"})
 """Keys of `legs`, and of one of its alternatives, that are no legs."""
 
@@ -135,7 +135,7 @@ def legs(tree: Tree) -> Legs:
             _alternative(mapping(each), (*path, "choose", at)) for at, each in enumerate(sequence(tree.get("choose")))
         ),
         require=conditions(tree.get("require"), (*path, "require")),
-        if_held=IfHeld(tree.get("if_held", "skip")),
+        on_conflict=IfHeld(tree.get("on_conflict", "skip")),
         path=path,
     )
 
@@ -238,7 +238,7 @@ def _exit(tree: Tree, path: Path) -> Exit:
         **_closes(tree.get("close")),
         repeat=tree.get("repeat") is True,
         any_price=tree.get("any_price") is True,
-        armed_by=_armed_by(tree.get("armed_by"), (*path, "armed_by")),
+        activate_when=_armed_by(tree.get("activate_when"), (*path, "activate_when")),
         roll=_roll(mapping(tree["roll"]), (*path, "roll")) if "roll" in tree else None,
         path=path,
     )
@@ -296,7 +296,7 @@ def risk(tree: Tree) -> Risk:
         undefined_risk=tree.get("undefined_risk") == "allow",
         delayed_data=tree.get("delayed_data") == "allow",
         protect=_protect(mapping(tree["protect"])) if "protect" in tree else None,
-        max_unprotected=seconds(tree.get("max_unprotected")),
+        max_time_without_stop=seconds(tree.get("max_time_without_stop")),
         path=path,
     )
 

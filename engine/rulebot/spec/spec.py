@@ -119,9 +119,9 @@ class Exit:
     A target or stop is a MeasureTest on profit, loss, cost or value with the comparison of its kind. Units: grace in
     seconds. What it closes: `close_all` the whole position, `close_part` that part of what is open (0.5 is half),
     `close_legs` legs by name, `put_side` or `call_side`; with none of them the legs that its `of` judged, else all.
-    `repeat`: a part is closed again each time the condition becomes true anew. `armed_by`: it exists from the first
-    moment at which all of these were true; () is from the first fill on. `roll`: it opens the same legs anew with what
-    it closes. `any_price`: a target closes at any price once it was true, instead of at its price or better.
+    `repeat`: a part is closed again each time the condition becomes true anew. `activate_when`: it exists from the
+    first moment at which all of these were true; () is from the first fill on. `roll`: it opens the same legs anew with
+    what it closes. `any_price`: a target closes at any price once it was true, instead of at its price or better.
     """
 
     name: str
@@ -136,7 +136,7 @@ class Exit:
     close_part: Decimal | None = None
     close_legs: tuple[str, ...] = ()
     repeat: bool = False
-    armed_by: tuple[Condition, ...] = ()
+    activate_when: tuple[Condition, ...] = ()
     roll: Roll | None = None
     any_price: bool = False
     path: Path
@@ -230,7 +230,7 @@ class Protect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Risk:
-    """Limits of this bot, in dollars, and its protection. max_unprotected in seconds.
+    """Limits of this bot, in dollars, and its protection. max_time_without_stop in seconds.
 
     r: the dollars that the bot calls one unit of risk. daily_loss, daily_profit: dollars, or a multiple of r or
     max_loss_per_trade. at_daily_loss: whether that loss closes what is open.
@@ -246,7 +246,7 @@ class Risk:
     undefined_risk: bool = False
     delayed_data: bool = False
     protect: Protect | None = None
-    max_unprotected: float | None = None
+    max_time_without_stop: float | None = None
     path: Path = ("risk",)
 
 

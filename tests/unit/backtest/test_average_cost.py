@@ -28,7 +28,7 @@ from twsim.exchange.broker_state import Account
 
 OF_SPY = PastDays(every=10, strikes=25, expiries=3, symbol="SPY", trading_class="SPY")
 HELD_TWICE = (
-    ASSIGNED.replace("{at: spot, multiple_of: 5}", "{delta: 0.90}")
+    ASSIGNED.replace("{at: spot, round_to: 5}", "{delta: 0.90}")
     .replace("dte: 0", "dte: 2")
     .replace('{at: "10:00"}', '{at: "10:00", for: 1h, per_day: 2, again: {after: [filled], wait: 20m}, max_open: 6}')
 )
@@ -88,7 +88,7 @@ def notes(store: Path) -> list[tuple[Json, Json]]:
 
 def test_shares_that_were_assigned_have_cost_the_strike_without_the_premium(tmp_path: Path) -> None:
     """They had cost nothing, so that a wheel sold its calls far under what the shares had cost."""
-    text = ASSIGNED.replace("{at: spot, multiple_of: 5}", "{delta: 0.90}").replace('"10:00"}', '"10:00", max_open: 1}')
+    text = ASSIGNED.replace("{at: spot, round_to: 5}", "{delta: 0.90}").replace('"10:00"}', '"10:00", max_open: 1}')
     store = lived(tmp_path, text, OF_SPY.first)
     with StoreReader(store) as reader:
         (trade,), (fill,) = reader.view("trades"), reader.records((Kind.FILL,))

@@ -45,7 +45,7 @@ entry:
   max_open: 1
 legs:
   expiry: {dte: 2}
-  short_put: {sell: put, strike: {at: spot, multiple_of: 5}}
+  short_put: {sell: put, strike: {at: spot, round_to: 5}}
 order: {start: mid, wait: 10s, tries: 1, then: cancel}
 exits:
   - at_expiry: settle

@@ -447,7 +447,7 @@ def test_fills_are_measured_by_those_of_a_store(tmp_path: Path) -> None:
 
 def test_fills_without_quotes_on_record_are_told(tmp_path: Path) -> None:
     without_cash(tmp_path)
-    put = ASSIGNED.replace("multiple_of", "prefer_multiple_of")
+    put = ASSIGNED.replace("round_to", "prefer_round_to")
     for name, text in (("assigned", put), ("with_shares", WITH_SHARES)):
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
     both = load_desk([str(tmp_path / "assigned.yaml"), str(tmp_path / "with_shares.yaml")], {}, None)
@@ -667,7 +667,7 @@ underlying: SPX
 entry: {at: "10:00", for: 5m, max_open: 3}
 legs:
   expiry: {dte: 1}
-  short_put: {sell: put, strike: {at: spot, multiple_of: 25}}
+  short_put: {sell: put, strike: {at: spot, round_to: 25}}
   long_put:  {buy: put,  strike: {below: short_put, by: 25 pts}}
 order: {start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}
 exits:
@@ -689,7 +689,7 @@ def against(text: str) -> str:
 def net_of_both(folder: Path, text: str, **given: object) -> Results:
     """Return what comes of a bot and one that deals the opposite."""
     files = [folder / "seller.yaml", folder / "buyer.yaml"]
-    text = text.replace("legs:\n", "legs:\n  if_held: allow\n")
+    text = text.replace("legs:\n", "legs:\n  on_conflict: allow\n")
     for file, each in zip(files, (text, against(text)), strict=True):
         file.write_text(each, encoding="utf-8")
     desk = load_desk([str(file) for file in files], {}, None)
@@ -851,7 +851,7 @@ def test_a_split_of_what_is_held_is_told_on_its_day(tmp_path: Path) -> None:
     """Shares that were assigned the day before stay as many, at a price of after it: no loss, and it looks like one."""
     source = Split(every=3, expiries=3, strikes=25, symbol="SPY", trading_class="SPY")
     without_cash(tmp_path)
-    text = ASSIGNED.replace("strike: {at: spot, multiple_of: 5}", "strike: {delta: 0.9}")
+    text = ASSIGNED.replace("strike: {at: spot, round_to: 5}", "strike: {delta: 0.9}")
     found = records(desk_of(tmp_path, text), source, last=date(2026, 9, 3))
     told = [record for record in found if "was split, by its prices" in str(record.data.get("text"))]
     assert [(record.kind, record.at.date()) for record in told] == [(Kind.ALARM, date(2026, 9, 2))]
@@ -864,7 +864,7 @@ def test_shares_that_came_on_a_day_without_data_are_worth_its_close(tmp_path: Pa
     """They were worth nothing until the next session: an account that had paid for them fell by all of it for a day."""
     gone, last = date(2026, 9, 2), date(2026, 9, 4)
     text = ASSIGNED.replace("dte: 0", "dte: 1").replace('"10:00"', '"10:00", days: [tue], max_open: 1')
-    text = text.replace("{at: spot, multiple_of: 5}", "{delta: 0.9}")
+    text = text.replace("{at: spot, round_to: 5}", "{delta: 0.9}")
     given = {"every": 3, "expiries": 3, "strikes": 25, "symbol": "SPY", "trading_class": "SPY"}
     desk = desk_of(tmp_path, text)
     whole = run(desk, tmp_path / "whole.db", PastDays(**given), last=last)

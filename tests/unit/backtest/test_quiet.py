@@ -44,7 +44,7 @@ underlying: SPX
 entry: {{at: "{at}"}}
 legs:
   expiry: {{dte: 0}}
-  if_held: allow
+  on_conflict: allow
   long_put: {{buy: put, strike: {{at: spot}}}}
 order: {{start: mid, step: 0.05, wait: 5s, tries: 4, then: cancel}}
 exits: {exits}

@@ -23,7 +23,7 @@ quantity: {quantity}
 entry: {{window: {{from: "09:40", to: "12:00"}}, max_open: {most}, per_day: {most}{again}}}
 legs:
   expiry: {{dte: {dte}}}
-  if_held: allow
+  on_conflict: allow
   short_put: {{sell: put, strike: {{delta: {delta}}}}}{others}
 order: {{start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}}
 exits:{exits}
@@ -58,7 +58,7 @@ def resting_spec(seed: int) -> str:
     exits = (PAIR if is_pair else WATCHED).format(
         profit=chance.choice((30, 60, 90)), loss=chance.choice((40, 100, 300))
     )
-    unprotected = ", max_unprotected: 90s" if chance.random() < 0.5 else ""
+    unprotected = ", max_time_without_stop: 90s" if chance.random() < 0.5 else ""
     return SELLS.format(
         quantity=chance.choice((1, 3)),
         most=most,

@@ -17,7 +17,7 @@ underlying: SPX
 entry: {at: "10:00"}
 legs:
   expiry: {dte: 0}
-  short: {sell: RIGHT, strike: {SELECTOR, prefer_multiple_of: 25, at_least_from_spot: 15 pts}}
+  short: {sell: RIGHT, strike: {SELECTOR, prefer_round_to: 25, min_otm_distance: 15 pts}}
   long: {buy: RIGHT, strike: {SIDE: short, by: 10 pts}}
 order: {start: natural, wait: 10s, tries: 1, then: cancel}
 exits:

@@ -23,7 +23,7 @@ entry:
     - day_range: {below: 0.6x day_move}
 legs:
   expiry: {dte: 0}
-  short_put: {sell: put, strike: {delta: 0.10, at_least_from_spot: $floor}}
+  short_put: {sell: put, strike: {delta: 0.10, min_otm_distance: $floor}}
   long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
   short_call: {sell: call, strike: {delta: 0.10}}
   long_call: {buy: call, strike: {above: short_call, by: 10 pts}}

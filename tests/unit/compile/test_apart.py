@@ -48,7 +48,7 @@ def groups(text: str) -> dict[str, str]:
         ("  - {name: calls, profit: {above: 40%}, close: call_side}\n", SIDES),
         ("  - {name: all_legs, profit: {above: 40%}, close: [put_side, call_side]}\n", WHOLE),
         ("  - {name: half, profit: {above: 40%}, close: 50%}\n", WHOLE),
-        ("  - {name: later, profit: {above: 40%}, close: call_side, armed_by: {vix: {above: 30}}}\n", SIDES),
+        ("  - {name: later, profit: {above: 40%}, close: call_side, activate_when: {vix: {above: 30}}}\n", SIDES),
         (
             "  - {name: put_alone, profit: {above: 40%}, close: [short_put]}\n",
             {**dict.fromkeys(SIDES, "long_put"), "short_put": "short_put"},

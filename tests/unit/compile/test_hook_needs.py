@@ -32,7 +32,7 @@ legs:
 order: {start: mid, step: 0.05, wait: 10s, tries: 3, then: cancel}
 exits:
   - stop: {loss: 100%}
-    armed_by: {webhook: {name: in_armed_by, within: 1m}}
+    activate_when: {webhook: {name: in_armed_by, within: 1m}}
   - webhook: {name: in_exits, within: 1m}
   - time: "15:45"
 risk:

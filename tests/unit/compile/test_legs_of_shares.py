@@ -68,7 +68,7 @@ def test_shares_that_are_sold_cover_puts_and_owe_a_call() -> None:
         (("stock: {buy: shares, strike: {at: spot}}", SOLD), {}, "shares have no strike"),
         ((STOCK, "short_call: {sell: call}"), {}, "'short_call' lacks 'strike'"),
         (("choose: [{name: one, short_call: {sell: call}}, {name: two, " + PUT + "}]",), {}, "lacks 'strike'"),
-        ((STOCK, "short_call: {sell: call, strike: {at: spot, not_below: strike(stock)}}"), {}, "'stock' is shares"),
+        ((STOCK, "short_call: {sell: call, strike: {at: spot, min_strike: strike(stock)}}"), {}, "'stock' is shares"),
         (
             ("stock: {sell: shares}", "long_call: {buy: call, strike: {at: spot}}"),
             {"exits": "[{time: '15:45'}, {loss: {above: $50, of: each_short}}]"},

@@ -40,11 +40,11 @@ def test_a_let_is_compared_like_the_measure_that_it_names() -> None:
 
 
 def test_a_let_stands_in_groups_and_in_what_arms_an_exit() -> None:
-    text = leaving("{name: turned, all: [{fast: {below: slow}}], armed_by: {fast: {above: slow}}}")
+    text = leaving("{name: turned, all: [{fast: {below: slow}}], activate_when: {fast: {above: slow}}}")
     found = plan_of(text).exits[1]
     assert found.rule is not None
     assert found.rule.reads == {"facts"}
-    assert found.armed_by[0].test == Compare(Op.ABOVE, AVERAGES["fast"], (AVERAGES["slow"],))
+    assert found.activate_when[0].test == Compare(Op.ABOVE, AVERAGES["fast"], (AVERAGES["slow"],))
 
 
 def test_a_let_that_is_a_word_is_compared_with_its_words() -> None:

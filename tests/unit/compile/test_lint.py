@@ -128,7 +128,7 @@ RATIO = """\
   short_puts: {sell: put, ratio: 2, strike: {delta: 0.15}}
 """
 PUSHED = """\
-  short_put: {sell: put, strike: {delta: 0.30, at_least_from_spot: 100 pts}}
+  short_put: {sell: put, strike: {delta: 0.30, min_otm_distance: 100 pts}}
   long_put: {buy: put, strike: {delta: 0.10}}
 """
 DIAGONAL = """\
@@ -168,7 +168,7 @@ OPEN = "  max_open: 30\n"
 RESTING = "  - stop: {loss: 200%}\n    resting: true\n"
 LOSES = ("stop: {loss: $50}", "stop: {loss: $300}")
 DEEPER = ("max_loss_per_trade: $2000", "max_loss_per_trade: $9000")
-PROTECTED = RISK + "  protect: {cost: 4x credit}\n  max_unprotected: 5s\n"
+PROTECTED = RISK + "  protect: {cost: 4x credit}\n  max_time_without_stop: 5s\n"
 TWO_OF_THREE = "{start: mid, adaptive: [patient, normal, urgent], tries: 2, then: market}"
 """The third priority is of no try."""
 CENTRE = """\
@@ -250,7 +250,7 @@ FOUND = [
         "RB349",
         "spot",
     ),
-    (at_open("delta: 0.10, at_least_from_spot: 20 pts"), "RB349", "20 pts"),
+    (at_open("delta: 0.10, min_otm_distance: 20 pts"), "RB349", "20 pts"),
     (exits(LAST_HOUR, TO_SPOT).replace("  per_day: 1\n", OPEN), "RB349", "40 pts"),
     (changed((WINDOW, '  window: {from: "13:00", to: "14:00"}\n')), "RB320", '{from: "13:00", to: "14:00"}'),
     (changed((WINDOW, "  at: close - 4h\n")), "RB320", "close - 4h"),
@@ -409,7 +409,7 @@ FOUND = [
     (exits(LAST, "- {name: lost, expr: not 20 > give_back}"), "RB345", "20"),
     (exits(LAST, "- {name: late, expr: time_in_trade >= 30 and vix > 20}"), "RB345", "30"),
     (exits(LAST, "- {name: late, all: [{name: a, expr: return_on_risk < 20}, {cost: {above: 9.00}}]}"), "RB345", "20"),
-    (changed((RISK, RISK + "  protect: {cost: 4x credit}\n  max_unprotected: 1s\n")), "RB341", "1s"),
+    (changed((RISK, RISK + "  protect: {cost: 4x credit}\n  max_time_without_stop: 1s\n")), "RB341", "1s"),
     (changed((RISK, PROTECTED), ("underlying: SPX", "underlying: SPX\nquantity: 3"), DEEPER, LOSES), "RB341", "5s"),
     (changed((RISK, PROTECTED), (BREACH, BREACH + "    order: {step: 0.05, pause: 10s}\n")), "RB341", "5s"),
     # what structure and limits leave no room for
@@ -469,7 +469,7 @@ QUIET = [
         (REQUIRE, "    - credit: {at_least: $8}\n"),
         (BREACH, BREACH.replace("5 pts", "1 pts")),
     ),
-    exits(LAST, "- {stop: {loss: $0}, armed_by: {profit: {at_least: 30%}}}"),
+    exits(LAST, "- {stop: {loss: $0}, activate_when: {profit: {at_least: 30%}}}"),
     when("vix: {below: 20}", "{name: again, vix: {above: 12}}"),
     when("vix: {at_most: 20}", "{name: again, vix: {at_least: 20}}"),
     when("vix: {above: 20}", "vix9d: {below: 12}"),
@@ -539,7 +539,7 @@ QUIET = [
     weeks("- {vix: {above: 40}, confirm: 20h}", "- at_expiry: settle"),
     # what ends a part, or is armed on a later day, ends no day
     weeks('- {time: "11:00", close: 50%}', "- sessions_in_trade: {at_least: 5}", "- at_expiry: settle"),
-    weeks('- {time: "10:30", armed_by: {sessions_in_trade: {at_least: 1}}}', "- at_expiry: settle"),
+    weeks('- {time: "10:30", activate_when: {sessions_in_trade: {at_least: 1}}}', "- at_expiry: settle"),
     weeks('- {name: half, time: "11:00", close: 50%}', LAST).replace("  max_open: 9\n", "  max_open: 1\n"),
     weeks('- {time: "11:00", close: 50%}', "- at_expiry: settle").replace("- vix: ", '- time: "14:30"\n    - vix: '),
     # a price that is sure to be one
@@ -567,7 +567,7 @@ QUIET = [
     exits(LAST, CENTRE.replace("{time: open + 3h}", "{time: open + 3h}, {time_in_trade: {at_least: 1h}}")),
     exits(LAST, CENTRE.replace("{time: open + 3h}", "{time: open + 3h}, {breach: {spot_within: 5 pts}}")),
     exits(LAST, CENTRE.replace("{time: open + 3h}", "{time: open + 3h}, {profit: {at_least: 30%}}")),
-    exits(LAST, CENTRE + "\n    armed_by: {profit: {at_least: 30%}}"),
+    exits(LAST, CENTRE + "\n    activate_when: {profit: {at_least: 30%}}"),
     exits(
         LAST,
         CENTRE.replace(
@@ -610,7 +610,7 @@ def test_days_to_expiry_that_no_entry_has_end_nothing() -> None:
     "first",
     [
         'time: "15:30", close: 50%',
-        'time: "15:30", armed_by: {profit: {at_least: 30%}}',
+        'time: "15:30", activate_when: {profit: {at_least: 30%}}',
         'time: "15:30", close: put_side',
     ],
 )
@@ -654,7 +654,7 @@ def test_what_one_sells_and_the_other_buys_is_skipped_by_one_of_them() -> None:
     turned = CONDOR.replace("short_put: {sell", "short_put: {buy").replace("long_put: {buy", "long_put: {sell")
     other = named("other", turned)
     assert together(CONDOR, other) == [[], [("RB350", "short_put"), ("RB350", "long_put")]]
-    netted = other.replace("  require:", "  if_held: allow\n  require:")
+    netted = other.replace("  require:", "  on_conflict: allow\n  require:")
     assert together(CONDOR, netted) == [[("RB350", "short_put"), ("RB350", "long_put")], []]
 
 
@@ -691,7 +691,7 @@ def test_a_combo_that_rests_gives_way_to_any_entry() -> None:
 
 def test_lint_has_looked_at_every_field_of_an_exit() -> None:
     """A new one may arm an exit late, or close a part: `exits.py` must know before it says what never acts."""
-    both = "name kind resting order if_unknown grace repeat armed_by roll any_price"
+    both = "name kind resting order if_unknown grace repeat activate_when roll any_price"
     noun = f"{both} condition enabled path close_all close_part close_legs"
     plan = f"{both} rule basis compares legs part written each"
     assert {field.name for field in fields(Exit)} == set(noun.split())

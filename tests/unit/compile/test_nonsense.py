@@ -15,8 +15,8 @@ TIME = '  - time: "15:30"\n'
 LIMIT = "  daily_loss: $150\n"
 SHORT = "  short_put: {sell: put, strike: {delta: 0.15}}"
 WING = "  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}"
-CALL = "long_spx: {buy: call, of: SPX, strike: {at: spot, multiple_of: 5}}"
-TEN = "short_spy: {sell: call, of: SPY, ratio: 10, strike: {at: spot, multiple_of: 1}}"
+CALL = "long_spx: {buy: call, of: SPX, strike: {at: spot, round_to: 5}}"
+TEN = "short_spy: {sell: call, of: SPY, ratio: 10, strike: {at: spot, round_to: 1}}"
 
 
 def when(text: str) -> tuple[str, str, str]:
@@ -63,7 +63,7 @@ NONSENSE: dict[str, list[tuple[str, str, str]]] = {
     "pairs out of proportion": [
         (PAIR, "ratio: 10", "ratio: 1"),
         (PAIR, "ratio: 10", "ratio: 12"),
-        (PAIR, TEN, TEN.replace("strike: {at: spot, multiple_of: 1}", "strike: {delta: 0.10}")),
+        (PAIR, TEN, TEN.replace("strike: {at: spot, round_to: 1}", "strike: {delta: 0.10}")),
         (PAIR, "{sell: call, of: SPY", "{sell: put, of: SPY"),
         (PAIR.replace("SPX", "NDX").replace("SPY", "QQQ"), "ratio: 10", "ratio: 10"),
         (PAIR.replace("SPX", "RUT").replace("SPY", "IWM"), "ratio: 10", "ratio: 20"),
@@ -112,7 +112,7 @@ NONSENSE: dict[str, list[tuple[str, str, str]]] = {
         (SPREAD, "confirm: 2 quotes", "confirm: 900 quotes"),
         (PUT, "confirm: 30s", "confirm: 3h"),
         (SPREAD, "confirm: 2 quotes", "confirm: 2 quotes\n    max_age: 2h"),
-        (SPREAD, LIMIT, f"{LIMIT}  protect: {{cost: 500x credit}}\n  max_unprotected: 30s\n"),
+        (SPREAD, LIMIT, f"{LIMIT}  protect: {{cost: 500x credit}}\n  max_time_without_stop: 30s\n"),
     ],
 }  # fmt: skip
 

@@ -117,10 +117,10 @@ def test_a_butterfly_is_bought_and_a_broken_one_is_what_it_asks(wing: int, asked
 def test_an_average_that_a_strike_may_not_pass_is_data_that_the_bot_needs() -> None:
     text = changed("let: {", "let: {slow: {sma: {window: 30}}, ").replace(
         "short_call: {sell: call, strike: {delta: 0.10}}",
-        "short_call: {sell: call, strike: {delta: 0.10, not_below: slow, not_above: 7000}}",
+        "short_call: {sell: call, strike: {delta: 0.10, min_strike: slow, max_strike: 7000}}",
     )
     plan = plan_of(text)
-    edge = next(leg for leg in plan.legs if leg.name == "short_call").not_below
+    edge = next(leg for leg in plan.legs if leg.name == "short_call").min_strike
     assert isinstance(edge, Call)
     assert (edge.measure, edge.argument("of")) == ("sma", "SPX")
     assert plan.needs.bars != plan_of(CONDOR).needs.bars or plan.needs.daily != plan_of(CONDOR).needs.daily

@@ -91,7 +91,11 @@ CASES = [
     (changed("target: {profit: 50%}", "cost: {of: long_put, below: 0.05}"), "RB205", "{of: long_put, below: 0.05}"),
     (changed("target: {profit: 50%}", "cost: {of: long_legs, below: 0.05}"), "RB205", "{of: long_legs, below: 0.05}"),
     (changed("target: {profit: 50%}", "value: {of: short_put, below: 2}"), "RB205", "{of: short_put, below: 2}"),
-    (changed("stop: {loss: $50}", "stop: {loss: $50}\n    armed_by: {value: {below: 0.50}}"), "RB205", "{below: 0.50}"),
+    (
+        changed("stop: {loss: $50}", "stop: {loss: $50}\n    activate_when: {value: {below: 0.50}}"),
+        "RB205",
+        "{below: 0.50}",
+    ),
     (
         changed("target: {profit: 50%}", "value: {of: [short_put, long_put], below: 2}"),
         "RB205",
@@ -101,13 +105,13 @@ CASES = [
     (changed('- time: "15:30"\n', '- time: "15:30"\n    enabled: false\n'), "RB208", "exits"),
     (changed("  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}\n", ""), "RB209", "short_put"),
     (changed("below: short_put", "below: short_putt"), "RB201", "short_putt"),
-    (changed("delta: 0.10, at_least", "below: long_put, by: 5 pts, at_least"), "RB202", None),
+    (changed("delta: 0.10, min_otm", "below: long_put, by: 5 pts, min_otm"), "RB202", None),
     (changed("by: 10 pts", "by: 0 pts"), "RB230", "0 pts"),
     (changed("by: 10 pts", "by: [10 pts, 0 pts]"), "RB230", "0 pts"),
     (changed("by: 10 pts", "by: [10 pts, 5 pts], round: away"), "RB230", "away"),
     (changed("{delta: 0.10}", "{premium: 0}"), "RB230", "0"),
     (changed("{delta: 0.10}", "{delta: {at_most: 1}}"), "RB230", "1"),
-    (changed("{delta: 0.10}", "{delta: 0.10, not_below: vix}"), "RB203", "vix"),
+    (changed("{delta: 0.10}", "{delta: 0.10, min_strike: vix}"), "RB203", "vix"),
     (changed('to: "13:30"', 'to: "09:30"'), "RB240", '"09:30"'),
     (changed('to: "13:30"', 'to: "16:30"'), "RB240", '"16:30"'),
     (changed('"15:30"', '"10:00"'), "RB240", '"10:00"'),
@@ -232,7 +236,7 @@ OWED = ["RB241"]
         (f"{TIMED}\n    close: put_side", OWED),
         (f"{TIMED}\n    close: [short_put, long_put, short_call, long_call]", []),
         (f'{TIMED}\n    close: put_side\n  - {{name: calls, time: "15:40", close: call_side}}', []),
-        (f"{TIMED}\n    armed_by: {{sessions_in_trade: {{at_least: 1}}}}", OWED),
+        (f"{TIMED}\n    activate_when: {{sessions_in_trade: {{at_least: 1}}}}", OWED),
         (f"{TIMED}\n    roll: {{expiry: {{dte: 30}}}}", OWED),
         (f"{TIMED}\n    enabled: false", OWED),
         (f'{TIMED}\n    close: 50%\n  - {{name: last, time: "15:40"}}', []),
@@ -251,7 +255,7 @@ def test_one_structure_is_closed_by_any_part_of_it() -> None:
 
 
 def test_a_time_exit_that_is_armed_on_a_later_day_keeps_no_entry_out() -> None:
-    late = '- time: "09:45"\n    armed_by: {sessions_in_trade: {at_least: 1}}'
+    late = '- time: "09:45"\n    activate_when: {sessions_in_trade: {at_least: 1}}'
     text = MONTHS.replace("per_day: 1", "per_day: 1\n  max_open: 9")
     assert places(text.replace(TIMED, late)) == []
     assert places(text.replace(TIMED, '- time: "09:45"')) == [("RB240", '"10:00"')]

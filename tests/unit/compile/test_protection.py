@@ -26,13 +26,13 @@ def codes(text: str) -> list[str]:
 
 
 def test_a_sold_structure_may_be_protected() -> None:
-    text = with_risk(CONDOR, "protect: {cost: 4x credit, of: each_short}", "max_unprotected: 5s")
+    text = with_risk(CONDOR, "protect: {cost: 4x credit, of: each_short}", "max_time_without_stop: 5s")
     loaded = load_text(text)
     assert loaded.spec is not None, loaded.diagnostics
     plan, _ = build_plan(loaded.spec, loaded.source)
     assert plan is not None
     assert plan.risk.protect == ProtectPlan(loaded.spec.risk.protect.times, True)  # type: ignore[union-attr]
-    assert (plan.risk.protect.times, plan.risk.max_unprotected) == (4, 5.0)
+    assert (plan.risk.protect.times, plan.risk.max_time_without_stop) == (4, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_a_sold_structure_may_be_protected() -> None:
         (SELLER, ("protect: {cost: 4x credit}",), "RB226"),
         (BOUGHT, ("protect: {cost: 4x credit}",), "RB205"),
         (CONDOR, ("protect: {cost: 0.9x credit}",), "RB226"),
-        (CONDOR, ("max_unprotected: 5s",), "RB226"),
-        (CONDOR, ("protect: {cost: 4x credit}", "max_unprotected: 0s"), "RB250"),
+        (CONDOR, ("max_time_without_stop: 5s",), "RB226"),
+        (CONDOR, ("protect: {cost: 4x credit}", "max_time_without_stop: 0s"), "RB250"),
         (CONDOR, ("protect: {of: each_short}",), "RB113"),
         (CONDOR, ("protect: {cost: 4x credit, of: long_put}",), "RB226"),
         (CONDOR, ("protect: {cost: 4x credit, of: short_putt}",), "RB201"),
@@ -67,7 +67,7 @@ def test_a_short_leg_of_what_is_bought_has_a_price_of_its_own() -> None:
 
 
 def test_a_limit_asks_for_a_stop_on_every_short_leg() -> None:
-    limit = "max_unprotected: 30s"
+    limit = "max_time_without_stop: 30s"
     assert codes(with_risk(CONDOR, "protect: {cost: 4x credit, of: short_put}", limit)) == ["RB226"]
     assert codes(with_risk(BOUGHT, "protect: {cost: 4x credit, of: short_call}", limit)) == []
 
@@ -81,9 +81,9 @@ def test_every_alternative_has_the_leg_that_is_protected() -> None:
 
 
 def test_a_resting_stop_is_protection_enough_for_a_limit() -> None:
-    assert codes(with_risk(SELLER, "max_unprotected: 30s")) == []
+    assert codes(with_risk(SELLER, "max_time_without_stop: 30s")) == []
 
 
 def test_nothing_sold_is_nothing_to_protect() -> None:
     lines = [line for line in BOUGHT.splitlines() if "short_call" not in line]
-    assert "RB226" in codes(with_risk("\n".join(lines), "max_unprotected: 5s"))
+    assert "RB226" in codes(with_risk("\n".join(lines), "max_time_without_stop: 5s"))

@@ -65,7 +65,7 @@ def test_each_side_rolls_its_own_legs() -> None:
         ("breach: {spot_within: 5 pts}", "strikes: {short_put: {delta: 0.05}}", "put_side", "and would stay behind"),
         (
             "breach: {spot_within: 5 pts}",
-            "strikes: {short_put: {otm: 40 pts, not_above: strike(short_call)}, long_put: {delta: 0.03}}",
+            "strikes: {short_put: {otm: 40 pts, max_strike: strike(short_call)}, long_put: {delta: 0.03}}",
             "put_side",
             "'short_put' counts from 'short_call', which is not rolled with it",
         ),

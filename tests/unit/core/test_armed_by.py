@@ -1,4 +1,4 @@
-"""Exits that exist only once something was true (language.md, Exits, `armed_by`)."""
+"""Exits that exist only once something was true (language.md, Exits, `activate_when`)."""
 
 import pytest
 from hand_desk import Desk, bot_of, put, text_of
@@ -8,7 +8,7 @@ from rulebot.record.record import Kind
 from rulebot.spec.load import load_text
 
 ENDING = '\n  - time: "15:45"\n    order: market\n'
-BREAKEVEN = "  - name: breakeven\n    stop: {loss: 0%}\n    armed_by: {profit: {at_least: 30%}}\n"
+BREAKEVEN = "  - name: breakeven\n    stop: {loss: 0%}\n    activate_when: {profit: {at_least: 30%}}\n"
 
 
 def held(exits: str) -> Desk:

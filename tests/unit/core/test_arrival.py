@@ -11,7 +11,7 @@ from hand_desk import SELLER, Desk, text_of
 from rulebot.model.event import BrokerStatus
 from rulebot.model.order import Order, OrderStatus, Purpose
 
-LIMITED = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}, max_unprotected: 10s}"
+LIMITED = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}, max_time_without_stop: 10s}"
 
 
 def broken(away: float = 5) -> tuple[Desk, Order]:

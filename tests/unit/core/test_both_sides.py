@@ -11,7 +11,7 @@ from rulebot.record.record import Kind
 SHARED = put(5945)
 LONG_PUT = {
     "entry": '{at: "10:05"}',
-    "legs": "\n  expiry: {dte: 0}\n  if_held: allow\n  long_put: {buy: put, strike: {delta: 0.10}}\n",
+    "legs": "\n  expiry: {dte: 0}\n  on_conflict: allow\n  long_put: {buy: put, strike: {delta: 0.10}}\n",
 }
 BUYER = text_of("buyer", **LONG_PUT, exits='\n  - time: "12:00"\n')
 GUARDED = text_of(

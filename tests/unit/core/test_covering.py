@@ -136,11 +136,11 @@ def test_the_measures_know_shares_and_their_cost() -> None:
 
 
 def test_a_call_not_under_what_its_shares_cost_says_that_there_are_none() -> None:
-    """It said `not_below is not known`, and not why."""
-    legs = "\n  expiry: {dte: 0}\n  short_call: {sell: call, strike: {delta: 0.20, not_below: cost_basis}}\n"
+    """It said `min_strike is not known`, and not why."""
+    legs = "\n  expiry: {dte: 0}\n  short_call: {sell: call, strike: {delta: 0.20, min_strike: cost_basis}}\n"
     desk = desk_of(0, legs=legs)
     desk.until("10:00")
-    assert why(desk) == "short_call: not_below is not known: the account holds no SPY shares"
+    assert why(desk) == "short_call: min_strike is not known: the account holds no SPY shares"
 
 
 WHEEL = """

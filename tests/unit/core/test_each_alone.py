@@ -211,7 +211,7 @@ def test_half_of_what_is_open_after_a_side_has_left() -> None:
 
 # ---------------------------------------------------------------- protection
 
-GUARDED = "{max_loss_per_trade: $20000, protect: {cost: 3x credit}, max_unprotected: 5s}"
+GUARDED = "{max_loss_per_trade: $20000, protect: {cost: 3x credit}, max_time_without_stop: 5s}"
 
 
 def guards(desk: Desk) -> dict[str, Order]:

@@ -364,7 +364,7 @@ def test_a_price_that_was_missing_for_a_moment_is_not_what_came_nearest() -> Non
     assert (nearest.rule, "max_loss_per_trade" in nearest.text) == ("limits", True)
 
 
-def test_if_held_the_other_way_round_is_skipped() -> None:
+def test_on_conflict_the_other_way_round_is_skipped() -> None:
     buyer = """
   expiry: {dte: 0}
   long_put: {buy: put, strike: {delta: 0.10}}
@@ -608,9 +608,9 @@ def test_a_time_that_an_entry_requires_is_heeded_to_the_second_while_nothing_mov
 
 
 @pytest.mark.parametrize("is_filled", [True, False])
-@pytest.mark.parametrize(("if_held", "sold"), [("skip", None), ("allow", (5935, 5925)), ("shift", (5930, 5920))])
+@pytest.mark.parametrize(("on_conflict", "sold"), [("skip", None), ("allow", (5935, 5925)), ("shift", (5930, 5920))])
 def test_a_contract_that_another_bot_holds_or_enters_the_other_way_round(
-    if_held: str, sold: tuple[int, int] | None, *, is_filled: bool
+    on_conflict: str, sold: tuple[int, int] | None, *, is_filled: bool
 ) -> None:
     """Of two that entered at once neither skipped, and the account netted what both had filled."""
     first = text_of(order="{start: mid, wait: 600s, tries: 1, then: cancel}")
@@ -621,7 +621,7 @@ def test_a_contract_that_another_bot_holds_or_enters_the_other_way_round(
   expiry: {{dte: 0}}
   short_put: {{sell: put, strike: {{delta: 0.08}}}}
   long_put: {{buy: put, strike: {{below: short_put, by: 10 pts}}}}
-  if_held: {if_held}
+  on_conflict: {on_conflict}
 """,
     )
     desk = Desk((first, second))
@@ -636,7 +636,7 @@ def test_a_contract_that_another_bot_holds_or_enters_the_other_way_round(
     assert strikes == ({} if sold is None else {"short_put": sold[0], "long_put": sold[1]})
     said = [str(record.data) for record in desk.said(Kind.SELECTION) if record.bot == "second"]
     assert any("further out than 5935, which is held the other way round" in each for each in said) is (
-        if_held == "shift"
+        on_conflict == "shift"
     )
 
 

@@ -15,7 +15,7 @@ from rulebot.record.record import Kind
 BOUGHT = {
     "underlying": "SPY",
     "entry": "{at: open + 31m, max_open: 5}",
-    "legs": "\n  expiry: {dte: {nearest: 90}}\n  if_held: allow\n  long_put: {buy: put, strike: {delta: 0.15}}\n",
+    "legs": "\n  expiry: {dte: {nearest: 90}}\n  on_conflict: allow\n  long_put: {buy: put, strike: {delta: 0.15}}\n",
     "order": "{start: mid, wait: 300s, tries: 1, then: cancel}",
     "exits": "\n  - target: {profit: 60%}\n    resting: true\n  - at_expiry: settle\n",
     "risk": "{max_loss_per_trade: $9000}",
@@ -23,7 +23,7 @@ BOUGHT = {
 SOLD = {
     **SELLER,
     "entry": "{at: open + 60m, max_open: 5}",
-    "legs": f"{SELLER['legs']}  if_held: allow\n",
+    "legs": f"{SELLER['legs']}  on_conflict: allow\n",
     "exits": '\n  - time: "15:00"\n    order: market\n',
 }
 
@@ -271,7 +271,7 @@ def test_a_stop_is_put_back_where_the_entry_it_gives_way_to_is_not_sent_since_th
 
 PAIR = """
   expiry: {dte: {nearest: 90}}
-  if_held: allow
+  on_conflict: allow
   short_put: {sell: put, strike: {delta: 0.15}}
   low_put: {sell: put, strike: {below: short_put, by: 5 pts}}
 """
@@ -626,7 +626,7 @@ def test_what_comes_to_rest_while_the_first_leg_of_an_entry_works_gives_way_to_i
         "entry": "{at: open + 30m}",
         "legs": """
   expiry: {dte: {nearest: 90}}
-  if_held: allow
+  on_conflict: allow
   short_put: {sell: put, strike: {delta: 0.15}}
   long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
 """,

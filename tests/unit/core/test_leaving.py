@@ -245,7 +245,7 @@ def test_an_exit_that_cannot_be_judged_again_is_told_again_and_not_soon_after() 
 def test_each_position_that_has_no_price_to_close_at_is_told_of() -> None:
     """The second had lost its resting orders to the exit, and nobody was told: the words were those of the first."""
     entry = '{window: {from: "10:00", to: "11:00"}, per_day: 2, again: {after: [filled], wait: 1m}}'
-    legs = SECTIONS["legs"] + "  if_held: allow\n"
+    legs = SECTIONS["legs"] + "  on_conflict: allow\n"
     desk = Desk((text_of(entry=entry, legs=legs, exits='[{time: "15:45"}]'),), at="10:00")
     for _ in range(2):
         desk.tick(61)

@@ -154,7 +154,7 @@ def test_a_stop_of_the_spec_protects_it() -> None:
 
 
 def test_the_spec_says_how_long_it_may_stand() -> None:
-    protect = "protect: {cost: 4x credit, of: each_short}, max_unprotected: 5s"
+    protect = "protect: {cost: 4x credit, of: each_short}, max_time_without_stop: 5s"
     desk = desk_of(f"{{max_loss_per_trade: $9000, {protect}}}")
     desk.holds(LONG_PUT, 0)
     ticks(desk, 100)

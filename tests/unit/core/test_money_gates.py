@@ -349,8 +349,8 @@ def test_what_settles_or_stays_over_night_is_no_day_trade() -> None:
         ('\n  - name: late\n    any: [{time: "15:45"}, {profit: {at_least: 50%}}]', True),
         ('\n  - name: late\n    all: [{time: "15:45"}, {profit: {at_least: 50%}}]', False),
         ('\n  - name: late\n    all: [{time: "15:45"}, {time_in_trade: {above: 30m}}]', True),
-        ('\n  - time: "15:45"\n    armed_by: {time_in_trade: {above: 30m}}', True),
-        ('\n  - time: "15:45"\n    armed_by: {sessions_in_trade: {at_least: 1}}', False),
+        ('\n  - time: "15:45"\n    activate_when: {time_in_trade: {above: 30m}}', True),
+        ('\n  - time: "15:45"\n    activate_when: {sessions_in_trade: {at_least: 1}}', False),
     ],
     ids=["an hour after", "after the close", "any", "all", "all by the clock", "armed by the clock", "armed later"],
 )

@@ -106,7 +106,9 @@ def test_stops_of_protect_rest_meanwhile(why: HoldReason) -> None:
 
 @pytest.mark.parametrize("why", STOPPED)
 def test_the_spec_says_how_long_it_may_stand(why: HoldReason) -> None:
-    desk = on_hold(why, "{undefined_risk: allow, protect: {cost: 4x credit, of: each_short}, max_unprotected: 5s}")
+    desk = on_hold(
+        why, "{undefined_risk: allow, protect: {cost: 4x credit, of: each_short}, max_time_without_stop: 5s}"
+    )
     (stop,) = desk.live
     desk.cancelled(stop)
     ticks(desk, 9)

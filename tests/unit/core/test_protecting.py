@@ -13,7 +13,7 @@ from rulebot.record.record import Kind
 
 RISK = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"
 EACH = "{max_loss_per_trade: $2000, protect: {cost: 4x credit, of: each_short}}"
-LIMITED = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}, max_unprotected: 5s}"
+LIMITED = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}, max_time_without_stop: 5s}"
 
 
 def opened(risk: str = RISK, **sections: str) -> Desk:
@@ -507,9 +507,9 @@ def test_a_guard_somebody_cancelled_is_sent_again_each_time() -> None:
         assert desk.alarms[told:] == [f"the resting orders of {desk.position.id} work at the broker again"]
 
 
-def test_a_guard_somebody_cancelled_is_sent_again_before_max_unprotected_is_over() -> None:
+def test_a_guard_somebody_cancelled_is_sent_again_before_max_time_without_stop_is_over() -> None:
     """It was said to be put back, no order was sent, and after 5 seconds all was closed at market."""
-    desk = opened(RISK.removesuffix("}") + ", max_unprotected: 5s}")
+    desk = opened(RISK.removesuffix("}") + ", max_time_without_stop: 5s}")
     ack_all(desk)
     (guard,) = guards(desk)
     desk.cancelled(guard)

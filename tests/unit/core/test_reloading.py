@@ -323,7 +323,7 @@ def test_what_was_seen_of_a_position_counts_on() -> None:
     order: market
   - name: breakeven
     stop: {loss: 0%}
-    armed_by: {profit: {at_least: 30%}, confirm: 2 quotes}
+    activate_when: {profit: {at_least: 30%}, confirm: 2 quotes}
 """
     desk = Desk((text_of(exits=exits),))
     desk.opened()

@@ -307,14 +307,14 @@ def test_on_the_last_day_nothing_is_sent_after_the_close() -> None:
 
 
 SECOND = {
-    "legs": CONDOR.replace("dte: 0}", "dte: 0}\n  if_held: allow"),
+    "legs": CONDOR.replace("dte: 0}", "dte: 0}\n  on_conflict: allow"),
     "entry": '{window: {from: "10:30", to: "11:00"}}',
     "exits": '\n  - time: "15:40"\n    order: market\n',
     **LOOSE,
 }
 ONE_PUT = {
     "underlying": "SPX",
-    "legs": "\n  expiry: {dte: 0}\n  if_held: allow\n  short_put: {sell: put, strike: {delta: 0.10}}\n",
+    "legs": "\n  expiry: {dte: 0}\n  on_conflict: allow\n  short_put: {sell: put, strike: {delta: 0.10}}\n",
     "entry": '{window: {from: "10:30", to: "11:00"}}',
     "exits": '\n  - time: "15:40"\n    order: market\n',
     "risk": "{undefined_risk: allow}",
@@ -346,7 +346,7 @@ def test_it_gives_way_to_an_entry_that_sells_what_it_buys_and_is_sent_again_afte
 def test_it_gives_way_to_an_exit_that_sells_what_it_buys() -> None:
     """A long put of another bot is sold, of which the condor buys its short one back."""
     bought = {
-        "legs": "\n  expiry: {dte: 0}\n  if_held: allow\n  long_put: {buy: put, strike: {delta: 0.10}}\n",
+        "legs": "\n  expiry: {dte: 0}\n  on_conflict: allow\n  long_put: {buy: put, strike: {delta: 0.10}}\n",
         "entry": '{window: {from: "10:30", to: "11:00"}}',
         "exits": '\n  - time: "15:00"\n    order: market\n',
         **LOOSE,

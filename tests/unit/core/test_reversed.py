@@ -84,7 +84,7 @@ def test_an_option_sold_twice_is_bought_back_at_market_after_a_minute(at_once: b
 
 
 def test_the_spec_says_how_long_it_may_stand() -> None:
-    protected = "max_unprotected: 20s, protect: {cost: 4x credit, of: each_short}"
+    protected = "max_time_without_stop: 20s, protect: {cost: 4x credit, of: each_short}"
     desk = closed_twice(REVERSAL, f"{{undefined_risk: allow, {protected}}}")
     wait(desk, 15)
     assert bought(desk) == []

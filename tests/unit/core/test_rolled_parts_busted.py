@@ -90,7 +90,7 @@ def test_29_what_is_busted_while_another_side_is_closed_is_closed_after_it() -> 
 
 
 def test_what_a_roll_has_opened_in_part_is_not_guarded_by_what_it_closes() -> None:
-    desk = held(risk="{max_loss_per_trade: $20000, protect: {cost: 9x credit}, max_unprotected: 2m}")
+    desk = held(risk="{max_loss_per_trade: $20000, protect: {cost: 9x credit}, max_time_without_stop: 2m}")
     for order in desk.live:
         if order.purpose is Purpose.PROTECT:
             desk.ack(order)

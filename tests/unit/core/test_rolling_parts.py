@@ -413,7 +413,7 @@ OF_CALLS = """
       - vix: {above: 90}
   - name: armed
     cost: {of: short_put, above: 90.00}
-    armed_by: {leg_delta: {of: short_call, at_least: 0.90}}
+    activate_when: {leg_delta: {of: short_call, at_least: 0.90}}
   - name: calls_home
     vix: {above: 90}
     close: call_side

@@ -9,7 +9,7 @@ from rulebot.model.order import Purpose, Replace
 TIMED = '\n  - time: "15:30"\n'
 LADDER = "{start: mid, step: 0.05, wait: 10s, tries: 9, then: cancel}"
 CONFIRMED = '\n  - stop: {cost: 3x credit}\n    confirm: 30s\n  - time: "15:45"\n'
-GUARDED = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}, max_unprotected: 30s}"
+GUARDED = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}, max_time_without_stop: 30s}"
 
 
 def set_back(desk: Desk, *refs: str) -> None:

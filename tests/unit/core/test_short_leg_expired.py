@@ -23,7 +23,7 @@ CALENDAR = {
 RISK = "{undefined_risk: allow, protect: {cost: 4x credit, of: each_short}%s}"
 
 
-@pytest.mark.parametrize("more", ["", ", max_unprotected: 5s"])
+@pytest.mark.parametrize("more", ["", ", max_time_without_stop: 5s"])
 def test_a_short_leg_that_has_expired_while_no_engine_ran_gets_no_stop_any_more(more: str) -> None:
     """Until its level was known its stop was sent anew, said to be cancelled by somebody, and missed after seconds."""
     desk = Desk((text_of("calendar", **{**CALENDAR, "risk": RISK % more}),), at="10:00")

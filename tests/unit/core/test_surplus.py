@@ -127,11 +127,13 @@ def test_what_is_there_of_a_class_that_a_reload_brings_is_told() -> None:
     assert [text.split()[3] for text in told(desk)] == ["-3"]
 
 
-@pytest.mark.parametrize("if_held", ["skip", "shift", "allow"])
+@pytest.mark.parametrize("on_conflict", ["skip", "shift", "allow"])
 @pytest.mark.parametrize(("count", "is_kept_out"), [(5, True), (-5, False)])
-def test_what_would_be_netted_with_somebodys_own_is_not_entered(if_held: str, count: int, is_kept_out: bool) -> None:
+def test_what_would_be_netted_with_somebodys_own_is_not_entered(
+    on_conflict: str, count: int, is_kept_out: bool
+) -> None:
     """Sold against 5 that a person had bought, a put was put on hold as closed by hand, and its exits never acted."""
-    desk = Desk((text_of(legs=f"{SECTIONS['legs']}  if_held: {if_held}\n"),))
+    desk = Desk((text_of(legs=f"{SECTIONS['legs']}  on_conflict: {on_conflict}\n"),))
     desk.holds(put(5945), count)
     desk.until("10:00")
     said = [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "skip")]

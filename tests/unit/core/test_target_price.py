@@ -194,7 +194,7 @@ def test_while_the_market_is_away_it_goes_to_the_target_price() -> None:
 
 
 def test_a_spec_that_allows_less_time_without_a_stop_has_it_back_sooner() -> None:
-    risk = "{max_loss_per_trade: $20000, protect: {cost: 4x credit}, max_unprotected: 15s}"
+    risk = "{max_loss_per_trade: $20000, protect: {cost: 4x credit}, max_time_without_stop: 15s}"
     desk = held(risk=risk)
     desk.tick(1)
     (guard,) = [order for order in desk.live if order.purpose is Purpose.PROTECT]

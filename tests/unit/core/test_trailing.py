@@ -136,7 +136,7 @@ def test_dollars_count_from_the_best_dollars() -> None:
 
 
 def test_the_best_is_kept_before_the_exit_is_armed() -> None:
-    desk = held(f'{TRAIL}    armed_by: {{time: "12:00"}}\n')
+    desk = held(f'{TRAIL}    activate_when: {{time: "12:00"}}\n')
     cost(desk, 0.35)
     cost(desk, 0.35)
     cost(desk, 0.63)

@@ -31,7 +31,7 @@ def desk_of(entry: str, day: date | None = None) -> Desk:
 
 LEGS = """
   expiry: {dte: 0}
-  if_held: allow
+  on_conflict: allow
   short_put: {sell: put, strike: {delta: 0.10}}
   long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
 """

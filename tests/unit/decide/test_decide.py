@@ -244,7 +244,7 @@ LAST = '{name: last, time: "15:45"}'
         (f'[{{time: "11:00", close: put_side}}, {LAST}]', "11:00"),
         (f'[{{time: "11:00", close: [short_put]}}, {LAST}]', "15:45"),
         (f'[{{time: "11:00", close: [short_put]}}, {{name: b, time: "12:00", close: [long_put]}}, {LAST}]', "12:00"),
-        (f'[{{time: "11:00", armed_by: {{profit: {{at_least: 30%}}}}}}, {LAST}]', "15:45"),
+        (f'[{{time: "11:00", activate_when: {{profit: {{at_least: 30%}}}}}}, {LAST}]', "15:45"),
         (f'[{{time: "11:00", roll: {{expiry: {{dte: 1}}}}}}, {LAST}]', "15:45"),
         ('[{time: "11:00", close: 50%}, {at_expiry: settle}]', "15:59"),
     ],

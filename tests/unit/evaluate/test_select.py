@@ -98,31 +98,31 @@ def test_a_delta_out_of_the_money_is_not_found_in_the_money(broken: float) -> No
     assert strike_of(chosen("{delta: 0.62}", desk=desk)) == 6010
 
 
-def test_multiple_of_limits_the_strikes() -> None:
+def test_round_to_limits_the_strikes() -> None:
     desk = deltas({5960: -0.16, 5955: -0.14, 5950: -0.12, 5945: -0.10, 5940: -0.08})
-    assert strike_of(chosen("{delta: 0.10, multiple_of: 20}", desk=desk)) in (5940,)
+    assert strike_of(chosen("{delta: 0.10, round_to: 20}", desk=desk)) in (5940,)
 
 
 def test_a_preferred_multiple_is_taken_where_one_is_near() -> None:
     around = {5945: -0.12, 5940: -0.102, 5935: -0.095}
     assert strike_of(chosen("{delta: 0.10}", desk=deltas(around))) == 5940
-    assert strike_of(chosen("{delta: 0.10, prefer_multiple_of: 25}", desk=deltas(around))) == 5950
-    assert strike_of(chosen("{delta: 0.10, prefer_multiple_of: 15}", desk=deltas(around))) == 5940, "5940 is one"
-    assert strike_of(chosen("{delta: 0.10, prefer_multiple_of: 7}", desk=deltas(around))) == 5940, "none is near"
+    assert strike_of(chosen("{delta: 0.10, prefer_round_to: 25}", desk=deltas(around))) == 5950
+    assert strike_of(chosen("{delta: 0.10, prefer_round_to: 15}", desk=deltas(around))) == 5940, "5940 is one"
+    assert strike_of(chosen("{delta: 0.10, prefer_round_to: 7}", desk=deltas(around))) == 5940, "none is near"
 
 
 def test_a_preferred_multiple_keeps_its_distance_from_spot() -> None:
     around = {5950: -0.11, 5945: -0.095}
-    strike = "{delta: 0.10, at_least_from_spot: 60 pts, prefer_multiple_of: 25}"
+    strike = "{delta: 0.10, min_otm_distance: 60 pts, prefer_round_to: 25}"
     assert strike_of(chosen(strike, desk=deltas(around))) == 5925
 
 
 @pytest.mark.parametrize(
     ("strike", "away"),
     [
-        ("{delta: 0.10, prefer_multiple_of: 100}", 0.04),
-        ("{delta: 0.10, at_least_from_spot: 90 pts}", None),
-        ("{otm: 60 pts, prefer_multiple_of: 100}", 40.0),
+        ("{delta: 0.10, prefer_round_to: 100}", 0.04),
+        ("{delta: 0.10, min_otm_distance: 90 pts}", None),
+        ("{otm: 60 pts, prefer_round_to: 100}", 40.0),
     ],
 )
 def test_the_strike_that_is_taken_is_shown_with_its_quote(strike: str, away: float | None) -> None:
@@ -139,9 +139,9 @@ def test_the_strike_that_is_taken_is_shown_with_its_quote(strike: str, away: flo
     assert len(shown) == len(choice.candidates) == 4
 
 
-def test_at_least_from_spot_moves_out() -> None:
+def test_min_otm_distance_moves_out() -> None:
     desk = deltas({5985: -0.12, 5980: -0.095})
-    assert strike_of(chosen("{delta: 0.10, at_least_from_spot: 30 pts}", desk=desk)) == 5970
+    assert strike_of(chosen("{delta: 0.10, min_otm_distance: 30 pts}", desk=desk)) == 5970
 
 
 @pytest.mark.parametrize(("within", "is_found"), [("0.01", True), ("0.004", False)])
@@ -164,7 +164,7 @@ FALLING = {5950: -0.12, 5945: -0.095, 5940: -0.08, 5935: -0.06}
         ("{delta: {at_most: 0.10}}", {5945: -1}, 5940),
         ("{delta: {at_least: 0.09}}", {5945: -1}, "free of what is held"),
         ("{delta: 0.10, within: 0.01}", {5945: -1}, "is not within 0.01"),
-        ("{delta: 0.10, not_below: 5945}", {5945: -1}, "free of what is held"),
+        ("{delta: 0.10, min_strike: 5945}", {5945: -1}, "free of what is held"),
         ("{otm: 55 pts}", {5945: -1}, 5940),
     ],
 )
@@ -190,7 +190,7 @@ def test_a_contract_to_avoid_is_passed_over() -> None:
         (6001.0, "{at: spot}", 6000),
         (6002.5, "{at: spot}", 6000),  # a tie: away from the money, and a put's money is above
         (6004.0, "{at: spot}", 6005),
-        (6012.0, "{at: spot, multiple_of: 25}", 6000),
+        (6012.0, "{at: spot, round_to: 25}", 6000),
     ],
 )
 def test_at_spot_takes_the_nearest_strike(spot: float, strike: str, expected: int) -> None:
@@ -322,12 +322,12 @@ def test_what_may_stay_stays_last() -> None:
 @pytest.mark.parametrize(
     "strike",
     [
-        "{otm: 30 pts, multiple_of: 50}",
-        "{otm: {at_least: 30 pts}, multiple_of: 100}",
-        "{at: spot, multiple_of: 50}",
-        "{otm: 30 pts, multiple_of: 50, at_least_from_spot: 30 pts}",
-        "{otm: 30 pts, multiple_of: 50, not_above: 5940}",
-        "{otm: 30 pts, multiple_of: 50, not_below: 6010}",
+        "{otm: 30 pts, round_to: 50}",
+        "{otm: {at_least: 30 pts}, round_to: 100}",
+        "{at: spot, round_to: 50}",
+        "{otm: 30 pts, round_to: 50, min_otm_distance: 30 pts}",
+        "{otm: 30 pts, round_to: 50, max_strike: 5940}",
+        "{otm: 30 pts, round_to: 50, min_strike: 6010}",
     ],
 )
 def test_a_leg_beside_one_on_a_wide_grid_is_streamed(strike: str, side: str, beside: str) -> None:

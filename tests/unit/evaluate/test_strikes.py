@@ -101,40 +101,40 @@ def test_round_at_spot(round_: str, spot: float, expected: int) -> None:
 
 def test_round_toward_gives_way_to_the_distance_from_spot() -> None:
     assert one("{otm: 34 pts, round: toward}") == 5970
-    assert one("{otm: 34 pts, round: toward, at_least_from_spot: 33 pts}") == 5965
+    assert one("{otm: 34 pts, round: toward, min_otm_distance: 33 pts}") == 5965
 
 
 def test_the_distance_from_spot_moves_only_what_is_nearer() -> None:
-    assert one("{otm: 90 pts, at_least_from_spot: 10 pts}") == 5910
-    assert one("{otm: 10 pts, at_least_from_spot: 90 pts}", "call") == 6090
+    assert one("{otm: 90 pts, min_otm_distance: 10 pts}") == 5910
+    assert one("{otm: 10 pts, min_otm_distance: 90 pts}", "call") == 6090
 
 
 def test_a_preferred_grid_leads_no_leg_past_the_one_that_it_counts_from() -> None:
-    wing = "buy put {below: one, by: 10 pts, prefer_multiple_of: 50}"
+    wing = "buy put {below: one, by: 10 pts, prefer_round_to: 50}"
     assert strikes(chosen("sell put {otm: 50 pts}", wing)) == [5950, 5940]
 
 
 def test_a_bound_does_not_give_way() -> None:
     assert one("{otm: {at_most: 31 pts}}") == 5970
-    assert "qualifies" in str(one("{otm: {at_most: 31 pts}, at_least_from_spot: 33 pts}"))
-    assert "far enough out" in str(one("{delta: {at_least: 0.10}, at_least_from_spot: 60 pts}"))
-    assert one("{delta: {at_most: 0.10}, at_least_from_spot: 65 pts}") == 5935
+    assert "qualifies" in str(one("{otm: {at_most: 31 pts}, min_otm_distance: 33 pts}"))
+    assert "far enough out" in str(one("{delta: {at_least: 0.10}, min_otm_distance: 60 pts}"))
+    assert one("{delta: {at_most: 0.10}, min_otm_distance: 65 pts}") == 5935
 
 
 def test_a_preferred_grid_keeps_the_bound() -> None:
-    assert one("{delta: 0.092, prefer_multiple_of: 50}") == 5950, "5940 is within half of 50"
-    assert one("{delta: {at_most: 0.10}, prefer_multiple_of: 50}") == 5940, "5950 has a delta of 0.12"
+    assert one("{delta: 0.092, prefer_round_to: 50}") == 5950, "5940 is within half of 50"
+    assert one("{delta: {at_most: 0.10}, prefer_round_to: 50}") == 5940, "5950 has a delta of 0.12"
 
 
 @pytest.mark.parametrize(
     ("strike", "expected"),
     [
-        ("{otm: {at_least: 30 pts}, multiple_of: 100}", 5900),
-        ("{otm: 30 pts, multiple_of: 100, round: away}", 5900),
-        ("{at: spot, at_least_from_spot: 30 pts, multiple_of: 100}", 5900),
-        ("{otm: 10 pts, not_above: 5880, multiple_of: 100}", 5800),
-        ("{delta: 0.10, at_least_from_spot: 120 pts, multiple_of: 100}", 5800),
-        ("{otm: 35 pts, multiple_of: 250}", 6000),
+        ("{otm: {at_least: 30 pts}, round_to: 100}", 5900),
+        ("{otm: 30 pts, round_to: 100, round: away}", 5900),
+        ("{at: spot, min_otm_distance: 30 pts, round_to: 100}", 5900),
+        ("{otm: 10 pts, max_strike: 5880, round_to: 100}", 5800),
+        ("{delta: 0.10, min_otm_distance: 120 pts, round_to: 100}", 5800),
+        ("{otm: 35 pts, round_to: 250}", 6000),
     ],
 )
 def test_multiples_are_found_however_many_strikes_lie_between_them(strike: str, expected: int) -> None:
@@ -143,76 +143,76 @@ def test_multiples_are_found_however_many_strikes_lie_between_them(strike: str, 
 
 def test_a_preferred_grid_is_asked_after_round() -> None:
     assert one("{otm: 28 pts, round: away}") == 5970
-    assert one("{otm: 28 pts, round: away, prefer_multiple_of: 25}") == 5975
-    assert one("{otm: {at_least: 28 pts}, prefer_multiple_of: 25}") == 5970, "a bound is kept"
-    assert one("{otm: 70 pts, prefer_multiple_of: 200}") == 6000, "within half of 200"
+    assert one("{otm: 28 pts, round: away, prefer_round_to: 25}") == 5975
+    assert one("{otm: {at_least: 28 pts}, prefer_round_to: 25}") == 5970, "a bound is kept"
+    assert one("{otm: 70 pts, prefer_round_to: 200}") == 6000, "within half of 200"
 
 
 def test_the_strike_of_a_leg_that_is_too_near_to_spot_is_no_trade() -> None:
-    assert strikes(chosen("sell put {otm: 10 pts}", "buy call {at: one, at_least_from_spot: 5 pts}")) == (
+    assert strikes(chosen("sell put {otm: 10 pts}", "buy call {at: one, min_otm_distance: 5 pts}")) == (
         "two: no listed strike qualifies for strike of one"
     )
-    assert strikes(chosen("sell call {otm: 10 pts}", "buy put {at: one, at_least_from_spot: 5 pts}")) == (
+    assert strikes(chosen("sell call {otm: 10 pts}", "buy put {at: one, min_otm_distance: 5 pts}")) == (
         "two: no listed strike qualifies for strike of one"
     )
 
 
 def test_an_edge_moves_no_leg_off_the_strike_of_another() -> None:
-    assert strikes(chosen("sell put {otm: 10 pts}", "buy call {at: one, not_above: 5990}")) == [5990, 5990]
-    assert strikes(chosen("sell put {otm: 10 pts}", "buy call {at: one, not_below: 6000}")) == (
-        "two: no listed strike that qualifies is not_below 6000.00"
+    assert strikes(chosen("sell put {otm: 10 pts}", "buy call {at: one, max_strike: 5990}")) == [5990, 5990]
+    assert strikes(chosen("sell put {otm: 10 pts}", "buy call {at: one, min_strike: 6000}")) == (
+        "two: no listed strike that qualifies is min_strike 6000.00"
     )
 
 
 def test_an_edge_leads_back_from_a_preferred_strike_as_far_as_the_bound_allows() -> None:
-    assert one("{otm: {at_least: 38 pts}, prefer_multiple_of: 25}") == 5950
-    assert one("{otm: {at_least: 38 pts}, prefer_multiple_of: 25, not_below: 5955}") == 5955
-    assert one("{delta: {at_most: 0.15}, prefer_multiple_of: 30, not_below: 5950}") == 5950
-    assert "no listed" in str(one("{otm: {at_least: 38 pts}, prefer_multiple_of: 25, not_below: 5965}"))
+    assert one("{otm: {at_least: 38 pts}, prefer_round_to: 25}") == 5950
+    assert one("{otm: {at_least: 38 pts}, prefer_round_to: 25, min_strike: 5955}") == 5955
+    assert one("{delta: {at_most: 0.15}, prefer_round_to: 30, min_strike: 5950}") == 5950
+    assert "no listed" in str(one("{otm: {at_least: 38 pts}, prefer_round_to: 25, min_strike: 5965}"))
 
 
 @pytest.mark.parametrize(
     ("edges", "expected"),
     [
-        ("not_below: 5950", 5950),
-        ("not_below: 5951", 5955),
-        ("not_above: 5930", 5930),
-        ("not_above: 5931", 5930),
-        ("not_below: 5900, not_above: 6000", 5945),
-        ("not_below: 5951, not_above: 5955", 5955),
+        ("min_strike: 5950", 5950),
+        ("min_strike: 5951", 5955),
+        ("max_strike: 5930", 5930),
+        ("max_strike: 5931", 5930),
+        ("min_strike: 5900, max_strike: 6000", 5945),
+        ("min_strike: 5951, max_strike: 5955", 5955),
         (
-            "not_below: 5951, not_above: 5954",
-            "one: no listed strike that qualifies is not_below 5951.00 and not_above 5954.00",
+            "min_strike: 5951, max_strike: 5954",
+            "one: no listed strike that qualifies is min_strike 5951.00 and max_strike 5954.00",
         ),
-        ("not_above: spot", 5945),
-        ("not_below: 5950, multiple_of: 20", 5960),
+        ("max_strike: spot", 5945),
+        ("min_strike: 5950, round_to: 20", 5960),
     ],
 )
-def test_not_below_and_not_above_limit_the_strikes(edges: str, expected: int | str) -> None:
+def test_min_strike_and_max_strike_limit_the_strikes(edges: str, expected: int | str) -> None:
     assert one(f"{{delta: 0.10, {edges}}}") == expected
 
 
 def test_an_edge_that_breaks_what_was_asked_is_no_trade() -> None:
-    assert one("{delta: {at_most: 0.10}, not_below: 5950}") == (
-        "one: no listed strike that qualifies is not_below 5950.00"
+    assert one("{delta: {at_most: 0.10}, min_strike: 5950}") == (
+        "one: no listed strike that qualifies is min_strike 5950.00"
     )
-    assert "not_below" in str(one("{delta: 0.10, not_below: 5980, at_least_from_spot: 30 pts}"))
+    assert "min_strike" in str(one("{delta: 0.10, min_strike: 5980, min_otm_distance: 30 pts}"))
 
 
 def test_within_is_judged_last() -> None:
-    assert one("{delta: 0.10, not_below: 5950, within: 0.03}") == 5950
-    assert one("{delta: 0.10, not_below: 5960, within: 0.03}") == "one: delta 0.159 is not within 0.03"
+    assert one("{delta: 0.10, min_strike: 5950, within: 0.03}") == 5950
+    assert one("{delta: 0.10, min_strike: 5960, within: 0.03}") == "one: delta 0.159 is not within 0.03"
     assert one("{premium: 1.00, within: 0.05}") == "one: premium 0.900 is not within 0.05"
     assert one("{otm: 1.03%, within: 0.05%}") == 5940
     assert "too far" in str(one("{otm: 1.03%, within: 0.01%}"))
 
 
 def test_the_strike_of_another_leg_as_an_edge() -> None:
-    legs = ("sell put {delta: 0.10}", "sell put {premium: 1.00, not_below: strike(three)}", "buy put {delta: 0.07}")
+    legs = ("sell put {delta: 0.10}", "sell put {premium: 1.00, min_strike: strike(three)}", "buy put {delta: 0.07}")
     found = {leg.name: int(leg.option.strike) for leg in chosen(*legs[:1], legs[1].replace("three", "one")).legs}
     assert found == {}, "it would be the contract of the other leg"
     assert strikes(chosen(*legs)) == "two and three would be the same contract, SPXW 2026-11-18 5930P"
-    apart = chosen(legs[0], "buy put {premium: 1.00, not_above: strike(one)}")
+    apart = chosen(legs[0], "buy put {premium: 1.00, max_strike: strike(one)}")
     assert strikes(apart) == [5945, 5920]
 
 
@@ -236,7 +236,7 @@ def test_a_held_strike_that_is_not_listed_is_no_trade() -> None:
 def test_an_unknown_level_is_missing() -> None:
     desk = Desk()
     desk.level("SPX", nan)
-    assert chosen("sell put {delta: 0.10, not_above: spot}", desk=desk, spot=nan).missing
+    assert chosen("sell put {delta: 0.10, max_strike: spot}", desk=desk, spot=nan).missing
 
 
 # ---------------------------------------------------------------- the credit of a side
@@ -400,14 +400,14 @@ def test_the_last_strike_is_wished_for_where_a_level_lies_past_all(side: str, ba
 @pytest.mark.parametrize(
     "strike",
     [
-        "{at: spot, at_least_from_spot: 40 pts}",
-        "{otm: 10 pts, at_least_from_spot: 40 pts}",
-        "{delta: 0.30, at_least_from_spot: 60 pts}",
-        "{delta: 0.30, multiple_of: 25}",
-        "{delta: 0.10, multiple_of: 25, round: away}",
-        "{delta: {at_most: 0.12}, multiple_of: 25}",
-        "{delta: 0.10, prefer_multiple_of: 25}",
-        "{premium: 1.00, at_least_from_spot: 90 pts}",
+        "{at: spot, min_otm_distance: 40 pts}",
+        "{otm: 10 pts, min_otm_distance: 40 pts}",
+        "{delta: 0.30, min_otm_distance: 60 pts}",
+        "{delta: 0.30, round_to: 25}",
+        "{delta: 0.10, round_to: 25, round: away}",
+        "{delta: {at_most: 0.12}, round_to: 25}",
+        "{delta: 0.10, prefer_round_to: 25}",
+        "{premium: 1.00, min_otm_distance: 90 pts}",
     ],
 )
 def test_what_is_wished_for_holds_the_legs_that_will_be_taken(strike: str) -> None:
@@ -448,7 +448,7 @@ def lead_to_all(legs: str, *, keeps: bool = False) -> None:
 
 def test_a_grid_of_its_own_needs_no_vix_to_begin_with() -> None:
     """The straddle at the money tells about how far to look, though none of its strikes is on the leg's grid."""
-    legs = "\n  expiry: {dte: 0}\n  one: {buy: put, strike: {delta: 0.10, multiple_of: 35}}\n"
+    legs = "\n  expiry: {dte: 0}\n  one: {buy: put, strike: {delta: 0.10, round_to: 35}}\n"
     bot, desk = bot_of(text_of(legs=legs, exits='\n  - time: "15:45"\n')), Desk()
     others = [each for each in desk.board.rows if isinstance(each, Option) and each.strike != 6000]
     desk.blind(*others)

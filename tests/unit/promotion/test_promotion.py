@@ -436,7 +436,7 @@ def test_limits_that_were_passed() -> None:
     assert only(*session(A, "-1002")).is_compliant  # $1,000 before commissions
     assert only(*session(A, "-1003")).faults == (f"P19 lost $1,001.00, {limit}",)
     assert only(*session(A, "25", exit_reason="unprotected")).faults == (
-        "P19 stood without protection for longer than max_unprotected",
+        "P19 stood without protection for longer than max_time_without_stop",
     )
     loss = only(*session(A, "-300"), account_loss=Decimal(300))
     assert loss.faults == ("all bots together lost $300.00, the account's daily_loss is $300.00",)

@@ -42,16 +42,16 @@ def test_a_value_in_place_of_its_parameter_is_only_less_easy_to_set() -> None:
 
 CALM = "    - vix: {between: [12, 22]}\n"
 GROUP = "    - {name: calm, any: [{vix: {below: 15}}, {name: b, not: {time: '12:00'}}]}\n"
-ARMED = "    armed_by: [{profit: {at_least: 30%}}, {time_in_trade: {above: 20m}}]\n"
+ARMED = "    activate_when: [{profit: {at_least: 30%}}, {time_in_trade: {above: 20m}}]\n"
 
 
 @pytest.mark.parametrize(
     ("place", "old", "new"),
     [
         (CALM, GROUP, "    - {name: calm, any: [{name: b, not: {time: '12:00'}}, {vix: {below: 15}}]}\n"),
-        (STOP, STOP + ARMED, STOP + "    armed_by: [{time_in_trade: {above: 20m}}, {profit: {at_least: 30%}}]\n"),
+        (STOP, STOP + ARMED, STOP + "    activate_when: [{time_in_trade: {above: 20m}}, {profit: {at_least: 30%}}]\n"),
     ],
-    ids=["group", "armed_by"],
+    ids=["group", "activate_when"],
 )
 def test_the_order_of_conditions_that_are_judged_together_means_nothing(place: str, old: str, new: str) -> None:
     found = compared(edited(CONDOR, (place, old)), edited(CONDOR, (place, new)))
@@ -196,13 +196,13 @@ def test_parameters_one_by_one() -> None:
 
 
 def test_a_parameter_beside_another_edit_of_what_it_reaches() -> None:
-    new = edited(CONDOR, ("{floor: 30 pts}", "{floor: 40 pts}"), ("{delta: 0.10, at_least", "{delta: 0.12, at_least"))
+    new = edited(CONDOR, ("{floor: 30 pts}", "{floor: 40 pts}"), ("{delta: 0.10, min_otm", "{delta: 0.12, min_otm"))
     assert [path for path, _ in paths(compared(CONDOR, new))] == ["parameters.floor", "legs.short_put.strike"]
 
 
 def test_a_default_of_another_kind_is_told_by_what_it_reaches() -> None:
     old = edited(
-        CONDOR, ("{floor: 30 pts}", "{bound: 20}"), (", at_least_from_spot: $floor", ""), ("[12, 22]", "[12, $bound]")
+        CONDOR, ("{floor: 30 pts}", "{bound: 20}"), (", min_otm_distance: $floor", ""), ("[12, 22]", "[12, $bound]")
     )
     new = edited(
         old, ("{bound: 20}", "{bound: 2 pts}"), ("[12, $bound]", "[12, 20]"), ("{below: 3 pts}", "{below: $bound}")
@@ -331,7 +331,7 @@ def test_an_exit_with_an_order_that_now_settles() -> None:
 
 
 def armed(by: str) -> str:
-    return edited(CONDOR, (BREACH, BREACH + f"    armed_by: {by}\n"))
+    return edited(CONDOR, (BREACH, BREACH + f"    activate_when: {by}\n"))
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,7 @@ def armed(by: str) -> str:
 def test_how_what_arms_an_exit_is_judged(judged: str, said: str) -> None:
     found = compared(armed("{profit: {at_least: 30%}}"), armed(f"{{profit: {{at_least: 30%}}, {judged}}}"))
     (change,) = found.changes
-    assert (change.path, change.is_worse) == ("exits.breach.armed_by", True)
+    assert (change.path, change.is_worse) == ("exits.breach.activate_when", True)
     assert change.new == f"the profit is at least 30% of the credit, {said}"
     assert change.words == "armed otherwise: until that was true once nothing closes by it"
 
@@ -376,7 +376,7 @@ CREDIT, BELOW = "{credit: {at_least: 0.10}}", "{vix: {below: 40}}"
 @pytest.mark.parametrize(
     ("old", "new", "path"),
     [
-        (armed(f"[{BELOW}, {{name: m, gap: {{beyond: 1%}}}}]"), ("name: m", "name: z"), "armed_by"),
+        (armed(f"[{BELOW}, {{name: m, gap: {{beyond: 1%}}}}]"), ("name: m", "name: z"), "activate_when"),
         (edited(CONDOR, (BREACH, ROLL % (CREDIT, BELOW))), ("{vix:", "{name: calm, vix:"), "roll"),
     ],
 )
@@ -403,14 +403,14 @@ def test_a_group_that_arms_an_exit() -> None:
 RISING = edited(
     CONDOR,
     ("let: {", "let: {slow: {sma: {window: 20}}, "),
-    ("sell: put, strike: {delta: 0.10,", "sell: put, strike: {delta: 0.10, not_above: slow,"),
+    ("sell: put, strike: {delta: 0.10,", "sell: put, strike: {delta: 0.10, max_strike: slow,"),
 )
 
 
 def test_a_let_that_a_strike_is_held_against() -> None:
     found = compared(RISING, edited(RISING, ("window: 20", "window: 50")))
-    assert paths(found) == [("let.slow", Kind.CHANGED), ("legs.short_put.strike.not_above", Kind.CHANGED)]
-    edge = change_at(found, "legs.short_put.strike.not_above")
+    assert paths(found) == [("let.slow", Kind.CHANGED), ("legs.short_put.strike.max_strike", Kind.CHANGED)]
+    edge = change_at(found, "legs.short_put.strike.max_strike")
     assert (edge.old, edge.new) == ("the simple average over 20 days", "the simple average over 50 days")
     assert edge.is_worse
 

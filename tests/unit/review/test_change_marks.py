@@ -151,14 +151,14 @@ ROWS = [
         "worst case of a trade $963 -> ",
     ),
     (
-        ", at_least_from_spot: $floor",
-        ", at_least_from_spot: 20 pts",
-        "legs.short_put.strike.at_least_from_spot",
+        ", min_otm_distance: $floor",
+        ", min_otm_distance: 20 pts",
+        "legs.short_put.strike.min_otm_distance",
         "nearer to spot",
     ),
-    ("  require:\n", "  if_held: allow\n  require:\n", "legs.if_held", "the broker nets contracts"),
-    ("  require:\n", "  if_held: shift\n  require:\n", "legs.if_held", "another strike, further out"),
-    ("{floor: 30 pts}", "{floor: 20 pts}", "parameters.floor", "reaches legs.short_put.strike.at_least_from_spot"),
+    ("  require:\n", "  on_conflict: allow\n  require:\n", "legs.on_conflict", "the broker nets contracts"),
+    ("  require:\n", "  on_conflict: shift\n  require:\n", "legs.on_conflict", "another strike, further out"),
+    ("{floor: 30 pts}", "{floor: 20 pts}", "parameters.floor", "reaches legs.short_put.strike.min_otm_distance"),
     (
         "target: {profit: 50%}",
         "target: {profit: 50%}\n    any_price: true",
@@ -253,11 +253,11 @@ def test_the_latest_of_the_expiries_that_qualify() -> None:
 
 
 def test_protection_that_goes() -> None:
-    risk = "risk:\n  protect: {cost: 4x credit}\n  max_unprotected: 5s\n"
+    risk = "risk:\n  protect: {cost: 4x credit}\n  max_time_without_stop: 5s\n"
     found = compared(edited(CONDOR, ("risk:\n", risk)), CONDOR)
     assert "a dead engine leaves the short legs without a stop" in change_at(found, "risk.protect").words
     assert change_at(found, "risk.protect").is_worse
-    assert change_at(found, "risk.max_unprotected").is_worse
+    assert change_at(found, "risk.max_time_without_stop").is_worse
 
 
 def test_a_wider_protective_stop_is_worse() -> None:
@@ -508,11 +508,11 @@ def test_a_time_exit_on_half_days(old: str, new: str, is_worse: bool, words: str
 @pytest.mark.parametrize(
     ("old", "new", "path", "is_worse"),
     [
-        ("sell: put, strike: {", "sell: put, strike: {not_below: 5990, ", "short_put.strike.not_below", True),
-        ("sell: put, strike: {", "sell: put, strike: {not_above: 5900, ", "short_put.strike.not_above", False),
-        ("sell: call, strike: {", "sell: call, strike: {not_above: 6010, ", "short_call.strike.not_above", True),
-        ("sell: call, strike: {", "sell: call, strike: {not_below: 6090, ", "short_call.strike.not_below", False),
-        ("buy: put, strike: {", "buy: put, strike: {not_above: 5800, ", "long_put.strike.not_above", True),
+        ("sell: put, strike: {", "sell: put, strike: {min_strike: 5990, ", "short_put.strike.min_strike", True),
+        ("sell: put, strike: {", "sell: put, strike: {max_strike: 5900, ", "short_put.strike.max_strike", False),
+        ("sell: call, strike: {", "sell: call, strike: {max_strike: 6010, ", "short_call.strike.max_strike", True),
+        ("sell: call, strike: {", "sell: call, strike: {min_strike: 6090, ", "short_call.strike.min_strike", False),
+        ("buy: put, strike: {", "buy: put, strike: {max_strike: 5800, ", "long_put.strike.max_strike", True),
     ],
 )
 def test_a_new_edge_that_moves_a_strike_to_more_risk(old: str, new: str, path: str, is_worse: bool) -> None:
@@ -561,7 +561,7 @@ DEBIT = (
     edited(
         STRANGLE,
         ("undefined_risk: allow", "max_loss_per_trade: $1000"),
-        ("sell: put, strike: {delta: 0.10, at_least_from_spot: $floor}", "buy: call, strike: {delta: 0.50}"),
+        ("sell: put, strike: {delta: 0.10, min_otm_distance: $floor}", "buy: call, strike: {delta: 0.50}"),
         ("parameters: {floor: 30 pts}\n", ""),
         ("credit: {at_least", "debit: {at_most"),
     )
@@ -575,8 +575,8 @@ OFFSET = "short_call.strike"
     ("text", "old", "new", "path"),
     [
         (CONDOR, f"{LONG_PUT[:-6]}5 pts", LONG_PUT, "long_put.strike"),
-        (CONDOR, f"{LONG_PUT}, multiple_of: 25", LONG_PUT, "long_put.strike.multiple_of"),
-        (CONDOR, "call, strike: {delta: 0.10, multiple_of: 100", "call, strike: {delta: 0.10", f"{OFFSET}.multiple_of"),
+        (CONDOR, f"{LONG_PUT}, round_to: 25", LONG_PUT, "long_put.strike.round_to"),
+        (CONDOR, "call, strike: {delta: 0.10, round_to: 100", "call, strike: {delta: 0.10", f"{OFFSET}.round_to"),
         (STRANGLE, "above: short_put, by: 100 pts", "above: short_put, by: 80 pts", OFFSET),
     ],
     ids=["side that is not the widest", "grid of a long", "grid of a short", "two that are sold"],

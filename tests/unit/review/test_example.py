@@ -173,7 +173,7 @@ def test_a_short_call_alone_has_no_bound() -> None:
 
 
 def test_without_strikes_in_reach_there_is_no_example() -> None:
-    found = subject(changed("{delta: 0.10}", "{delta: 0.10, at_least_from_spot: 5000 pts}"))
+    found = subject(changed("{delta: 0.10}", "{delta: 0.10, min_otm_distance: 5000 pts}"))
     assert found.example is None
     assert max_loss_of(found) == MaxLoss(Decimal(1000), Certainty.LIMIT)
 

@@ -170,7 +170,7 @@ def test_a_bound_on_legs_that_go_one_by_one_binds_the_last() -> None:
 
 
 def test_positions_of_its_own_do_not_stand_in_the_way_either() -> None:
-    text = told(changed("  require:\n", "  if_held: allow\n  require:\n"))
+    text = told(changed("  require:\n", "  on_conflict: allow\n  require:\n"))
     assert "it enters also while a bot, this one included, holds one of these contracts the other way round" in text
 
 

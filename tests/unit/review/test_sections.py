@@ -73,7 +73,7 @@ def told(text: str = CONDOR) -> str:
         ),
         (
             "{delta: 0.10}",
-            "{premium: {at_least: 1.20}, not_below: strike(short_put)}",
+            "{premium: {at_least: 1.20}, min_strike: strike(short_put)}",
             "whose price at mid is at least 1.20, the nearest such, moved up to be not below the strike of short_put",
         ),
         (
@@ -100,17 +100,17 @@ def told(text: str = CONDOR) -> str:
         ("underlying: SPX\n", "underlying: SPX\nquantity: 2\n", "quantity 2; same-day SPXW options:"),
         (
             "{delta: 0.10}",
-            "{expected_move: 1.2x, multiple_of: 25, within: 0.1x}",
+            "{expected_move: 1.2x, round_to: 25, within: 0.1x}",
             "of strikes that are multiples of 25, no trade if the nearest is more than 0.1 expected moves away",
         ),
         (
             "  require:\n",
-            "  if_held: allow\n  require:\n",
+            "  on_conflict: allow\n  require:\n",
             "it enters also while a bot, this one included, holds one of these contracts the other way round",
         ),
         (
             "  require:\n",
-            "  if_held: shift\n  require:\n",
+            "  on_conflict: shift\n  require:\n",
             "a leg whose contract any bot holds the other way round goes to the next strike out that nobody does",
         ),
         (
@@ -163,7 +163,7 @@ def told(text: str = CONDOR) -> str:
         ("target: {profit: 50%}", "target: {profit: 150%}", "no price comes to this"),
         (
             "risk:\n",
-            "risk:\n  protect: {cost: 4x credit}\n  max_unprotected: 5s\n",
+            "risk:\n  protect: {cost: 4x credit}\n  max_time_without_stop: 5s\n",
             "4 times the credit of the structure (short_put at 2.00, short_call at 2.00; sold at 0.55 and 0.57)",
         ),
         (
@@ -189,8 +189,8 @@ def told(text: str = CONDOR) -> str:
         ),
         (
             "risk:\n",
-            "risk:\n  protect: {cost: 4x credit}\n  max_unprotected: 5s\n",
-            "a closing order for 5 s closes the position at market (max_unprotected)",
+            "risk:\n  protect: {cost: 4x credit}\n  max_time_without_stop: 5s\n",
+            "a closing order for 5 s closes the position at market (max_time_without_stop)",
         ),
         ("  per_day: 1\n", "  per_day: 4\n  max_open: 1\n", "open at once: 1; a day's worst case $3,852: 4 entries"),
         (
@@ -244,7 +244,7 @@ def test_an_account_without_limits_says_so() -> None:
             'at: ["10:00", "11:00"]\n',
             "10:00 to 10:05 and 11:00 to 11:05, twice a day at most",
         ),
-        ("{delta: 0.10}", "{delta: 0.10, prefer_multiple_of: 25}", "on the nearest multiple of 25 where one is listed"),
+        ("{delta: 0.10}", "{delta: 0.10, prefer_round_to: 25}", "on the nearest multiple of 25 where one is listed"),
         ("target: {profit: 50%}", "target: {profit: 50%}\n    close: put_side", "closes short_put and long_put alone"),
         (
             "target: {profit: 50%}",
@@ -338,7 +338,7 @@ def test_only_what_was_sold_is_told_to_be_covered_by_nothing() -> None:
         ("leg_delta: {beyond: 0.08}", True),
         ("position_delta: {beyond: 30}", False),
         ("name: near\n    all: [{breach: {spot_within: 80 pts}}, {time: close - 1h}]", False),
-        ("name: near\n    breach: {spot_within: 80 pts}\n    armed_by: {profit: {at_least: 10%}}", False),
+        ("name: near\n    breach: {spot_within: 80 pts}\n    activate_when: {profit: {at_least: 10%}}", False),
         ("cost: {above: 0.5x credit, of: each_short}", False),  # the least credit is no price of the example's market
     ],
 )

@@ -43,7 +43,10 @@ def leaving(stop: str) -> str:
             "of short_put and long_put: at a loss of 200% of their own entry price; closes short_put",
         ),
         ("profit: {above: 40%, of: short_put}", "the profit of short_put is above 40% of their own entry price"),
-        ("stop: {loss: 100%}\n    armed_by: {sessions_in_trade: {at_most: 2}}", "at most 2 sessions after the day"),
+        (
+            "stop: {loss: 100%}\n    activate_when: {sessions_in_trade: {at_most: 2}}",
+            "at most 2 sessions after the day",
+        ),
     ],
 )
 def test_an_exit_in_words(stop: str, words: str) -> None:

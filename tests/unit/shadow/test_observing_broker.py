@@ -329,7 +329,7 @@ def test_at_a_connection_the_books_are_its_own() -> None:
     ],
 )
 def test_shares_of_the_account_count_with_its_own(own: int, theirs: int, cost: Decimal) -> None:
-    """What the account had sold told a cost of nothing, and `not_below: cost_basis` kept nothing back."""
+    """What the account had sold told a cost of nothing, and `min_strike: cost_basis` kept nothing back."""
     report = PositionReport(NOON, SPY, Decimal(theirs), Decimal(480) if theirs else ZERO)
     observing = broker((SPY, own))
     observing.costs[SPY] = Decimal(560)

@@ -77,7 +77,7 @@ def test_keys_join_and_a_list_takes_the_place_of_the_list(folder: Path) -> None:
 
 
 def test_parameters_join_and_can_be_set(folder: Path) -> None:
-    more = "parameters: {delta: 0.12, floor: 5 pts}\nlegs: {short_put: {strike: {at_least_from_spot: $floor}}}\n"
+    more = "parameters: {delta: 0.12, floor: 5 pts}\nlegs: {short_put: {strike: {min_otm_distance: $floor}}}\n"
     found = {one.name: one.text for one in spec_of(folder, more).parameters}
     assert found == {"delta": "0.12", "wing": "10 pts", "floor": "5 pts"}
     found = {one.name: one.text for one in spec_of(folder, more, {"wing": "20 pts"}).parameters}

@@ -36,7 +36,7 @@ BOT: dict[str, Any] = {
     "order": {"start": "mid", "step": 0.05, "wait": "10s", "tries": 6, "then": "cancel"},
     "exits": [
         {"time": "15:30"},
-        {"name": "far", "all": [{"leg_delta": {"beyond": 0.3}}], "armed_by": {"profit": {"at_least": "30%"}}},
+        {"name": "far", "all": [{"leg_delta": {"beyond": 0.3}}], "activate_when": {"profit": {"at_least": "30%"}}},
         {"name": "on", "breach": {"spot_within": "5 pts"}, "roll": {"require": [{"credit": {"at_least": 0.1}}]}},
     ],
     "risk": {"undefined_risk": "allow", "halt_when": [{"vix_spike": {"above": "3 pts"}}]},
@@ -48,7 +48,7 @@ PLACES: tuple[tuple[str | int, ...], ...] = (
     ("legs", "choose", 0, "when", 0),
     ("legs", "require", 0),
     ("exits", 1, "all", 0),
-    ("exits", 1, "armed_by"),
+    ("exits", 1, "activate_when"),
     ("exits", 2, "roll", "require", 0),
     ("risk", "halt_when", 0),
 )

@@ -6,7 +6,7 @@ import pytest
 
 from rulebot.compile.build import check
 from rulebot.spec.load import load_text
-from rulebot.spec.parameters import BOUNDED, MEASURES_OF_OTHERS, WORDS_OF_OTHERS, measures
+from rulebot.spec.parameters import BOUNDED, MEASURES_OF_OTHERS, RENAMED_KEYS, WORDS_OF_OTHERS, measures
 
 SPEC = """\
 rulebot: 1
@@ -44,6 +44,20 @@ def test_a_key_of_another_program_is_answered_with_the_words_here(word: str) -> 
     assert said("risk: {", f"risk: {{{word}: 1, ") == [("RB111", WORDS_OF_OTHERS[word])]
 
 
+@pytest.mark.parametrize("word", RENAMED_KEYS)
+def test_a_renamed_key_is_answered_with_its_present_name(word: str) -> None:
+    new = RENAMED_KEYS[word]
+    place = {
+        "activate_when": ('"15:45"', f'"15:45"\n    {word}: {{profit: {{above: 10%}}}}'),
+        "on_conflict": ("expiry: {dte: 0}", f"expiry: {{dte: 0}}\n  {word}: skip"),
+        "max_time_without_stop": ("risk: {", f"risk: {{{word}: 5s, "),
+    }.get(word, ("{delta: 0.12}", f"{{delta: 0.12, {word}: 5 pts}}"))
+    assert ("RB111", f"write '{new}': '{word}' was renamed") in said(*place)
+    was, now = place
+    codes = [code for code, _ in said(was, now.replace(word, new))]
+    assert not {"RB111", "RB112"} & {*codes}
+
+
 @pytest.mark.parametrize("word", BOUNDED)
 def test_two_bounds_of_a_strike_are_answered_with_one_and_how_far_from_it(word: str) -> None:
     assert said("{delta: 0.12}", f"{{{word}: {{between: [0.10, 0.14]}}}}") == [("RB111", BOUNDED[word])]
@@ -57,11 +71,15 @@ def test_two_bounds_of_a_strike_are_answered_with_one_and_how_far_from_it(word: 
         ("entry: {", "entry: {quantity: 1, ", "'quantity' stands by itself, at the left"),
         ("entry: {", 'entry: {from: "10:00", ', "'from' stands under 'window', as in 'window: {from: ..}'"),
         ('at: "10:00"', 'window: {at: "10:00", for: 5m}', "'at' stands under 'entry', not in the braces of 'window'"),
-        ("{dte: 0}", "{dte: 0, if_held: allow}", "'if_held' stands under 'legs', not in the braces of 'expiry'"),
+        (
+            "{dte: 0}",
+            "{dte: 0, on_conflict: allow}",
+            "'on_conflict' stands under 'legs', not in the braces of 'expiry'",
+        ),
         ("name:", "tries: 3\nname:", "'tries' stands under 'order' or 'exit_order'"),
         ("name:", "require: [credit: {at_least: 0.5}]\nname:", "'require' stands under 'legs' or 'risk'"),
         ("entry: {", "entry: {require: [credit: {at_least: 0.5}], ", "'require' stands under 'legs' or 'risk'"),
-        ("entry: {", "entry: {if_held: allow, ", "'if_held' stands under 'legs'"),
+        ("entry: {", "entry: {on_conflict: allow, ", "'on_conflict' stands under 'legs'"),
         ("entry: {", "entry: {expiry: {dte: 0}, ", "'expiry' stands under 'legs'"),
         ("name:", "days: [mon]\nname:", "'days' stands under 'entry', as in 'entry: {days: ..}'"),
         ("strike: {delta: 0.12}", "delta: 0.12", "'delta' stands under 'strike', as in 'strike: {delta: ..}'"),
@@ -158,7 +176,7 @@ def test_a_number_that_stands_first_is_behind_no_comma() -> None:
         ("{delta: 0.12}", "{delta: 0.12, within: 0.02}"),
         ("{delta: 0.12}", "{premium: 1.50, within: 0.50}"),
         ("{delta: 0.12}", "{side_credit: 1.50, within: 0.50}"),
-        ("target: {profit: 50%}", "{stop: {give_back: 10%}, armed_by: {profit: {at_least: 25%}}}"),
+        ("target: {profit: 50%}", "{stop: {give_back: 10%}, activate_when: {profit: {at_least: 25%}}}"),
         ("[spot: {above: sma_20}]", "[spot: {above: sma_20}, no_event: {of: [earnings], before: 1d}]"),
     ],
 )

@@ -163,7 +163,7 @@ def test_a_grid_has_every_combination_and_a_draw_some_of_them() -> None:
         (
             "legs.short_put.delta",
             "0.09",
-            "  short_put:  {sell: put,  strike: {delta: 0.09, at_least_from_spot: $floor}}",
+            "  short_put:  {sell: put,  strike: {delta: 0.09, min_otm_distance: $floor}}",
         ),
         ("legs.long_put.by", "20", "  long_put:   {buy: put,   strike: {below: short_put, by: 20 pts}}"),
         ("exits.target.profit", "60", "  - target: {profit: 60%}"),
@@ -349,7 +349,7 @@ def test_trades_that_ended_in_shares_are_counted() -> None:
     given = terms(
         opens=partial(PastDays, strikes=25, every=3, symbol="SPY", trading_class="SPY"), last=date(2026, 9, 2)
     )
-    deep = ASSIGNED.replace("{at: spot, multiple_of: 5}", "{delta: 0.90}")
+    deep = ASSIGNED.replace("{at: spot, round_to: 5}", "{delta: 0.90}")
     left = deep.replace("  - at_expiry: settle", '  - time: "15:30"')
     held, sold = evaluate([(0, ("held",), deep), (1, ("sold",), left)], replace(given, file="assigned.yaml"))
     assert (held.trades, held.in_shares) == (2, 2)
@@ -369,7 +369,7 @@ WHEEL = """  choose:
 def test_a_trade_that_ended_in_shares_is_held_while_they_are() -> None:
     """Walking forward, one session was left out, and what shares of before it made counted as made by the choice."""
     given = terms(opens=partial(PastDays, strikes=25, every=3, symbol="SPY", trading_class="SPY"), file="assigned.yaml")
-    deep = ASSIGNED.replace("{at: spot, multiple_of: 5}", "{delta: 0.90}")
+    deep = ASSIGNED.replace("{at: spot, round_to: 5}", "{delta: 0.90}")
     wheel = deep.replace("  short_put: {sell: put, strike: {delta: 0.90}}\n", WHEEL)
     held, gone = evaluate([(0, ("held",), deep), (1, ("gone",), wheel)], given)
     assert (held.trades, held.in_shares, held.longest) == (3, 3, 2)

@@ -168,7 +168,7 @@ def test_an_exit_by_the_most_a_trade_can_lose_is_judged_of_each_price_that_was_e
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Variants that held the same options at other prices had the exits of the first of them."""
-    text = PLAIN.replace("delta: 0.10", "otm: 20 pts, multiple_of: 25").replace(
+    text = PLAIN.replace("delta: 0.10", "otm: 20 pts, round_to: 25").replace(
         "target: {profit: 50%, at: natural}", "max_risk: {below: $725}"
     )
     texts = [text.replace("10:00", begin) for begin in ("10:00", "10:02", "10:06")]
@@ -189,7 +189,7 @@ def test_at_the_open_an_order_begins_as_late_as_its_legs_are_streamed(
 ) -> None:
     """It was taken to begin at once, and to be done before the next quotes."""
     text = PLAIN.replace("10:00", "09:30").replace("natural, wait: 10s, tries: 1", entry)
-    text = text.replace("delta: 0.10", "delta: 0.3, multiple_of: 50").replace("put", "call").replace("below", "above")
+    text = text.replace("delta: 0.10", "delta: 0.3, round_to: 50").replace("put", "call").replace("below", "above")
     text = text.replace(
         "  - target: {profit: 50%, at: natural}", f"  - vix: {{above: 1}}\n    order: {{start: {leaving}}}"
     )

@@ -488,7 +488,7 @@ def test_every_metric_of_the_catalogue_is_told_by_someone(client: Client) -> Non
         governing=lambda _: SimpleNamespace(
             plan=replace(
                 day_program().bots[SELLER].plan,
-                risk=replace(day_program().bots[SELLER].plan.risk, max_unprotected=20.0),
+                risk=replace(day_program().bots[SELLER].plan.risk, max_time_without_stop=20.0),
             )
         ),
     )

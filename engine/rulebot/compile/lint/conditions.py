@@ -34,7 +34,7 @@ def at_once_in_the_example(look: LintContext) -> Iterator[Problem]:
         return
     reach = _in_the_example(look)
     for planned, rule in look.exit_rules():
-        if planned.armed_by or not can_hold([(rule.test, True)], look.places.open, look.terms):
+        if planned.activate_when or not can_hold([(rule.test, True)], look.places.open, look.terms):
             continue
         if not can_hold([(rule.test, False)], reach, look.terms) or holds_everywhere(look, rule):
             message = f"{said(rule)} is true right after the fill in the example: the position is closed at once"
@@ -190,7 +190,7 @@ def pairs_of(look: LintContext) -> Iterator[ConditionRule]:
     spec = look.spec
     universe = () if spec.universe is None else spec.universe.require
     rolling = (each for rule in spec.exits if rule.roll is not None for each in rule.roll.require)
-    leaving = (each for rule in spec.exits for each in (rule.condition, *rule.armed_by) if each is not None)
+    leaving = (each for rule in spec.exits for each in (rule.condition, *rule.activate_when) if each is not None)
     written = {
         RulePlace.ENTRY: (*spec.entry.when, *spec.legs.require, *universe, *spec.risk.require, *rolling),
         RulePlace.EXIT: tuple(leaving),
@@ -211,6 +211,6 @@ def _compiled_rules(look: LintContext) -> Iterator[Rule]:
     for planned in plan.exits:
         yield from () if planned.roll is None else planned.roll.require
     for planned in plan.exits:
-        yield from planned.armed_by
+        yield from planned.activate_when
     for _, rule in look.exit_rules():
         yield rule

@@ -287,9 +287,9 @@ def _entered(look: LintContext) -> Iterator[Problem]:
 def _rolls_at_first(look: LintContext, planned: ExitPlan, rule: Rule) -> bool:
     """Say whether an exit may choose what it rolls into in the first minute of a session."""
     assert planned.roll is not None
-    rules = (rule, *planned.armed_by, *planned.roll.require)
+    rules = (rule, *planned.activate_when, *planned.roll.require)
     is_held = bool(meet(look.places.open(TIME), _FIRST))
-    return is_held and _asked(rules) < LAGS and not _waits(look, (rule, *planned.armed_by), look.places.open)
+    return is_held and _asked(rules) < LAGS and not _waits(look, (rule, *planned.activate_when), look.places.open)
 
 
 def _rolled(rule: Rule, roll: RollPlan) -> Iterator[Problem]:
@@ -324,4 +324,4 @@ def _key_from_spot(strike: Strike) -> str | None:
     """Return the key of a strike that counts from spot, None where none does."""
     if strike.by in _FROM_SPOT:
         return "at" if strike.by is StrikeBy.AT_SPOT else strike.by.value
-    return "at_least_from_spot" if strike.at_least_from_spot else None
+    return "min_otm_distance" if strike.min_otm_distance else None

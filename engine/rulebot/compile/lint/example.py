@@ -187,10 +187,10 @@ def _strike(leg: LegPlan, legs: Mapping[str, SampleLeg], at: _Priced) -> float |
     if wanted is None:
         return None
     strike, outward = leg.strike, -1 if leg.right is Right.PUT else 1
-    if strike.at_least_from_spot is not None:
-        least = at.spot + outward * float(strike.at_least_from_spot)
+    if strike.min_otm_distance is not None:
+        least = at.spot + outward * float(strike.min_otm_distance)
         wanted = max(wanted, least) if outward > 0 else min(wanted, least)
-    step = float(strike.multiple_of or product(leg.symbol).strike_step)
+    step = float(strike.round_to or product(leg.symbol).strike_step)
     return round(wanted / step) * step
 
 

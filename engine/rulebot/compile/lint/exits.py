@@ -175,7 +175,7 @@ def _ends(look: LintContext, planned: ExitPlan, terms: LinearTerms, places: Plac
         return False
     if is_too_long(planned.rule, terms, places):
         return False
-    found = (satisfiable([(rule.test, True)], places.open, terms) for rule in (planned.rule, *planned.armed_by))
+    found = (satisfiable([(rule.test, True)], places.open, terms) for rule in (planned.rule, *planned.activate_when))
     return all(ways is None or any(map(_is_by_clock, ways)) for ways in found)
 
 
@@ -232,10 +232,10 @@ def never_true_exits(look: LintContext) -> Iterator[Problem]:
         if planned.if_unknown is not IfUnknown.EXIT and is_too_long(rule, look.terms, look.places):
             yield _unconfirmed(look, rule)
             continue
-        if planned.armed_by and (target := _closed_by(look, planned)) is not None:
+        if planned.activate_when and (target := _closed_by(look, planned)) is not None:
             message = f"{said(rule)} never acts: when it would be armed, {said(target)} closes the position"
             yield Problem("RB332", look.marked(rule), message, "arm it at a smaller profit than the target's")
-        elif planned.armed_by:
+        elif planned.activate_when:
             yield from _on_half_days(look, rule)
         elif not can_hold([(rule.test, False)], look.places.opened, look.terms):
             message = (
@@ -351,10 +351,10 @@ def _shadowing(look: LintContext, above: list[tuple[ExitPlan, Rule]], planned: E
 
 def _closed_by(look: LintContext, armed: ExitPlan) -> Rule | None:
     """Return the rule of a target of the whole position that is true whenever this exit may be armed."""
-    arming = [(each.test, True) for each in armed.armed_by]
+    arming = [(each.test, True) for each in armed.activate_when]
     for other, rule in look.exit_rules():
         is_part = bool(other.legs) or other.part is not None or other.roll is not None
-        if not other.kind.takes_profit or is_part or other.armed_by or rule.confirm is not None:
+        if not other.kind.takes_profit or is_part or other.activate_when or rule.confirm is not None:
             continue
         if not can_hold([*arming, (rule.test, False)], look.places.open, look.terms):
             return rule
@@ -368,7 +368,7 @@ def _leaves_nothing(other: ExitPlan, wider: Rule, planned: ExitPlan, rule: Rule)
     """
     if other.resting or planned.resting or planned.if_unknown is IfUnknown.EXIT or other.part is not None:
         return False
-    if other.armed_by:
+    if other.activate_when:
         return False
     if other.kind.takes_profit and not planned.kind.takes_profit:
         return False

@@ -79,7 +79,7 @@ def _are_flies(look: LintContext) -> bool:
 
 def _rules(look: LintContext) -> Iterator[tuple[ExitPlan, Rule]]:
     for planned in look.plan.exits:
-        yield from ((planned, rule) for rule in (planned.rule, *planned.armed_by) if rule is not None)
+        yield from ((planned, rule) for rule in (planned.rule, *planned.activate_when) if rule is not None)
 
 
 def _measured(rule: Rule, count: int) -> tuple[str, ...]:
@@ -153,7 +153,7 @@ def _moves(roll: RollPlan) -> bool:
 
 def _stays_true(look: LintContext, planned: ExitPlan) -> bool:
     """Say whether it may be true whatever is held, by the clock, the market, and a `dte` that is not rolled."""
-    tests = [(rule.test, True) for rule in (planned.rule, *planned.armed_by) if rule is not None]
+    tests = [(rule.test, True) for rule in (planned.rule, *planned.activate_when) if rule is not None]
     ways = satisfiable(tests, look.places.open, look.terms)
     kept = MARKET if planned.roll is None or planned.roll.is_moved else MARKET | {"dte"}
     return ways is not None and any(all(kept.issuperset(measures_of(subject)) for subject in way) for way in ways)
@@ -185,7 +185,7 @@ def immediate_exits(look: LintContext) -> Iterator[Problem]:
     """Yield RB334 where an exit is true of strikes as they are asked for, or of an expiry that an entry may get."""
     for planned, rule in look.exit_rules():
         is_told = not can_hold([(rule.test, False)], look.places.opened, look.terms)
-        if planned.armed_by or is_told or not can_hold([(rule.test, True)], look.places.open, look.terms):
+        if planned.activate_when or is_told or not can_hold([(rule.test, True)], look.places.open, look.terms):
             continue
         if _is_true(look, rule, None):
             yield _problem(look, rule, "the position is open, with strikes as asked for")
@@ -235,7 +235,7 @@ def _as_asked(look: LintContext, days: int | None) -> Reach:
 def _distance(leg: LegPlan, legs: Iterable[LegPlan]) -> float:
     """Return how many points out of the money a strike is asked for, infinite where the market decides."""
     strike = leg.strike
-    if strike.at_least_from_spot is not None or leg.not_below is not None or leg.not_above is not None:
+    if strike.min_otm_distance is not None or leg.min_strike is not None or leg.max_strike is not None:
         return inf
     if strike.by is StrikeBy.AT_LEG:
         return next((_distance(other, ()) for other in legs if other.name == strike.reference), inf)
@@ -251,7 +251,7 @@ def left_by_the_market(look: LintContext) -> Iterator[Problem]:
     entering = [*((rule.test, True) for rule in look.entry_rules()), *halted]
     for planned, rule in look.exit_rules():
         halts = rule.path in [halt.path for halt in look.plan.risk.halt_when]
-        if halts or planned.armed_by or planned.roll is not None or not _is_of_the_market(look, rule):
+        if halts or planned.activate_when or planned.roll is not None or not _is_of_the_market(look, rule):
             continue
         if can_hold([*entering, (rule.test, True)], look.places.entry, look.terms):
             message = f"{said(rule)} may be true when the bot enters: what is opened then would be closed at once"

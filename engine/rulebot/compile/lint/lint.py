@@ -381,7 +381,7 @@ def _bots_named(stakes: list[TradedOption]) -> str:
 def _held_the_other_way(stakes: list[TradedOption]) -> Iterator[tuple[int, Problem]]:
     """Yield RB350 for those that come second, or first if the second nets, once a leg."""
     for stake in stakes:
-        if stake.spec.legs.if_held is not IfHeld.SKIP:
+        if stake.spec.legs.on_conflict is not IfHeld.SKIP:
             continue
         others = (other for other in stakes if other.leg.side is not stake.leg.side and _gives_way(stake, other))
         found = list(islice((other for other in others if _meet(stake, other)), 2))
@@ -391,15 +391,15 @@ def _held_the_other_way(stakes: list[TradedOption]) -> Iterator[tuple[int, Probl
                 "at the same time: what one holds the other skips"
             )
             help_text = (
-                "choose another strike, expiry or time; 'if_held: shift' takes the next strike out, 'allow' lets the "
-                "broker net the two"
+                "choose another strike, expiry or time; 'on_conflict: shift' takes the next strike out, 'allow' lets "
+                "the broker net the two"
             )
             yield stake.bot, Problem("RB350", stake.leg.path, message, help_text, None, True)
 
 
 def _gives_way(stake: TradedOption, other: TradedOption) -> bool:
     """Say whether it is this one of the two that is told."""
-    return other.bot < stake.bot or other.spec.legs.if_held is not IfHeld.SKIP
+    return other.bot < stake.bot or other.spec.legs.on_conflict is not IfHeld.SKIP
 
 
 def _dealt(leg: Leg) -> str:

@@ -280,15 +280,15 @@ def _bare(sent: list[Leg], leg: Leg, spec: Spec) -> int:
     return -sum(each.signed_ratio for each in alike)
 
 
-# ---------------------------------------------------------------- what max_unprotected can promise
+# ---------------------------------------------------------------- what max_time_without_stop can promise
 
 
 def hardly_protected(look: LintContext) -> Iterator[Problem]:
-    """Yield RB341 where short legs must stand without protection for longer than `max_unprotected` allows."""
-    limit = look.spec.risk.max_unprotected
+    """Yield RB341 where short legs must stand without protection for longer than `max_time_without_stop` allows."""
+    limit = look.spec.risk.max_time_without_stop
     if limit is None:
         return
-    where = (*look.spec.risk.path, "max_unprotected")
+    where = (*look.spec.risk.path, "max_time_without_stop")
     then = f"after {duration(limit)} the position is closed at market"
     if limit < LEAST_PROMISE:
         message = f"a stop rests once the broker has answered, which can take longer than {duration(limit)}: {then}"

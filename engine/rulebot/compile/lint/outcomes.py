@@ -339,7 +339,7 @@ def never_in_the_example(look: LintContext) -> Iterator[Problem]:
         return
     reaches = {is_target: _while_open(look, stake, is_target=is_target) for is_target in (True, False)}
     for planned, rule in look.exit_rules():
-        for arming in planned.armed_by:
+        for arming in planned.activate_when:
             if not can_hold([(arming.test, True)], reaches[False], look.terms):
                 message = f"{said(rule)} is armed by {said(arming)}, which never holds in the example"
                 yield Problem("RB369", look.marked(rule), message, f"with {look.sample.levels}: choose a smaller bound")
@@ -494,7 +494,7 @@ def _distance(look: LintContext, stake: ExamplePayoff, planned: ExitPlan, rule: 
     if found is None or not planned.kind.is_level:
         return None
     subject, edge = found
-    if planned.armed_by and subject.measure != "give_back":
+    if planned.activate_when and subject.measure != "give_back":
         return None
     side = 1 if planned.kind.takes_profit else -1
     less = stake.spread if side < 0 and subject.given.get("at") == "natural" else 0.0

@@ -111,7 +111,7 @@ def _probable(legs: list[Leg], deviation: float) -> float:
     if root.side is not Side.SELL or not _is_out_of_the_money(root) or strike.by is StrikeBy.AT_LEG:
         return 1.0
     target = AT_THE_MONEY
-    if strike.by is StrikeBy.DELTA and strike.target is not None and strike.multiple_of is None:
+    if strike.by is StrikeBy.DELTA and strike.target is not None and strike.round_to is None:
         target = min(float(strike.target) / NEAR, AT_THE_MONEY)
     return NormalDist().cdf(NormalDist().inv_cdf(target) + deviation)
 
@@ -151,7 +151,7 @@ def _is_outward(leg: Leg) -> bool:
 
 def _is_out_of_the_money(leg: Leg) -> bool:
     strike = leg.strike
-    if strike.not_below is not None or strike.not_above is not None:
+    if strike.min_strike is not None or strike.max_strike is not None:
         return False
     if strike.by is StrikeBy.DELTA:
         return strike.target is not None and strike.target <= Decimal("0.5") and strike.bound is not Bound.AT_LEAST
@@ -473,7 +473,7 @@ def _chosen(plan: Plan) -> dict[str, dict[str, Range]]:
 
 def delta_chosen(strike: Strike, near: float) -> Range:
     """Return what the delta of a strike can be that has at least so much of the one that is asked for."""
-    moved = strike.at_least_from_spot is not None or strike.multiple_of is not None or _is_edged(strike)
+    moved = strike.min_otm_distance is not None or strike.round_to is not None or _is_edged(strike)
     moved = moved or strike.bound is Bound.AT_MOST or strike.round is StrikeRounding.AWAY
     if strike.by is not StrikeBy.DELTA or strike.target is None or moved:
         return stretch(0.0, 1.0)
@@ -481,13 +481,13 @@ def delta_chosen(strike: Strike, near: float) -> Range:
 
 
 def _is_edged(strike: Strike) -> bool:
-    return strike.not_below is not None or strike.not_above is not None
+    return strike.min_strike is not None or strike.max_strike is not None
 
 
 def _distance_chosen(strike: Strike) -> Range:
     if _is_edged(strike) or strike.round is not StrikeRounding.NEAREST:
         return ALL
-    if strike.by is not StrikeBy.AT_SPOT or strike.multiple_of is None or strike.at_least_from_spot is not None:
+    if strike.by is not StrikeBy.AT_SPOT or strike.round_to is None or strike.min_otm_distance is not None:
         return ALL
-    half = float(strike.multiple_of) / 2
+    half = float(strike.round_to) / 2
     return stretch(-half, half)

@@ -491,7 +491,7 @@ def ineffective_max_age(look: LintContext) -> Iterator[Problem]:
 def _rules(plan: Plan) -> Iterator[Rule]:
     yield from (*plan.entry.when, *plan.require, *plan.risk.halt_when, *plan.risk.require)
     for planned in plan.exits:
-        yield from (*planned.armed_by, *(() if planned.rule is None else (planned.rule,)))
+        yield from (*planned.activate_when, *(() if planned.rule is None else (planned.rule,)))
 
 
 def _has_an_age(measure: str) -> bool:

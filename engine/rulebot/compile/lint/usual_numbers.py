@@ -245,15 +245,15 @@ def modifiers(leg: LegPlan, move: float) -> Iterator[Number]:
         then = "strikes lie further apart than that, or every one is near enough"
         most = min(_MOST_WITHIN, max(float(strike.target or 0) * _MOST_OF_TARGET, _LEAST_WITHIN))
         yield Number((*path, "within"), float(strike.within), _LEAST_WITHIN, most, bare, then)
-    for name, multiple in (("multiple_of", strike.multiple_of), ("prefer_multiple_of", strike.prefer_multiple_of)):
+    for name, multiple in (("round_to", strike.round_to), ("prefer_round_to", strike.prefer_round_to)):
         if multiple is not None:
             least, then = min(product(leg.symbol).strike_step, 0.5), "such strikes lie too far apart to choose among"
             yield Number((*path, name), float(multiple), least, high * _COARSEST, bare, then)
-    if strike.at_least_from_spot is not None:
+    if strike.min_otm_distance is not None:
         least, most = low * _NEAREST, min(high * _FURTHEST, _MOVES * move)
-        place, then = (*path, "at_least_from_spot"), "it keeps no strike away, or leaves none"
-        yield Number(place, float(strike.at_least_from_spot), least, most, in_points, then)
-    for name, edge in (("not_below", leg.not_below), ("not_above", leg.not_above)):
+        place, then = (*path, "min_otm_distance"), "it keeps no strike away, or leaves none"
+        yield Number(place, float(strike.min_otm_distance), least, most, in_points, then)
+    for name, edge in (("min_strike", leg.min_strike), ("max_strike", leg.max_strike)):
         if isinstance(edge, Constant):
             yield Number((*path, name), edge.value, low * _LOW, high * _HIGH, bare, _FAR)
 
@@ -389,7 +389,7 @@ def _patience(look: LintContext) -> Iterator[Number]:
         then = "an exit that cannot be judged waits for so long"
         yield Number((*rule.path, "grace"), rule.grace, 0.0, 3600, duration, then)
     risk, then = look.spec.risk, "short legs stand without a stop for so long"
-    yield Number((*risk.path, "max_unprotected"), risk.max_unprotected, 0.0, 1800, duration, then)
+    yield Number((*risk.path, "max_time_without_stop"), risk.max_time_without_stop, 0.0, 1800, duration, then)
 
 
 def _confirmation(path: Path, confirm: Confirm, most: float) -> Number:

@@ -77,7 +77,7 @@ def evaluate_exits(work: StateBuilder, position: Position) -> None:
     if waits_for_first_quote(work, position):
         return
     position = note_protection(work, position)
-    reason = LOST_COVER if bot.plan.risk.max_unprotected is None else UNPROTECTED
+    reason = LOST_COVER if bot.plan.risk.max_time_without_stop is None else UNPROTECTED
     if is_unprotected_too_long(work, position) and position.exit_reason != reason:
         _end_unprotected(work, position, reason)
         return
@@ -205,10 +205,10 @@ def _step_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned
 def _is_armed(
     work: StateBuilder, position: Position, planned: ExitPlan, arming: tuple[CompiledRule, ...], view: View
 ) -> bool:
-    """Say whether an exit with `armed_by` exists: from the first moment at which all of that was true."""
+    """Say whether an exit with `activate_when` exists: from the first moment at which all of that was true."""
     if planned.name in work.positions.by_id[position.id].armed:
         return True
-    place = f"armed_by {planned.name}:{position.id}"
+    place = f"activate_when {planned.name}:{position.id}"
     readings = [evaluate_rule(work, position.bot, place, compiled, view, position.id) for compiled in arming]
     truths = [confirmed(work, position.bot, place, reading, view) for reading in readings]
     if not all(truth is True for truth in truths):

@@ -220,7 +220,7 @@ def bare_legs(work: StateBuilder, position: Position) -> list[UnprotectedLeg]:
     closed what covered them, and while no exit acts on the position, those that nothing covers.
     """
     lost = without_cover(position)
-    is_each = work.governing(position).plan.risk.max_unprotected is not None
+    is_each = work.governing(position).plan.risk.max_time_without_stop is not None
     if not (lost or is_each):
         return []
     orders = work.live_orders(position.id)
@@ -260,7 +260,7 @@ def _why(bare: UnprotectedLeg) -> str:
 
 def most_unprotected(work: StateBuilder, position: Position) -> timedelta:
     """Return how long a short leg may stand without protection."""
-    limit = work.governing(position).plan.risk.max_unprotected
+    limit = work.governing(position).plan.risk.max_time_without_stop
     return CLOSED_AFTER if limit is None else timedelta(seconds=limit)
 
 

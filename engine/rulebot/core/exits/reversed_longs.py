@@ -2,7 +2,8 @@
 
 Two orders under one reference can both fill on one quote, since a change came to the broker as a second order. The
 position is then reversed. What a reversed leg has covered by another one stays until a person acts. A short option
-without cover is bought back at market, as `max_unprotected` says or after `CLOSED_AFTER`, if the account shows it.
+without cover is bought back at market, as `max_time_without_stop` says or after `CLOSED_AFTER`, if the account
+shows it.
 """
 
 from collections.abc import Iterable

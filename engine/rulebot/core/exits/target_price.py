@@ -237,6 +237,6 @@ def may_wait(work: StateBuilder, order: Order) -> bool:
     floor = None if planned is None else target_floor(work, position, planned, order.legs)
     if isinstance(floor, Decimal) and _is_for_nothing(work, order.legs, floor):
         return False
-    limit = work.governing(position).plan.risk.max_unprotected
+    limit = work.governing(position).plan.risk.max_time_without_stop
     patience = PATIENCE if limit is None else min(PATIENCE, timedelta(seconds=limit))
     return work.at - order.unmet_since < patience

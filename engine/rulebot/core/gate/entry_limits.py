@@ -235,7 +235,7 @@ def _conflicts(
     theirs = [leg.option for leg in selection.legs if excess_of(work, leg.option) * leg.sign < 0]
     if theirs:
         return tuple(f"{option} by no bot" for option in theirs)
-    if bot.plan.if_held is IfHeld.ALLOW:
+    if bot.plan.on_conflict is IfHeld.ALLOW:
         return ()
     wanted = {leg.option: leg.sign for leg in selection.legs}
     found = []

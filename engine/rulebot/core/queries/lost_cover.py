@@ -2,7 +2,7 @@
 
 Others closed what covered them, as the broker that liquidates the long leg, or the position is on hold, so that no exit
 acts. Such a leg can lose without limit. A stop of `protect` protects it; otherwise it is bought back at market, as
-`max_unprotected` says or after `CLOSED_AFTER`, and never more of it than the account holds.
+`max_time_without_stop` says or after `CLOSED_AFTER`, and never more of it than the account holds.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

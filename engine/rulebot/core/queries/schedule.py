@@ -119,7 +119,7 @@ def _counted_from(leg: LegPlan, legs: tuple[LegPlan, ...]) -> set[str]:
     found = {leg.strike.reference} if leg.strike.reference is not None else set()
     if leg.strike.by is StrikeBy.SIDE_CREDIT:
         found |= {each.name for each in legs if each.strike.reference == leg.name}
-    edges = (edge for edge in (leg.not_below, leg.not_above) if isinstance(edge, Call) and edge.measure == "strike")
+    edges = (edge for edge in (leg.min_strike, leg.max_strike) if isinstance(edge, Call) and edge.measure == "strike")
     return found | {str(edge.argument("of")) for edge in edges}
 
 

@@ -85,7 +85,7 @@ def _tell(work: StateBuilder, position: Position, doubted: list[Order]) -> None:
 def _what_follows(work: StateBuilder, position: Position, until: datetime) -> str:
     """Return what becomes of a position whose order has not arrived by then."""
     bot = work.governing(position)
-    limit, began = bot.plan.risk.max_unprotected, position.unprotected_since or work.at
+    limit, began = bot.plan.risk.max_time_without_stop, position.unprotected_since or work.at
     planned = rolling_exit(bot, position) if position.state == "exiting" else None
     holds = planned is not None and planned.roll is not None and planned.roll.otherwise is OnUnknown.HOLD
     if (position.state == "exiting" and not holds) or (limit is not None and until >= began + timedelta(seconds=limit)):

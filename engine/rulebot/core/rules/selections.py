@@ -14,7 +14,7 @@ from rulebot.spec.nouns import IfHeld
 
 def taken_for(work: StateBuilder, bot: CompiledBot) -> frozenset[tuple[Option, int]]:
     """Return what positions hold, with the sign of the side that would close it, where the spec shifts from that."""
-    if bot.plan.if_held is not IfHeld.SHIFT:
+    if bot.plan.on_conflict is not IfHeld.SHIFT:
         return frozenset()
     held = (leg for position in work.active_positions() for leg in held_or_entering(work, position))
     return frozenset((leg.option, -leg.sign) for leg in held)

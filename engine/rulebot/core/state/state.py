@@ -121,7 +121,7 @@ def exits_of(position: str) -> str:
 
 
 def position_of(place: str) -> str:
-    """Return the position whose rules stand in a place (`exits_of`, "armed_by NAME:ID"), "" for those of an entry."""
+    """Return the position whose rules stand in a place (`exits_of`, "activate_when NAME:ID"), "" for an entry."""
     return place.rpartition(":")[2] if ":" in place else ""
 
 

@@ -36,7 +36,7 @@ from rulebot.spec.yaml import plain_scalar, read_source
 # --- Edits of a bot with a choice
 
 PLACE = "legs.choose"
-_OF_ALL = "legs.if_held"
+_OF_ALL = "legs.on_conflict"
 
 
 def changes_between(sides: Sides) -> tuple[Change, ...]:

@@ -313,7 +313,7 @@ def _armed_by(noun: Exit, field: str, subject: Subject) -> Any:
     planned = planned_of(noun.name, subject)
     if planned is None:
         return None
-    return tuple(_arming(rule, subject) for rule in _in_one_order(planned.armed_by))
+    return tuple(_arming(rule, subject) for rule in _in_one_order(planned.activate_when))
 
 
 def _arming(rule: Rule, subject: Subject) -> _Told:
@@ -335,7 +335,7 @@ def _rolled(noun: Exit, field: str, subject: Subject) -> Any:
         return None
     roll = planned.roll
     legs = tuple(
-        (leg.name, replace(leg.strike, path=()), leg.not_below, leg.not_above, leg.trading_class) for leg in roll.legs
+        (leg.name, replace(leg.strike, path=()), leg.min_strike, leg.max_strike, leg.trading_class) for leg in roll.legs
     )
     expiry = roll.legs[0].expiry.terms if roll.is_moved else None
     rules = _in_one_order(roll.require)
@@ -393,8 +393,8 @@ EXIT: Keys = {
     "close_legs": Within("close"),
     "repeat": Key(key="repeat", said=_yes, judge=judge_repeat),
     "any_price": Key(key="any_price", said=_yes, judge=judge_any_price),
-    "armed_by": Key(
-        key="armed_by",
+    "activate_when": Key(
+        key="activate_when",
         said=lambda value, _: " and ".join(each.words for each in value),
         judge=judge_armed_by,
         read=_armed_by,

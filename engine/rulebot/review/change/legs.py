@@ -154,7 +154,7 @@ def judge_edge(edit: Edit) -> Verdict:
     """
     words = "the strike may lie beyond it" if edit.new is None else "the strike is moved to be inside it"
     leg: Leg = edit.now.noun
-    toward = "not_below" if leg.right == Right.PUT.value else "not_above"
+    toward = "min_strike" if leg.right == Right.PUT.value else "max_strike"
     nearer = edit.path.endswith(toward) is (leg.side is Side.SELL)
     facts = _joined(_example_words(edit.sides), trade_words(edit.sides))
     return Verdict(_joined(words, facts), is_worse=edit.old is not None or nearer or judge_wider(edit.sides))
@@ -205,19 +205,19 @@ STRIKE: Keys = {
         read=lambda noun, _, __: noun.round,
         is_written=lambda noun: noun.round is not StrikeRounding.NEAREST,
     ),
-    "multiple_of": Key(
-        key="strike.multiple_of", said=_amount, judge=grid("only strikes on that grid", "any strike that is listed")
+    "round_to": Key(
+        key="strike.round_to", said=_amount, judge=grid("only strikes on that grid", "any strike that is listed")
     ),
-    "prefer_multiple_of": Key(
-        key="strike.prefer_multiple_of",
+    "prefer_round_to": Key(
+        key="strike.prefer_round_to",
         said=_amount,
         judge=grid("that grid where one is listed", "no grid is preferred"),
     ),
-    "at_least_from_spot": Key(
-        key="strike.at_least_from_spot", said=lambda value, _: counted(value, "point"), judge=judge_distance
+    "min_otm_distance": Key(
+        key="strike.min_otm_distance", said=lambda value, _: counted(value, "point"), judge=judge_distance
     ),
-    "not_below": Key(key="strike.not_below", said=_edge, judge=judge_edge, read=_held_against),
-    "not_above": Key(key="strike.not_above", said=_edge, judge=judge_edge, read=_held_against),
+    "min_strike": Key(key="strike.min_strike", said=_edge, judge=judge_edge, read=_held_against),
+    "max_strike": Key(key="strike.max_strike", said=_edge, judge=judge_edge, read=_held_against),
     "within": Key(key="strike.within", said=_amount, judge=judge_tolerance),
     "path": Within(""),
 }
@@ -338,8 +338,8 @@ LEGS: Keys = {
     "legs": Within("legs.LEG"),
     "choose": Within("legs.choose"),
     "require": Within("legs.require"),
-    "if_held": Key(
-        key="if_held",
+    "on_conflict": Key(
+        key="on_conflict",
         said=lambda value, _: value.value,
         judge=lambda edit: (
             Verdict("the broker nets contracts that another bot holds the other way round", is_worse=True)

@@ -150,8 +150,8 @@ RISK: Keys = {
     ),
     "delayed_data": Key(key="delayed_data", said=lambda value, _: "allow" if value else "refuse", judge=_judge_delayed),
     "protect": Key(key="protect", said=_protection, judge=judge_protect),
-    "max_unprotected": Key(
-        key="max_unprotected",
+    "max_time_without_stop": Key(
+        key="max_time_without_stop",
         said=lambda value, _: duration(value),
         judge=judge_if_more(
             "a short leg may stand longer without a stop or a closing order",

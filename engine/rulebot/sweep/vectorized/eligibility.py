@@ -102,7 +102,7 @@ def _reasons(program: Program, fills: FillModel, shares: Sequence[tuple[str, int
     guards = (
         ("require", risk.require),
         ("protect", risk.protect),
-        ("max_unprotected", risk.max_unprotected is not None),
+        ("max_time_without_stop", risk.max_time_without_stop is not None),
         ("at_daily_loss", risk.day.closes),
     )
     yield from (f"`{word}` under `risk`" for word, is_there in guards if is_there)
@@ -175,7 +175,7 @@ def _of_leg(leg: LegPlan) -> Iterator[str]:
         yield f"{leg.name} is shares" if leg.is_shares else f"{leg.name} is chosen by `{strike.by.value}`"
     if leg.ratio != 1:
         yield f"{leg.name} has a ratio of {leg.ratio}"
-    bounds = (("not_below", leg.not_below), ("not_above", leg.not_above))
+    bounds = (("min_strike", leg.min_strike), ("max_strike", leg.max_strike))
     yield from (f"{leg.name} has `{word}`" for word, bound in bounds if bound is not None)
 
 
@@ -218,7 +218,7 @@ def _of_exit(planned: ExitPlan) -> Iterator[str]:
         yield f"{planned.name} closes a part"
     if planned.is_target_price and (planned.compares is None or net_of_whole(planned.compares, 1.0) is None):
         yield f"{planned.name} is a target in dollars, of max_risk or of some legs"
-    if planned.armed_by:
+    if planned.activate_when:
         yield f"{planned.name} waits until it is armed"
     yield from _of_order(planned.name, planned.order)
     if planned.rule is not None:

@@ -356,12 +356,12 @@ class StrikeChoices:
 def _is_fixed(leg: LegPlan) -> bool:
     """Say whether a leg follows from the one that it refers to, whatever the market does."""
     strike = leg.strike
-    return strike.by in (*OFFSETS, StrikeBy.AT_LEG) and strike.at_least_from_spot is None
+    return strike.by in (*OFFSETS, StrikeBy.AT_LEG) and strike.min_otm_distance is None
 
 
 def _is_plain(leg: LegPlan) -> bool:
     strike = leg.strike
-    bounds = (strike.multiple_of, strike.prefer_multiple_of, strike.at_least_from_spot, strike.not_below)
+    bounds = (strike.round_to, strike.prefer_round_to, strike.min_otm_distance, strike.min_strike)
     is_nearest = strike.bound is Bound.NEAREST and strike.round is StrikeRounding.NEAREST and not strike.widths
     is_one = strike.by in (StrikeBy.DELTA, StrikeBy.EXPECTED_MOVE, *OFFSETS)
     return is_nearest and is_one and not any(each is not None for each in bounds)

@@ -166,7 +166,7 @@ ENGINE = (
     Metric("rulebot_position_unprotected_seconds", _GAUGE, "seconds", "How long a short leg of a bot's open position "
            "has had no stop and no closing order at the broker that covers it; the longest, 0 when each has.", _BOT),
     Metric("rulebot_position_unprotected_limit_seconds", _GAUGE, "seconds", "How long that may be by the bot's spec "
-           "(max_unprotected), where it says so.", _BOT),
+           "(max_time_without_stop), where it says so.", _BOT),
     Metric("rulebot_reconcile_age_seconds", _GAUGE, "seconds", "Since the broker was last asked what it has, while an "
            "order may still fill; else 0."),
     Metric("rulebot_reconcile_lag_seconds", _GAUGE, "seconds", "How long the account has held less than our books "
@@ -348,7 +348,7 @@ def _protection(run: Run, state: State, at: datetime) -> Iterator[Sample]:
     for position in _open(state):
         since = unprotected_since(state, position)
         longest[position.bot] = max(longest[position.bot], _passed(since, at))
-        limit = run.loop.program.governing(position).plan.risk.max_unprotected
+        limit = run.loop.program.governing(position).plan.risk.max_time_without_stop
         if limit is not None:
             limits[position.bot] = min(limit, limits.get(position.bot, limit))
     for bot in {*state.bots.present, *resting, *longest}:
