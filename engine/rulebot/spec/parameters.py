@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from rulebot.model.values import dataclass
 from rulebot.spec.diagnostic import Diagnostic, did_you_mean
+from rulebot.spec.exit_kinds import EXIT_KEYS
 from rulebot.spec.fast_schema import read_schema
 from rulebot.spec.nouns import Path
 from rulebot.spec.scalar import parameter_name
@@ -20,11 +21,11 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-GRAMMAR = _words(
+GRAMMAR = EXIT_KEYS.keys() | _words(
     """all any not expr and or abs min max round true false unknown above at_least below at_most between outside beyond
     is name confirm max_age enabled activate_when close roll order resting grace repeat any_price of at by within take
     class cycle
-    choose require on_conflict ratio quantity universe target stop at_expiry settle open mid natural market spot_within
+    choose require on_conflict ratio quantity universe settle open mid natural market spot_within
     spot_beyond short_legs long_legs each_side each_short open_legs put_side call_side legs shares call put buy sell
     expiry
     delta premium side_credit otm let parameters extends entry exits exit_order risk protect max_time_without_stop

@@ -14,6 +14,7 @@ from rulebot.review.change.orders import ENTRY_ORDER, EXIT_ORDER
 from rulebot.review.change.parts import RISK, SPEC
 from rulebot.review.change.rules import ADDED, JUDGING, LISTS, REMOVED
 from rulebot.review.word_pages import APPLIES, vocabulary_index
+from rulebot.spec.exit_kinds import EXIT_KEYS
 from rulebot.spec.nouns import Condition, Leg, Legs, Strike, StrikeBy
 from rulebot.spec.spec import Entry, Exit, Order, Risk, Spec
 
@@ -34,7 +35,7 @@ ELSEWHERE = {
     "max_loss": "quantity", "sessions": "quantity.grow", "premium": "strike", "side_credit": "strike", "otm": "strike",
     "nearest": "expiry", "after": "again", "wait": "again", "until": "again",
     "extends": "what it takes over, key by key",
-    "expr": "test", "all": "test", "any": "test", "not": "test", "target": "test", "stop": "test", "at_expiry": "test",
+    "expr": "test", "all": "test", "any": "test", "not": "test",
     "delta": "strike", "expected_move": "strike", "below": "strike", "above": "strike", "by": "strike", "at": "strike",
     "cost": "protect",
     "parameters": "parameters", "let": "let", "accept": "accept", "when": "entry.when",
@@ -62,7 +63,7 @@ def test_every_key_of_the_schema_is_compared() -> None:
     of_specs = {
         word for word, places in vocabulary_index().items() if any(place.document == "strategy" for place in places)
     }
-    tests = {*VOCABULARY, *arguments, "at_least", "at_most", "between", "outside", "beyond", "is", "name"}
+    tests = {*VOCABULARY, *arguments, *EXIT_KEYS, "at_least", "at_most", "between", "outside", "beyond", "is", "name"}
     assert of_specs - told - tests - ELSEWHERE.keys() == set()
     assert ELSEWHERE.keys() <= of_specs
 
