@@ -1,12 +1,11 @@
-"""What part 5 of the work takes of CI: the processor time of its tests, and of the processes that they start.
+"""The processor time of tests, by file: of the tests and of the processes that they start.
 
-`docs/contributing.md` gives it two minutes of two cores. With RULEBOT_TEST_TIMES=FILE a run of pytest adds what each
-file of tests took to that file; `python tests/processor_time.py FILE` prints the sum.
+With RULEBOT_TEST_TIMES=FILE a run of pytest adds what each file of tests took to that file;
+`python tests/processor_time.py FILE` prints the sum and the files that take most.
 """
 
 import json
 import os
-import re
 import sys
 from collections import Counter
 from collections.abc import Generator
@@ -15,19 +14,8 @@ from pathlib import Path
 import pytest
 
 TIMES_VARIABLE = "RULEBOT_TEST_TIMES"
-CORES = 2
-PART_5 = re.compile(
-    r"""tests/(
-        unit/adapters/test_(history_|recorded)\w*
-        | unit/run/test_(as_test|backtest_|drift_|export|learning|observe_|observing_|quiet)\w*
-        | unit/run/test_(recorded_|replay|scan_|sweep|tapes)\w*
-        | unit/cli/test_(replay|train)_text
-        | e2e/test_(backtest_|diff_past|drift|four_worlds|model_replay|observe|other_python)\w*
-        | e2e/test_(past_markets|realised_worlds|recorded_|replay|shadow|sweep_command|train_command)\w*
-    )\.py""",
-    re.VERBOSE,
-)
-"""Files of tests of its words: record, replay, backtest, sweep, observe, learn, and scan a past day."""
+SHOWN = 20
+"""Files that are printed."""
 
 
 class ProcessorTime:
@@ -57,11 +45,10 @@ def _processor() -> float:
 
 
 def told(lines: list[str]) -> str:
-    """Return what the part took of all that is counted in these lines."""
+    """Return a table of what is counted in these lines, in seconds."""
     every: Counter[str] = sum((Counter(json.loads(line)) for line in lines), Counter())
-    mine = sum(seconds for file, seconds in every.items() if PART_5.fullmatch(file))
-    minutes, seconds = divmod(round(mine / CORES), 60)
-    return f"part 5: {minutes}:{seconds:02d} of {CORES} cores, {mine / max(1, every.total()):.0%} of all tests"
+    shown = (f"{seconds:7.1f}  {file}" for file, seconds in every.most_common(SHOWN))
+    return "\n".join((f"processor time of tests: {every.total():.0f} s, most of it in", *shown))
 
 
 if __name__ == "__main__":

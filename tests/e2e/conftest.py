@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,9 +87,9 @@ def browser_path() -> str:
     return found
 
 
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    """Return Debian's Chromium, driven by playwright."""
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Yield Debian's Chromium, driven by playwright: no event loop may begin meanwhile."""
     if not NEEDED:
         pytest.importorskip("playwright")
     from playwright.sync_api import sync_playwright
@@ -100,3 +100,10 @@ def browser() -> Iterator[Any]:
         found = playwright.chromium.launch(executable_path=path, args=quiet)
         yield found
         found.close()
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """Return a browser of its own for a test that begins event loops."""
+    with chromium() as found:
+        yield found

@@ -1,12 +1,14 @@
 """What a person presses and reads while page.js replaces parts of the page, and asks: in a real browser, no server."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rulebot.web import pages
+from tests.e2e.conftest import chromium
 
 DESK = "http://desk.test/"
 SCRIPT = Path(pages.__file__).parent / "static" / "page.js"
@@ -17,10 +19,19 @@ PARAMETERS = """<form class="parameters" data-bot="a"><input name="delta" value=
 <button type="button" data-back="wing">As in the file</button><p><button>Show what changes</button></p></form>"""
 
 
+@pytest.fixture(scope="module")
+def shared_browser() -> Iterator[Any]:
+    """Return one browser for all tests of this file."""
+    with chromium() as found:
+        yield found
+
+
 @pytest.fixture
-def page(browser: Any) -> Any:
+def page(shared_browser: Any) -> Iterator[Any]:
     """Return a page, of which `open_page` gives the text."""
-    return browser.new_page(viewport={"width": 1280, "height": 800})
+    found = shared_browser.new_page(viewport={"width": 1280, "height": 800})
+    yield found
+    found.close()
 
 
 def open_page(page: Any, main: str) -> None:
