@@ -29,7 +29,7 @@ def test_targets_of_a_simulated_day_keep_what_they_promise(tmp_path: Path) -> No
     assert [line.split()[4] for line in lines] == [row.kept.bot for row in rows]
 
 
-@pytest.mark.parametrize("fills", ["mid", "natural", "mid+0.1"])
+@pytest.mark.parametrize("fills", ["mid", "natural", pytest.param("mid+0.1", id="ci mid+0.1", marks=pytest.mark.long)])
 def test_targets_of_a_modelled_month_keep_what_they_promise(fills: str, tmp_path: Path) -> None:
     assert_kept(modelled(tmp_path, [fly(tmp_path), *spec_files(["put_lite"])], "2018-03-01", "2018-03-29", fills), 2)
     with StoreReader(tmp_path / f"{fills}.db") as reader:

@@ -49,7 +49,15 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Morning:
     return morning_in("US/Eastern", tmp_path_factory.mktemp("here"))
 
 
-@pytest.mark.parametrize("name", ["British Summer Time", "Central European Standard Time", "JST", "IST"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "JST",
+        "IST",
+        pytest.param("British Summer Time", id="ci British Summer Time", marks=pytest.mark.long),
+        pytest.param("Central European Standard Time", id="ci Central European Standard Time", marks=pytest.mark.long),
+    ],
+)
 def test_a_morning_is_the_same_whatever_the_zone_of_the_login(name: str, here: Morning, tmp_path: Path) -> None:
     """The second engine is told the fills of the morning again. In IST, which may be three zones, no time is known.
 

@@ -35,6 +35,11 @@ risk: {max_loss_per_trade: $2500}
 """
 WITH_POSITION = (("9:33", "9:36"), ("9:38", "9:42"))
 WITHOUT = (("9:36", "9:42"),)
+HELD_OR_FLAT = [
+    pytest.param(WITH_POSITION, id="held"),
+    pytest.param(WITHOUT, id="ci flat", marks=pytest.mark.long),
+]
+"""Where the connection breaks: at the second start, which has a position, or at the only one, which has none."""
 
 
 def broken_start(folder: Path, breakage: Breakage, lives: tuple[tuple[str, str], ...]) -> Outcome:
@@ -55,7 +60,7 @@ def check_went_on(found: Outcome) -> None:
     assert found.held == {}
 
 
-@pytest.mark.parametrize("lives", [WITH_POSITION, WITHOUT], ids=["held", "flat"])
+@pytest.mark.parametrize("lives", HELD_OR_FLAT)
 @pytest.mark.parametrize("phase", PHASES)
 def test_20_a_start_whose_connection_stalls_for_50_seconds_goes_on(
     phase: str, lives: tuple[tuple[str, str], ...], tmp_path: Path
@@ -72,7 +77,7 @@ def test_18_a_start_whose_connection_is_cut_goes_on(
     check_went_on(broken_start(tmp_path, Breakage(phase, how), lives))
 
 
-@pytest.mark.parametrize("lives", [WITH_POSITION, WITHOUT], ids=["held", "flat"])
+@pytest.mark.parametrize("lives", HELD_OR_FLAT)
 @pytest.mark.parametrize("phase", [each for each in PHASES if each not in ("handshake", "market data", "what-if")])
 def test_40_a_start_with_one_question_that_is_never_answered_goes_on(
     phase: str, lives: tuple[tuple[str, str], ...], tmp_path: Path
