@@ -44,12 +44,14 @@ from rulebot.model.order import (
     OrderLeg,
     OrderStatus,
     OrderType,
+    Purpose,
     Replace,
+    RequestOpenOrders,
     Side,
     Submit,
 )
 from rulebot.model.position import Position
-from rulebot.model.session import at_exchange_time, session_from
+from rulebot.model.session import at_exchange_time, session_after, session_from
 from rulebot.record.record import Kind, Record, scrambled
 from rulebot.recovery.resume import resume
 from rulebot.spec.load import load_text
@@ -522,6 +524,25 @@ class Desk:
         found = [record for record in self.records if record.kind is kind]
         return [record for record in found if record.data.get("what") == what] if what else found
 
+    def reasons(self, what: str) -> list[str]:
+        """Return the reasons of the decisions of one kind, such as `exit`."""
+        return [str(record.data["reason"]) for record in self.said(Kind.DECISION, what)]
+
+    def sent_for(self, purpose: Purpose) -> list[Order]:
+        """Return the orders that were sent for this."""
+        return [order for order in self.submitted if order.purpose is purpose]
+
+    def asked_for_orders(self) -> int:
+        """Return how often the broker was asked what it has."""
+        return sum(isinstance(command, RequestOpenOrders) for command in self.commands)
+
+    def next_morning(self) -> None:
+        """Let the next session begin; the connection stands."""
+        self.day = session_after(self.day).date
+        self.now = session_after(self.now.date()).open - timedelta(minutes=30)
+        self.freshen()
+        self.send(MarketMoved(self.now, ()))
+
     @property
     def alarms(self) -> list[str]:
         return [str(record.data["text"]) for record in self.said(Kind.ALARM)]
@@ -542,6 +563,15 @@ class Desk:
 
     def is_market(self, order: Order) -> bool:
         return order.kind is OrderType.MARKET
+
+
+def resting_seller() -> Desk:
+    """Return a desk with a position whose target and stop rest at the broker."""
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    for order in desk.live:
+        desk.ack(order)
+    return desk
 
 
 def kept(desk: Desk, folder: Path) -> Path:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from rulebot.model.position import Position
 from rulebot.record.codec import decode
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
+from tests.e2e.test_restart import new_york
 from tests.e2e.worlds import spec_files
 from twsim import GatewaySettings, RunningGateway, start_gateway
 
@@ -33,11 +34,6 @@ SELLER = "spy_put_seller"
 
 class Died(Exception):
     """The engine is gone, as after `kill -9`: nothing of it is cleaned up."""
-
-
-def new_york(hour: int, minute: int, day: int = 21) -> datetime:
-    """Return a time of October 2026 in New York (UTC - 4)."""
-    return datetime(2026, 10, day, hour + 4, minute, tzinfo=UTC)
 
 
 async def run(

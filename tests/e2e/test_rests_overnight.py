@@ -17,8 +17,9 @@ from rulebot.model.cause import Cause
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.position import end_of
 from rulebot.spec.files import shipped
-from tests.e2e.test_overnight import Died, live_on, new_york, run, stop_at
-from twsim import GatewaySettings, OrderView, RunningGateway, Status, start_gateway
+from tests.e2e.test_overnight import Died, live_on, run, stop_at
+from tests.e2e.test_restart import new_york, working
+from twsim import GatewaySettings, RunningGateway, start_gateway
 from twsim.exchange.broker_state import ExchangeSettings
 from twsim.exchange.exchange import SimExchange
 from twsim.market.market import SimMarket
@@ -51,11 +52,6 @@ def lived(body: Body, tmp_path: Path, text: str = TEXT, **settings: bool) -> Non
 def told(gateway: RunningGateway, store: Path) -> CheckedDay:
     assert gateway.ledger is not None
     return read_day(store, gateway.ledger.totals(), {})
-
-
-def working(gateway: RunningGateway) -> list[OrderView]:
-    """Return the orders that work at the broker."""
-    return [view for view in gateway.exchange.open_orders() if view.status in (Status.SUBMITTED, Status.PRE_SUBMITTED)]
 
 
 def dies_once_it_rests(run: Run, now: datetime) -> None:

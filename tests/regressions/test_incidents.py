@@ -3,7 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from hand_desk import SELLER, Desk, put, text_of
+from hand_desk import SELLER, Desk, put, resting_seller, text_of
 
 from rulebot.model.contract import Option
 from rulebot.model.event import BrokerStatus, ExecutionReport, OrderReport
@@ -11,14 +11,6 @@ from rulebot.model.order import ExecutionId, Order, OrderStatus, Purpose
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m, at_most: 9}}'
 RETRIES = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5s, then: cancel}"
-
-
-def seller() -> Desk:
-    desk = Desk((text_of("seller", **SELLER),), at="10:00")
-    desk.opened("10:01")
-    for order in desk.live:
-        desk.ack(order)
-    return desk
 
 
 def resting(desk: Desk) -> dict[Purpose, Order]:
@@ -45,7 +37,7 @@ def test_fills_dropped_during_1100() -> None:
 
 def test_ids_rolled_back_after_a_restart_and_cross_attributed() -> None:
     """The broker hands out order ids again that an earlier order had: identity is the ref, never the id."""
-    desk = seller()
+    desk = resting_seller()
     first = desk.position
     pair = resting(desk)
     desk.unlink()
@@ -179,7 +171,7 @@ def _stranger(desk: Desk, option: Option) -> ExecutionReport:
 
 def test_a_lost_broker_does_not_leave_the_engine_with_something_due_at_once_for_ever() -> None:
     """Found by `rulebot chaos` in virtual time: after 1100 with a position open, the socket was never read again."""
-    desk = seller()
+    desk = resting_seller()
     desk.unlink()
     for _ in range(200):
         desk.tick(1, quiet=True)

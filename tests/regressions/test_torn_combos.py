@@ -15,16 +15,12 @@ from rulebot.chaos.scenario import Crash, ScenarioMoment
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.event import BrokerStatus, ExecutionReport, Request
-from rulebot.model.order import Order, OrderStatus, Purpose, RequestOpenOrders, Side
+from rulebot.model.order import Order, OrderStatus, Purpose, Side
 from rulebot.model.session import session_from
 from tests.drawn_then import CHOICE
 from tests.e2e.worlds import spec_files
 
 RETRIES = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5m, then: cancel}"
-
-
-def asked(desk: Desk) -> int:
-    return sum(isinstance(command, RequestOpenOrders) for command in desk.commands)
 
 
 def over(desk: Desk) -> Order:
@@ -75,9 +71,9 @@ def test_a_leg_told_before_the_end_waits_some_seconds_for_its_partner(after: int
     desk.ack(order)
     short, long = fills(desk, order)
     desk.send(short)
-    before = asked(desk)
+    before = desk.asked_for_orders()
     desk.cancelled(order)
-    assert (desk.position.state, asked(desk)) == ("entering", before + 1)
+    assert (desk.position.state, desk.asked_for_orders()) == ("entering", before + 1)
     desk.settle(after)
     assert desk.position.state == ("exiting" if after > 5 else "entering")
     if after < 5:
@@ -98,10 +94,10 @@ def test_the_partner_of_a_leg_that_an_exit_has_closed_is_asked_for_too() -> None
     desk.tick(1)
     short, long = fills(desk, order)
     desk.send(short)
-    before = asked(desk)
+    before = desk.asked_for_orders()
     desk.cancelled(order)
     desk.settle(4)
-    assert (desk.position.state, asked(desk)) == ("exiting", before + 1)
+    assert (desk.position.state, desk.asked_for_orders()) == ("exiting", before + 1)
     desk.send(long)
     desk.settle(1)
     assert desk.position.state == "closed"
@@ -117,10 +113,10 @@ def test_a_leg_that_is_told_alone_after_the_end_is_asked_about_and_closed(is_res
     if is_restarted:
         desk.unlink()
         desk.link()
-    before = asked(desk)
+    before = desk.asked_for_orders()
     for _ in range(29):
         desk.tick(1)
-    assert asked(desk) >= before + 2
+    assert desk.asked_for_orders() >= before + 2
     assert desk.submitted == [desk.submitted[0]]
     desk.tick(2)
     assert (desk.last.purpose, desk.last.side, desk.last.legs[0].option) == (Purpose.UNWIND, Side.BUY, put(5945))
@@ -182,9 +178,9 @@ def test_legs_whose_fill_the_broker_owes_are_asked_for_and_told_to_a_person() ->
     assert desk.position.state == "open"
     assert len([text for text in desk.alarms if "does not tell the fills of all its legs" in text]) == 1
     desk.send(long)
-    before = asked(desk)
+    before = desk.asked_for_orders()
     desk.tick(11)
-    assert asked(desk) == before
+    assert desk.asked_for_orders() == before
 
 
 def test_a_leg_of_an_earlier_try_takes_the_next_one_back_and_is_closed() -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hand_desk import SELLER, Desk, text_of
+from hand_desk import Desk, resting_seller, text_of
 
 from rulebot.adapters.clock import WallClock
 from rulebot.adapters.ib.contracts import ContractBook
@@ -22,7 +22,7 @@ from rulebot.checks.journal.orders import final_is_final
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.event import BrokerStatus, OrderReport, OrdersListed, Request
-from rulebot.model.order import Order, OrderStatus, Purpose, RequestOpenOrders
+from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.session import session_from
 from rulebot.record.record import Kind
 from tests.drawn_then import CHOICE
@@ -32,22 +32,9 @@ AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait:
 RETRIES = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 1m, then: cancel}"
 
 
-def seller() -> Desk:
-    """Return a desk with a position whose target and stop rest at the broker."""
-    desk = Desk((text_of("seller", **SELLER),), at="10:00")
-    desk.opened("10:01")
-    for order in desk.live:
-        desk.ack(order)
-    return desk
-
-
 def of(desk: Desk, purpose: Purpose) -> Order:
     """Return the live order of a purpose."""
     return next(order for order in desk.live if order.purpose is purpose)
-
-
-def asked(desk: Desk) -> int:
-    return sum(isinstance(command, RequestOpenOrders) for command in desk.commands)
 
 
 def shown(desk: Desk, *refs: str) -> None:
@@ -76,14 +63,14 @@ def test_a_start_took_a_stop_that_one_short_list_lacked_for_cancelled_and_placed
 
 
 def test_a_pair_that_one_list_lacks_stays_and_is_asked_for_again_within_two_seconds() -> None:
-    desk = seller()
+    desk = resting_seller()
     pair = [order.ref for order in desk.live]
     desk.unlink()
     desk.link([])
     assert {order.status for order in desk.live} == {OrderStatus.UNKNOWN}
-    before = asked(desk)
+    before = desk.asked_for_orders()
     desk.settle(2)
-    assert asked(desk) == before + 1
+    assert desk.asked_for_orders() == before + 1
     shown(desk, *pair)
     assert {(order.ref, order.status, order.message) for order in desk.live} == {
         (ref, OrderStatus.WORKING, "") for ref in pair
@@ -119,10 +106,10 @@ def test_a_closing_order_that_no_list_has_is_taken_back_and_sent_again_within_se
     desk.listed()
     assert [found.ref for found in desk.cancels] == [first.ref]
     assert desk.last.ref == first.ref
-    before = asked(desk)
+    before = desk.asked_for_orders()
     desk.tick(1)
     desk.message(desk.order(first.ref), 10148, "cannot be cancelled, state: Cancelled")
-    assert asked(desk) == before + 1
+    assert desk.asked_for_orders() == before + 1
     desk.listed()
     assert desk.order(first.ref).status is OrderStatus.CANCELLED
     assert desk.last.ref != first.ref
@@ -147,7 +134,7 @@ def test_a_cancel_is_repeated_and_no_success_of_it_when_one_list_lacks_the_order
 
 
 def test_an_order_in_doubt_is_taken_back_when_no_further_list_comes() -> None:
-    desk = seller()
+    desk = resting_seller()
     pair = {order.ref for order in desk.live}
     desk.unlink()
     desk.link([])
@@ -179,7 +166,7 @@ def test_a_second_question_made_the_answer_to_the_first_one_a_short_list() -> No
         reqAllOpenOrders=lambda: asked.append("orders"),
     )
     link._wire = SimpleNamespace(client=client)  # type: ignore[assignment]
-    told = [each for each in seller().events if isinstance(each, OrderReport)][-2:]
+    told = [each for each in resting_seller().events if isinstance(each, OrderReport)][-2:]
     link.inquire()
     link._noted(told[0], ("5",))
     link.inquire()
@@ -237,12 +224,12 @@ def test_a_report_alone_that_it_works_is_asked_about_and_may_be_old() -> None:
     order = desk.enter()
     desk.ack(order)
     desk.cancelled(order)
-    before = asked(desk)
+    before = desk.asked_for_orders()
     desk.tick(60)
     desk.ack(order)
     desk.ack(order)
     desk.tick(0)
-    assert asked(desk) == before + 1
+    assert desk.asked_for_orders() == before + 1
     desk.listed()
     assert desk.order(order.ref).status is OrderStatus.CANCELLED
     desk.listed(order.ref)
@@ -266,7 +253,7 @@ def test_the_row_of_a_dead_order_in_a_list_brings_nothing_back() -> None:
 
 
 def test_a_stop_that_was_over_and_works_after_all_goes_and_the_pair_that_replaced_it_stays() -> None:
-    desk = seller()
+    desk = resting_seller()
     old_stop, old_target = of(desk, Purpose.STOP), of(desk, Purpose.TARGET)
     desk.cancelled(old_stop)
     desk.cancelled(old_target)
@@ -320,7 +307,7 @@ def test_what_comes_back_to_be_taken_back_breaks_no_invariant_and_what_only_come
 
 def test_one_list_ended_a_stop_and_told_of_the_target_that_works_and_the_exit_between_them_left_for_nothing() -> None:
     """The end let the exit leave, and in the same turn it was taken back: it was first on record as being cancelled."""
-    desk = seller()
+    desk = resting_seller()
     stop, target = of(desk, Purpose.STOP), of(desk, Purpose.TARGET)
     desk.ask(Request.FLATTEN)
     desk.tick(1)

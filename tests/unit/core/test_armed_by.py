@@ -25,16 +25,12 @@ def cost(desk: Desk, amount: float) -> None:
     desk.tick(1)
 
 
-def exits(desk: Desk) -> list[str]:
-    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
-
-
 def test_before_it_is_armed_it_does_not_exist() -> None:
     desk = held(BREAKEVEN)
     cost(desk, 0.90)
     cost(desk, 0.60)
     cost(desk, 0.90)
-    assert exits(desk) == []
+    assert desk.reasons("exit") == []
     assert desk.position.armed == ()
 
 
@@ -44,9 +40,9 @@ def test_once_armed_it_stays_so_and_acts() -> None:
     assert desk.position.armed == ("breakeven",)
     assert [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "armed")] == ["breakeven"]
     cost(desk, 0.60)
-    assert exits(desk) == []
+    assert desk.reasons("exit") == []
     cost(desk, 0.75)
-    assert exits(desk) == ["breakeven"]
+    assert desk.reasons("exit") == ["breakeven"]
     assert desk.last.purpose is Purpose.EXIT
 
 

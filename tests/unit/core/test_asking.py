@@ -1,21 +1,14 @@
 """The broker is asked for what it has not said: orders are adopted, taken back or ended by its complete lists."""
 
-from datetime import timedelta
-
 import pytest
 from hand_desk import SELLER, Desk, text_of
 
-from rulebot.model.event import MarketDataUpdated, Request
-from rulebot.model.order import OrderStatus, Purpose, RequestOpenOrders
-from rulebot.model.session import session_after
+from rulebot.model.event import Request
+from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.values import replace
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'
 WITHOUT_ORDERS = {**SELLER, "entry": "{at: open + 31m, max_open: 1}", "exits": "\n  - dte: {at_most: 30}\n"}
-
-
-def asked(desk: Desk) -> int:
-    return sum(isinstance(command, RequestOpenOrders) for command in desk.commands)
 
 
 def answer(desk: Desk, *refs: str) -> None:
@@ -27,18 +20,10 @@ def waited(desk: Desk, seconds: int) -> None:
         desk.tick(5)
 
 
-def next_morning(desk: Desk) -> None:
-    """The next session begins; the connection stands."""
-    desk.day = session_after(desk.day).date
-    desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
-    desk.freshen()
-    desk.send(MarketDataUpdated(desk.now, ()))
-
-
 def test_nothing_is_asked_before_anything_was_sent() -> None:
     desk = Desk(at="09:50")
     waited(desk, 300)
-    assert not asked(desk)
+    assert not desk.asked_for_orders()
 
 
 def test_when_no_order_works_any_more_the_broker_is_asked_within_every_minute_all_day() -> None:
@@ -46,17 +31,17 @@ def test_when_no_order_works_any_more_the_broker_is_asked_within_every_minute_al
     desk = Desk((text_of(exits="\n  - time: '15:45'\n"),))
     desk.opened()
     assert not desk.live
-    before = asked(desk)
+    before = desk.asked_for_orders()
     waited(desk, 300)
-    assert 5 <= asked(desk) - before <= 7
+    assert 5 <= desk.asked_for_orders() - before <= 7
     desk.ask(Request.FLATTEN)
     desk.tick(5)
     desk.fill(desk.last)
     assert desk.position.state == "closed"
     desk.until("19:00")
-    before = asked(desk)
+    before = desk.asked_for_orders()
     waited(desk, 300)
-    assert 5 <= asked(desk) - before <= 7
+    assert 5 <= desk.asked_for_orders() - before <= 7
 
 
 def test_of_earlier_days_nothing_is_asked() -> None:
@@ -65,11 +50,11 @@ def test_of_earlier_days_nothing_is_asked() -> None:
     desk.opened("10:01")
     desk.tick(1)
     assert not desk.live
-    next_morning(desk)
-    before = asked(desk)
+    desk.next_morning()
+    before = desk.asked_for_orders()
     waited(desk, 300)
     assert desk.position.state == "open"
-    assert asked(desk) == before
+    assert desk.asked_for_orders() == before
 
 
 @pytest.mark.parametrize("is_of_today", [True, False])
@@ -79,15 +64,15 @@ def test_what_the_account_lacks_is_asked_for_before_it_is_taken_for_closed_by_ha
     option = desk.opened("10:01").legs[0].option
     waited(desk, 10)
     if not is_of_today:
-        next_morning(desk)
-    before = asked(desk)
+        desk.next_morning()
+    before = desk.asked_for_orders()
     desk.holds(option, 0)
     waited(desk, 10)
-    assert asked(desk) > before
+    assert desk.asked_for_orders() > before
     assert not desk.position.on_hold
     waited(desk, 30)
     assert desk.position.on_hold
-    assert asked(desk) - before <= 4
+    assert desk.asked_for_orders() - before <= 4
 
 
 def test_while_an_order_works_the_broker_is_asked_within_every_minute() -> None:
@@ -95,11 +80,11 @@ def test_while_an_order_works_the_broker_is_asked_within_every_minute() -> None:
     desk.opened("10:01")
     for order in desk.live:
         desk.ack(order)
-    before = asked(desk)
+    before = desk.asked_for_orders()
     for _ in range(5):
         waited(desk, 60)
         answer(desk, *(order.ref for order in desk.live))
-    assert 5 <= asked(desk) - before <= 7
+    assert 5 <= desk.asked_for_orders() - before <= 7
     assert {order.status for order in desk.live} == {OrderStatus.WORKING}
 
 
@@ -109,7 +94,7 @@ def test_an_order_without_an_answer_is_asked_for_and_adopted() -> None:
     order = desk.enter()
     desk.tick(11)
     assert desk.last.status is OrderStatus.UNKNOWN
-    assert asked(desk) == 1
+    assert desk.asked_for_orders() == 1
     answer(desk, order.ref)
     assert desk.last.status is OrderStatus.WORKING
     assert not desk.cancels
@@ -284,7 +269,7 @@ def test_an_entry_of_an_earlier_day_that_was_never_acknowledged_is_over_and_halt
     desk.until("10:01")
     assert desk.last.status is OrderStatus.SENDING
     desk.unlink()
-    next_morning(desk)
+    desk.next_morning()
     desk.start_again()
     desk.link(refs=())
     assert desk.order(desk.submitted[0].ref).status is OrderStatus.CANCELLED

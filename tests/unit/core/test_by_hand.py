@@ -13,10 +13,6 @@ from rulebot.recovery.resume import standing_of
 LATER = '{window: {from: "12:00", to: "13:00"}, when: [{vix: {above: 90}}]}'
 
 
-def skipped(desk: Desk) -> list[str]:
-    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "skip")]
-
-
 # ---------------------------------------------------------------- one position is closed
 
 
@@ -288,7 +284,7 @@ def test_a_bot_that_tries_once_is_asked_all_the_same_and_its_own_try_is_left(win
     assert bool(decided) is (window == "10:00")
     desk.ask(Request.ENTER, "spread")
     desk.tick(1)
-    assert (skipped(desk), desk.state.bots.by_name["spread"].day.decided) == ([], decided)
+    assert (desk.reasons("skip"), desk.state.bots.by_name["spread"].day.decided) == ([], decided)
     for strike in (5945, 5935):
         bid = 3.00 if strike == 5945 else 0.50
         desk.quote(put(strike), bid, bid + 0.10, -0.10 if strike == 5945 else -0.05)
@@ -306,7 +302,7 @@ def test_it_is_one_of_the_days_entries() -> None:
     assert [order.purpose for order in desk.submitted if order.purpose is Purpose.ENTRY] == [Purpose.ENTRY]
     desk.ask(Request.ENTER, "spread")
     desk.tick(1)
-    assert skipped(desk)[-1] == "asked by the operator: 1 of 1 a day"
+    assert desk.reasons("skip")[-1] == "asked by the operator: 1 of 1 a day"
     assert len(desk.submitted) == 1
 
 
@@ -318,9 +314,9 @@ def test_what_its_legs_must_offer_still_holds_and_is_waited_for_a_minute() -> No
     desk.tick(1)
     desk.tick(50)
     assert desk.submitted == []
-    assert skipped(desk) == []
+    assert desk.reasons("skip") == []
     desk.tick(10)
-    assert skipped(desk)[-1].startswith("asked by the operator: credit ")
+    assert desk.reasons("skip")[-1].startswith("asked by the operator: credit ")
     assert desk.state.bots.by_name["spread"].manual_entry_until is None
 
 
@@ -335,7 +331,7 @@ def test_a_pause_and_a_kill_hold(request_: Request, said: str) -> None:
     desk.ask(Request.ENTER, "spread")
     desk.tick(1)
     assert desk.submitted == []
-    assert skipped(desk) == [f"asked by the operator: {said}"]
+    assert desk.reasons("skip") == [f"asked by the operator: {said}"]
 
 
 def test_a_halt_holds() -> None:
@@ -344,7 +340,7 @@ def test_a_halt_holds() -> None:
     desk.ask(Request.ENTER, "spread")
     desk.tick(1)
     assert desk.submitted == []
-    assert skipped(desk)[-1].startswith("asked by the operator: halted: vix")
+    assert desk.reasons("skip")[-1].startswith("asked by the operator: halted: vix")
 
 
 def test_a_limit_of_the_trade_holds() -> None:
@@ -354,7 +350,7 @@ def test_a_limit_of_the_trade_holds() -> None:
     desk.tick(1)
     desk.tick(60)
     assert desk.submitted == []
-    assert "max_loss_per_trade" in skipped(desk)[-1]
+    assert "max_loss_per_trade" in desk.reasons("skip")[-1]
 
 
 def test_after_the_time_at_which_its_exits_close_all_it_is_refused() -> None:
@@ -364,13 +360,13 @@ def test_after_the_time_at_which_its_exits_close_all_it_is_refused() -> None:
     desk.ask(Request.ENTER, "spread")
     desk.tick(1)
     assert not desk.submitted
-    assert skipped(desk) == ["asked by the operator: the time has come at which its exits close all"]
+    assert desk.reasons("skip") == ["asked by the operator: the time has come at which its exits close all"]
 
 
 def test_out_of_hours_it_is_refused() -> None:
     desk = Desk((text_of(entry=LATER),), at="08:00")
     desk.ask(Request.ENTER, "spread")
-    assert skipped(desk) == ["asked by the operator: the market is closed"]
+    assert desk.reasons("skip") == ["asked by the operator: the market is closed"]
 
 
 @pytest.mark.parametrize(
@@ -385,7 +381,7 @@ def test_without_a_broker_it_waits_a_minute_for_one(away: float, told: list[str]
     desk.tick(away)
     desk.link()
     desk.tick(1)
-    assert skipped(desk) == told
+    assert desk.reasons("skip") == told
     assert bool(desk.submitted) is not bool(told)
 
 
@@ -422,7 +418,7 @@ def test_a_second_one_waits_for_no_entry_at_work() -> None:
     desk.ask(Request.ENTER, "spread")
     desk.tick(1)
     desk.ask(Request.ENTER, "spread")
-    assert skipped(desk) == ["asked by the operator: an entry of it is at work"]
+    assert desk.reasons("skip") == ["asked by the operator: an entry of it is at work"]
 
 
 def test_a_bot_that_does_not_run_is_let_be() -> None:

@@ -34,10 +34,6 @@ def vix(desk: Desk, level: float, seconds: int = 1) -> None:
     desk.tick(seconds)
 
 
-def exits(desk: Desk) -> list[str]:
-    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
-
-
 def reloaded(desk: Desk, text: str) -> None:
     """Let another text of the bot take over."""
     (was,), now = desk.program.bots.values(), bot_of(text)
@@ -49,7 +45,7 @@ def reloaded(desk: Desk, text: str) -> None:
 def test_what_is_open_is_closed_in_the_turn_that_halts() -> None:
     desk = held()
     vix(desk, 31.0)
-    assert (exits(desk), desk.last.purpose) == ([NAME], Purpose.EXIT)
+    assert (desk.reasons("exit"), desk.last.purpose) == ([NAME], Purpose.EXIT)
     assert desk.day_of().halted.startswith("vix ")  # type: ignore[attr-defined]
     assert desk.day_of().closing == NAME  # type: ignore[attr-defined]
     vix(desk, 16.0)
@@ -61,16 +57,16 @@ def test_without_close_exits_alone_go_on() -> None:
     desk = held(CLOSING.replace(", close: all", ""))
     vix(desk, 31.0)
     assert desk.day_of().halted  # type: ignore[attr-defined]
-    assert exits(desk) == []
+    assert desk.reasons("exit") == []
 
 
 def test_it_closes_when_another_has_halted_the_bot_before() -> None:
     desk = held()
     vix(desk, 22.0)
     assert desk.day_of().halted.startswith("nervous")  # type: ignore[attr-defined]
-    assert exits(desk) == []
+    assert desk.reasons("exit") == []
     vix(desk, 31.0)
-    assert exits(desk) == [NAME]
+    assert desk.reasons("exit") == [NAME]
 
 
 def test_of_two_that_hold_the_one_that_closes_is_told() -> None:
@@ -89,7 +85,7 @@ def test_an_entry_that_fills_while_it_is_taken_back_is_closed_although_the_halt_
     vix(desk, 16.0)
     desk.fill(entry)
     desk.tick(1)
-    assert exits(desk) == [NAME]
+    assert desk.reasons("exit") == [NAME]
     assert desk.last.purpose is Purpose.EXIT
 
 
@@ -102,7 +98,7 @@ def test_a_restart_in_between_changes_nothing() -> None:
     desk.link([entry.ref])
     desk.fill(entry)
     desk.tick(1)
-    assert exits(desk) == [NAME]
+    assert desk.reasons("exit") == [NAME]
 
 
 def test_what_was_opened_under_another_text_is_closed_by_the_halts_of_that_alone() -> None:
@@ -112,9 +108,9 @@ def test_what_was_opened_under_another_text_is_closed_by_the_halts_of_that_alone
     vix(desk, 22.0)
     assert desk.day_of().closing == NAME  # type: ignore[attr-defined]
     desk.until("10:10", step=15)
-    assert exits(desk) == []
+    assert desk.reasons("exit") == []
     vix(desk, 31.0)
-    assert exits(desk) == [NAME]
+    assert desk.reasons("exit") == [NAME]
 
 
 def test_an_operator_who_resumes_ends_it() -> None:
@@ -130,16 +126,16 @@ def test_it_takes_over_a_target_at_work() -> None:
     desk.quote(put(5945), 0.55, 0.65, -0.104)
     desk.quote(put(5935), 0.25, 0.35, -0.07)
     desk.tick(1)
-    assert exits(desk) == ["target"]
+    assert desk.reasons("exit") == ["target"]
     vix(desk, 31.0)
-    assert exits(desk) == ["target", NAME]
+    assert desk.reasons("exit") == ["target", NAME]
 
 
 def test_unknown_closes_nothing_and_raises_the_alarm() -> None:
     desk = held()
     vix(desk, float("nan"))
     desk.settle(40)
-    assert exits(desk) == []
+    assert desk.reasons("exit") == []
     assert any(NAME in str(record.data["text"]) for record in desk.records if record.kind is Kind.ALARM)
 
 

@@ -40,14 +40,6 @@ def sides(desk: Desk, put_side: float, call_side: float, seconds: float = 1) -> 
     desk.tick(seconds)
 
 
-def closing(desk: Desk) -> list[Order]:
-    return [order for order in desk.submitted if order.purpose is Purpose.EXIT]
-
-
-def reasons(desk: Desk) -> list[str]:
-    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
-
-
 def open_legs(desk: Desk) -> list[str]:
     return [leg.name for leg in desk.position.legs if leg.held]
 
@@ -55,9 +47,9 @@ def open_legs(desk: Desk) -> list[str]:
 def test_a_side_that_costs_the_whole_credit_is_closed_alone() -> None:
     desk = held()
     sides(desk, 1.35, 1.35)
-    assert reasons(desk) == [], "together they cost 2.70, neither costs 1.40"
+    assert desk.reasons("exit") == [], "together they cost 2.70, neither costs 1.40"
     sides(desk, 1.40, 0.40)
-    assert reasons(desk) == ["stop.put_side"]
+    assert desk.reasons("exit") == ["stop.put_side"]
     assert [record.data["values"] for record in desk.said(Kind.DECISION, "exit")] == [["short_put", "long_put"]]
     assert {leg.name for leg in desk.last.legs} == {"short_put", "long_put"}
     desk.fill(desk.last)
@@ -70,9 +62,9 @@ def test_the_other_side_is_stopped_on_the_same_credit_later() -> None:
     sides(desk, 1.40, 0.40)
     desk.fill(desk.last)
     sides(desk, 0.20, 1.35)
-    assert reasons(desk) == ["stop.put_side"]
+    assert desk.reasons("exit") == ["stop.put_side"]
     sides(desk, 0.20, 1.40)
-    assert reasons(desk) == ["stop.put_side", "stop.call_side"]
+    assert desk.reasons("exit") == ["stop.put_side", "stop.call_side"]
     desk.fill(desk.last)
     assert desk.position.state == "closed"
     assert not any("worse than its limit" in text for text in desk.alarms), "each order closed its own side"
@@ -96,10 +88,10 @@ def test_of_two_at_once_one_goes_after_the_other() -> None:
     first = desk.last
     desk.ack(first)
     sides(desk, 1.60, 1.50)
-    assert len(closing(desk)) == 1
+    assert len(desk.sent_for(Purpose.EXIT)) == 1
     desk.fill(first)
     desk.tick(1)
-    assert reasons(desk) == ["stop.put_side", "stop.call_side"]
+    assert desk.reasons("exit") == ["stop.put_side", "stop.call_side"]
     desk.fill(desk.last)
     assert desk.position.state == "closed"
 
@@ -110,10 +102,10 @@ def test_the_first_part_does_not_take_the_second_over() -> None:
     at_work = desk.last
     desk.ack(at_work)
     sides(desk, 1.50, 1.50)
-    assert reasons(desk) == ["stop.call_side"]
+    assert desk.reasons("exit") == ["stop.call_side"]
     desk.fill(at_work)
     desk.tick(1)
-    assert reasons(desk) == ["stop.call_side", "stop.put_side"]
+    assert desk.reasons("exit") == ["stop.call_side", "stop.put_side"]
 
 
 def test_what_is_above_them_closes_all() -> None:
@@ -121,24 +113,24 @@ def test_what_is_above_them_closes_all() -> None:
     sides(desk, 1.40, 0.40)
     desk.ack(desk.last)
     desk.until("15:45")
-    desk.cancelled(desk.order(closing(desk)[0].ref))
+    desk.cancelled(desk.order(desk.sent_for(Purpose.EXIT)[0].ref))
     desk.tick(0)
-    assert len(closing(desk)[-1].legs) == 4
+    assert len(desk.sent_for(Purpose.EXIT)[-1].legs) == 4
 
 
 def test_close_all_beside_it_closes_the_whole() -> None:
     desk = held(f"{EACH}    close: all\n")
     sides(desk, 1.40, 0.40)
-    assert reasons(desk) == ["stop.put_side"]
+    assert desk.reasons("exit") == ["stop.put_side"]
     assert len(desk.last.legs) == 4
 
 
 def test_each_short_closes_that_leg_alone() -> None:
     desk = held("  - stop: {cost: 1x credit, of: each_short}\n", risk="{undefined_risk: allow}")
     sides(desk, 1.05, 0.40)  # the short put is at 1.35
-    assert reasons(desk) == []
+    assert desk.reasons("exit") == []
     sides(desk, 1.10, 0.40)
-    assert reasons(desk) == ["stop.short_put"]
+    assert desk.reasons("exit") == ["stop.short_put"]
     desk.fill(desk.last)
     assert open_legs(desk) == ["long_put", "short_call", "long_call"]
 
@@ -156,16 +148,16 @@ def test_a_breach_and_a_delta_of_one_side(rule: str, name: str, legs: set[str]) 
     desk.level("SPX", 6040.0)
     desk.quote(call(6055), 2.0, 2.1, 0.30)
     desk.tick(1)
-    assert reasons(desk) == [name]
+    assert desk.reasons("exit") == [name]
     assert {leg.name for leg in desk.last.legs} == legs
 
 
 def test_parts_of_the_entry_price_are_of_what_is_measured_and_open() -> None:
     desk = held("  - name: won\n    target: {profit: 50%, of: each_side}\n")
     sides(desk, 0.36, 0.36)
-    assert reasons(desk) == []
+    assert desk.reasons("exit") == []
     sides(desk, 0.90, 0.35)
-    assert reasons(desk) == ["won.call_side"], "half of the 0.70 that this side brought"
+    assert desk.reasons("exit") == ["won.call_side"], "half of the 0.70 that this side brought"
 
 
 def test_dollars_of_a_side_are_of_that_side_with_its_commissions() -> None:
@@ -173,9 +165,9 @@ def test_dollars_of_a_side_are_of_that_side_with_its_commissions() -> None:
     for execution in [event for event in desk.events if type(event).__name__ == "ExecutionReport"]:
         desk.commission(execution, "1.00")
     sides(desk, 0.88, 0.10)  # two legs paid 1.00 each: 0.18 x 200 + 2 = 38
-    assert reasons(desk) == []
+    assert desk.reasons("exit") == []
     sides(desk, 0.89, 0.10)
-    assert reasons(desk) == ["lost.put_side"]
+    assert desk.reasons("exit") == ["lost.put_side"]
 
 
 def test_after_a_side_has_left_profit_counts_every_leg_once() -> None:
@@ -183,9 +175,9 @@ def test_after_a_side_has_left_profit_counts_every_leg_once() -> None:
     sides(desk, 1.40, 0.70)
     desk.fill(desk.last)  # 70 lost
     sides(desk, 0.20, 0.30)
-    assert reasons(desk) == ["stop.put_side"], "$30 less than the put side lost"
+    assert desk.reasons("exit") == ["stop.put_side"], "$30 less than the put side lost"
     sides(desk, 0.20, 0.28)
-    assert reasons(desk) == ["stop.put_side"], "60% of the call side is -20% of the whole credit"
+    assert desk.reasons("exit") == ["stop.put_side"], "60% of the call side is -20% of the whole credit"
 
 
 def test_open_legs_count_what_is_still_open_alone() -> None:
@@ -193,9 +185,9 @@ def test_open_legs_count_what_is_still_open_alone() -> None:
     sides(desk, 1.40, 0.70)
     desk.fill(desk.last)
     sides(desk, 0.20, 0.30)
-    assert reasons(desk) == ["stop.put_side"], "57% of the call side"
+    assert desk.reasons("exit") == ["stop.put_side"], "57% of the call side"
     sides(desk, 0.20, 0.28)
-    assert reasons(desk) == ["stop.put_side", "rest"]
+    assert desk.reasons("exit") == ["stop.put_side", "rest"]
 
 
 def test_half_of_what_is_open_after_a_side_has_left() -> None:
@@ -203,7 +195,7 @@ def test_half_of_what_is_open_after_a_side_has_left() -> None:
     sides(desk, 1.40, 0.70)
     desk.fill(desk.last)
     sides(desk, 0.20, 0.28)
-    assert reasons(desk) == ["stop.put_side", "half"]
+    assert desk.reasons("exit") == ["stop.put_side", "half"]
     assert (desk.last.quantity, {leg.name for leg in desk.last.legs}) == (2, {"short_call", "long_call"})
     desk.fill(desk.last)
     assert (desk.position.state, desk.position.open_structures) == ("open", 1)
@@ -235,7 +227,7 @@ def test_the_protective_stop_of_the_other_side_stays_while_a_side_is_closed() ->
     desk.ack(desk.last)
     for _ in range(8):
         sides(desk, 1.40, 0.40)
-    assert reasons(desk) == ["stop.put_side"], "both short legs are covered, so nothing goes out as unprotected"
+    assert desk.reasons("exit") == ["stop.put_side"], "both short legs are covered, so nothing goes out as unprotected"
     desk.fill(desk.last)
     desk.tick(1)
     assert desk.position.state == "open"
@@ -249,7 +241,7 @@ def test_a_protective_stop_that_is_hit_while_the_other_side_is_closed_ends_it_al
     at_work = desk.last
     desk.ack(at_work)
     desk.fill(guards(desk)["short_call"])
-    assert reasons(desk) == ["stop.put_side", "protect"]
+    assert desk.reasons("exit") == ["stop.put_side", "protect"]
     desk.cancelled(desk.order(at_work.ref))
     desk.tick(1)
     while desk.live:
@@ -274,9 +266,9 @@ def test_what_people_are_shown_is_the_price_at_which_the_rest_is_closed() -> Non
     ), "the put side was bought back at 0.70: 0.35 more keeps a quarter of 1.40"
     assert dollars_at(bot, desk.position, ExitKind.TARGET) == 70
     sides(desk, 0.70, 0.36)
-    assert reasons(desk) == ["vix"]
+    assert desk.reasons("exit") == ["vix"]
     sides(desk, 0.70, 0.35)
-    assert reasons(desk) == ["vix", "target"]
+    assert desk.reasons("exit") == ["vix", "target"]
     assert desk.last.limit_price == Decimal("0.35")
 
 
@@ -296,7 +288,7 @@ def stopped_without_bid() -> Desk:
     desk.quote(put(5945), 1.55, 1.65, 0.2)
     without_bid(desk, put(5935))
     desk.fill(desk.last)
-    assert reasons(desk) == ["stop.put_side"]
+    assert desk.reasons("exit") == ["stop.put_side"]
     assert open_legs(desk) == ["long_put", "short_call", "long_call"]
     return desk
 
@@ -305,12 +297,12 @@ def test_the_other_side_is_stopped_while_nobody_bids_for_a_leg_of_the_first() ->
     desk = stopped_without_bid()
     desk.quote(call(6055), 3.05, 3.15, 0.3)
     without_bid(desk, put(5935))
-    assert reasons(desk) == ["stop.put_side", "stop.call_side"]
+    assert desk.reasons("exit") == ["stop.put_side", "stop.call_side"]
     assert {leg.name for leg in desk.last.legs} == {"short_call", "long_call"}
     desk.fill(desk.last)
     for _ in range(3):
         without_bid(desk, put(5935))
-    assert (open_legs(desk), len(closing(desk))) == (["long_put"], 2)
+    assert (open_legs(desk), len(desk.sent_for(Purpose.EXIT))) == (["long_put"], 2)
 
 
 def test_a_trade_whose_sides_were_stopped_has_not_expired_worthless() -> None:
@@ -329,12 +321,12 @@ def test_the_time_closes_what_is_left_while_nobody_bids_for_a_leg_of_the_first()
     desk = stopped_without_bid()
     desk.until("15:44:59")
     without_bid(desk, put(5935))
-    assert reasons(desk) == ["stop.put_side", "time"]
+    assert desk.reasons("exit") == ["stop.put_side", "time"]
     while desk.live:
         desk.fill(desk.last)
         without_bid(desk, put(5935))
     assert open_legs(desk) == ["long_put"]
-    assert reasons(desk) == ["stop.put_side", "time"], "what is left may expire"
+    assert desk.reasons("exit") == ["stop.put_side", "time"], "what is left may expire"
 
 
 @pytest.mark.parametrize("order", ["", "\n    order: market"])
@@ -346,12 +338,12 @@ def test_a_start_closes_no_wing_that_nobody_bids_for_before_it_is_quoted(order: 
     without_bid(desk, put(5935))
     desk.fill(desk.last)
     desk.until("10:30", step=2)
-    assert (open_legs(desk), reasons(desk)) == (["long_put"], ["stop"])
+    assert (open_legs(desk), desk.reasons("exit")) == (["long_put"], ["stop"])
     del desk.board.rows[put(5935)]
     desk.start_again()
     desk.link()
     desk.tick(1)
-    assert (desk.position.exit_reason, reasons(desk)) == ("stop", ["stop"])
+    assert (desk.position.exit_reason, desk.reasons("exit")) == ("stop", ["stop"])
     desk.tick(31)
     assert desk.position.exit_reason == "time", "what is never quoted is left to no exit"
 
@@ -369,7 +361,7 @@ def test_no_limit_takes_over_what_nobody_bid_for_when_it_was_quoted_last(order: 
     desk.now += timedelta(minutes=10)
     desk.tick(quiet=True)
     assert quote_problem(desk.board, desk.board.rows[put(5935)], desk.now.timestamp()).startswith("stale")
-    assert reasons(desk) == expected
+    assert desk.reasons("exit") == expected
     desk.quote(put(5935), 0.05, 0.10, -0.05)
     desk.tick(1)
     assert [leg.name for leg in desk.last.legs] == ["long_put"]
@@ -401,7 +393,7 @@ def test_what_leaves_more_than_nobody_wants_gives_way_to_what_comes_true_while_n
     desk.level("VIX", 24.0)
     desk.quote(option, 0.50, 0.60)
     desk.tick(1)
-    assert reasons(desk) == ["first", "out"]
+    assert desk.reasons("exit") == ["first", "out"]
     assert desk.last.quantity == 4 - filled
 
 
@@ -424,7 +416,7 @@ def test_the_stop_acts_on_what_a_part_has_left_while_nobody_bids_for_a_leg_of_it
     assert [(leg.name, leg.held) for leg in desk.position.legs] == [("short_put", 1), ("long_put", 2)]
     desk.quote(put(5945), 4.95, 5.05, -0.4)
     without_bid(desk, put(5935))
-    assert reasons(desk) == ["target", "stop"]
+    assert desk.reasons("exit") == ["target", "stop"]
     assert [(leg.name, desk.last.quantity) for leg in desk.last.legs] == [("short_put", 1)]
 
 
@@ -500,7 +492,7 @@ def test_the_other_side_is_stopped_though_its_protective_stop_rests() -> None:
     desk = protected_without_bid()
     desk.quote(call(6055), 3.05, 3.15, 0.3)
     without_bid(desk, put(5935))
-    assert reasons(desk) == ["stop.put_side", "stop.call_side"]
+    assert desk.reasons("exit") == ["stop.put_side", "stop.call_side"]
     let_go(desk)
     without_bid(desk, put(5935))
     assert {leg.name for leg in desk.last.legs} == {"short_call", "long_call"}

@@ -7,7 +7,7 @@ from math import nan
 import pytest
 from hand_desk import CONDOR, SELLER, Desk, call, put, text_of
 
-from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
+from rulebot.model.order import OrderStatus, OrderType, Purpose
 from rulebot.model.session import session_after
 
 STOP = '\n  - time: "15:45"\n    order: market\n  - stop: {cost: 2x credit}\n'
@@ -24,13 +24,9 @@ def held(own: str = "", **sections: str) -> Desk:
     return desk
 
 
-def closing(desk: Desk) -> list[Order]:
-    return [order for order in desk.submitted if order.purpose is Purpose.EXIT]
-
-
 def price(desk: Desk) -> Decimal | None:
     """Return what the closing order at work offers: it is a bought combo."""
-    return desk.order(closing(desk)[-1].ref).limit_price
+    return desk.order(desk.sent_for(Purpose.EXIT)[-1].ref).limit_price
 
 
 def wait(desk: Desk, seconds: float) -> None:
@@ -39,7 +35,7 @@ def wait(desk: Desk, seconds: float) -> None:
 
 def test_without_words_it_walks_the_ladder_of_the_entry_and_goes_on() -> None:
     desk = held()
-    desk.ack(closing(desk)[0])
+    desk.ack(desk.sent_for(Purpose.EXIT)[0])
     seen = []
     for _ in range(6):
         seen.append(price(desk))
@@ -52,25 +48,25 @@ def test_without_words_it_walks_the_ladder_of_the_entry_and_goes_on() -> None:
         Decimal("1.75"),
         Decimal("1.75"),
     ]
-    assert len(closing(desk)) == 1, "one order, changed"
+    assert len(desk.sent_for(Purpose.EXIT)) == 1, "one order, changed"
 
 
 def test_exit_order_is_of_all_and_an_order_of_its_own_overrides_it() -> None:
     desk = held(exit_order="{start: natural, wait: 5s, tries: 2, then: market}")
     assert price(desk) == Decimal("1.75")
     desk = held("{start: mid, step: 0.10, wait: 5s, tries: 2, then: again}", exit_order="market")
-    assert (closing(desk)[0].kind, price(desk)) == (OrderType.LIMIT, Decimal("1.60"))
+    assert (desk.sent_for(Purpose.EXIT)[0].kind, price(desk)) == (OrderType.LIMIT, Decimal("1.60"))
 
 
 def test_at_the_end_comes_a_market_order() -> None:
     desk = held("{start: natural, wait: 5s, tries: 2, then: market}")
-    desk.ack(closing(desk)[0])
+    desk.ack(desk.sent_for(Purpose.EXIT)[0])
     wait(desk, 5)
-    assert len(closing(desk)) == 1
+    assert len(desk.sent_for(Purpose.EXIT)) == 1
     wait(desk, 5)
-    desk.cancelled(desk.order(closing(desk)[0].ref))
+    desk.cancelled(desk.order(desk.sent_for(Purpose.EXIT)[0].ref))
     desk.tick(0)
-    assert [order.kind for order in closing(desk)] == [OrderType.LIMIT, OrderType.MARKET]
+    assert [order.kind for order in desk.sent_for(Purpose.EXIT)] == [OrderType.LIMIT, OrderType.MARKET]
 
 
 BLIND = (put(5945), put(5935))
@@ -91,9 +87,9 @@ def test_without_quotes_the_market_order_comes_when_the_tries_would_be_over() ->
     """It never came: no try could be priced, so none was used up."""
     desk = blind_at_its_time()
     desk.settle(14)
-    assert not closing(desk)
+    assert not desk.sent_for(Purpose.EXIT)
     desk.settle(1.1)
-    assert [order.kind for order in closing(desk)] == [OrderType.MARKET]
+    assert [order.kind for order in desk.sent_for(Purpose.EXIT)] == [OrderType.MARKET]
 
 
 def test_quotes_that_come_back_have_the_ladder_start_at_once() -> None:
@@ -102,12 +98,12 @@ def test_quotes_that_come_back_have_the_ladder_start_at_once() -> None:
     desk.quote(put(5945), 1.80, 2.00, -0.25)
     desk.quote(put(5935), 0.25, 0.35, -0.07)
     desk.tick(0)
-    assert [order.kind for order in closing(desk)] == [OrderType.LIMIT]
+    assert [order.kind for order in desk.sent_for(Purpose.EXIT)] == [OrderType.LIMIT]
 
 
 def test_a_ladder_that_loses_its_quotes_half_way_ends_at_market_too() -> None:
     desk = held(THREE_TRIES)
-    first = closing(desk)[0]
+    first = desk.sent_for(Purpose.EXIT)[0]
     desk.ack(first)
     desk.blind(*BLIND)
     wait(desk, 5)
@@ -117,7 +113,7 @@ def test_a_ladder_that_loses_its_quotes_half_way_ends_at_market_too() -> None:
     assert [order.ref for order in desk.cancels] == [first.ref]
     desk.cancelled(desk.order(first.ref))
     desk.tick(0)
-    assert [order.kind for order in closing(desk)] == [OrderType.LIMIT, OrderType.MARKET]
+    assert [order.kind for order in desk.sent_for(Purpose.EXIT)] == [OrderType.LIMIT, OrderType.MARKET]
 
 
 def spread(desk: Desk) -> None:
@@ -130,7 +126,7 @@ def test_a_wait_for_quotes_begins_anew_when_there_were_some() -> None:
     desk.settle(9)
     spread(desk)
     desk.tick(0)
-    (first,) = closing(desk)
+    (first,) = desk.sent_for(Purpose.EXIT)
     desk.ack(first)
     desk.blind(*BLIND)
     wait(desk, 6)
@@ -149,7 +145,7 @@ def test_a_wait_for_quotes_begins_anew_when_there_were_some() -> None:
 @pytest.mark.parametrize("own", ["{start: mid, step: 0.05, wait: 10s, tries: 9}", "market"])
 def test_a_combo_at_work_gives_way_to_its_short_leg_when_nobody_bids_for_the_long_one(own: str) -> None:
     desk = held(own)
-    (first,) = closing(desk)
+    (first,) = desk.sent_for(Purpose.EXIT)
     desk.ack(first)
     desk.quote(put(5935), nan, 0.05)
     desk.board.bid_size[desk.board.rows[put(5935)]] = 0.0
@@ -158,7 +154,7 @@ def test_a_combo_at_work_gives_way_to_its_short_leg_when_nobody_bids_for_the_lon
     assert desk.order(first.ref).message.endswith("the rest is closed without it")
     desk.cancelled(first)
     desk.tick(0)
-    assert [leg.option for leg in closing(desk)[-1].legs] == [put(5945)]
+    assert [leg.option for leg in desk.sent_for(Purpose.EXIT)[-1].legs] == [put(5945)]
 
 
 def test_without_quotes_a_ladder_that_goes_on_waits_and_each_exit_says_so() -> None:
@@ -170,7 +166,7 @@ def test_without_quotes_a_ladder_that_goes_on_waits_and_each_exit_says_so() -> N
     desk.tick(0)
     desk.settle(11)
     desk.until("11:00")
-    assert not closing(desk)
+    assert not desk.sent_for(Purpose.EXIT)
     for is_started_again in (False, True):  # which told it again
         if is_started_again:
             desk.start_again()
@@ -182,44 +178,44 @@ def test_without_quotes_a_ladder_that_goes_on_waits_and_each_exit_says_so() -> N
 
 
 def test_order_market_is_a_market_order_at_once() -> None:
-    assert [order.kind for order in closing(held("market"))] == [OrderType.MARKET]
+    assert [order.kind for order in held("market").sent_for(Purpose.EXIT)] == [OrderType.MARKET]
 
 
 def test_a_pause_lies_between_two_tries_and_nothing_works_in_it() -> None:
     desk = held("{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 30s}")
-    first = closing(desk)[0]
+    first = desk.sent_for(Purpose.EXIT)[0]
     desk.ack(first)
     wait(desk, 10)
     assert [order.ref for order in desk.cancels] == [first.ref]
     desk.cancelled(desk.order(first.ref))
     desk.tick(29)
-    assert (len(closing(desk)), desk.live) == (1, [])
+    assert (len(desk.sent_for(Purpose.EXIT)), desk.live) == (1, [])
     assert not [alarm for alarm in desk.alarms if "cancelled" in alarm], "it was we who took it back"
     wait(desk, 2)
-    assert len(closing(desk)) == 2
+    assert len(desk.sent_for(Purpose.EXIT)) == 2
     assert price(desk) == Decimal("1.65"), "one step worse"
 
 
 def test_a_ladder_that_goes_on_sends_limits_beyond_its_tries() -> None:
     desk = held("{start: mid, step: 0.05, wait: 10s, tries: 2, pause: 5s}")
     for _ in range(4):
-        order = closing(desk)[-1]
+        order = desk.sent_for(Purpose.EXIT)[-1]
         desk.ack(order)
         wait(desk, 10)
         desk.cancelled(order)
         wait(desk, 6)
-    assert [order.kind for order in closing(desk)] == [OrderType.LIMIT] * 5
+    assert [order.kind for order in desk.sent_for(Purpose.EXIT)] == [OrderType.LIMIT] * 5
 
 
 def test_what_stands_higher_does_not_wait_for_the_pause() -> None:
     desk = held("{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 30m}")
     desk.until("15:44:45")
-    desk.ack(closing(desk)[-1])
+    desk.ack(desk.sent_for(Purpose.EXIT)[-1])
     wait(desk, 11)
     for order in desk.live:
         desk.cancelled(order)
     desk.until("15:45")
-    assert [order.reason for order in closing(desk)][-1] == "time"
+    assert [order.reason for order in desk.sent_for(Purpose.EXIT)][-1] == "time"
 
 
 def test_another_priority_is_a_new_order() -> None:
@@ -231,18 +227,18 @@ def test_another_priority_is_a_new_order() -> None:
     entry = float(desk.position.entry_price or 0)
     desk.quote(leg, 2 * entry + 0.99, 2 * entry + 1.01, -0.4)
     desk.tick(0)
-    first = closing(desk)[0]
+    first = desk.sent_for(Purpose.EXIT)[0]
     desk.ack(first)
     wait(desk, 60)
     desk.cancelled(desk.order(first.ref))
     desk.tick(0)
-    assert [order.adaptive for order in closing(desk)] == ["patient", "urgent"]
-    desk.ack(closing(desk)[1])
+    assert [order.adaptive for order in desk.sent_for(Purpose.EXIT)] == ["patient", "urgent"]
+    desk.ack(desk.sent_for(Purpose.EXIT)[1])
     wait(desk, 60)
-    assert desk.order(closing(desk)[1].ref).status is OrderStatus.CANCELLING
-    desk.cancelled(desk.order(closing(desk)[1].ref))
+    assert desk.order(desk.sent_for(Purpose.EXIT)[1].ref).status is OrderStatus.CANCELLING
+    desk.cancelled(desk.order(desk.sent_for(Purpose.EXIT)[1].ref))
     desk.tick(0)
-    assert [order.kind for order in closing(desk)][-1] is OrderType.MARKET
+    assert [order.kind for order in desk.sent_for(Purpose.EXIT)][-1] is OrderType.MARKET
 
 
 @pytest.mark.parametrize(("start", "first"), [("mid", "0.70"), ("natural", "0.60"), ("0.65", "0.65")])
@@ -275,7 +271,7 @@ def dead_wing_of_a_condor() -> Desk:
 def test_what_leaves_a_dead_wing_costs_no_more_than_all_of_it_could() -> None:
     """The wing, left in the account, covers its short leg: the rest was bought back for more than it could lose."""
     desk = dead_wing_of_a_condor()
-    (order,) = closing(desk)
+    (order,) = desk.sent_for(Purpose.EXIT)
     assert call(6065) not in [leg.option for leg in order.legs]
     assert price(desk) == Decimal("10.00")
     desk.ack(order)
@@ -311,25 +307,25 @@ def unwanted_long_leg(then: str = "") -> Desk:
 def test_a_short_leg_that_costs_nothing_beside_its_long_one_is_not_bought_back_for_less_than_nothing() -> None:
     """A debit spread is worth nothing at least: a limit of -0.05 was sent, refused, and sent again."""
     desk = unwanted_long_leg()
-    assert closing(desk) == []
+    assert desk.sent_for(Purpose.EXIT) == []
     wait(desk, 300)
     why = f"{put(5935)} alone is worth nothing beside what covers it and nobody bids for"
     assert desk.alarms == [f"no price to close at: {why}; 'time' waits for one"]
     desk.quote(put(5945), 0.35, 0.45, -0.10)
     desk.tick(0)
-    assert [order.is_combo for order in closing(desk)] == [True]
+    assert [order.is_combo for order in desk.sent_for(Purpose.EXIT)] == [True]
 
 
 def test_a_ladder_that_ends_at_market_pays_nothing_for_a_spread_that_can_cost_nothing() -> None:
     """At market the short leg was bought back for 0.30, beyond what a debit spread can lose."""
     desk = unwanted_long_leg(", then: market")
-    assert closing(desk) == []
+    assert desk.sent_for(Purpose.EXIT) == []
     wait(desk, 300)
-    assert closing(desk) == []
+    assert desk.sent_for(Purpose.EXIT) == []
     assert len(desk.alarms) == 1
     desk.quote(put(5945), 0.35, 0.45, -0.10)
     desk.tick(0)
-    assert [order.is_combo for order in closing(desk)] == [True]
+    assert [order.is_combo for order in desk.sent_for(Purpose.EXIT)] == [True]
 
 
 def test_a_price_to_start_at_stays_a_credit_when_the_mid_falls_below_zero() -> None:
@@ -384,7 +380,7 @@ def test_a_ladder_that_the_close_has_cut_short_begins_anew_at_the_next_open(is_s
     assert desk.alarms[-1] == "a closing order was at work up to the close: it is sent again at the next open"
     desk.now = opens
     desk.tick(0)
-    assert len(closing(desk)) == 2
+    assert len(desk.sent_for(Purpose.EXIT)) == 2
     assert (desk.last.kind, desk.last.attempt) == (OrderType.LIMIT, 1)
 
 
@@ -396,7 +392,7 @@ def timed(at: str, ladder: str) -> Desk:
     desk = Desk((text_of(exits=f'\n  - time: "{at}"\n    order: {ladder}\n'),))
     desk.opened()
     desk.until(at)
-    desk.ack(closing(desk)[0])
+    desk.ack(desk.sent_for(Purpose.EXIT)[0])
     return desk
 
 
@@ -418,6 +414,6 @@ def test_one_that_ends_at_market_goes_there_before_the_close() -> None:
     wait(desk, 60)
     assert not desk.cancels
     wait(desk, 60)
-    desk.cancelled(desk.order(closing(desk)[0].ref))
+    desk.cancelled(desk.order(desk.sent_for(Purpose.EXIT)[0].ref))
     desk.tick(0)
-    assert [order.kind for order in closing(desk)] == [OrderType.LIMIT, OrderType.MARKET]
+    assert [order.kind for order in desk.sent_for(Purpose.EXIT)] == [OrderType.LIMIT, OrderType.MARKET]

@@ -26,10 +26,6 @@ def cost(desk: Desk, amount: float) -> None:
     desk.quote(put(5935), 0.25, 0.35, -0.07)
 
 
-def exits(desk: Desk) -> list[str]:
-    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
-
-
 # ---------------------------------------------------------------- which acts
 
 
@@ -37,10 +33,10 @@ def test_a_target_buys_back_at_half() -> None:
     desk = held('\n  - time: "15:45"\n  - target: {profit: 50%}\n')
     cost(desk, 0.40)
     desk.tick(1)
-    assert not exits(desk)
+    assert not desk.reasons("exit")
     cost(desk, 0.35)
     desk.tick(1)
-    assert exits(desk) == ["target"]
+    assert desk.reasons("exit") == ["target"]
     order = desk.last
     assert (order.purpose, order.side, order.limit_price) == (Purpose.EXIT, Side.BUY, Decimal("0.35"))
     assert [leg.side for leg in order.legs] == [Side.BUY, Side.SELL]
@@ -54,7 +50,7 @@ def test_without_a_price_it_is_tried_when_one_comes_and_not_every_second() -> No
     desk = held('\n  - time: "15:00"\n')
     desk.blind(put(5945), put(5935))
     desk.until("15:00")
-    assert (desk.position.state, exits(desk)) == ("exiting", ["time"])
+    assert (desk.position.state, desk.reasons("exit")) == ("exiting", ["time"])
     sent = len(desk.submitted)
     assert desk.state.bots.next_wakes["spread"] - desk.now == timedelta(seconds=15)
     desk.tick(3)
@@ -69,7 +65,7 @@ def test_the_first_that_is_true_acts() -> None:
     desk = held('\n  - name: early\n    time: "12:00"\n  - stop: {cost: 2x credit}\n  - target: {profit: 50%}\n')
     cost(desk, 2.0)
     desk.until("12:00")
-    assert exits(desk) == ["early"]
+    assert desk.reasons("exit") == ["early"]
 
 
 def test_a_higher_one_takes_over_once_the_lower_order_is_gone() -> None:
@@ -84,7 +80,7 @@ def test_a_higher_one_takes_over_once_the_lower_order_is_gone() -> None:
     desk.cancelled(desk.order(first.ref))
     desk.tick(0)
     assert desk.last.kind is OrderType.MARKET
-    assert exits(desk) == ["stop", "time"]
+    assert desk.reasons("exit") == ["stop", "time"]
 
 
 def test_a_lower_one_waits() -> None:
@@ -93,7 +89,7 @@ def test_a_lower_one_waits() -> None:
     desk.tick(1)
     desk.ack(desk.last)
     desk.until("15:46")
-    assert exits(desk) == ["stop"]
+    assert desk.reasons("exit") == ["stop"]
 
 
 def test_a_target_at_work_is_taken_over_also_while_it_is_still_true() -> None:
@@ -102,10 +98,10 @@ def test_a_target_at_work_is_taken_over_also_while_it_is_still_true() -> None:
     desk.tick(1)
     desk.ack(desk.last)
     desk.until("15:45")
-    assert exits(desk) == ["target", "time"]
+    assert desk.reasons("exit") == ["target", "time"]
     for _ in range(5):
         desk.tick(1)
-    assert exits(desk) == ["target", "time"], "and does not take it back"
+    assert desk.reasons("exit") == ["target", "time"], "and does not take it back"
 
 
 def test_what_closes_less_is_taken_over() -> None:
@@ -120,9 +116,9 @@ def test_what_closes_less_is_taken_over() -> None:
     desk.board.delta[desk.board.rows[put(5945)]] = -0.2
     desk.tick(1)
     desk.ack(desk.last)
-    assert exits(desk) == ["puts"]
+    assert desk.reasons("exit") == ["puts"]
     desk.until("15:45")
-    assert exits(desk)[-1] == ("time" if len(desk.submitted[1].legs) < 4 else "puts")
+    assert desk.reasons("exit")[-1] == ("time" if len(desk.submitted[1].legs) < 4 else "puts")
 
 
 def test_an_exit_goes_on_although_its_condition_is_false_again() -> None:
@@ -147,9 +143,9 @@ def test_two_quotes_need_every_quote_anew() -> None:
     desk = held(CONFIRMED)
     cost(desk, 2.0)
     desk.tick(0.5)
-    assert not exits(desk)
+    assert not desk.reasons("exit")
     desk.tick(0.5)
-    assert exits(desk) == ["stop"]
+    assert desk.reasons("exit") == ["stop"]
 
 
 def test_a_broken_quote_that_is_put_right_within_two_seconds_does_not_act() -> None:
@@ -160,12 +156,12 @@ def test_a_broken_quote_that_is_put_right_within_two_seconds_does_not_act() -> N
         desk.now = desk.now.fromtimestamp(desk.now.timestamp() + 0.4, desk.now.tzinfo)
         desk.board.quote_at[desk.board.rows[put(5945)]] = desk.now.timestamp()
         desk.tick(0, quiet=True)
-    assert not exits(desk)
+    assert not desk.reasons("exit")
     cost(desk, 0.7)
     desk.tick(0.5)
     cost(desk, 2.0)
     desk.tick(0.5)
-    assert not exits(desk), "false starts again"
+    assert not desk.reasons("exit"), "false starts again"
 
 
 def test_after_two_seconds_it_counts_although_no_quote_is_newer() -> None:
@@ -173,7 +169,7 @@ def test_after_two_seconds_it_counts_although_no_quote_is_newer() -> None:
     cost(desk, 2.0)
     desk.tick(0.5)
     desk.settle(2.0)
-    assert exits(desk) == ["stop"]
+    assert desk.reasons("exit") == ["stop"]
 
 
 def test_unknown_neither_counts_nor_starts_again() -> None:
@@ -182,10 +178,10 @@ def test_unknown_neither_counts_nor_starts_again() -> None:
     desk.tick(0.5)
     desk.blind(put(5945))
     desk.tick(0.5)
-    assert not exits(desk)
+    assert not desk.reasons("exit")
     cost(desk, 2.0)
     desk.tick(0.5)
-    assert exits(desk) == ["stop"]
+    assert desk.reasons("exit") == ["stop"]
 
 
 def test_confirm_by_seconds() -> None:
@@ -193,9 +189,9 @@ def test_confirm_by_seconds() -> None:
     cost(desk, 2.0)
     desk.tick(1)
     desk.settle(4.9)
-    assert not exits(desk)
+    assert not desk.reasons("exit")
     desk.settle(0.2)
-    assert exits(desk) == ["stop"]
+    assert desk.reasons("exit") == ["stop"]
 
 
 def test_while_it_is_unknown_the_time_of_confirm_stands_still() -> None:
@@ -208,11 +204,11 @@ def test_while_it_is_unknown_the_time_of_confirm_stands_still() -> None:
     desk.tick(10)
     cost(desk, 2.0)
     desk.tick(0.5)
-    assert not exits(desk), "it was known to be true for 2.5 s"
+    assert not desk.reasons("exit"), "it was known to be true for 2.5 s"
     desk.settle(2.4)
-    assert not exits(desk)
+    assert not desk.reasons("exit")
     desk.settle(0.2)
-    assert exits(desk) == ["stop"]
+    assert desk.reasons("exit") == ["stop"]
 
 
 # ---------------------------------------------------------------- unknown
@@ -226,7 +222,7 @@ def test_unknown_holds_and_raises_the_alarm_after_its_grace() -> None:
     desk.tick(30)
     desk.tick(30)
     assert len([text for text in desk.alarms if "stop cannot be judged" in text]) == 1
-    assert not exits(desk)
+    assert not desk.reasons("exit")
 
 
 def test_an_exit_that_cannot_be_judged_again_is_told_again_and_not_soon_after() -> None:
@@ -264,9 +260,9 @@ def test_unknown_exits_when_the_spec_says_so() -> None:
     desk.blind(put(5945))
     desk.tick(1)
     desk.settle(9.9)
-    assert not exits(desk)
+    assert not desk.reasons("exit")
     desk.settle(0.2)
-    assert exits(desk) == ["stop"]
+    assert desk.reasons("exit") == ["stop"]
     assert desk.last.kind is OrderType.MARKET
 
 
@@ -278,7 +274,7 @@ def test_the_grace_starts_again_when_it_could_be_judged() -> None:
     desk.tick(1)
     desk.blind(put(5945))
     desk.tick(25)
-    assert not exits(desk)
+    assert not desk.reasons("exit")
 
 
 # ---------------------------------------------------------------- working it

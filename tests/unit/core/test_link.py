@@ -832,14 +832,6 @@ def test_what_a_list_of_the_nightly_reset_lacks_is_no_trade_of_somebody(gone_at:
 # ---------------------------------------------------------------- days
 
 
-def night(desk: Desk) -> None:
-    """Go to the morning of the next session."""
-    desk.day = session_after(desk.day).date
-    desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
-    desk.freshen()
-    desk.send(MarketDataUpdated(desk.now, ()))
-
-
 def test_a_new_day_resets_caps_and_keeps_positions() -> None:
     desk = Desk((text_of("seller", **SELLER),), at="10:00")
     desk.opened("10:01")
@@ -847,7 +839,7 @@ def test_a_new_day_resets_caps_and_keeps_positions() -> None:
         desk.ack(order)
     desk.until("15:59")
     first = desk.position
-    night(desk)
+    desk.next_morning()
     day = desk.state.bots.by_name["seller"].day
     assert (day.entries, day.opened, day.last_end) == (0, 0, "")
     assert first.id in desk.state.positions.by_id
@@ -872,7 +864,7 @@ def test_closes_and_volatilities_of_the_day_before_are_not_known_on_a_new_day() 
         {"SPX": (6000.0, 6010.0)},
         {"SPX": (0.2, 0.3)},
     )
-    night(desk)
+    desk.next_morning()
     assert (desk.state.market.facts.closes, desk.state.market.facts.implied) == ({}, {})
 
 
@@ -885,7 +877,7 @@ def test_the_days_loss_counts_from_the_nights_mark(made: float, halts: bool) -> 
     option = desk.position.legs[0].option
     desk.quote(option, 3.40, 3.50, -0.15)
     desk.until("15:59", step=60)
-    night(desk)
+    desk.next_morning()
     desk.quote(option, made, made + 0.1, -0.15)
     desk.until("10:01")
     assert bool(desk.state.bots.by_name["seller"].day.halted) is halts
@@ -900,7 +892,7 @@ def test_a_position_that_ends_a_day_later_with_a_live_order_is_not_forgotten() -
     desk.ack(stop)
     desk.fill(target)
     name = desk.position.id
-    night(desk)
+    desk.next_morning()
     desk.cancelled(desk.order(stop.ref))
     assert desk.state.positions.by_id[name].state == "closed"
 

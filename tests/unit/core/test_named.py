@@ -42,10 +42,6 @@ CHOOSING = """
 """
 
 
-def skipped(desk: Desk) -> list[str]:
-    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "skip")]
-
-
 def desk_at_half_past(**sections: str) -> Desk:
     desk = Desk((text_of(**{"entry": LATER, **sections}),))
     desk.until("10:30")
@@ -92,7 +88,7 @@ def test_a_limit_that_refuses_it_is_said_and_nothing_else_is_entered() -> None:
     for _ in range(70):
         desk.tick(1)
     assert desk.submitted == []
-    (reason,) = skipped(desk)
+    (reason,) = desk.reasons("skip")
     assert reason.startswith("asked by the operator: ")
     assert "credit" in reason
     desk.until("11:00", step=30)
@@ -130,7 +126,7 @@ def test_further_tries_stay_with_it_and_ask_what_its_legs_must_offer() -> None:
 def test_what_the_text_could_not_choose_is_refused_at_once(legs: dict[str, Option], says: str) -> None:
     desk = desk_at_half_past()
     desk.enter_named("spread", **legs)
-    (reason,) = skipped(desk)
+    (reason,) = desk.reasons("skip")
     assert says in reason
     desk.tick(5)
     assert desk.submitted == []
@@ -151,7 +147,7 @@ def test_another_alternative_than_its_conditions_would_take_is_entered() -> None
 def test_an_alternative_that_is_gone_is_refused() -> None:
     desk = desk_at_half_past(legs=CHOOSING, exits='\n  - time: "15:45"\n  - target: {profit: 50%}')
     desk.enter_named("spread", "condor", short_call=call(6050), long_call=call(6060))
-    assert "its text has no structure SPX condor now" in skipped(desk)[0]
+    assert "its text has no structure SPX condor now" in desk.reasons("skip")[0]
 
 
 def test_a_symbol_of_a_universe_is_entered_once_and_counts_for_its_cap() -> None:
@@ -164,7 +160,7 @@ def test_a_symbol_of_a_universe_is_entered_once_and_counts_for_its_cap() -> None
     desk.fill(desk.last)
     assert desk.position.state == "open"
     desk.enter_named("spread", short_put=put(5990), long_put=put(5985))
-    assert skipped(desk) == ["asked by the operator: 1 of 1 a day"]
+    assert desk.reasons("skip") == ["asked by the operator: 1 of 1 a day"]
 
 
 def test_a_symbol_that_is_held_is_not_entered_again() -> None:
@@ -172,16 +168,16 @@ def test_a_symbol_that_is_held_is_not_entered_again() -> None:
     for _ in range(2):
         desk.enter_named("spread", short_put=put(598, "SPY"), long_put=put(593, "SPY"))
         desk.tick(1)
-        if not skipped(desk):
+        if not desk.reasons("skip"):
             desk.fill(desk.last)
-    assert skipped(desk) == ["asked by the operator: SPY is held"]
+    assert desk.reasons("skip") == ["asked by the operator: SPY is held"]
     assert len(desk.submitted) == 1
 
 
 def test_a_symbol_that_is_none_of_the_universe_is_refused() -> None:
     desk = desk_at_half_past(**UNIVERSE)
     desk.enter_named("spread", short_put=put(300, "QQQ"), long_put=put(295, "QQQ"))
-    assert "its text has no structure QQQ now" in skipped(desk)[0]
+    assert "its text has no structure QQQ now" in desk.reasons("skip")[0]
 
 
 def test_after_a_start_its_tries_go_on_with_the_same_legs() -> None:

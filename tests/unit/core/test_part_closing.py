@@ -13,7 +13,7 @@ from rulebot.cli.main import main
 from rulebot.core.session.position_marks import dollars_at
 from rulebot.model.event import BrokerStatus, Request
 from rulebot.model.loss_bound import max_loss
-from rulebot.model.order import Order, OrderStatus, Purpose
+from rulebot.model.order import OrderStatus, Purpose
 from rulebot.narrate.day_report import day_outcome
 from rulebot.narrate.happenings import event_line
 from rulebot.narrate.positions import exits_text
@@ -48,14 +48,6 @@ def settle_stops(desk: Desk) -> None:
     desk.tick(1)
 
 
-def closing(desk: Desk) -> list[Order]:
-    return [order for order in desk.submitted if order.purpose is Purpose.EXIT]
-
-
-def reasons(desk: Desk) -> list[str]:
-    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
-
-
 def test_all_is_closed_at_once_though_an_exit_is_closing_a_part() -> None:
     desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n")
     cost(desk, 1.60)
@@ -65,18 +57,18 @@ def test_all_is_closed_at_once_though_an_exit_is_closing_a_part() -> None:
     desk.tick(1)
     desk.cancelled(part)
     desk.tick(1)
-    assert [(order.quantity, order.reason) for order in closing(desk)] == [(2, "stop"), (3, "flattened")]
+    assert [(order.quantity, order.reason) for order in desk.sent_for(Purpose.EXIT)] == [(2, "stop"), (3, "flattened")]
 
 
 def test_half_of_three_is_two_and_the_rest_stays_open() -> None:
     desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n")
     cost(desk, 1.60)
-    assert [order.quantity for order in closing(desk)] == [2]
+    assert [order.quantity for order in desk.sent_for(Purpose.EXIT)] == [2]
     desk.fill(desk.last)
     assert (desk.position.state, desk.position.structures) == ("open", 1)
     for _ in range(5):
         cost(desk, 1.80)
-    assert len(closing(desk)) == 1, "once per exit"
+    assert len(desk.sent_for(Purpose.EXIT)) == 1, "once per exit"
 
 
 @pytest.mark.parametrize("protect", ["", ", protect: {cost: 4x credit}"])
@@ -145,10 +137,10 @@ def test_a_part_that_repeats_closes_again_when_its_condition_is_true_anew() -> N
     cost(desk, 1.60)
     desk.fill(desk.last)
     cost(desk, 1.80)
-    assert [order.quantity for order in closing(desk)] == [2]
+    assert [order.quantity for order in desk.sent_for(Purpose.EXIT)] == [2]
     cost(desk, 0.90)
     cost(desk, 1.60)
-    assert [order.quantity for order in closing(desk)] == [2, 1]
+    assert [order.quantity for order in desk.sent_for(Purpose.EXIT)] == [2, 1]
     desk.fill(desk.last)
     assert (desk.position.state, desk.position.structures) == ("open", 1)
 
@@ -165,11 +157,11 @@ def test_a_part_that_repeats_is_not_closed_again_for_a_start() -> None:
     desk.link()
     for _ in range(5):
         cost(desk, 1.80)
-    assert [order.quantity for order in closing(desk)] == [2]
+    assert [order.quantity for order in desk.sent_for(Purpose.EXIT)] == [2]
     cost(desk, 0.90)
     cost(desk, 1.60)
     cost(desk, 1.60)
-    assert [order.quantity for order in closing(desk)] == [2, 1]
+    assert [order.quantity for order in desk.sent_for(Purpose.EXIT)] == [2, 1]
 
 
 def test_what_closes_all_takes_a_part_over_and_closes_all() -> None:
@@ -180,8 +172,8 @@ def test_what_closes_all_takes_a_part_over_and_closes_all() -> None:
     desk.until("15:45")
     desk.cancelled(desk.order(part.ref))
     desk.tick(0)
-    assert [order.quantity for order in closing(desk)] == [2, 3]
-    assert reasons(desk) == ["stop", "time"]
+    assert [order.quantity for order in desk.sent_for(Purpose.EXIT)] == [2, 3]
+    assert desk.reasons("exit") == ["stop", "time"]
 
 
 def test_what_closes_all_takes_a_part_over_that_stands_higher() -> None:
@@ -193,17 +185,17 @@ def test_what_closes_all_takes_a_part_over_that_stands_higher() -> None:
     assert desk.order(part.ref).status is OrderStatus.CANCELLING
     desk.cancelled(desk.order(part.ref))
     desk.tick(0)
-    assert [order.quantity for order in closing(desk)] == [2, 3]
-    assert reasons(desk) == ["half", "stop"]
+    assert [order.quantity for order in desk.sent_for(Purpose.EXIT)] == [2, 3]
+    assert desk.reasons("exit") == ["half", "stop"]
 
 
 def test_a_part_does_not_take_over_what_closes_all() -> None:
     desk = held("  - stop: {cost: 2x credit}\n  - name: half\n    cost: {at_least: 1.50}\n    close: 50%\n")
     cost(desk, 1.60)
-    assert reasons(desk) == ["stop"]
+    assert desk.reasons("exit") == ["stop"]
     cost(desk, 1.60)
-    assert reasons(desk) == ["stop"]
-    assert [order.quantity for order in closing(desk)] == [3]
+    assert desk.reasons("exit") == ["stop"]
+    assert [order.quantity for order in desk.sent_for(Purpose.EXIT)] == [3]
 
 
 def test_tiers_close_one_after_the_other() -> None:
@@ -215,11 +207,11 @@ def test_tiers_close_one_after_the_other() -> None:
     cost(desk, 0.45)
     desk.fill(desk.last)
     cost(desk, 0.20)
-    assert reasons(desk) == ["first"], "the half closed at 0.45 counts: 54% of the whole"
+    assert desk.reasons("exit") == ["first"], "the half closed at 0.45 counts: 54% of the whole"
     cost(desk, 0.10)
     desk.fill(desk.last)
-    assert [order.quantity for order in closing(desk)] == [2, 1]
-    assert reasons(desk) == ["first", "second"]
+    assert [order.quantity for order in desk.sent_for(Purpose.EXIT)] == [2, 1]
+    assert desk.reasons("exit") == ["first", "second"]
     assert (desk.position.state, desk.position.structures) == ("open", 1)
 
 
@@ -246,17 +238,17 @@ def part_taken_over(filled: int) -> Desk:
 
 def test_a_part_that_was_taken_over_before_it_closed_anything_is_closed_after_that() -> None:
     desk = part_taken_over(0)
-    assert reasons(desk) == ["half", "vix", "half"]
-    assert [order.quantity for order in closing(desk)] == [5, 1, 5]
+    assert desk.reasons("exit") == ["half", "vix", "half"]
+    assert [order.quantity for order in desk.sent_for(Purpose.EXIT)] == [5, 1, 5]
     desk.fill(desk.last)
     cost(desk, 0.45)
-    assert (desk.position.state, desk.position.structures, len(closing(desk))) == ("open", 4, 3)
+    assert (desk.position.state, desk.position.structures, len(desk.sent_for(Purpose.EXIT))) == ("open", 4, 3)
 
 
 def test_a_part_of_which_some_was_closed_when_it_was_taken_over_is_not_closed_anew() -> None:
     desk = part_taken_over(3)
-    assert reasons(desk) == ["half", "vix"]
-    assert [order.quantity for order in closing(desk)] == [5, 1]
+    assert desk.reasons("exit") == ["half", "vix"]
+    assert [order.quantity for order in desk.sent_for(Purpose.EXIT)] == [5, 1]
 
 
 def test_a_part_taken_by_a_restart_is_not_taken_again() -> None:
@@ -278,7 +270,7 @@ def test_a_side_or_named_legs_are_closed_and_the_rest_stays(close: str, closed: 
     desk.quote(put(5945), 2.0, 2.1, -0.30)
     desk.tick(1)
     desk.tick(1)
-    names = {leg.name for order in closing(desk) for leg in order.legs}
+    names = {leg.name for order in desk.sent_for(Purpose.EXIT) for leg in order.legs}
     assert names == set(closed)
     desk.fill(desk.last)
     assert desk.position.state == "open"
@@ -287,7 +279,7 @@ def test_a_side_or_named_legs_are_closed_and_the_rest_stays(close: str, closed: 
     ]
     desk.quote(call(6055), 2.0, 2.1, 0.30)
     desk.tick(1)
-    assert len(closing(desk)) == 1, "its legs are gone"
+    assert len(desk.sent_for(Purpose.EXIT)) == 1, "its legs are gone"
 
 
 def test_a_target_that_has_closed_its_part_is_not_shown_as_the_next_one() -> None:
@@ -389,8 +381,8 @@ def test_a_side_that_stands_higher_takes_nothing_over_from_what_closes_all() -> 
         for order in desk.live:
             if order.status is OrderStatus.CANCELLING:
                 desk.cancelled(order)
-    assert reasons(desk) == ["puts", "spot"]
-    assert [len(order.legs) for order in closing(desk)] == [2, 4]
+    assert desk.reasons("exit") == ["puts", "spot"]
+    assert [len(order.legs) for order in desk.sent_for(Purpose.EXIT)] == [2, 4]
 
 
 def test_a_part_that_is_closed_has_realised_what_it_made(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hand_desk import CONDOR, Desk, call, order_report, put, text_of
 
 from rulebot.model.event import BrokerStatus, Request
-from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, RequestOpenOrders, TimeInForce
+from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
 from rulebot.model.session import session_after
 from rulebot.record.record import Kind
 
@@ -531,11 +531,6 @@ def test_a_guard_that_is_called_cancelled_and_then_refused_is_told_as_refused() 
     assert desk.alarms == [f"the protective stop of {put(5945)} was refused: rulebot sends it again in 5 s (201 no)"]
 
 
-def asks(desk: Desk) -> int:
-    """Return how often the broker was asked what it has."""
-    return sum(isinstance(command, RequestOpenOrders) for command in desk.commands)
-
-
 CANCELLED = "202 Order Canceled - reason:No security definition has been found"
 
 
@@ -566,9 +561,9 @@ def test_a_guard_that_is_only_said_to_be_cancelled_is_asked_for_at_once() -> Non
     ack_all(desk)
     (guard,) = guards(desk)
     desk.tick(5)
-    asked = asks(desk)
+    asked = desk.asked_for_orders()
     desk.message(guard, 202, CANCELLED.removeprefix("202 "))
-    assert asks(desk) == asked + 1
+    assert desk.asked_for_orders() == asked + 1
     assert desk.order(guard.ref).status is OrderStatus.WORKING
     for _ in range(3):
         desk.listed()

@@ -34,10 +34,6 @@ def text(beside: str = "", roll: str = STRIKES) -> str:
     )
 
 
-def rolls(desk: Desk) -> list[Order]:
-    return [order for order in desk.submitted if order.purpose is Purpose.ROLL]
-
-
 def rolled(found: str) -> list[Order]:
     """Return the rolls of a desk of which the first has filled while spot moved by four strikes."""
     desk = Desk((found,))
@@ -47,13 +43,13 @@ def rolled(found: str) -> list[Order]:
         desk.quote(put(strike, expiry=LATER), middle - 0.05, middle + 0.05, -0.30)
     desk.until("10:20")
     desk.tick(1)
-    assert len(rolls(desk)) == 1
+    assert len(desk.sent_for(Purpose.ROLL)) == 1
     desk.ack(desk.last)
     desk.level("SPX", 5980.0)
     desk.tick(5)
     desk.fill(desk.last)
     desk.tick(5)
-    return rolls(desk)
+    return desk.sent_for(Purpose.ROLL)
 
 
 def problems(found: str) -> list[Problem]:
@@ -92,7 +88,7 @@ def test_a_session_in_trade_keeps_it_from_the_day_of_its_entry() -> None:
     desk.opened()
     desk.until("10:20")
     desk.tick(60)
-    assert rolls(desk) == []
+    assert desk.sent_for(Purpose.ROLL) == []
 
 
 def test_the_warning_says_what_fits_how_long_the_position_lives() -> None:

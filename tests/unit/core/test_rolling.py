@@ -90,10 +90,6 @@ def frighten(desk: Desk, vix: float = 21.0) -> None:
     desk.tick(1)
 
 
-def rolls(desk: Desk) -> list[Order]:
-    return [order for order in desk.submitted if order.purpose is Purpose.ROLL]
-
-
 def both(desk: Desk) -> tuple[Position, Position]:
     old, new = desk.state.positions.by_id.values()
     return old, new
@@ -104,14 +100,10 @@ def net_mid(desk: Desk) -> Decimal:
     return desk.mid(NEW_SHORT) - desk.mid(NEW_LONG) - desk.mid(SHORT) + desk.mid(LONG)
 
 
-def no_rolls(desk: Desk) -> list[str]:
-    return [str(each.data["reason"]) for each in desk.said(Kind.DECISION, "no_roll")]
-
-
 def test_one_order_closes_what_is_held_and_opens_the_same_strikes_anew() -> None:
     desk = held()
     frighten(desk)
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     assert [(leg.option, leg.side, leg.opens) for leg in order.legs] == [
         (SHORT, Side.BUY, False),
         (LONG, Side.SELL, False),
@@ -184,7 +176,7 @@ def test_no_try_is_sent_further_from_the_mid_than_price_band() -> None:
     desk.tick(10)
     desk.cancelled(desk.last)
     assert (len(desk.replaced), both(desk)[0].state) == (1, "open")
-    (said,) = no_rolls(desk)
+    (said,) = desk.reasons("no_roll")
     assert said.startswith("vix does not roll: its next try would be too far from the mid (price_band)")
 
 
@@ -192,7 +184,7 @@ def test_the_first_try_is_held_against_price_band_with_both_sides_together() -> 
     limits = AccountLimits(price_band=Amount(Decimal("0.12"), Unit.NUMBER))
     desk = held(order="{start: natural, wait: 10s, tries: 2}", limits=limits)
     frighten(desk)
-    assert (rolls(desk), desk.position.state, no_rolls(desk)) == ([], "open", [])
+    assert (desk.sent_for(Purpose.ROLL), desk.position.state, desk.reasons("no_roll")) == ([], "open", [])
     assert any("price_band is 0.12" in str(each.data["reason"]) for each in desk.said(Kind.DECISION, "skip"))
 
 
@@ -202,22 +194,22 @@ def test_when_its_tries_are_used_up_it_holds_until_the_next_session() -> None:
     desk.ack(desk.last)
     desk.tick(10)
     desk.tick(10)
-    assert [order.ref for order in desk.cancels] == [rolls(desk)[0].ref]
+    assert [order.ref for order in desk.cancels] == [desk.sent_for(Purpose.ROLL)[0].ref]
     desk.cancelled(desk.last)
     old, new = both(desk)
     assert (old.state, old.structures, new.state, new.exit_reason) == ("open", 2, "closed", "unfilled")
-    assert no_rolls(desk) == ["vix does not roll: its tries are used up: it holds until the next session"]
+    assert desk.reasons("no_roll") == ["vix does not roll: its tries are used up: it holds until the next session"]
     for _ in range(20):
         desk.tick(5)
-    assert len(rolls(desk)) == 1
+    assert len(desk.sent_for(Purpose.ROLL)) == 1
 
 
 def test_what_it_requires_is_asked_before_anything_is_sent() -> None:
     desk = held("{expiry: {dte: {at_least: 1}}, require: [{credit: {at_least: 5.00}}]}")
     frighten(desk)
     (old,) = desk.state.positions.by_id.values()
-    assert (old.state, old.rolls_without_candidate, rolls(desk)) == ("open", ("vix",), [])
-    (said,) = no_rolls(desk)
+    assert (old.state, old.rolls_without_candidate, desk.sent_for(Purpose.ROLL)) == ("open", ("vix",), [])
+    (said,) = desk.reasons("no_roll")
     assert said.startswith("vix does not roll: roll.credit ")
 
 
@@ -263,7 +255,7 @@ def test_an_exit_that_stands_above_takes_over() -> None:
     desk.ack(desk.last)
     desk.quote(SHORT, 3.95, 4.05, -0.40)
     desk.tick(1)
-    assert [order.ref for order in desk.cancels] == [rolls(desk)[0].ref]
+    assert [order.ref for order in desk.cancels] == [desk.sent_for(Purpose.ROLL)[0].ref]
     desk.cancelled(desk.last)
     old, new = both(desk)
     assert (old.state, old.exit_reason, new.state) == ("exiting", "stop", "closed")
@@ -276,7 +268,7 @@ def test_what_takes_entries_back_takes_a_roll_back(asked: Request) -> None:
     frighten(desk)
     desk.ack(desk.last)
     desk.ask(asked)
-    assert [order.ref for order in desk.cancels] == [rolls(desk)[0].ref]
+    assert [order.ref for order in desk.cancels] == [desk.sent_for(Purpose.ROLL)[0].ref]
     desk.cancelled(desk.last)
     assert both(desk)[0].state == "open"
 
@@ -290,12 +282,12 @@ def test_what_a_stop_has_taken_back_the_next_engine_rolls(roll: str) -> None:
     desk.ask(Request.STOP)
     desk.cancelled(desk.last)
     desk.tick(1)
-    assert (len(desk.submitted), both(desk)[0].state, no_rolls(desk)) == (2, "open", [])
+    assert (len(desk.submitted), both(desk)[0].state, desk.reasons("no_roll")) == (2, "open", [])
     desk.unlink()
     desk.start_again()
     desk.link()
     desk.tick(1)
-    assert len(rolls(desk)) == 2
+    assert len(desk.sent_for(Purpose.ROLL)) == 2
 
 
 @pytest.mark.parametrize("roll", [ROLL, f"{ROLL[:-1]}, else: close}}"])
@@ -308,9 +300,9 @@ def test_what_is_at_work_up_to_the_close_nobody_has_cancelled_and_it_is_left_to_
     desk.tick(1)
     desk.cancelled(desk.last)
     desk.tick(2)
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     assert desk.alarms == [f"{order.ref} to roll {order.position}: it was at work up to the close"]
-    assert (both(desk)[0].state, both(desk)[0].rolls_without_candidate, no_rolls(desk)) == ("open", (), [])
+    assert (both(desk)[0].state, both(desk)[0].rolls_without_candidate, desk.reasons("no_roll")) == ("open", (), [])
 
 
 @pytest.mark.parametrize("otherwise", ["hold", "close"])
@@ -327,7 +319,7 @@ def test_one_whose_end_at_the_close_is_told_after_a_restart_is_left_to_the_sessi
     desk.now = clock("09:00", date(2026, 11, 19))
     desk.start_again()
     desk.link(refs=[])
-    assert (both(desk)[0].state, both(desk)[0].rolls_without_candidate, no_rolls(desk)) == ("open", (), [])
+    assert (both(desk)[0].state, both(desk)[0].rolls_without_candidate, desk.reasons("no_roll")) == ("open", (), [])
     assert desk.alarms[-1].endswith(": it was at work up to the close")
     desk.now = clock("09:30", date(2026, 11, 19))
     desk.tick(0)
@@ -359,7 +351,7 @@ def test_one_that_was_never_acknowledged_has_the_bot_open_nothing_more_that_day(
         desk.tick(10)
         for order in desk.live:
             desk.message(order, 10147, "is not found.")
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     assert desk.order(order.ref).status is OrderStatus.LOST
     assert (
         desk.state.bots.by_name["spread"].day.halted == f"{order.ref} was never acknowledged and may still come to life"
@@ -375,7 +367,7 @@ def test_what_was_taken_back_since_the_account_was_told_without_it_rolls_once_it
     desk.tick(6)
     desk.cancelled(desk.last)
     desk.tick(1)
-    assert no_rolls(desk) == []
+    assert desk.reasons("no_roll") == []
     desk.holds(SHORT, -2)
     desk.tick(1)
     assert [each.purpose for each in desk.submitted] == [Purpose.ENTRY, Purpose.ROLL, Purpose.ROLL]
@@ -400,23 +392,23 @@ def test_what_was_taken_back_as_nothing_may_enter_rolls_once_all_may_again(is_ki
         desk.send(ClockSkew(desk.now, 0.0, is_known=False))
     desk.cancelled(desk.last)
     desk.tick(1)
-    assert (len(rolls(desk)), both(desk)[0].state) == (1, "open")
+    assert (len(desk.sent_for(Purpose.ROLL)), both(desk)[0].state) == (1, "open")
     if is_kill:
         desk.ask(Request.RESUME)
     else:
         desk.send(ClockSkew(desk.now, 0.0))
     desk.tick(1)
-    assert len(rolls(desk)) == 2
+    assert len(desk.sent_for(Purpose.ROLL)) == 2
 
 
 def test_a_pause_keeps_it_out_as_long_as_it_lasts() -> None:
     desk = held()
     desk.ask(Request.PAUSE)
     frighten(desk)
-    assert (rolls(desk), desk.position.state, desk.position.rolls_without_candidate) == ([], "open", ())
+    assert (desk.sent_for(Purpose.ROLL), desk.position.state, desk.position.rolls_without_candidate) == ([], "open", ())
     desk.ask(Request.RESUME)
     desk.tick(1)
-    assert len(rolls(desk)) == 1
+    assert len(desk.sent_for(Purpose.ROLL)) == 1
 
 
 def test_in_a_pause_else_close_closes() -> None:
@@ -424,17 +416,17 @@ def test_in_a_pause_else_close_closes() -> None:
     desk.ask(Request.PAUSE)
     frighten(desk)
     assert (desk.last.purpose, desk.position.state) == (Purpose.EXIT, "exiting")
-    (reason,) = no_rolls(desk)
+    (reason,) = desk.reasons("no_roll")
     assert reason.endswith(": it closes")
     desk.fill(desk.last)
-    assert (rolls(desk), desk.position.state) == ([], "closed")
+    assert (desk.sent_for(Purpose.ROLL), desk.position.state) == ([], "closed")
 
 
 def test_a_bot_that_opens_again_and_again_is_halted_before_it_rolls(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = held()
     monkeypatch.setattr("rulebot.core.gate.entry_limits.MOST", 1)
     frighten(desk)
-    assert (rolls(desk), desk.position.state) == ([], "open")
+    assert (desk.sent_for(Purpose.ROLL), desk.position.state) == ([], "open")
     assert desk.state.bots.by_name["spread"].day.halted == "1 opening orders within 10 minutes"
 
 
@@ -442,20 +434,20 @@ def test_what_halts_with_the_same_quotes_that_roll_comes_first() -> None:
     """The order went out and was cancelled within one turn (seed 8400174): it could have filled."""
     desk = held(risk="{max_loss_per_trade: $20000, halt_when: [{vix: {above: 20.5}}]}")
     frighten(desk)
-    assert (rolls(desk), desk.position.state) == ([], "open")
+    assert (desk.sent_for(Purpose.ROLL), desk.position.state) == ([], "open")
     assert desk.state.bots.by_name["spread"].day.halted.startswith("vix 21")
-    assert no_rolls(desk) or desk.said(Kind.DECISION, "skip")
+    assert desk.reasons("no_roll") or desk.said(Kind.DECISION, "skip")
 
 
 def test_a_limit_of_the_trade_is_asked_of_the_new_legs_alone() -> None:
     desk = held(risk="{max_loss_per_trade: $1900}")
     frighten(desk)
-    assert len(rolls(desk)) == 1, "ten points less 2.50 are lost of two: $1,500"
+    assert len(desk.sent_for(Purpose.ROLL)) == 1, "ten points less 2.50 are lost of two: $1,500"
     tight = held(risk="{max_loss_per_trade: $1900}")
     offer(tight, 2.60, 2.30)
     tight.quote(SHORT, 0.05, 0.15, -0.05)
     frighten(tight)
-    assert rolls(tight) == []
+    assert tight.sent_for(Purpose.ROLL) == []
     assert any("max_loss_per_trade" in str(each.data["reason"]) for each in tight.said(Kind.DECISION, "skip"))
 
 
@@ -466,7 +458,7 @@ def test_a_limit_of_the_trade_is_asked_of_what_the_ladder_of_a_roll_may_come_to(
     desk.quote(SHORT, 0.15, 0.25, -0.05)
     desk.quote(LONG, 0.10, 0.20, -0.05)
     frighten(desk)
-    assert rolls(desk) == []
+    assert desk.sent_for(Purpose.ROLL) == []
     assert any("max_loss_per_trade" in str(each.data["reason"]) for each in desk.said(Kind.DECISION, "skip"))
 
 
@@ -483,7 +475,7 @@ def test_no_try_of_a_roll_goes_on_to_what_the_new_legs_may_not_lose() -> None:
     desk.tick(10)
     desk.cancelled(desk.last)
     assert both(desk)[0].state == "open"
-    (said,) = no_rolls(desk)
+    (said,) = desk.reasons("no_roll")
     assert said.startswith(f"vix does not roll: {cause_text(Cause.TRIES_USED_UP)}")
 
 
@@ -506,7 +498,7 @@ def test_it_waits_for_quotes_and_lets_those_below_act_after_its_grace() -> None:
     desk.quote(SHORT, 7.95, 8.05, -0.60)
     for _ in range(29):
         desk.tick(1)
-    assert (rolls(desk), desk.position.state) == ([], "open")
+    assert (desk.sent_for(Purpose.ROLL), desk.position.state) == ([], "open")
     for _ in range(3):
         desk.tick(1)
     assert (desk.last.purpose, desk.last.reason) == (Purpose.EXIT, "far")
@@ -518,10 +510,10 @@ def test_it_rolls_as_soon_as_there_are_quotes() -> None:
     desk.blind(NEW_SHORT, NEW_LONG)
     frighten(desk)
     desk.tick(5)
-    assert rolls(desk) == []
+    assert desk.sent_for(Purpose.ROLL) == []
     offer(desk, 4.00, 1.50)
     desk.tick(1)
-    assert len(rolls(desk)) == 1
+    assert len(desk.sent_for(Purpose.ROLL)) == 1
 
 
 def test_what_it_would_roll_into_is_streamed_as_soon_as_it_looks() -> None:
@@ -547,8 +539,8 @@ def test_the_same_contract_is_no_roll() -> None:
     strikes = "{short_put: {delta: 0.10}, long_put: {below: short_put, by: 10 pts}}"
     desk = held(f"{{strikes: {strikes}}}")
     frighten(desk)
-    assert rolls(desk) == []
-    assert no_rolls(desk) == [
+    assert desk.sent_for(Purpose.ROLL) == []
+    assert desk.reasons("no_roll") == [
         f"vix does not roll: short_put would stay what it is, {SHORT}: it holds until the next session"
     ]
 
@@ -557,7 +549,7 @@ def test_strikes_may_move_within_the_expiry_that_is_held() -> None:
     strikes = "{short_put: {delta: 0.05}, long_put: {below: short_put, by: 10 pts}}"
     desk = held(f"{{strikes: {strikes}, else: close}}")
     frighten(desk)
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     opened = [leg.option for leg in order.legs if leg.opens]
     assert {option.expiry for option in opened} == {SHORT.expiry}
     assert opened[0].strike - opened[1].strike == 10
@@ -577,11 +569,11 @@ def test_a_target_that_rests_is_taken_back_first_and_put_back_when_nothing_is_ro
     desk.ack(stop)
     frighten(desk)
     assert {order.ref for order in desk.cancels} == {target.ref, stop.ref}
-    assert rolls(desk) == []
+    assert desk.sent_for(Purpose.ROLL) == []
     desk.cancelled(target)
     desk.cancelled(stop)
     desk.tick(1)
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     assert [(leg.side, leg.opens) for leg in order.legs] == [(Side.BUY, False), (Side.SELL, True)]
     desk.ack(order)
     desk.tick(11)
@@ -657,14 +649,14 @@ def test_a_roll_waits_for_trading_and_does_not_close_for_want_of_it(is_quoted: b
     for row, (bid, ask) in quoted.items():
         desk.board.bid[row], desk.board.ask[row] = bid, ask
     desk.tick(15)
-    assert rolls(desk)
+    assert desk.sent_for(Purpose.ROLL)
 
 
 def test_a_roll_at_work_counts_no_tries_while_trading_is_halted() -> None:
     """They were used up, and `else: close` closed what could have been rolled after it."""
     desk = held(ROLL[:-1] + ", else: close}")
     frighten(desk)
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     desk.ack(order)
     desk.board.halted |= {desk.board.rows[SHORT]}
     for _ in range(30):
@@ -682,10 +674,10 @@ def test_the_risk_of_the_bot_is_judged_of_what_it_opens_as_if_the_old_one_were_g
     desk = held("{expiry: {dte: {at_least: 1}}}", risk=risk)
     offer(desk, 2.00, 1.50)
     frighten(desk)
-    assert len(rolls(desk)) == sent
+    assert len(desk.sent_for(Purpose.ROLL)) == sent
     offer(desk, 4.00, 1.50)
     desk.tick(1)
-    assert len(rolls(desk)) == 1, "what keeps it out at the moment is looked at again"
+    assert len(desk.sent_for(Purpose.ROLL)) == 1, "what keeps it out at the moment is looked at again"
 
 
 def over_with_one_leg_of_each_side() -> tuple[Desk, Order]:
@@ -748,7 +740,7 @@ def test_what_cannot_be_rolled_any_more_once_its_target_is_taken_back_stays_open
     for order in desk.cancels:
         desk.cancelled(order)
     desk.tick(1)
-    assert (rolls(desk), len(no_rolls(desk))) == ([], told)
+    assert (desk.sent_for(Purpose.ROLL), len(desk.reasons("no_roll"))) == ([], told)
     assert desk.position.state == "open"
     assert [each.purpose for each in desk.live] == [Purpose.TARGET, Purpose.STOP]
 
@@ -757,7 +749,7 @@ def test_a_roll_at_work_is_taken_back_when_a_leg_has_lost_its_partner() -> None:
     """What is left of it would roll a whole spread, and leave alone what the exchange has given back."""
     desk = held()
     frighten(desk)
-    (roll,) = rolls(desk)
+    (roll,) = desk.sent_for(Purpose.ROLL)
     bought = next(report for report in desk.fill(roll, 1) if report.is_buy)
     desk.send(replace(bought, exec_id=bought.exec_id.next, quantity=Decimal(0)))
     assert [order.ref for order in desk.cancels] == [roll.ref]
@@ -772,7 +764,7 @@ def test_a_roll_at_work_is_taken_back_when_a_leg_has_lost_its_partner() -> None:
 def test_a_roll_that_was_dealt_worse_than_its_limit_is_told(worse: str) -> None:
     desk = held()
     frighten(desk)
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     assert order.limit_price is not None
     desk.ack(order)
     for leg in order.legs:
@@ -788,7 +780,7 @@ def test_no_try_is_worse_while_what_its_price_is_held_against_is_unknown() -> No
     rule = "{credit: {at_least: 0.0002x spot}}"
     desk = held(f"{{expiry: {{dte: {{at_least: 1}}}}, require: [{rule}]}}", order="{step: 0.05, wait: 10s, tries: 9}")
     frighten(desk)
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     desk.ack(order)
     desk.tick(10)
     first, second = order.limit_price, desk.last.limit_price

@@ -9,7 +9,7 @@ from hand_desk import CONDOR, Desk, call, put, text_of
 from rulebot.core.program import AccountLimits
 from rulebot.model.contract import Option
 from rulebot.model.event import Request
-from rulebot.model.order import Order, Purpose, Side
+from rulebot.model.order import Purpose, Side
 from rulebot.model.position import Position
 from rulebot.record.codec import decode, encode
 from rulebot.record.record import Kind
@@ -91,10 +91,6 @@ def spot(desk: Desk, level: float, seconds: float = 1) -> None:
     desk.tick(seconds)
 
 
-def rolls(desk: Desk) -> list[Order]:
-    return [order for order in desk.submitted if order.purpose is Purpose.ROLL]
-
-
 def open_legs(position: Position) -> list[str]:
     return [leg.name for leg in position.legs if leg.held]
 
@@ -103,14 +99,10 @@ def positions(desk: Desk) -> list[Position]:
     return list(desk.state.positions.by_id.values())
 
 
-def no_rolls(desk: Desk) -> list[str]:
-    return [str(each.data["reason"]) for each in desk.said(Kind.DECISION, "no_roll")]
-
-
 def test_the_untested_side_alone_is_rolled_by_an_order_of_four_legs() -> None:
     desk = held()
     spot(desk, 6040)
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     assert [(leg.name, leg.side, leg.opens) for leg in order.legs] == [
         ("short_put", Side.BUY, False),
         ("long_put", Side.SELL, False),
@@ -140,7 +132,9 @@ def test_the_old_position_goes_on_with_its_other_side_and_the_new_one_with_its_o
     assert old.entry_price == Decimal("1.40"), "a part that is closed does not change what it brought"
     for _ in range(20):
         desk.tick(5)
-    assert (len(rolls(desk)), desk.alarms) == (1, []), "its legs are gone: the exit is done, and the new one has none"
+    assert (len(desk.sent_for(Purpose.ROLL)), desk.alarms) == (1, []), (
+        "its legs are gone: the exit is done, and the new one has none"
+    )
 
 
 def test_a_stop_of_a_side_is_of_the_position_that_holds_it() -> None:
@@ -169,11 +163,11 @@ def test_a_stop_of_a_side_is_of_the_position_that_holds_it() -> None:
 def test_each_side_is_rolled_by_itself_one_after_the_other() -> None:
     desk = held(EACH)
     spot(desk, 5950)
-    (first,) = rolls(desk)
+    (first,) = desk.sent_for(Purpose.ROLL)
     assert {leg.name for leg in first.legs} == {"short_put", "long_put"}
     desk.fill(first)
     spot(desk, 6050)
-    (_, second) = rolls(desk)
+    (_, second) = desk.sent_for(Purpose.ROLL)
     old = positions(desk)[0]
     assert (second.position, {leg.name for leg in second.legs}) == (old.id, {"short_call", "long_call"})
     desk.fill(second)
@@ -192,7 +186,7 @@ def test_what_a_side_was_rolled_into_is_rolled_again() -> None:
     assert ([leg.option for leg in new.legs], open_legs(old)) == ([put(5925), put(5915)], ["short_call", "long_call"])
     desk.level("VIX", 26.0)
     desk.tick(1)
-    (_, order) = rolls(desk)
+    (_, order) = desk.sent_for(Purpose.ROLL)
     assert (order.position, [leg.option for leg in order.legs]) == (
         new.id,
         [put(5925), put(5915), put(5910), put(5900)],
@@ -212,7 +206,7 @@ def test_what_is_left_is_rolled_by_an_exit_that_rolls_all() -> None:
         desk.quote(option, 5.95 if option.strike == 5970 else 3.95, 6.05 if option.strike == 5970 else 4.05, -0.3)
     desk.level("VIX", 21.0)
     desk.tick(1)
-    first, second = rolls(desk)[1:]
+    first, second = desk.sent_for(Purpose.ROLL)[1:]
     old, new = positions(desk)[:2]
     assert (first.position, {leg.name for leg in first.legs}) == (old.id, {"short_call", "long_call"})
     assert (second.position, {leg.name for leg in second.legs}) == (new.id, {"short_put", "long_put"})
@@ -261,7 +255,7 @@ def test_an_exit_of_all_takes_the_roll_of_a_side_over() -> None:
     spot(desk, 6040)
     desk.ack(desk.last)
     desk.until("10:05")
-    assert [order.ref for order in desk.cancels] == [rolls(desk)[0].ref]
+    assert [order.ref for order in desk.cancels] == [desk.sent_for(Purpose.ROLL)[0].ref]
     desk.cancelled(desk.last)
     old, new = positions(desk)
     assert (old.state, old.exit_reason, new.state) == ("exiting", "time", "closed")
@@ -271,11 +265,11 @@ def test_an_exit_of_all_takes_the_roll_of_a_side_over() -> None:
 def test_the_limit_of_a_trade_is_asked_of_the_new_side_beside_the_one_that_stays() -> None:
     desk = held(risk="{max_loss_per_trade: $3800}")
     spot(desk, 6040)
-    assert len(rolls(desk)) == 1, "two times ten points less what both sides bring are lost of two"
+    assert len(desk.sent_for(Purpose.ROLL)) == 1, "two times ten points less what both sides bring are lost of two"
     wide = UNTESTED.replace("by: 10 pts", "by: 20 pts")
     tight = held(wide, risk="{max_loss_per_trade: $3800}")
     spot(tight, 6040)
-    assert rolls(tight) == []
+    assert tight.sent_for(Purpose.ROLL) == []
     assert any("max_loss_per_trade" in str(each.data["reason"]) for each in tight.said(Kind.DECISION, "skip"))
 
 
@@ -290,7 +284,7 @@ def test_the_limit_of_a_trade_is_asked_of_all_that_its_parts_were_rolled_into() 
         desk.fill(desk.last)
         desk.level("VIX", 16.0)
         spot(desk, 6050)
-        assert len(rolls(desk)) == count, limit
+        assert len(desk.sent_for(Purpose.ROLL)) == count, limit
 
 
 def test_no_try_of_a_roll_goes_on_where_what_its_trade_could_lose_is_not_known() -> None:
@@ -302,7 +296,7 @@ def test_no_try_of_a_roll_goes_on_where_what_its_trade_could_lose_is_not_known()
     desk.level("VIX", 21.0)
     desk.tick(1)
     desk.ack(desk.last)
-    _, of_calls, of_puts = rolls(desk)
+    _, of_calls, of_puts = desk.sent_for(Purpose.ROLL)
     desk.blind(*(leg.option for leg in of_puts.legs if leg.opens))
     desk.tick(9)
     assert of_calls.ref not in [order.ref for order in desk.replaced]
@@ -314,10 +308,10 @@ def test_a_roll_whose_trade_could_lose_nobody_knows_what_says_so() -> None:
     desk = puts_rolled()
     spot(desk, 6030)
     desk.ack(desk.last)
-    _, of_puts = rolls(desk)
+    _, of_puts = desk.sent_for(Purpose.ROLL)
     desk.blind(*(leg.option for leg in of_puts.legs if leg.opens))
     spot(desk, 6050)
-    assert len(rolls(desk)) == 2
+    assert len(desk.sent_for(Purpose.ROLL)) == 2
     reasons = [str(each.data["reason"]) for each in desk.said(Kind.DECISION, "skip")]
     assert reasons[-1] == (
         f"tested does not roll: what the trade could lose is unknown: no sound quote for {of_puts.opens_position}"
@@ -328,7 +322,7 @@ def test_no_cap_counts_the_two_positions_twice() -> None:
     again = '{window: {from: "10:00", to: "14:00"}, per_day: 3, max_open: 2, again: {after: [filled], wait: 1s}}'
     desk = held(entry=again, limits=AccountLimits(max_open=1))
     spot(desk, 6040)
-    assert len(rolls(desk)) == 1, "the account may hold one, and holds one"
+    assert len(desk.sent_for(Purpose.ROLL)) == 1, "the account may hold one, and holds one"
     desk.fill(desk.last)
     desk.settle(30)
     entries = [order for order in desk.submitted if order.purpose is Purpose.ENTRY]
@@ -341,8 +335,8 @@ def test_a_new_strike_that_another_leg_holds_is_no_roll() -> None:
     desk = held(DOWN.replace("otm: 75 pts", "otm: 65 pts"))
     desk.level("VIX", 21.0)
     desk.tick(1)
-    assert rolls(desk) == []
-    assert no_rolls(desk) == [
+    assert desk.sent_for(Purpose.ROLL) == []
+    assert desk.reasons("no_roll") == [
         f"down does not roll: short_put would be what long_put is, {LONG_PUT}: it holds until the next session"
     ]
 
@@ -352,8 +346,8 @@ def test_a_side_that_would_open_for_a_debit_is_no_roll() -> None:
     desk.quote(put(5970), 0.30, 0.40, -0.20)
     desk.quote(put(5960), 0.60, 0.70, -0.10)
     spot(desk, 6040)
-    assert rolls(desk) == []
-    assert no_rolls(desk) == [
+    assert desk.sent_for(Purpose.ROLL) == []
+    assert desk.reasons("no_roll") == [
         "tested_call does not roll: the new legs alone would open for a debit, and its exits are of what opens for a "
         "credit: it holds until the next session"
     ]
@@ -379,7 +373,10 @@ def test_a_start_in_the_middle_of_it_goes_on_as_it_was() -> None:
     desk.start_again()
     desk.link()
     spot(desk, 6000)
-    assert (positions(desk)[0].separately_closed_legs, len(rolls(desk))) == (("short_put", "long_put"), 1)
+    assert (positions(desk)[0].separately_closed_legs, len(desk.sent_for(Purpose.ROLL))) == (
+        ("short_put", "long_put"),
+        1,
+    )
 
 
 def test_a_close_by_hand_of_one_leaves_the_other() -> None:
@@ -468,8 +465,8 @@ def test_what_is_left_of_a_side_is_not_rolled_without_what_it_counts_from_or_is_
     assert closed not in open_legs(desk.position)
     desk.level("VIX", 21.0)
     desk.tick(1)
-    assert not rolls(desk)
-    assert no_rolls(desk) == [f"down does not roll: {why}: it holds until the next session"]
+    assert not desk.sent_for(Purpose.ROLL)
+    assert desk.reasons("no_roll") == [f"down does not roll: {why}: it holds until the next session"]
 
 
 def test_what_rolls_all_rolls_the_side_that_is_left() -> None:
@@ -480,7 +477,7 @@ def test_what_rolls_all_rolls_the_side_that_is_left() -> None:
     desk.fill(desk.last)
     desk.level("VIX", 21.0)
     desk.tick(1)
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     assert [leg.option for leg in order.legs] == [SHORT_CALL, LONG_CALL, later(6055), later(6065)]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
 from hand_desk import kept as stored
 
-from rulebot.model.order import Order, OrderStatus, OrderType, Purpose
+from rulebot.model.order import OrderStatus, OrderType, Purpose
 from rulebot.model.position import kept_of
 from rulebot.narrate.happenings import event_line
 from rulebot.record.record import Kind
@@ -45,17 +45,9 @@ def wait_in_vain(desk: Desk) -> None:
         step(desk)
 
 
-def closing(desk: Desk) -> list[Order]:
-    return [order for order in desk.submitted if order.purpose is Purpose.EXIT]
-
-
-def reasons(desk: Desk) -> list[str]:
-    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
-
-
 def price(desk: Desk) -> Decimal | None:
     """Return what the closing order at work offers."""
-    return desk.order(closing(desk)[-1].ref).limit_price
+    return desk.order(desk.sent_for(Purpose.EXIT)[-1].ref).limit_price
 
 
 def withdrawn(desk: Desk) -> list[str]:
@@ -86,7 +78,7 @@ def test_no_ladder_goes_past_it(ladder: str) -> None:
     desk.ack(desk.last)
     for _ in range(6):
         step(desk)
-    assert [order.kind for order in closing(desk)] == [OrderType.LIMIT]
+    assert [order.kind for order in desk.sent_for(Purpose.EXIT)] == [OrderType.LIMIT]
     assert price(desk) == Decimal("0.35")
 
 
@@ -118,7 +110,7 @@ def test_a_market_that_moves_away_has_the_order_cancelled_and_the_position_open_
     desk.tick(1)
     assert (desk.position.state, desk.position.exit_reason, withdrawn(desk)) == ("open", "", ["target"])
     cost(desk, 0.34)
-    assert reasons(desk) == ["target", "target"]
+    assert desk.reasons("exit") == ["target", "target"]
     desk.fill(desk.last)
     assert (desk.position.state, desk.position.exit_price) == ("closed", Decimal("-0.34"))
 
@@ -134,7 +126,7 @@ def test_its_protective_stop_rests_again_once_it_is_withdrawn() -> None:
     desk.ack(desk.last)
     cost(desk, 0.60)
     wait_in_vain(desk)
-    desk.cancelled(desk.order(closing(desk)[-1].ref))
+    desk.cancelled(desk.order(desk.sent_for(Purpose.EXIT)[-1].ref))
     desk.tick(1)
     assert [order.purpose for order in desk.live] == [Purpose.PROTECT]
 
@@ -168,7 +160,7 @@ def test_a_quote_that_moves_back_and_forth_leaves_the_order_at_its_price() -> No
         for _ in range(3):
             cost(desk, amount)
             step(desk)
-    assert (len(closing(desk)), desk.cancels, price(desk)) == (1, [], Decimal("0.35"))
+    assert (len(desk.sent_for(Purpose.EXIT)), desk.cancels, price(desk)) == (1, [], Decimal("0.35"))
 
 
 def test_it_is_cancelled_at_the_first_step_after_a_minute_in_vain() -> None:
@@ -207,7 +199,7 @@ def test_a_spec_that_allows_less_time_without_a_stop_has_it_back_sooner() -> Non
     seen = []
     for _ in range(3):
         step(desk)
-        seen.append(desk.order(closing(desk)[-1].ref).status is OrderStatus.CANCELLING)
+        seen.append(desk.order(desk.sent_for(Purpose.EXIT)[-1].ref).status is OrderStatus.CANCELLING)
     assert seen == [False, False, True]
 
 
@@ -226,8 +218,11 @@ def test_the_price_of_a_stop_that_gave_way_to_it_is_watched() -> None:
         cost(desk, amount)
     desk.cancelled(desk.order(first.ref))
     desk.tick(1)
-    assert reasons(desk) == ["target", "watched_stop"]
-    assert (closing(desk)[-1].kind, closing(desk)[-1].reason) == (OrderType.MARKET, "watched_stop")
+    assert desk.reasons("exit") == ["target", "watched_stop"]
+    assert (desk.sent_for(Purpose.EXIT)[-1].kind, desk.sent_for(Purpose.EXIT)[-1].reason) == (
+        OrderType.MARKET,
+        "watched_stop",
+    )
 
 
 def test_without_quotes_it_waits_as_it_is() -> None:
@@ -237,7 +232,7 @@ def test_without_quotes_it_waits_as_it_is() -> None:
     desk.blind(put(5945), put(5935))
     for _ in range(20):
         desk.tick(5, quiet=True)
-    assert [order.kind for order in closing(desk)] == [OrderType.LIMIT]
+    assert [order.kind for order in desk.sent_for(Purpose.EXIT)] == [OrderType.LIMIT]
     assert not desk.cancels
 
 
@@ -247,18 +242,18 @@ def test_a_stop_below_takes_over_and_only_one_order_works() -> None:
     first = desk.last
     desk.ack(first)
     cost(desk, 1.60)
-    assert reasons(desk) == ["target", "stop"]
+    assert desk.reasons("exit") == ["target", "stop"]
     assert desk.order(first.ref).status is OrderStatus.CANCELLING
-    assert len(closing(desk)) == 1
+    assert len(desk.sent_for(Purpose.EXIT)) == 1
     desk.cancelled(desk.order(first.ref))
     desk.tick(1)
-    assert [order.reason for order in closing(desk)] == ["target", "stop"]
+    assert [order.reason for order in desk.sent_for(Purpose.EXIT)] == ["target", "stop"]
 
 
 def test_a_price_of_nothing_is_not_sent() -> None:
     desk = held("{profit: 95%}")
     cost(desk, 0.03)
-    assert reasons(desk) == [], "0.035 rounds to 0.00, and nobody sells for nothing"
+    assert desk.reasons("exit") == [], "0.035 rounds to 0.00, and nobody sells for nothing"
 
 
 def test_prices_between_the_cents_are_compared_exactly() -> None:
@@ -267,16 +262,16 @@ def test_prices_between_the_cents_are_compared_exactly() -> None:
     desk.quote(put(5945), 0.53333, 0.63333, -0.104)
     desk.quote(put(5935), 0.25333, 0.35333, -0.07)
     desk.tick(1)
-    assert reasons(desk) == ["target"]
+    assert desk.reasons("exit") == ["target"]
     assert price(desk) == Decimal("0.25"), "on the grid of combos"
 
 
 def test_natural_judges_what_closes_at_once() -> None:
     desk = held("{profit: 50%, at: natural}")
     cost(desk, 0.30)
-    assert reasons(desk) == [], "0.40 at natural"
+    assert desk.reasons("exit") == [], "0.40 at natural"
     cost(desk, 0.25)
-    assert reasons(desk) == ["target"]
+    assert desk.reasons("exit") == ["target"]
 
 
 def test_any_price_is_said_in_words_of_its_own() -> None:
@@ -287,7 +282,7 @@ def test_any_price_is_said_in_words_of_its_own() -> None:
     step(desk)
     step(desk)
     assert price(desk) == Decimal("0.70")
-    desk.fill(desk.order(closing(desk)[-1].ref))
+    desk.fill(desk.order(desk.sent_for(Purpose.EXIT)[-1].ref))
     desk.tick(1)
     assert desk.position.state == "closed"
     kept = kept_of(desk.position)
@@ -352,11 +347,11 @@ def test_what_it_kept_is_on_record() -> None:
 def test_dollars_are_of_the_position_after_all_commissions() -> None:
     desk = held("{profit: $35}")
     cost(desk, 0.36)
-    assert reasons(desk) == [], "$34"
+    assert desk.reasons("exit") == [], "$34"
     cost(desk, 0.35)
-    assert reasons(desk) == [], "closing costs commissions"
+    assert desk.reasons("exit") == [], "closing costs commissions"
     cost(desk, 0.32)
-    assert reasons(desk) == ["target"]
+    assert desk.reasons("exit") == ["target"]
     assert price(desk) == Decimal("0.30"), "0.35 would leave less than $35 after the commissions of closing"
 
 
@@ -372,12 +367,12 @@ def test_after_a_side_was_stopped_a_percentage_is_of_the_whole_credit() -> None:
     stop = "  - stop: {cost: 0.9x credit, of: each_side}\n    order: market\n"
     desk = held("{profit: 3%}", above=stop, legs=CONDOR)
     sides(desk, 1.30, 0.10)
-    assert reasons(desk) == ["stop.put_side"]
+    assert desk.reasons("exit") == ["stop.put_side"]
     desk.fill(desk.last)
     sides(desk, 1.30, 0.07)
-    assert reasons(desk) == ["stop.put_side"], "1.40 - 1.30 - 0.07 is 2% of 1.40"
+    assert desk.reasons("exit") == ["stop.put_side"], "1.40 - 1.30 - 0.07 is 2% of 1.40"
     sides(desk, 1.30, 0.05)
-    assert reasons(desk) == ["stop.put_side", "target"]
+    assert desk.reasons("exit") == ["stop.put_side", "target"]
     assert price(desk) == Decimal("0.05")
 
 
@@ -417,9 +412,9 @@ def test_the_price_counts_what_a_closed_side_brought() -> None:
     desk.fill(desk.last)  # at 0.70
     desk.level("VIX", 16.0)
     sides(desk, 0.70, 0.40)
-    assert reasons(desk) == ["vix"]
+    assert desk.reasons("exit") == ["vix"]
     sides(desk, 0.70, 0.34)
-    assert reasons(desk) == ["vix", "target"]
+    assert desk.reasons("exit") == ["vix", "target"]
     desk.ack(desk.last)
     step(desk)
     assert price(desk) == Decimal("0.35"), "1.40 - 0.70 - 0.35 is a quarter of 1.40"
@@ -432,14 +427,14 @@ def test_a_target_that_comes_and_goes_is_told_once() -> None:
         desk.ack(desk.last)
         cost(desk, 0.60)
         wait_in_vain(desk)
-        desk.cancelled(desk.order(closing(desk)[-1].ref))
+        desk.cancelled(desk.order(desk.sent_for(Purpose.EXIT)[-1].ref))
         desk.tick(1)
     told = (event_line(each, desk.state) for each in desk.said(Kind.DECISION))
     assert [each.text for each in told if each is not None and each.text.startswith("target")] == [
         "target: closing 5935/5945p",
         "target: its price is gone, the order is cancelled; it closes once the price is back",
     ]
-    assert len(reasons(desk)) == 3
+    assert len(desk.reasons("exit")) == 3
 
 
 # ---------------------------------------------------------------- legs that leave one by one
@@ -471,11 +466,11 @@ def legs_cost(desk: Desk, short: float, wing: float) -> None:
 
 def test_a_leg_alone_has_a_price_at_which_the_others_at_natural_keep_the_target() -> None:
     desk = apart()
-    before = len(reasons(desk))
+    before = len(desk.reasons("exit"))
     legs_cost(desk, 0.65, 0.30)
-    assert len(reasons(desk)) == before, "0.65 at mid and 0.25 at natural cost 0.40"
+    assert len(desk.reasons("exit")) == before, "0.65 at mid and 0.25 at natural cost 0.40"
     legs_cost(desk, 0.58, 0.30)
-    assert reasons(desk)[before:] == ["target"]
+    assert desk.reasons("exit")[before:] == ["target"]
     assert (desk.last.legs[0].option, desk.last.limit_price) == (put(5945), Decimal("0.60"))
     desk.ack(desk.last)
     step(desk)

@@ -43,19 +43,15 @@ def best(desk: Desk) -> list[Decimal]:
     return [round(each.amount, 4) for each in desk.position.peak_profit]
 
 
-def exits(desk: Desk) -> list[str]:
-    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
-
-
 def test_a_trailing_stop_closes_what_has_given_back_its_profit() -> None:
     desk = held()
     for amount in (0.49, 0.42, 0.35, 0.35):  # up to half the credit
         cost(desk, amount)
     assert best(desk) == [Decimal("0.5000")]
     cost(desk, 0.48)
-    assert exits(desk) == [], "18.6% given back"
+    assert desk.reasons("exit") == [], "18.6% given back"
     cost(desk, 0.49)
-    assert exits(desk) == ["trail"]
+    assert desk.reasons("exit") == ["trail"]
     assert desk.last.purpose is Purpose.EXIT
 
 
@@ -67,7 +63,7 @@ def test_the_best_is_the_lower_of_two_readings_in_a_row() -> None:
     assert best(desk) == [Decimal("0.3000")]
     cost(desk, 0.49)
     assert best(desk) == [Decimal("0.3000")]
-    assert exits(desk) == []
+    assert desk.reasons("exit") == []
 
 
 def test_a_broken_quote_is_one_reading_however_often_it_is_looked_at() -> None:
@@ -130,9 +126,9 @@ def test_dollars_count_from_the_best_dollars() -> None:
     assert found.of == "mid dollars"
     assert found.amount == 35 - desk.position.commissions
     cost(desk, 0.54)
-    assert exits(desk) == []
+    assert desk.reasons("exit") == []
     cost(desk, 0.55)
-    assert exits(desk) == ["trail"]
+    assert desk.reasons("exit") == ["trail"]
 
 
 def test_the_best_is_kept_before_the_exit_is_armed() -> None:
@@ -140,10 +136,10 @@ def test_the_best_is_kept_before_the_exit_is_armed() -> None:
     cost(desk, 0.35)
     cost(desk, 0.35)
     cost(desk, 0.63)
-    assert exits(desk) == []
+    assert desk.reasons("exit") == []
     desk.until("12:00")
     cost(desk, 0.63)
-    assert exits(desk) == ["trail"]
+    assert desk.reasons("exit") == ["trail"]
 
 
 def test_a_trailing_stop_goes_on_from_its_best_profit_after_a_restart() -> None:
@@ -162,7 +158,7 @@ def test_a_trailing_stop_goes_on_from_its_best_profit_after_a_restart() -> None:
         subscriptions=replace(restarted.state.subscriptions, board_version=-1),
     )
     cost(restarted, 0.49)
-    assert exits(restarted) == ["trail"]
+    assert restarted.reasons("exit") == ["trail"]
 
 
 def test_a_leg_that_leaves_begins_the_parts_anew() -> None:
