@@ -541,7 +541,7 @@ class Desk:
         self.day = session_after(self.day).date
         self.now = session_after(self.now.date()).open - timedelta(minutes=30)
         self.freshen()
-        self.send(MarketMoved(self.now, ()))
+        self.send(MarketDataUpdated(self.now, ()))
 
     @property
     def alarms(self) -> list[str]:
