@@ -34,7 +34,7 @@ from rulebot.model.session import EXCHANGE_ZONE, session_on
 from rulebot.model.text import one_line
 from rulebot.order.price import NetQuote, limited_at
 from rulebot.preview.connection import INSTALL, PreviewData, ReadOnlySession, Stream, coming_session, seen_on
-from rulebot.wording.verdict import describe
+from rulebot.wording.condition import describe
 
 
 class MarketPreview(Protocol):

@@ -36,7 +36,7 @@ from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time, session_on
 from rulebot.record.codec import line
 from rulebot.record.record import Record
 from rulebot.replay.recordings import begun, desk_of
-from rulebot.wording.verdict import describe
+from rulebot.wording.condition import describe
 
 
 @dataclass(frozen=True, slots=True)

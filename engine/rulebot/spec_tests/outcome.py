@@ -28,7 +28,7 @@ from rulebot.spec.files import find_files, is_test
 from rulebot.spec.load import Loaded, load_document, tested_spec
 from rulebot.spec.spec_test_nouns import DAILY_LOSS, DAILY_PROFIT, ENDINGS, Expectation, Report, Span, Trial
 from rulebot.spec_tests.day import ENDS, SimulatedTest, begins_at, run_day
-from rulebot.wording.verdict import describe
+from rulebot.wording.condition import describe
 
 # --- What happened in a test, read from its records
 

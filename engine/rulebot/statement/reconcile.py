@@ -381,7 +381,7 @@ class Orders:
 def reconcile(deals: Deals, orders: Orders, statement: Statement) -> Reconciliation:
     """Return every difference between the books and the statement, and what in the statement is not ours."""
     contracts = Contracts(deals)
-    theirs = {base_of(told.exec_id): told for told in statement.trades if told.exec_id}
+    theirs = _by_base(statement.trades)
     ours = _of_account(deals, statement.account)
     untold = [told for told in statement.trades if base_of(told.exec_id) not in ours]
     unknown, strangers = _parted(untold, orders)
@@ -409,6 +409,10 @@ def reconcile(deals: Deals, orders: Orders, statement: Statement) -> Reconciliat
         strange_events=tuple(strange),
         others=statement.others,
     )
+
+
+def _by_base(trades: Iterable[StatementExecution]) -> dict[str, StatementExecution]:
+    return {base_of(told.exec_id): told for told in trades if told.exec_id}
 
 
 def _of_account(deals: Deals, account: str) -> dict[str, BookedFill]:

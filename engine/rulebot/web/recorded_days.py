@@ -46,7 +46,7 @@ from rulebot.replay.replay import Replayed, conditions, known_number, replay
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.web.pages import TEMPLATES, day_of
-from rulebot.wording.verdict import describe
+from rulebot.wording.condition import describe
 
 # --- One instant of a recorded day as its page shows it
 

@@ -28,7 +28,7 @@ from rulebot.measure.view import View
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import EventCalendar, EventDay, Facts, Moment
 from rulebot.model.session import Anchor, DayTime, Sessions, at_exchange_time
-from rulebot.wording.verdict import describe
+from rulebot.wording.condition import describe
 from tests.unit.measures.market_view import ALL, CONTEXT, DAY, NAN, NOW, SHORT, condor, level, quote, session, view
 
 VIX = Call("vix", (), Quantity.LEVEL)

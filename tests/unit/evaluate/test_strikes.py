@@ -9,9 +9,8 @@ from statistics import NormalDist
 import pytest
 from hand_desk import DAY, Desk, bot_of, call, put, text_of
 
-from rulebot.evaluate.guess import GUESSES, normal_premium
 from rulebot.evaluate.strikes import StructureSelection, select
-from rulebot.evaluate.watch import entry_aims, entry_wish
+from rulebot.evaluate.watch import GUESSES, entry_aims, entry_wish, normal_premium
 from rulebot.measure.listings import expiry_on, nearest_listed
 from rulebot.measure.view import View
 from rulebot.model.contract import Option, Right, Underlying

@@ -10,7 +10,7 @@ from rulebot.measure.reading import UnknownValue
 from rulebot.measure.view import View
 from rulebot.measures.crowding import WEIGHTS
 from rulebot.model.contract import Right, Underlying
-from rulebot.wording.verdict import describe
+from rulebot.wording.condition import describe
 from tests.unit.measures.market_view import CONTEXT, DAY, NAN, NOW, YEAR, option, quote, ranked, read
 
 

@@ -11,7 +11,7 @@ from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import Reading
 from rulebot.measure.view import View
 from rulebot.model.values import replace
-from rulebot.wording.verdict import describe
+from rulebot.wording.condition import describe
 
 PLACE = "choose"
 """Where the conditions of alternatives stand, on record."""

@@ -29,7 +29,7 @@ from rulebot.model.position import count_trades
 from rulebot.model.values import replace
 from rulebot.record.codec import utc_text
 from rulebot.record.record import WATCH, Json, Kind
-from rulebot.wording.verdict import describe
+from rulebot.wording.condition import describe
 
 RECHECK = 15.0
 """Seconds after which a watching bot is judged again even if nothing moved (data may have gone stale)."""

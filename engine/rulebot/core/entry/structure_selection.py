@@ -31,7 +31,7 @@ from rulebot.model.position import Position
 from rulebot.model.values import replace
 from rulebot.order.price import NetQuote, last_net, net_quote, start_net
 from rulebot.spec.spec import Fits
-from rulebot.wording.verdict import describe
+from rulebot.wording.condition import describe
 
 NO_LONGER = "its conditions no longer hold"
 """Why an entry is taken back."""

@@ -28,7 +28,7 @@ from rulebot.measure.reading import UnknownValue
 from rulebot.measure.view import View
 from rulebot.model.values import replace
 from rulebot.record.record import Json, Kind
-from rulebot.wording.verdict import describe
+from rulebot.wording.condition import describe
 
 # --- Which symbols of a universe are entered
 

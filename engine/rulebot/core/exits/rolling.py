@@ -58,7 +58,7 @@ from rulebot.order.price import (
 )
 from rulebot.record.record import Kind
 from rulebot.spec.spec import OnUnknown
-from rulebot.wording.verdict import describe
+from rulebot.wording.condition import describe
 
 SOON = 1.0
 """Seconds after which a roll that waits for quotes looks again, though none has come."""

@@ -17,7 +17,7 @@ from rulebot.model.position import Position
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
 from rulebot.spec.spec import HALT
-from rulebot.wording.verdict import describe
+from rulebot.wording.condition import describe
 
 DAILY_LOSS = "daily_loss"
 LIQUIDATES = "the broker liquidates in this account"

@@ -10,7 +10,7 @@ from rulebot.model.cause import Shut, Text
 from rulebot.model.values import replace
 from rulebot.record.codec import encode
 from rulebot.record.record import NEAREST, Json, Kind
-from rulebot.wording.verdict import describe
+from rulebot.wording.condition import describe
 
 
 def record_miss(work: StateBuilder, bot: CompiledBot, missed: list[Reading], readings: tuple[Reading, ...]) -> None:

@@ -12,7 +12,7 @@ from rulebot.measure.view import View
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.values import replace
 from rulebot.record.record import Json, Kind
-from rulebot.wording.verdict import describe
+from rulebot.wording.condition import describe
 
 REREAD = 2.0
 """Seconds after which a reading counts again although a quote it reads is not newer (language.md, Conditions)."""

@@ -127,7 +127,7 @@ class AtMoney:
         return self._surely_read[key]
 
     def are_guessed(self, symbol: str, trading_class: str) -> Mask:
-        """Say where it is sure about which strikes a bot asks for by what it reads (`evaluate.guess`)."""
+        """Say where it is sure about which strikes a bot asks for by what it reads (`evaluate.watch`)."""
         found = self.around(symbol, trading_class)
         return self._nowhere() if found is None else found.is_sound
 
