@@ -1,4 +1,7 @@
-"""How a case is asked: orders so far from the market that none fills, each taken back, all through the one broker."""
+"""What nobody is sure of about the broker's interface, asked of a paper account and of the simulated gateway.
+
+Orders are so far from the market that none fills. Each is taken back.
+"""
 
 import json
 import re
@@ -208,20 +211,14 @@ class Probe:
         listing = await visit.feed.listing(self.symbol, trading_class)
         expiry = _nearest(listing.expiries, visit.session.date + DAYS_AHEAD)
         strikes = (await visit.feed.strikes(listing, expiry)).strikes[expiry]
-        for _ in range(PATIENCE):
-            await visit.pass_time()
-            if (spot := visit.view().level(self.symbol)) is not None:
-                break
-        else:
+        await self._wait(lambda: visit.view().level(self.symbol) is not None)
+        if (spot := visit.view().level(self.symbol)) is None:
             raise BrokerError(f"{self.symbol} has no price", "see its market data above")
         chosen = sorted(neighbours(strikes, spot, 2), reverse=True)[:3]
         self.puts = tuple(Option(self.symbol, trading_class, expiry, strike, Right.PUT) for strike in chosen)
         visit.watch([level, *self.puts])
-        for _ in range(PATIENCE):
-            await visit.pass_time()
-            if not any(isnan(self.ask_of(put)) for put in self.puts):
-                return
-        raise BrokerError(f"the options on {self.symbol} have no quotes", "see their market data above")
+        if not await self._wait(lambda: not any(isnan(self.ask_of(put)) for put in self.puts)):
+            raise BrokerError(f"the options on {self.symbol} have no quotes", "see their market data above")
 
     def ask_of(self, option: Option) -> float:
         """Return the ask of an option that is streamed, nan without one."""
@@ -276,21 +273,22 @@ class Probe:
 
     async def place(self, order: Order) -> Answer:
         """Send an order and return what is said of it within a few seconds."""
-        self.tape.note(words_of(order))
-        self.sent.append(order)
-        self._broker.submit(order)
+        self._send(order)
         return await self._told(order)
 
-    async def place_and_count(self, order: Order) -> tuple[Answer, int]:
+    async def place_until_over(self, *orders: Order) -> list[tuple[Answer, Answer]]:
+        """Send orders one by one, then cancel those that work; return what was said of each, and how it ended."""
+        placed = [await self.place(order) for order in orders]
+        return [(answer, await self.end(order)) for order, answer in zip(orders, placed, strict=True)]
+
+    async def next_id_after(self, order: Order) -> int:
         """Send an order and, in the same breath, ask for the next order id; 0 when none was told."""
         before = len(self.tape.frames)
-        self.tape.note(words_of(order))
-        self.sent.append(order)
-        self._broker.submit(order)
+        self._send(order)
         self.visit.link.wire.client.reqIds(1)
-        answer = await self._told(order)
+        await self._told(order)
         told = [frame.fields[2] for frame in self.tape.frames[before:] if frame.fields[0] == NEXT_VALID_ID]
-        return answer, int(told[0]) if told else 0
+        return int(told[0]) if told else 0
 
     async def change(self, order: Order, by: Decimal) -> str:
         """Ask for another limit of an order that works, by so much, and return in words what becomes of it."""
@@ -298,10 +296,7 @@ class Probe:
         changed, before = order.with_terms(order.quantity, limit), self.answer(order)
         self.tape.note(f"change {words_of(changed)}")
         self._broker.replace(changed)
-        for _ in range(PATIENCE):
-            await self.visit.pass_time()
-            if is_told_at(order.order_id, limit, self.tape.frames) or self.answer(order) != before:
-                break
+        await self._wait(lambda: is_told_at(order.order_id, limit, self.tape.frames) or self.answer(order) != before)
         await self._pass(SETTLES)
         if is_told_at(order.order_id, limit, self.tape.frames):
             return "changed"
@@ -313,23 +308,21 @@ class Probe:
         """Ask what an order would need, by a what-if."""
         self.tape.note(f"what if {words_of(order)}")
         self._broker.ask_margin(order)
-        for _ in range(PATIENCE):
-            await self.visit.pass_time()
-            answer = self.answer(order)
-            if answer.is_opened or answer.is_refused:
-                break
-        return answer
+        await self._wait(lambda: self.answer(order).is_opened or self.answer(order).is_refused)
+        return self.answer(order)
 
     async def take_back(self, order: Order) -> Answer:
         """Cancel an order and return how it ended."""
         self.tape.note(f"cancel {order.ref}")
         self._broker.cancel(order)
-        for _ in range(PATIENCE):
-            await self.visit.pass_time()
-            if self.answer(order).is_over:
-                break
+        await self._wait(lambda: self.answer(order).is_over)
         await self._pass(SETTLES)
         return self.answer(order)
+
+    async def end(self, order: Order) -> Answer:
+        """Cancel an order unless it is over, and return how it ended."""
+        answer = self.answer(order)
+        return answer if answer.is_over else await self.take_back(order)
 
     def answer(self, order: Order) -> Answer:
         """Return all that has been said of an order so far."""
@@ -344,8 +337,7 @@ class Probe:
     async def take_all_back(self) -> None:
         """Cancel what may still work. Raises: BrokerError."""
         for order in self.sent:
-            if not self.answer(order).is_over:
-                await self.take_back(order)
+            await self.end(order)
 
     def left(self) -> list[str]:
         """Return what is left at the broker, in words: orders that have not ended, and those that filled."""
@@ -356,13 +348,23 @@ class Probe:
             *(f"{order.ref} has filled ({order.reason})" for order in filled),
         ]
 
+    def _send(self, order: Order) -> None:
+        self.tape.note(words_of(order))
+        self.sent.append(order)
+        self._broker.submit(order)
+
     async def _told(self, order: Order) -> Answer:
-        for _ in range(PATIENCE):
-            await self.visit.pass_time()
-            if self.answer(order).is_told:
-                break
+        await self._wait(lambda: self.answer(order).is_told)
         await self._pass(SETTLES)
         return self.answer(order)
+
+    async def _wait(self, until: Callable[[], bool]) -> bool:
+        """Let time pass until something is so; say whether it was in time."""
+        for _ in range(PATIENCE):
+            await self.visit.pass_time()
+            if until():
+                return True
+        return False
 
     async def _pass(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -429,17 +431,14 @@ async def other_side(probe: Probe) -> Outcome:
     first = await probe.place(bid)
     offer = probe.single(probe.puts[0], Side.SELL, probe.dear(probe.puts[0]))
     second = await probe.place(offer)
-    if not second.is_over:
-        await probe.take_back(offer)
+    await probe.end(offer)
     await probe.take_back(bid)
     return Outcome(f"the bid {first.words}; the offer {second.words}")
 
 
 async def combo_limit(probe: Probe) -> Outcome:
     """A combo far below the market works, and a cancel ends it."""
-    order = probe.spread()
-    placed = await probe.place(order)
-    ended = placed if placed.is_over else await probe.take_back(order)
+    ((placed, ended),) = await probe.place_until_over(probe.spread())
     return Outcome(f"{placed.words}; {ended.words}")
 
 
@@ -459,35 +458,25 @@ async def oca_of_combos(probe: Probe) -> Outcome:
     group = f"probe-{probe.sent[-1].number if probe.sent else 0}"
     orders = [probe.spread(0, oca=group), probe.spread(1, oca=group)]
     placed = [await probe.place(order) for order in orders]
-    if not placed[0].is_over:
-        await probe.take_back(orders[0])
+    await probe.end(orders[0])
     other = probe.answer(orders[1])
-    if not other.is_over:
-        await probe.take_back(orders[1])
+    await probe.end(orders[1])
     return Outcome(f"{placed[0].words}; {placed[1].words}; after a cancel of the first the second: {other.words}")
 
 
 async def resting_combo(probe: Probe) -> Outcome:
     """A combo far below the market, good till cancelled: what the target of a whole structure rests as."""
-    order = probe.spread(time_in_force=TimeInForce.GTC)
-    placed = await probe.place(order)
-    ended = placed if placed.is_over else await probe.take_back(order)
+    ((placed, ended),) = await probe.place_until_over(probe.spread(time_in_force=TimeInForce.GTC))
     return Outcome(f"{placed.words}; {ended.words}")
 
 
 async def oca_with_stop(probe: Probe) -> Outcome:
     """A combo far below the market and a stop order of the same combo in one OCA group, both good till cancelled."""
     group = f"probe-{probe.sent[-1].number if probe.sent else 0}"
-    gtc = TimeInForce.GTC
-    orders = (
-        probe.spread(oca=group, time_in_force=gtc),
-        probe.spread(stop=probe.width + 1, oca=group, time_in_force=gtc),
-    )
-    placed = [await probe.place(order) for order in orders]
-    for order in orders:
-        if not probe.answer(order).is_over:
-            await probe.take_back(order)
-    return Outcome(f"the limit {placed[0].words}; the stop {placed[1].words}")
+    limit = probe.spread(oca=group, time_in_force=TimeInForce.GTC)
+    stop = probe.spread(stop=probe.width + 1, oca=group, time_in_force=TimeInForce.GTC)
+    (first, _), (second, _) = await probe.place_until_over(limit, stop)
+    return Outcome(f"the limit {first.words}; the stop {second.words}")
 
 
 async def other_side_of_combo(probe: Probe) -> Outcome:
@@ -495,37 +484,29 @@ async def other_side_of_combo(probe: Probe) -> Outcome:
     combo, offer = probe.spread(), probe.single(probe.puts[0], Side.SELL, probe.dear(probe.puts[0]))
     placed = [await probe.place(order) for order in (combo, offer)]
     for order in (offer, combo):
-        if not probe.answer(order).is_over:
-            await probe.take_back(order)
+        await probe.end(order)
     return Outcome(f"the combo {placed[0].words}; the offer {placed[1].words}")
 
 
 async def combo_stop(probe: Probe) -> Outcome:
     """A stop order of a combo, at a price that it cannot reach."""
-    order = probe.spread(stop=probe.width + 1)
-    placed = await probe.place(order)
-    if not placed.is_over:
-        await probe.take_back(order)
+    ((placed, _),) = await probe.place_until_over(probe.spread(stop=probe.width + 1))
     return Outcome(placed.words)
 
 
 async def adaptive_combo(probe: Probe) -> Outcome:
     """The Adaptive algorithm on a combo."""
-    order = probe.spread(adaptive="patient")
-    placed = await probe.place(order)
-    if not placed.is_over:
-        await probe.take_back(order)
+    ((placed, _),) = await probe.place_until_over(probe.spread(adaptive="patient"))
     return Outcome(placed.words)
 
 
 async def order_ids(probe: Probe) -> Outcome:
     """The next order id right after an order was sent, and an order whose id is lower than one that was read."""
     lower, order = (probe.single(probe.puts[0], Side.BUY, -FAR) for _ in range(2))
-    placed, count = await probe.place_and_count(order)
+    count = await probe.next_id_after(order)
     passed = await probe.place(lower)
-    for sent, answer in ((order, placed), (lower, passed)):
-        if not answer.is_over:
-            await probe.take_back(sent)
+    for sent in (order, lower):
+        await probe.end(sent)
     counted_as = "not told" if not count else "above its own" if count > order.order_id else "not above its own"
     return Outcome(f"the next id after an order is {counted_as}; a lower one: {passed.words}")
 
