@@ -129,6 +129,26 @@ class Candidate:
         return self.quote is None or not self.quote.missing
 
 
+class StillMarket:
+    """The market at one instant, read from a state that changes no more."""
+
+    def __init__(self, work: StateBuilder) -> None:
+        self._work = work
+
+    def work(self) -> StateBuilder:
+        """Return what the functions of a turn read; nothing of it is kept."""
+        return self._work
+
+    def view(self) -> View:
+        """Return what rules see."""
+        return self._work.view()
+
+    def candidates(self, desk: LoadedBots) -> list[tuple[Candidate, View]]:
+        """Return every structure of some bots, judged."""
+        found = [Candidate(each, bot) for bot in desk.bots.values() for each in bot.structures()]
+        return [(each, judge(self, each)) for each in found]
+
+
 def judge(sight: MarketPreview, candidate: Candidate) -> View:
     """Choose the legs that a structure would have now, and judge its conditions; nothing is kept but the answer.
 
@@ -333,7 +353,7 @@ PAUSE = 0.3
 Fetch = Callable[[str, str], bytes]
 
 
-class DelayedSight:
+class DelayedSight(StillMarket):
     """What was read of some files, as one instant."""
 
     def __init__(self, desk: LoadedBots, calendar: EventCalendar, chains: Iterable[DelayedChain]) -> None:
@@ -344,25 +364,12 @@ class DelayedSight:
         facts = Facts(events=calendar, listings=_listings(self.chains.values()))
         program = desk.program(INSTALL, {}, LINES)
         state = State(Schedule(self.session), MarketData(board, facts))
-        self._work = StateBuilder(program, start_run(program, state, self.at).state, self.at)
+        super().__init__(StateBuilder(program, start_run(program, state, self.at).state, self.at))
 
     @property
     def is_in_hours(self) -> bool:
         """True when the quotes are of hours in which the exchange trades."""
         return self.session.is_on(self.at)
-
-    def work(self) -> StateBuilder:
-        """Return what the functions of a turn read; nothing of it is kept."""
-        return self._work
-
-    def view(self) -> View:
-        """Return what rules see."""
-        return self._work.view()
-
-    def candidates(self, desk: LoadedBots) -> list[tuple[Candidate, View]]:
-        """Return every structure of some bots, judged."""
-        found = [Candidate(each, bot) for bot in desk.bots.values() for each in bot.structures()]
-        return [(each, judge(self, each)) for each in found]
 
 
 def symbols_of(desk: LoadedBots) -> list[str]:

@@ -122,10 +122,7 @@ def keep(path: Place, at: datetime, promotions: dict[str, Promotion]) -> None:
 
 def refuse_live_store(path: Place) -> None:
     """Refuse to trade paper on the store of live runs. Raises: StoreError."""
-    if not is_there(path):
-        return
-    with StoreReader(path) as reader:
-        records = reader.records((Kind.PROMOTION, Kind.RUN_STARTED))
+    records = _promotions_and_runs(path)
     if any(record.kind is Kind.PROMOTION or mode_of(record) == LIVE for record in records):
         raise StoreError(
             f"{path} is the store of live runs", "name another with --store; paper and live are kept apart"
@@ -136,12 +133,16 @@ def refuse_live_store(path: Place) -> None:
 
 def refuse_traded_store(path: Place) -> None:
     """Refuse to observe on a store that holds runs which traded, or a backtest. Raises: StoreError."""
-    if not is_there(path):
-        return
-    with StoreReader(path) as reader:
-        records = reader.records((Kind.PROMOTION, Kind.RUN_STARTED))
+    records = _promotions_and_runs(path)
     if any(record.kind is Kind.PROMOTION or mode_of(record) != OBSERVE for record in records):
         raise StoreError(f"{path} holds runs that did not only observe", _APART)
+
+
+def _promotions_and_runs(path: Place) -> Sequence[Record]:
+    if not is_there(path):
+        return ()
+    with StoreReader(path) as reader:
+        return reader.records((Kind.PROMOTION, Kind.RUN_STARTED))
 
 
 def _foreign(records: Iterable[Record], path: Place, account: str, simulated: bool) -> str:

@@ -22,7 +22,7 @@ from rulebot.model.text import one_line
 from rulebot.model.values import dataclass
 from rulebot.narrate.positions import ShownLeg, payoff_at_expiry, shown_legs, structure_of_legs
 from rulebot.order.price import limited_at
-from rulebot.preview.candidate import Candidate, JudgedCandidate, judge
+from rulebot.preview.candidate import Candidate, JudgedCandidate, StillMarket, judge
 from rulebot.record.record import Kind, Record
 from rulebot.review.payoff import Payoff
 
@@ -83,19 +83,6 @@ class _Outcome(NamedTuple):
     sends: bool | None = False
 
 
-class _Now:
-    """The market as a running engine sees it."""
-
-    def __init__(self, program: Program, state: State, at: datetime) -> None:
-        self._work = StateBuilder(program, state, at)
-
-    def work(self) -> StateBuilder:
-        return self._work
-
-    def view(self) -> View:
-        return self._work.view()
-
-
 def preview_now(
     program: Program, state: State, at: datetime, name: str, symbol: str = "", named: Named | None = None
 ) -> Preview | None:
@@ -108,7 +95,7 @@ def preview_now(
     bot = program.bots.get(name)
     if bot is None:
         return None
-    now = _Now(program, state, at)
+    now = StillMarket(StateBuilder(program, state, at))
     if named is not None and (reason := unfit(now.work(), bot, named)):
         return Preview(bot=name, at=at, source=ENGINE, lacking=reason, answer=reason, would_send=False)
     taken = None if named is None else bot_of_named(bot, named)

@@ -21,7 +21,6 @@ from rulebot.core.state.state import NOTHING, Account, Connection, Schedule, Sta
 from rulebot.decide.entry_window import shut
 from rulebot.documents.load_bots import LoadedBots, ProblemsError, check_overrides, load_desk
 from rulebot.live.environments import WantedWorld, World
-from rulebot.measure.view import View
 from rulebot.model.contract import Option, Underlying, product
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.facts import EventCalendar, SymbolFacts
@@ -34,8 +33,8 @@ from rulebot.preview.candidate import (
     Candidate,
     DelayedSight,
     Looked,
+    StillMarket,
     facts_of,
-    judge,
     look,
     read_delayed,
     symbols_of,
@@ -44,7 +43,7 @@ from rulebot.preview.connection import FEW_LINES, INSTALL, ReadOnlySession, into
 from rulebot.process.connection_state import first_batch
 from rulebot.process.settings import Settings, folder_of
 from rulebot.replay.replay import known_until, lived_until
-from rulebot.scan.scan_row import Scan, StructureMeasurer, is_delayed, ranked, widened
+from rulebot.scan.scan_row import Scan, ScanRow, StructureMeasurer, is_delayed, ranked, widened
 from rulebot.spec.files import write_whole
 from rulebot.spec.load import Loaded, load_document
 from rulebot.spec.universe import without_symbols
@@ -69,15 +68,26 @@ class ScanRequest(WantedWorld):
 
 async def scan(wanted: ScanRequest) -> Scan:
     """Scan what is wanted. Raises: SpecError, MisuseError, BrokerError, StoreError."""
-    desk = load_desk(wanted.specs, wanted.overrides, None)
-    check_overrides(desk, wanted.overrides)
-    desk = widened(desk, wanted.sort)
+    desk = _desk(wanted)
     folder = folder_of(wanted.settings, desk.files)
     settings = wanted.read_settings(folder)
     limit, note = allowed_lines(wanted, settings)
     async with wanted.opened(settings, CLIENT_ID) as world:
         found = await run_scan(world, desk, load_calendar(wanted.data), wanted, limit)
     return found.noting(note) if note else found
+
+
+def _desk(wanted: ScanRequest) -> LoadedBots:
+    desk = load_desk(wanted.specs, wanted.overrides, None)
+    check_overrides(desk, wanted.overrides)
+    return widened(desk, wanted.sort)
+
+
+def _rows(
+    measuring: StructureMeasurer, desk: LoadedBots, candidates: Iterable[Candidate], wanted: ScanRequest
+) -> tuple[ScanRow, ...]:
+    measured = [(each, measuring.found[each.bot.key]) for each in candidates]
+    return tuple(ranked(desk.bots.values(), measured, wanted.sort))
 
 
 def allowed_lines(wanted: ScanRequest, settings: Settings) -> tuple[int, str]:
@@ -113,15 +123,14 @@ async def _scanned(visit: ReadOnlySession, desk: LoadedBots, wanted: ScanRequest
     await visit.pass_time()  # so that what was asked and what is to be streamed are not one second's messages
     measuring = StructureMeasurer(partial(is_delayed, visit), wanted.sort)
     looked = await look(visit, desk, chooses=True, also=measuring)
-    measured = [(each, measuring.found[each.bot.key]) for each in looked.candidates]
-    rows = ranked(desk.bots.values(), measured, wanted.sort)
+    rows = _rows(measuring, desk, looked.candidates, wanted)
     troubles = [f"{key}: {error.message}" for key, error in lacking.items()]
     usage = visit.usage
     return Scan(
         at=visit.at,
         world=wanted.kind(visit.link),
         bots={text.name: text.file for text in desk.texts},
-        rows=tuple(rows),
+        rows=rows,
         structures=len(looked.candidates),
         seconds=(visit.at - began).total_seconds(),
         lines=usage.most,
@@ -166,7 +175,7 @@ RECORDED = "recorded"
 """What the market of such a scan is called; the day follows."""
 
 
-class RecordedSight:
+class RecordedSight(StillMarket):
     """What an engine knew at an instant, as the bots of another desk would see it; none of them holds anything."""
 
     def __init__(self, desk: LoadedBots, known: State, at: datetime, line_limit: int) -> None:
@@ -184,15 +193,7 @@ class RecordedSight:
         program = desk.program(INSTALL, {}, line_limit)
         begun = start_run(program, state, at).state
         market = replace(begun.market, facts=known.market.facts)  # a day that begins forgets its opening moves
-        self._work = StateBuilder(program, begun._replace(market=market), at)
-
-    def work(self) -> StateBuilder:
-        """Return what the functions of a turn read; nothing of it is kept."""
-        return self._work
-
-    def view(self) -> View:
-        """Return what rules see."""
-        return self._work.view()
+        super().__init__(StateBuilder(program, begun._replace(market=market), at))
 
 
 def scan_recorded(wanted: ScanRequest, files: Sequence[Path], at: datetime, clock: Clock | None = None) -> Scan:
@@ -202,17 +203,14 @@ def scan_recorded(wanted: ScanRequest, files: Sequence[Path], at: datetime, cloc
     """
     clock = clock or WallClock()
     began = clock.elapsed()
-    desk = load_desk(wanted.specs, wanted.overrides, None)
-    check_overrides(desk, wanted.overrides)
-    desk = widened(desk, wanted.sort)
+    desk = _desk(wanted)
     found = lived_until(files, at)
     sight = RecordedSight(desk, found.state, at, found.program.line_limit)
     measuring = StructureMeasurer(lambda _: False, wanted.sort)
-    candidates = [Candidate(each, bot) for bot in desk.bots.values() for each in bot.structures()]
-    for candidate in candidates:
-        measuring(candidate, judge(sight, candidate))
-    measured = [(each, measuring.found[each.bot.key]) for each in candidates]
-    rows = ranked(desk.bots.values(), measured, wanted.sort)
+    candidates = sight.candidates(desk)
+    for candidate, view in candidates:
+        measuring(candidate, view)
+    rows = _rows(measuring, desk, (each for each, _ in candidates), wanted)
     streamed = found.state.market.board.rows
     levels = counted(sum(isinstance(each, Underlying) for each in streamed), "level")
     options = counted(sum(isinstance(each, Option) for each in streamed), "option")
@@ -222,7 +220,7 @@ def scan_recorded(wanted: ScanRequest, files: Sequence[Path], at: datetime, cloc
         at=at,
         world=f"{RECORDED} {at.astimezone(EXCHANGE_ZONE):%Y-%m-%d}",
         bots={text.name: text.file for text in desk.texts},
-        rows=tuple(rows),
+        rows=rows,
         structures=len(candidates),
         seconds=clock.elapsed() - began,
         notes=(told, *_end_notes(files, at), *hours_notes(sight.session, at, desk)),
@@ -242,9 +240,7 @@ def _end_notes(files: Sequence[Path], at: datetime) -> Iterator[str]:
 async def scan_delayed(wanted: ScanRequest, clock: Clock | None = None) -> Scan:
     """Scan what is wanted on Cboe's files. Raises: SpecError, MisuseError, StoreError, DelayedDataError."""
     clock = clock or WallClock()
-    desk = load_desk(wanted.specs, wanted.overrides, None)
-    check_overrides(desk, wanted.overrides)
-    desk = widened(desk, wanted.sort)
+    desk = _desk(wanted)
     began = clock.elapsed()
     chains, troubles = await read_delayed(symbols_of(desk), place(), clock.now())
     sight = DelayedSight(desk, load_calendar(wanted.data), chains)
@@ -252,8 +248,7 @@ async def scan_delayed(wanted: ScanRequest, clock: Clock | None = None) -> Scan:
     candidates = sight.candidates(desk)
     for candidate, view in candidates:
         measuring(candidate, view)
-    measured = [(each, measuring.found[each.bot.key]) for each, _ in candidates]
-    rows = ranked(desk.bots.values(), measured, wanted.sort)
+    rows = _rows(measuring, desk, (each for each, _ in candidates), wanted)
     left_out = [
         f"{each.symbol}: {counted(each.unreadable, 'option')} could not be read" for each in chains if each.unreadable
     ]
@@ -261,7 +256,7 @@ async def scan_delayed(wanted: ScanRequest, clock: Clock | None = None) -> Scan:
         at=sight.at,
         world=WORLD,
         bots={text.name: text.file for text in desk.texts},
-        rows=tuple(rows),
+        rows=rows,
         structures=len(candidates),
         seconds=clock.elapsed() - began,
         notes=(*troubles, *left_out, *hours_notes(sight.session, sight.at, desk)),

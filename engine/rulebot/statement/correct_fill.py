@@ -232,7 +232,7 @@ def find_gone(records: Sequence[Record], ref: str, leg: str) -> ExternalClose | 
     Of shares that were split all must be gone: their number is not that of our books.
     Raises: MisuseError when it is not clear which leg is meant.
     """
-    position = _last_position(records, ref)
+    position = _last(records, Kind.POSITION, "id", ref, Position)
     if position is None or not position.hold or position.state not in ("open", "exiting"):
         return None
     found = [each for each in position.account_missing if each.contracts and leg in ("", each.leg)]
@@ -240,12 +240,6 @@ def find_gone(records: Sequence[Record], ref: str, leg: str) -> ExternalClose | 
     if len(found) > 1:
         raise ambiguous_leg(ref, (each.leg for each in found))
     return ExternalClose(position, found[0]) if found else None
-
-
-def _last_position(records: Sequence[Record], id: str) -> Position | None:
-    told = (each for each in reversed(records) if each.kind is Kind.POSITION and each.data["id"] == id)
-    last = next(told, None)
-    return None if last is None else decode(Position, dict(last.data))
 
 
 def _is_whole(position: Position, missed: MissingLeg) -> bool:

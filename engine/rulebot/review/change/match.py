@@ -24,8 +24,8 @@ def match_edits(sides: Sides, was: Sequence[BotSection], now: Sequence[BotSectio
     found = [change for pair in matched.pairs for change in _edits(pair, sides)]
     found += [_renamed(pair) for pair in matched.renamed]
     found += [_moved(pair) for pair in matched.moved]
-    found += [_removed(part, sides) for part in matched.gone]
-    found += [_added(part, sides) for part in matched.come]
+    found += [_alone(part, Kind.REMOVED, _lost(part, sides)) for part in matched.gone]
+    found += [_alone(part, Kind.ADDED, _gained(part, sides)) for part in matched.come]
     order = _order(was, now)
     return tuple(sorted(found, key=lambda change: _at(change, order)))
 
@@ -148,12 +148,12 @@ def _moved(pair: Pair) -> Change:
     )
 
 
-def _removed(part: BotSection, sides: Sides) -> Change:
-    verdict = _lost(part, sides)
+def _alone(part: BotSection, kind: Kind, verdict: Verdict) -> Change:
     return Change(
-        kind=Kind.REMOVED,
+        kind=kind,
         path=part.path,
-        old=part.said,
+        old=part.said if kind is Kind.REMOVED else "",
+        new=part.said if kind is Kind.ADDED else "",
         words=verdict.words,
         is_worse=verdict.is_worse,
         applies=reach_of(part.path),
@@ -166,18 +166,6 @@ def _lost(part: BotSection, sides: Sides) -> Verdict:
     if isinstance(part.noun, ExitPlan):
         return removed_exit(part.noun, sides)
     return leg_lost(part.noun, sides) if isinstance(part.noun, Leg) else NOTHING
-
-
-def _added(part: BotSection, sides: Sides) -> Change:
-    verdict = _gained(part, sides)
-    return Change(
-        kind=Kind.ADDED,
-        path=part.path,
-        new=part.said,
-        words=verdict.words,
-        is_worse=verdict.is_worse,
-        applies=reach_of(part.path),
-    )
 
 
 def _gained(part: BotSection, sides: Sides) -> Verdict:
