@@ -4,7 +4,7 @@ import sys
 
 from tests.house import figures
 
-STATE = figures.ENGINE / "rulebot" / "core" / "state.py"
+STATE = figures.ENGINE / "rulebot" / "core" / "state" / "state.py"
 
 
 def rows() -> list[tuple[str, str, str]]:
