@@ -1,4 +1,4 @@
-"""Two texts of a bot on the same days: what each would have done.
+"""Two texts of a bot, named by files, folders or git revisions, and what each would have done on the same days.
 
 Each simulated day is a run of its own in virtual time, on a store that is gone afterwards; the days are shared among as
 many processes as there are cores. Past sessions are walked through one after the other, of many the first text here and

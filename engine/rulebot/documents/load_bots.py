@@ -1,4 +1,4 @@
-"""From spec files to the program that runs: everything is validated and compiled before anything connects."""
+"""From spec files to the program that runs, compiled before anything connects, and the same files read again."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""One leg's strike: what its selector asks for, the listed strikes around it, and the modifiers in their order.
+"""A structure, leg by leg: what each selector asks for, the listed strikes around it, and the modifiers in their order.
 
 What is asked for is a level of the underlying (a distance from spot or from another leg), or a value that falls from
 the money outward (a delta, a premium, the credit of a side). Then, in this order: the side that `round` or a bound

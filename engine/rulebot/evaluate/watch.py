@@ -1,4 +1,4 @@
-"""About which strike a leg would take, before all its quotes are streamed: what is streamed next depends on it.
+"""Which contracts are worth a market data line, by a guess at the strike that each leg would take.
 
 A guess may be wrong: it is made again with every quote that comes, and moves on until the strikes around it are those
 that the selector asks for. Nothing is traded on a guess.

@@ -1,6 +1,6 @@
-"""The most that one trade can lose, however its legs come apart.
+"""The most that one trade can lose, however its legs come apart; short calls and the shares that cover them.
 
-Legs that a bot's own exits close at different times are in different groups (`compile/apart.py`). A group closes in one
+Legs that a bot's own exits close at different times are in different groups (`compile/build.py`). A group closes in one
 go, at one price of its underlying. Two groups close at two prices.
 
 Proof sketch. Let a trade receive `net` when it opens (negative when it pays). Group g closes while its underlying

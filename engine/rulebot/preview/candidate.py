@@ -1,4 +1,4 @@
-"""One structure of a bot as it would be now: its legs, what they bring, and what its rules say of it."""
+"""One structure of a bot as it would be now, on live or delayed quotes: legs, price, and what its rules say of it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable

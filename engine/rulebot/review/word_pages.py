@@ -1,4 +1,4 @@
-"""The page of one word: what it means, in which unit, by which formula, from where, how old, where it may stand."""
+"""The pages of words and of codes: what a word means and where it may stand, what a code means and how to mend it."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

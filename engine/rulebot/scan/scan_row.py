@@ -1,4 +1,4 @@
-"""One structure measured: what a scan shows of it, read at the instant at which its legs were chosen."""
+"""The rows of a scan: each structure measured at the instant at which its legs were chosen, and their ranking."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass as mutable_dataclass

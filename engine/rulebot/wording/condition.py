@@ -1,4 +1,4 @@
-"""A rule in words: its comparisons, and the measures that read better in a way of their own.
+"""A rule in words: what it asks, and what was measured for it.
 
 A new measure needs no entry here: `the measure is above 3` is the usual way. One that is true or false by itself does.
 """

@@ -1,4 +1,4 @@
-"""What two specs are compared by: parts under their names, each with what may differ in it."""
+"""What two specs are compared by, parts under their names with what may differ in each, and what they differ by."""
 
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
