@@ -26,7 +26,7 @@ from rulebot.spec.nouns import (
     Side,
     Unit,
     Word,
-    single_tests,
+    measure_tests,
 )
 from rulebot.spec.spec import Exit, Fits, Order, Spec
 
@@ -149,7 +149,7 @@ def basis_problems(spec: Spec) -> Iterator[Problem]:
     for conditions in (spec.legs.require, _of_exits(spec), spec.risk.halt_when):
         for wrong, meant in _OTHER_WAY[direction]:
             message = f"this structure is {made}, and has no {wrong}"
-            for test in _tests_of(conditions):
+            for test in measure_tests(conditions):
                 if test.measure != wrong or _side_of(test, spec) is None:
                     for path in _named_in(test, wrong):
                         yield Problem("RB205", path, message, f"did you mean '{meant}'?")
@@ -157,7 +157,7 @@ def basis_problems(spec: Spec) -> Iterator[Problem]:
 
 def _alone_otherwise(spec: Spec) -> Iterator[Problem]:
     """Yield RB205 where the cost of what is only bought is asked for, or the value of what is only sold."""
-    for test in _tests_of(_of_exits(spec)):
+    for test in measure_tests(_of_exits(spec)):
         side = _side_of(test, spec)
         if side is not None and (test.measure, side) in (("cost", Side.BUY), ("value", Side.SELL)):
             is_bought = side is Side.BUY
@@ -182,12 +182,8 @@ def _side_of(test: MeasureTest, spec: Spec) -> Side | None:
     return sides.pop() if len(sides) == 1 and {leg.name for leg in spec.legs.legs} >= set(names) else None
 
 
-def _tests_of(conditions: tuple[Condition, ...]) -> Iterator[MeasureTest]:
-    return (test for test in single_tests(conditions) if isinstance(test, MeasureTest))
-
-
 def _named_at(conditions: tuple[Condition, ...], name: str) -> Iterator[Path]:
-    for test in _tests_of(conditions):
+    for test in measure_tests(conditions):
         yield from _named_in(test, name)
 
 

@@ -3,7 +3,6 @@
 They mean what they mean in a bot: true, false or unknown, and only true lets an entry through.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -28,6 +27,7 @@ from rulebot.spec.nouns import (
     Op,
     Test,
     Unit,
+    measure_tests,
 )
 from rulebot.spec.spec import Growth
 
@@ -74,16 +74,7 @@ def rules_problem(rules: tuple[Condition, ...], facts: AccountFacts) -> str:
 
 def reads_margin(rules: tuple[Condition, ...]) -> bool:
     """Say whether any of these conditions needs the broker's answer on margin."""
-    return any(test.measure == MARGIN for rule in rules for test in measures_of(rule.test))
-
-
-def measures_of(test: Test) -> Iterator[MeasureTest]:
-    """Yield every comparison of a condition, those of its groups too."""
-    if isinstance(test, Group):
-        for member in test.members:
-            yield from measures_of(member.test)
-    elif isinstance(test, MeasureTest):
-        yield test
+    return any(test.measure == MARGIN for test in measure_tests(rules))
 
 
 # ---------------------------------------------------------------- three values

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 
 from rulebot.core.program import USUAL_BAND
-from rulebot.decide.account_rules import ends_of, measures_of
+from rulebot.decide.account_rules import ends_of
 from rulebot.model.money import short_dollars
 from rulebot.model.session import DayTime
 from rulebot.model.text import counted, plain, price
@@ -23,6 +23,7 @@ from rulebot.spec.nouns import (
     PromotionEvidence,
     Shown,
     Unit,
+    measure_tests,
 )
 from rulebot.wording.number import from_on
 
@@ -169,7 +170,7 @@ def _limits(document: AccountDocument) -> Iterator[Line]:
 
 def _not_set(document: AccountDocument) -> Iterator[Line]:
     """Name what nothing limits: a limit that is not there does not limit."""
-    by_rules = (test.measure for rule in document.require for test in measures_of(rule.test))
+    by_rules = (test.measure for test in measure_tests(document.require))
     told = {*UNSAID, _NO_RISK, "require", *by_rules}
     missing = [name for name in LIMITS if not getattr(document, name) and name not in told]
     if missing:

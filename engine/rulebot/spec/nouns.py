@@ -146,6 +146,11 @@ def single_tests(conditions: Iterable[Condition]) -> Iterator[MeasureTest | Expr
             yield condition.test
 
 
+def measure_tests(conditions: Iterable[Condition]) -> Iterator[MeasureTest]:
+    """Yield the tests of conditions that are no expressions, those of groups in their place."""
+    return (test for test in single_tests(conditions) if isinstance(test, MeasureTest))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Let:
     """`let: {day_move: {expected_move: {asof: open}}}`: a measure with its arguments under a name, or a parameter."""

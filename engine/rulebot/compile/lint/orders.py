@@ -18,7 +18,7 @@ from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option, product
 from rulebot.model.money import ZERO, Rounding, TickRule, dollars, on_tick
 from rulebot.spec.exit_kinds import LEVELS
-from rulebot.spec.nouns import Amount, Condition, Leg, MeasureTest, Path, Side, Unit, single_tests
+from rulebot.spec.nouns import Amount, Condition, Leg, MeasureTest, Path, Side, Unit, measure_tests
 from rulebot.spec.spec import IfUnknown, Order, PriceFrom, Spec
 
 PRICED = frozenset({"credit", "debit", "profit", "loss", "give_back"})
@@ -159,8 +159,8 @@ def _between_ticks(path: Path, price: Decimal, grid: PriceGrid) -> Iterator[Prob
 
 def _amounts(conditions: Iterable[Condition], measures: Collection[str], unit: Unit) -> Iterator[tuple[Path, Decimal]]:
     """Yield the amounts in a unit that conditions compare one of these measures with."""
-    for test in single_tests(conditions):
-        if not isinstance(test, MeasureTest) or test.measure not in measures or test.comparison is None:
+    for test in measure_tests(conditions):
+        if test.measure not in measures or test.comparison is None:
             continue
         several = len(test.comparison.operands) > 1
         for at, operand in enumerate(test.comparison.operands):
