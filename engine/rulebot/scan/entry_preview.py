@@ -15,6 +15,7 @@ from rulebot.core.program import Program
 from rulebot.core.queries.openings import bot_of_named
 from rulebot.core.state.builder import StateBuilder, Turn
 from rulebot.core.state.state import Named, State
+from rulebot.measure.verdict import negated
 from rulebot.measure.view import View
 from rulebot.model.event import MarketDataUpdated, OperatorRequest, Request
 from rulebot.model.order import AskMargin, Purpose, Submit
@@ -22,7 +23,7 @@ from rulebot.model.text import one_line
 from rulebot.model.values import dataclass
 from rulebot.narrate.positions import ShownLeg, payoff_at_expiry, shown_legs, structure_of_legs
 from rulebot.order.price import limited_at
-from rulebot.preview.candidate import Candidate, JudgedCandidate, StillMarket, judge
+from rulebot.preview.candidate import Candidate, StillMarket, judge
 from rulebot.record.record import Kind, Record
 from rulebot.review.payoff import Payoff
 
@@ -149,13 +150,8 @@ def _lacking(candidate: Candidate) -> str:
 
 def _conditions(candidate: Candidate) -> tuple[tuple[str, bool | None], ...]:
     asked = (*candidate.when, *candidate.require)
-    halting = ((f"no halt: {each.words}", _opposite(each)) for each in candidate.halts)
+    halting = ((f"no halt: {each.words}", negated(each.verdict.truth)) for each in candidate.halts)
     return (*((each.words, each.verdict.truth) for each in asked), *halting)
-
-
-def _opposite(judged: JudgedCandidate) -> bool | None:
-    truth = judged.verdict.truth
-    return None if truth is None else not truth
 
 
 def _outcome(program: Program, state: State, at: datetime, name: str, named: Named | None = None) -> _Outcome:

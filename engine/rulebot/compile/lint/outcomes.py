@@ -38,6 +38,7 @@ from rulebot.compile.plan import (
 from rulebot.compile.problem import Problem
 from rulebot.measure.ranges import ALL, Range, compared, meet, stretch
 from rulebot.measure.reading import Column, ColumnView, LegColumns, Value, column_of
+from rulebot.measure.verdict import group_truth, negated
 from rulebot.measures.greeks import in_shares
 from rulebot.measures.registry import MEASURES
 from rulebot.measures.volatility import ExpectedMoveView
@@ -228,22 +229,15 @@ def _verdict(test: Truth, market: Scenario) -> bool | None:
     """Return whether a test holds in a market, None where the example does not tell."""
     match test:
         case Not(member):
-            found = _verdict(member, market)
-            return None if found is None else not found
+            return negated(_verdict(member, market))
         case AllOf(members=members):
-            return _joined([_verdict(each, market) for each in members], decisive=False)
+            return group_truth([_verdict(each, market) for each in members], decisive=False)
         case AnyOf(members=members):
-            return _joined([_verdict(each, market) for each in members], decisive=True)
+            return group_truth([_verdict(each, market) for each in members], decisive=True)
         case Compare():
             return _compared(test, market)
         case _:
             return None
-
-
-def _joined(verdicts: list[bool | None], *, decisive: bool) -> bool | None:
-    if decisive in verdicts:
-        return decisive
-    return None if None in verdicts else not decisive
 
 
 def _compared(test: Compare, market: Scenario) -> bool | None:

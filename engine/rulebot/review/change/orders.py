@@ -77,7 +77,7 @@ def _tries(leaving: bool) -> Callable[[Order, str, Subject], int | None]:
 def is_slower(was: Order, now: Order) -> bool:
     """Say whether an order by which exits leave comes later to its last price: until it does a loss runs on."""
     if was.ends_at_market and now.ends_at_market:
-        return _until_market(now) > _until_market(was)
+        return now.seconds > was.seconds
     if was.start is not now.start:
         return _BOLDNESS[now.start] < _BOLDNESS[was.start] and _walks(now)
     if now.start is PriceFrom.MARKET or _walks(was) != _walks(now):
@@ -97,11 +97,6 @@ def _stride(order: Order) -> Decimal:
 def _round(order: Order) -> Decimal:
     """Return how many seconds lie between two tries."""
     return Decimal(f"{order.wait + order.pause}")
-
-
-def _until_market(order: Order) -> float:
-    """Return after how many seconds an order that ends at market is there."""
-    return 0.0 if order.start is PriceFrom.MARKET else order.tries * order.wait + (order.tries - 1) * order.pause
 
 
 _PACE = ("start", "step", "wait", "tries", "pause", "then")
