@@ -10,11 +10,16 @@ from typing import Any
 
 from rulebot.core import facts
 from rulebot.core.entry.entry_ended import cancel_other_entries, entry_order_ended, next_opening, part_ended, unwind
-from rulebot.core.entry.entry_tries import next_entry_try
+from rulebot.core.entry.entry_orders import next_entry_try
 from rulebot.core.entry.manual_entry import ask_entry, give_up
 from rulebot.core.exits.bracket_orders import place_resting
-from rulebot.core.exits.closing_orders import close_position, protect_remaining, sell_shares, work_close
-from rulebot.core.exits.closing_tries import next_closing_try
+from rulebot.core.exits.closing_orders import (
+    close_position,
+    next_closing_try,
+    protect_remaining,
+    sell_shares,
+    work_close,
+)
 from rulebot.core.exits.order_ended import order_ended, part_closed, position_filled
 from rulebot.core.exits.protective_stops import place_protection
 from rulebot.core.exits.self_crossing import give_way_to_entry
@@ -26,9 +31,8 @@ from rulebot.core.orders.order_status_requests import listed_at_first, orders_li
 from rulebot.core.orders.order_updates import on_message, on_order, order_unsent
 from rulebot.core.orders.tick_sizes import on_listing
 from rulebot.core.reconciliation.account_excess import record_excess
-from rulebot.core.reconciliation.account_reports import on_account, on_position
 from rulebot.core.reconciliation.account_shortfall import fill_booked, fit_orders, recompute_shortfalls
-from rulebot.core.reconciliation.account_snapshot import record_snapshot
+from rulebot.core.reconciliation.account_snapshot import on_account, on_position, record_snapshot
 from rulebot.core.reconciliation.connection import clocks_apart, link_down, link_up
 from rulebot.core.reconciliation.external_closes import (
     adopt,

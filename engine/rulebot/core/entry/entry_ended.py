@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from rulebot.core.emit.cancel import cancel
+from rulebot.core.emit.orders import cancel
 from rulebot.core.entry.entry_orders import PAST_EXITS, kept_back, next_stage, send_opening
 from rulebot.core.entry.entry_rules import is_entering
 from rulebot.core.entry.manual_entry import ask_on
@@ -25,8 +25,7 @@ from rulebot.core.queries.crossing import crossing_orders, opposing_exit
 from rulebot.core.queries.day_pnl import bot_today
 from rulebot.core.queries.entry_blocks import NOT_RUN, kept_out, only_reduces, waits_for_reload
 from rulebot.core.queries.openings import comes_too_late, is_past_exits, why_over
-from rulebot.core.queries.orders import is_off_grid, is_trading
-from rulebot.core.queries.rejections import is_of_other_side
+from rulebot.core.queries.orders import is_of_other_side, is_off_grid, is_trading
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.decide.entry_window import ANOTHER_STRIKE, OVER, cap

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from rulebot.compile.plan import ExitPlan
-from rulebot.core.emit.cancel import cancel
+from rulebot.core.emit.orders import cancel
 from rulebot.core.queries.orders import (
     RESTING,
     has_expired,

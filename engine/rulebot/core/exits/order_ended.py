@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from rulebot.core.books.position_closed import count_closed, count_realized, on_position_closed
-from rulebot.core.emit.cancel import cancel, cancel_order
+from rulebot.core.emit.orders import cancel, cancel_order
 from rulebot.core.exits.bracket_orders import place_resting, record_lost_order
 from rulebot.core.exits.closing_orders import close_position, nothing_to_roll_into, sell_shares, work_close
 from rulebot.core.exits.protective_stops import note_gone
@@ -40,19 +40,17 @@ from rulebot.core.queries.orders import (
     has_expired,
     is_between_sessions,
     is_buy_back,
+    is_ended_by_broker,
     is_off_grid,
+    is_rejected,
     is_trading,
+    lost_on_end,
     named,
     option_has_expired,
     partner_has_filled,
-)
-from rulebot.core.queries.protection import PROTECT, sent_again_text
-from rulebot.core.queries.rejections import (
-    is_ended_by_broker,
-    is_rejected,
-    lost_on_end,
     was_lost_twice,
 )
+from rulebot.core.queries.protection import PROTECT, sent_again_text
 from rulebot.core.queries.schedule import is_same_week
 from rulebot.core.state.builder import StateBuilder
 from rulebot.fill.ledger import when_dealt

@@ -14,7 +14,7 @@ from math import nan
 from typing import NamedTuple
 
 from rulebot.compile.plan import ProtectPlan
-from rulebot.core.emit.ticket import ticket
+from rulebot.core.emit.orders import ticket
 from rulebot.core.exits.bracket_orders import is_restarting, record_lost_order, withdraw_resting
 from rulebot.core.gate.exit_retry import is_backed_off
 from rulebot.core.queries.lost_cover import CLOSED_AFTER, LIQUIDATION, without_cover
@@ -24,7 +24,9 @@ from rulebot.core.queries.orders import (
     has_run_out,
     is_against_exit,
     is_off_grid,
+    is_rejected,
     resting_orders,
+    was_lost_twice,
 )
 from rulebot.core.queries.protection import (
     PROTECT,
@@ -35,7 +37,6 @@ from rulebot.core.queries.protection import (
     is_paused,
     sent_again_text,
 )
-from rulebot.core.queries.rejections import is_rejected, was_lost_twice
 from rulebot.core.rules.rule_evaluation import REREAD, counted, wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import ConfirmationProgress, exits_of

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from rulebot.core.books.position_closed import on_position_closed
-from rulebot.core.emit.ticket import ticket
+from rulebot.core.emit.orders import ticket
 from rulebot.core.exits.protective_stops import most_unprotected
 from rulebot.core.queries.account import TOO_MUCH
 from rulebot.core.queries.entry_blocks import not_trading

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from rulebot.compile.plan import ExitPlan
-from rulebot.core.emit.ticket import ticket
+from rulebot.core.emit.orders import ticket
 from rulebot.core.gate.entry_limits import Replaced, entry_refusal, floor_of_roll, halt_on_entry_rate, worst_of_roll
 from rulebot.core.gate.exposure import exposure_with
 from rulebot.core.gate.price_limits import holds_at, stated_floor, unhit_floor

@@ -7,7 +7,7 @@ watched by the engine, and put back as soon as its contract is free.
 from collections.abc import Sequence
 from datetime import datetime
 
-from rulebot.core.emit.cancel import cancel_order
+from rulebot.core.emit.orders import cancel_order
 from rulebot.core.exits.bracket_orders import place_resting, withdraw_resting
 from rulebot.core.exits.protective_stops import place_protection
 from rulebot.core.facts import EntryCrosses

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 
 from rulebot.compile.plan import Overwrite
-from rulebot.core.emit.cancel import cancel
+from rulebot.core.emit.orders import cancel
 from rulebot.core.program import CompiledBot
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder

@@ -10,10 +10,9 @@ limit can be laid: a ladder that ends at market goes there once its tries would 
 from datetime import timedelta
 from decimal import Decimal
 
-from rulebot.core.emit.cancel import cancel
-from rulebot.core.queries.orders import LEAVING
+from rulebot.core.emit.orders import cancel
+from rulebot.core.queries.orders import LEAVING, is_ended_by_broker, is_rejected
 from rulebot.core.queries.protection import NEVER_AGAIN
-from rulebot.core.queries.rejections import is_ended_by_broker, is_rejected
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.rules.unknown_exits import known_again, note_unknown
 from rulebot.core.state.builder import StateBuilder

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from rulebot.core.emit.cancel import cancel_entries
+from rulebot.core.emit.orders import cancel_entries
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.day_pnl import account_today, bot_today, unvalued
 from rulebot.core.queries.entry_blocks import shut_today

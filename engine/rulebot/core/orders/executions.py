@@ -15,7 +15,7 @@ from rulebot.core.books.position_closed import (
     record_fill,
 )
 from rulebot.core.books.settlements import make_room
-from rulebot.core.emit.cancel import cancel, cancel_entries, cancel_order
+from rulebot.core.emit.orders import cancel, cancel_entries, cancel_order
 from rulebot.core.facts import (
     CloseWanted,
     ExternalFill,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 
-from rulebot.core.emit.cancel import cancel, cancel_entries, cancel_order
+from rulebot.core.emit.orders import cancel, cancel_entries, cancel_order
 from rulebot.core.gate.exit_retry import pause_exits
 from rulebot.core.gate.halts import stop_for_today
 from rulebot.core.queries.close_plan import CLOSING

@@ -9,7 +9,7 @@ It is asked for the rest of the day when all orders are over as well: a fill aft
 told by itself only once.
 """
 
-from rulebot.core.emit.cancel import cancel, request_cancel
+from rulebot.core.emit.orders import cancel, request_cancel
 from rulebot.core.facts import OrderEnded
 from rulebot.core.gate.halts import stop_for_today
 from rulebot.core.orders.missed_fills import book_missed_fills
@@ -18,8 +18,7 @@ from rulebot.core.orders.order_updates import finalize_after_duplicate
 from rulebot.core.orders.other_engines import record_foreign_refs
 from rulebot.core.orders.revived_orders import adopt_order, cancel_revived
 from rulebot.core.queries.account import expected_holdings, has_unreported_fills
-from rulebot.core.queries.orders import has_run_out, option_has_expired
-from rulebot.core.queries.rejections import is_told_filled, is_told_over
+from rulebot.core.queries.orders import has_run_out, is_told_filled, is_told_over, option_has_expired
 from rulebot.core.queries.schedule import ask_at
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder

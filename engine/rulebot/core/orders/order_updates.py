@@ -6,7 +6,7 @@ order never blocks a fill (`executions`).
 
 from datetime import timedelta
 
-from rulebot.core.emit.cancel import cancel, cancel_order, is_too_early
+from rulebot.core.emit.orders import cancel, cancel_order, is_too_early
 from rulebot.core.facts import OrderEnded
 from rulebot.core.gate.exit_retry import uncount_failed_close
 from rulebot.core.gate.margin import accept_unrequested_margin, take_refusal
@@ -16,8 +16,7 @@ from rulebot.core.orders.revived_orders import adopt_order, on_unexpected_workin
 from rulebot.core.orders.tick_sizes import on_off_tick_reject
 from rulebot.core.queries.account import unreported_contracts
 from rulebot.core.queries.close_plan import CLOSING
-from rulebot.core.queries.orders import RESTING, has_reason, has_run_out, partner_has_filled
-from rulebot.core.queries.rejections import is_ended_by_broker
+from rulebot.core.queries.orders import RESTING, has_reason, has_run_out, is_ended_by_broker, partner_has_filled
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.cause import BrokerMessage, Cause, MessageMeaning

@@ -8,7 +8,7 @@ person says so (`rulebot resume`), entries at work are taken back, and exits go 
 
 from collections.abc import Iterable
 
-from rulebot.core.emit.cancel import cancel_entries
+from rulebot.core.emit.orders import cancel_entries
 from rulebot.core.queries.entry_blocks import PREFIX
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.cause import Cause

@@ -1,6 +1,6 @@
 """Orders that the broker has after all: one that was in doubt goes on, one that was over is taken back."""
 
-from rulebot.core.emit.cancel import cancel
+from rulebot.core.emit.orders import cancel
 from rulebot.core.orders.order_mismatch import halt_on_mismatch
 from rulebot.core.queries.close_plan import CLOSING
 from rulebot.core.state.builder import StateBuilder

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from rulebot.core.emit.cancel import cancel, request_cancel
+from rulebot.core.emit.orders import cancel, request_cancel
 from rulebot.core.facts import ClosingTryDue, EntryTryDue
 from rulebot.core.orders.order_updates import finalize_order
 from rulebot.core.queries.close_plan import (

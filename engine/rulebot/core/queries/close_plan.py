@@ -10,9 +10,8 @@ from math import isnan
 from rulebot.compile.plan import ExitPlan
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.lost_cover import LIQUIDATION, LOST_COVER, left_by_liquidation, lost_cover, uncovered
-from rulebot.core.queries.orders import RESTING, is_between_sessions, is_buy_back
+from rulebot.core.queries.orders import RESTING, is_between_sessions, is_buy_back, is_rejected_unchanged
 from rulebot.core.queries.protection import AT_MARKET, PROTECT
-from rulebot.core.queries.rejections import is_rejected_unchanged
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.market import QuoteFault, quote_fault
 from rulebot.model.order import Order, OrderLeg, OrderStatus, Purpose, Side

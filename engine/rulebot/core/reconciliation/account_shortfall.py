@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from rulebot.core.emit.cancel import cancel
+from rulebot.core.emit.orders import cancel
 from rulebot.core.facts import FillBooked
 from rulebot.core.gate.exit_retry import pause_exits, release
 from rulebot.core.queries.account import (

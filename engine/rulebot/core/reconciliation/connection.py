@@ -8,7 +8,7 @@ traded to make books agree: what the account does not hold is put on hold.
 
 from datetime import datetime, timedelta
 
-from rulebot.core.emit.cancel import cancel_entries
+from rulebot.core.emit.orders import cancel_entries
 from rulebot.core.facts import FillsMissed, OrdersListedFirst, OrdersTooLarge
 from rulebot.core.gate.exit_retry import alarm_unclosed
 from rulebot.core.queries.account import expected_holdings

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from rulebot.core.books.position_closed import on_position_closed
 from rulebot.core.books.settlements import assign
-from rulebot.core.emit.cancel import cancel
+from rulebot.core.emit.orders import cancel
 from rulebot.core.facts import PartClosed, SharesLeft
 from rulebot.core.gate.exit_retry import release
 from rulebot.core.queries.account import DOUBT, expected_holdings, is_known

@@ -1,6 +1,6 @@
 """Requests of operators: pause, resume, kill, flatten, close, keep, enter, stop."""
 
-from rulebot.core.emit.cancel import cancel, cancel_entries
+from rulebot.core.emit.orders import cancel, cancel_entries
 from rulebot.core.facts import EntryAskedFor, HaltsEnded
 from rulebot.core.gate.exit_retry import resume_position
 from rulebot.core.state.builder import StateBuilder

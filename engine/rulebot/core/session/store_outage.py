@@ -1,6 +1,6 @@
 """A store that takes no records for a while: nothing is opened, exits go on."""
 
-from rulebot.core.emit.cancel import cancel_entries, request_cancel
+from rulebot.core.emit.orders import cancel_entries, request_cancel
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.decide.limits import UNRECORDED

@@ -1,13 +1,16 @@
-"""Cancels: of one order, of all entries, and when one is sent again."""
+"""Orders on their way out: their terms, their next price, and cancels of one order or of all entries."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 from rulebot.core.queries.orders import GRACE, resting_orders
 from rulebot.core.state.builder import StateBuilder
 from rulebot.model.cause import Cause, Name, Text
-from rulebot.model.order import Cancel, Order, OrderStatus
+from rulebot.model.order import Cancel, Order, OrderStatus, Purpose, Replace
 from rulebot.model.position import Position
 from rulebot.model.values import replace
+from rulebot.order.price import Ticket, priority, wire_price
+from rulebot.spec.spec import Order as Ladder
 
 CANCEL_PATIENCE = timedelta(seconds=10)
 
@@ -68,3 +71,39 @@ def cancel_order(work: StateBuilder, position: Position, cause: Cause, detail: T
     for order in live:
         cancel(work, order, cause, detail=detail)
     return not live
+
+
+# --- The next price of an order that works
+
+
+def is_new_order(ladder: Ladder, order: Order) -> bool:
+    """Say whether the next try cannot be a change of this order: a pause comes first, or another priority."""
+    return ladder.pause > 0 or priority(ladder, order.attempt + 1) != order.adaptive
+
+
+def offer(work: StateBuilder, order: Order, ladder: Ladder, net: Decimal) -> None:
+    """Change the limit of an order to what this net per structure asks; the change counts as a try."""
+    price = wire_price(net, order.side)
+    changed = count_try(work, order.with_terms(order.quantity, price), ladder)
+    if price != order.limit_price:
+        work.commands.append(Replace(changed))
+
+
+def count_try(work: StateBuilder, order: Order, ladder: Ladder) -> Order:
+    """Begin the next try of an order that works on; one at market has no price that could change."""
+    attempt = order.attempt + 1
+    changed = replace(order, attempt=attempt, attempt_until=work.at + timedelta(seconds=ladder.wait))
+    work.put_order(changed)
+    work.put_position(replace(work.positions.by_id[order.position], attempts=attempt))
+    return changed
+
+
+# --- The terms of an order that is about to be sent
+
+
+def ticket(work: StateBuilder, position: Position, purpose: Purpose, reason: str) -> Ticket:
+    """Return the name of a new order."""
+    number, order_id = work.take_numbers()
+    return Ticket(
+        work.ref(number), number, order_id, position.bot, position.id, purpose, reason, position.digest, work.at
+    )
