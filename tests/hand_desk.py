@@ -15,8 +15,8 @@ from rulebot.adapters.ib.message_codes import broker_message
 from rulebot.compile.build import build_plan
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import AccountLimits, CompiledBot, Program, compile_bot
-from rulebot.core.state.builder import Turn
 from rulebot.core.state.state import MarketData, Schedule, State
+from rulebot.core.state.turn import Turn
 from rulebot.model.contract import Contract, Option, Right, Underlying
 from rulebot.model.event import (
     BrokerStatus,

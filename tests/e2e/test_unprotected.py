@@ -13,6 +13,7 @@ from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import Crash, Entry, ScenarioMoment
 from rulebot.core.reconciliation.undelivered_orders import undelivered_orders
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import all_live_orders
 from rulebot.model.event import Connected
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.session import EXCHANGE_ZONE
@@ -108,7 +109,7 @@ def test_ci_were_it_taken_for_one_that_never_came_two_would_work_until_the_late_
     tmp_path: Path,
 ) -> None:
     def none_has_come(work: StateBuilder, _: Connected) -> frozenset[str]:
-        return frozenset(order.ref for order in work.all_live_orders() if not order.perm_id)
+        return frozenset(order.ref for order in all_live_orders(work) if not order.perm_id)
 
     with swapped((undelivered_orders, none_has_come)):
         left = struck_late(tmp_path)

@@ -23,6 +23,8 @@ from rulebot.core.queries import close_plan, orders
 from rulebot.core.reconciliation import account_shortfall, connection
 from rulebot.core.session import reloading, session_start
 from rulebot.core.state import builder
+from rulebot.core.state.changes import put_booked, put_day, put_order, take_numbers
+from rulebot.core.state.lists import live_orders_of, positions_of
 from rulebot.decide import entry_window, limits
 from rulebot.fill.ledger import BookedExecution
 from rulebot.live import loop
@@ -72,9 +74,9 @@ def _send_then_write(self: loop.Loop, event: Any) -> None:
 def _follow_and_resend(old: Any) -> Any:
     def follow(at_work: builder.StateBuilder, order: Order) -> None:
         if order.status is OrderStatus.UNKNOWN and order.purpose is Purpose.ENTRY:
-            _, order_id = at_work.take_numbers()
+            _, order_id = take_numbers(at_work)
             again = replace(order, order_id=order_id, status=OrderStatus.SENDING, sent_at=at_work.at)
-            at_work.commands.append(Submit(at_work.put_order(again)))
+            at_work.commands.append(Submit(put_order(at_work, again)))
             return
         old(at_work, order)
 
@@ -84,7 +86,7 @@ def _follow_and_resend(old: Any) -> Any:
 def _many_entries(at_work: builder.StateBuilder, bot: Any) -> None:
     """Judge without looking whether an entry is at work already, until two positions are."""
     start, end = bot.window(at_work.state.schedule.session, at_work.at)
-    if start <= at_work.at < end and len(list(at_work.positions_of(bot.plan.name))) < 2:
+    if start <= at_work.at < end and len(list(positions_of(at_work, bot.plan.name))) < 2:
         entry_rules._judge_entry(at_work, bot)
 
 
@@ -161,7 +163,7 @@ def _commission_again(at_work: builder.StateBuilder, event: Any) -> None:
     base = event.exec_id.execution
     known: BookedExecution | None = at_work.positions.executions.get(base)
     if known is not None and known.commission:
-        at_work.put_booked(base, replace(known, commission=Decimal(0)))
+        put_booked(at_work, base, replace(known, commission=Decimal(0)))
     _ON_COMMISSION(at_work, event)
 
 
@@ -182,7 +184,7 @@ def _commissions_again() -> Any:
 def _any_code_ends(at_work: builder.StateBuilder, event: Any) -> None:
     order = at_work.orders.by_ref.get(at_work.orders.ref_of_id.get(event.order_id, ""))
     if order is not None and order.status.is_live:
-        order = at_work.put_order(replace(order.hearing(event.message), reported_final_status=OrderStatus.CANCELLED))
+        order = put_order(at_work, replace(order.hearing(event.message), reported_final_status=OrderStatus.CANCELLED))
         order_updates.finalize_order(at_work, order)
 
 
@@ -223,7 +225,7 @@ _LINK_UP = connection.link_up
 
 def _at_once(at_work: builder.StateBuilder, position: Any) -> None:
     """Send the closing order while everything else of the position still works."""
-    sent = [each for each in at_work.live_orders(position.id) if each.purpose in close_plan.CLOSING]
+    sent = [each for each in live_orders_of(at_work, position.id) if each.purpose in close_plan.CLOSING]
     if position.state == "exiting" and not position.hold and orders.is_trading(at_work) and not sent:
         closing_orders._send_closing(at_work, position)
 
@@ -241,7 +243,7 @@ def _newest_text(self: Program, bot: str, digest: str) -> Any:
 
 def _fresh_day(at_work: builder.StateBuilder, name: str) -> None:
     _BEGIN_BOT(at_work, name)
-    at_work.put_day(session_start.new_bot_day(at_work, name, at_work.state.schedule.session))
+    put_day(at_work, session_start.new_bot_day(at_work, name, at_work.state.schedule.session))
 
 
 _BEGIN_BOT = reloading._begin

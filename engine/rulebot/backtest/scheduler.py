@@ -15,8 +15,10 @@ from rulebot.core.expiry.settlement import OPENED_AFTER
 from rulebot.core.handle_event import handle_event
 from rulebot.core.program import CompiledBot, Program
 from rulebot.core.queries.orders import RESTING
-from rulebot.core.state.builder import StateBuilder, Turn
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import positions_of
 from rulebot.core.state.state import HALTS, NEVER, BotState, State, position_of
+from rulebot.core.state.turn import Turn
 from rulebot.core.subscribe.subscriptions import may_enter
 from rulebot.model.errors import InvariantError
 from rulebot.model.event import Event
@@ -104,7 +106,7 @@ def _has_a_clock(work: StateBuilder, bot: CompiledBot, of_bot: BotState) -> bool
         return False
     if bot.members or of_bot.is_watching or of_bot.manual_entry_until:
         return True
-    return count_trades(work.positions_of(name)) < bot.plan.entry.max_open
+    return count_trades(positions_of(work, name)) < bot.plan.entry.max_open
 
 
 def only_rests(state: State) -> bool:

@@ -10,8 +10,9 @@ from rulebot.core.reconciliation.account_shortfall import clear_settled
 from rulebot.core.session.reloading import BotChange, change_texts
 from rulebot.core.session.session_start import open_day
 from rulebot.core.session.store_outage import withdraw_openings
-from rulebot.core.state.builder import StateBuilder, Turn
+from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import State
+from rulebot.core.state.turn import Turn, finish_turn
 from rulebot.model.event import Event, MarketDataUpdated
 
 
@@ -24,7 +25,7 @@ def handle_event(program: Program, state: State, event: Event) -> Turn:
         return market_moved(StateBuilder(program, state, event.at, take), event)
     work = StateBuilder(program, state, event.at, take)
     take(work, event)
-    return work.finish(step_at=event.at, wake_at=event.at)
+    return finish_turn(work, step_at=event.at, wake_at=event.at)
 
 
 def start_run(program: Program, state: State, at: datetime) -> Turn:
@@ -32,7 +33,7 @@ def start_run(program: Program, state: State, at: datetime) -> Turn:
     work = StateBuilder(program, state, at, take)
     clear_settled(work)
     open_day(work, state.schedule.session, resumed=True)
-    return work.finish(step_at=at, wake_at=at)
+    return finish_turn(work, step_at=at, wake_at=at)
 
 
 def reload(
@@ -44,11 +45,11 @@ def reload(
     """
     work = StateBuilder(program, state, at, take)
     change_texts(work, changes, has_other_limits=has_other_limits)
-    return work.finish(step_at=at, wake_at=at)
+    return finish_turn(work, step_at=at, wake_at=at)
 
 
 def emergency_withdraw(program: Program, state: State, at: datetime) -> Turn:
     """Return the last turn of a run whose store took no more: what works to open something is asked back, or again."""
     work = StateBuilder(program, state, at, take)
     withdraw_openings(work)
-    return work.finish()
+    return finish_turn(work)

@@ -37,8 +37,11 @@ from rulebot.core.session.position_marks import (
     warn_of_dividends,
 )
 from rulebot.core.session.session_start import due_session, note_opening_moves, open_day
-from rulebot.core.state.builder import StateBuilder, Turn
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_facts, set_bot, set_wake, set_watch_at, unindex
+from rulebot.core.state.lists import active_positions, all_live_orders, has_live_entry, stirring_positions
 from rulebot.core.state.state import NEVER
+from rulebot.core.state.turn import Turn, finish_turn
 from rulebot.core.subscribe.subscriptions import (
     earlier_of,
     index_rows,
@@ -85,7 +88,7 @@ def market_moved(work: StateBuilder, event: MarketDataUpdated) -> Turn:
     if not work.connection.is_linked:
         tell_unwatched(work)
         wake_at = max(min(wake_at, unwatched_at(before)), at + UNLINKED_AGAIN)
-    return work.finish(step_at=step_at, wake_at=wake_at)
+    return finish_turn(work, step_at=step_at, wake_at=wake_at)
 
 
 def _is_unindexed(work: StateBuilder) -> bool:
@@ -102,7 +105,7 @@ def _index_again(work: StateBuilder, *, is_quiet: bool, has_moved_unread: bool) 
     if _is_unindexed(work):
         if work.subscriptions.board_version < 0:  # what is wished for may differ, and not only what is streamed of it
             work.subscriptions = replace(work.subscriptions, strike_targets=None)
-            work.watch_at(earlier_of(work.schedule.watch_at, at + datetime.resolution))
+            set_watch_at(work, earlier_of(work.schedule.watch_at, at + datetime.resolution))
         _index(work)
     elif work.market.facts is not before.market.facts or (
         not is_quiet and before.schedule.step_at <= work.schedule.session.open <= at
@@ -118,25 +121,25 @@ def _clear_wakes(work: StateBuilder, names: set[str]) -> None:
         state = work.bots.by_name[name]
         if state.agenda and state.agenda[0] <= work.at:
             state = replace(state, agenda=tuple(at for at in state.agenda if at > work.at))
-            work.set_bot(name, state)
-            work.unindex()
-        work.set_wake(name, state.agenda[0] if state.agenda else NEVER)
+            set_bot(work, name, state)
+            unindex(work)
+        set_wake(work, name, state.agenda[0] if state.agenda else NEVER)
 
 
 def _judge(work: StateBuilder, names: set[str]) -> None:
     """Judge orders, exits and entries of these bots. Exits go first: what they send may be in an entry's way."""
     facts = note_opening_moves(work)
     if facts is not work.market.facts:
-        work.put_facts(facts)
+        put_facts(work, facts)
     blocked = _halts_first(work, names)
-    for order in work.all_live_orders():
+    for order in all_live_orders(work):
         advance_order(work, work.orders.by_ref[order.ref])
     send_status_requests(work)
     for name in tuple(work.positions.active):
         position = work.positions.by_id[name]  # as it is by now: an exit of another one may have changed it
         if position.bot in names and position.state in ("entering", "open", "exiting"):
             evaluate_exits(work, position)
-    for position in work.stirring_positions():
+    for position in stirring_positions(work):
         close_broken_combos(work, work.positions.by_id[position.id])
         _retry(work, work.positions.by_id[position.id])
     for name in names:
@@ -152,7 +155,7 @@ def _halts_first(work: StateBuilder, names: set[str]) -> dict[str, str]:
     that comes with the same quotes is not to find an order to open something sent, or changed to a price that fills
     sooner. Return why entries of each are blocked.
     """
-    stirring, live = work.stirring_positions(), work.all_live_orders()
+    stirring, live = stirring_positions(work), all_live_orders(work)
     if not (names or stirring or live):
         return {}
     entering = {position.bot for position in stirring if position.state == "entering"}
@@ -169,7 +172,7 @@ def _retry(work: StateBuilder, position: Position) -> None:
         work_close(work, position)
         protect_remaining(work, work.positions.by_id[position.id])
         note_restored(work, work.positions.by_id[position.id])
-    elif entry_due(position, work.at) and not work.has_live_entry(position.id):
+    elif entry_due(position, work.at) and not has_live_entry(work, position.id):
         next_opening(work, position)
     elif position.state == "open" and not position.resting_orders_withdrawn:
         place_resting(work, position)
@@ -208,7 +211,7 @@ def _by_the_clock(work: StateBuilder, *, moved: bool) -> None:
     if is_due(watch_at, work.at, moved=moved):
         watch_at = _compare(work)
     if watch_at != work.schedule.watch_at:
-        work.watch_at(watch_at)
+        set_watch_at(work, watch_at)
 
 
 def _mark(work: StateBuilder) -> None:
@@ -216,7 +219,7 @@ def _mark(work: StateBuilder) -> None:
     session, mark_at = work.schedule.session, work.schedule.mark_at
     in_hours = session.is_on(work.at)
     if in_hours and (mark_at is None or (work.positions.active and work.at >= mark_at)):
-        is_due_now = is_mark_due(mark_at, work.at, oldest_open_since(work.active_positions()))
+        is_due_now = is_mark_due(mark_at, work.at, oldest_open_since(active_positions(work)))
         if is_due_now:
             mark_positions(work)
             warn_of_dividends(work)

@@ -16,8 +16,8 @@ from rulebot.core.exits.self_crossing import is_withdrawn_for_other
 from rulebot.core.handle_event import emergency_withdraw, handle_event, start_run
 from rulebot.core.program import Program
 from rulebot.core.reconciliation.connection import UNWATCHED, unwatched_text
-from rulebot.core.state.builder import Turn
 from rulebot.core.state.state import State
+from rulebot.core.state.turn import Turn
 from rulebot.decide.limits import UNRECORDED
 from rulebot.live.bars import BarWatch
 from rulebot.measure.listings import forget_listings

@@ -19,6 +19,7 @@ from rulebot.core.queries.legged_entry import legging_problem
 from rulebot.core.queries.protection import hit_at_once
 from rulebot.core.rules.rule_evaluation import first_missing, rounded
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import view_of
 from rulebot.core.state.state import MarketData, Named, Schedule, State
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.evaluate.strikes import StructureSelection, select
@@ -141,7 +142,7 @@ class StillMarket:
 
     def view(self) -> View:
         """Return what rules see."""
-        return self._work.view()
+        return view_of(self._work)
 
     def candidates(self, desk: LoadedBots) -> list[tuple[Candidate, View]]:
         """Return every structure of some bots, judged."""

@@ -19,6 +19,7 @@ from rulebot.adapters.ib.stale_lines import DELAYED, ELSEWHERE, LINES_USED_UP, N
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import AccountLimits, Program
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import view_of
 from rulebot.core.state.state import MarketData, Schedule, State
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.live.bars import BarWatch
@@ -214,7 +215,7 @@ class ReadOnlySession:
 
     def view(self) -> View:
         """Return what rules see now."""
-        return self.work().view()
+        return view_of(self.work())
 
     async def _bars_due(self) -> Sequence[Event]:
         """Return bars within the session that have come, and ask for those that are due, as a run does."""

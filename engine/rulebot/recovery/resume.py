@@ -18,7 +18,7 @@ from rulebot.core.queries.schedule import is_same_week
 from rulebot.core.reconciliation.early_assignment import note_cash, recent_cash
 from rulebot.core.rules.inputs import Hooks, after_hook
 from rulebot.core.session.session_start import is_over, retained_executions
-from rulebot.core.state.builder import active_ids, alarm_key, key_of, live_refs
+from rulebot.core.state.changes import active_ids, live_refs
 from rulebot.core.state.state import (
     Account,
     AccountSeen,
@@ -38,6 +38,7 @@ from rulebot.core.state.state import (
     TradingMode,
     after_request,
 )
+from rulebot.core.state.turn import alarm_key, key_of
 from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import SpecText
 from rulebot.fill.ledger import BY_OTHERS, BookedExecution, dealt_by_record, of_others, owes_none, taken_back

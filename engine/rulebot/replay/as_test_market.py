@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from rulebot.compile.plan import Call, Plan, Quantity
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import view_of
 from rulebot.evaluate.measure import context_of
 from rulebot.measures.realised import rv
 from rulebot.model.black import MEAN_MOVE, delta, implied_volatility, price, years_until
@@ -495,7 +496,7 @@ def _scale(watch: Watch, symbol: str, percent: float) -> float:
 
 def _realised(found: Replayed, plan: Plan, symbol: str) -> float | None:
     """Return the first of the realised volatilities of an underlying that the bot read, percent a year."""
-    view, context = StateBuilder(found.program, found.state, found.at).view(), context_of(plan)
+    view, context = view_of(StateBuilder(found.program, found.state, found.at)), context_of(plan)
     for _, estimator, window in sorted(each for each in plan.needs.realised if each[0] == symbol):
         arguments = ("estimator", estimator), ("of", symbol), ("window", window)
         value = rv(Call("rv", arguments, Quantity.PERCENT), context)(view)

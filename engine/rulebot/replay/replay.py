@@ -26,8 +26,10 @@ from rulebot.adapters.recorded.recording import (
 from rulebot.core.handle_event import handle_event, reload, start_run
 from rulebot.core.program import CompiledBot, CompiledRule, Program
 from rulebot.core.session.reloading import changes_between, have_other_limits
-from rulebot.core.state.builder import StateBuilder, Turn
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import view_of
 from rulebot.core.state.state import State
+from rulebot.core.state.turn import Turn
 from rulebot.measure.verdict import Verdict
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError, MisuseError, RulebotError
@@ -191,7 +193,7 @@ def conditions(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tupl
     for each in [member.bot for member in bot.members] or [bot]:
         for rule, verdict in entry_verdicts(found, each, at):
             yield f"{each.symbol} {rule.rule.name}".strip(), rule, verdict
-        view = StateBuilder(found.program, found.state, at).view()
+        view = view_of(StateBuilder(found.program, found.state, at))
         for choice in each.choices:
             for rule in choice.when:
                 yield f"{each.symbol} {choice.name}: {rule.rule.name}".strip(), rule, rule.judge(view)
@@ -199,7 +201,7 @@ def conditions(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tupl
 
 def entry_verdicts(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[CompiledRule, Verdict]]:
     """Yield each entry condition of a bot on one underlying with what it says at that instant."""
-    view = StateBuilder(found.program, found.state, at).view()
+    view = view_of(StateBuilder(found.program, found.state, at))
     for rule in bot.when:
         yield rule, rule.judge(view)
 

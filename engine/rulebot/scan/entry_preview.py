@@ -13,8 +13,9 @@ from rulebot.core.entry.manual_entry import ASKED, unfit
 from rulebot.core.handle_event import handle_event
 from rulebot.core.program import Program
 from rulebot.core.queries.openings import bot_of_named
-from rulebot.core.state.builder import StateBuilder, Turn
+from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import Named, State
+from rulebot.core.state.turn import Turn
 from rulebot.measure.verdict import negated
 from rulebot.measure.view import View
 from rulebot.model.event import MarketDataUpdated, OperatorRequest, Request

@@ -17,8 +17,10 @@ from rulebot.compile.plan import Plan, Rule
 from rulebot.compile.spec_tests import PlannedTest
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.program import BUILT_IN, CompiledBot, Program, compile_bot
-from rulebot.core.state.builder import StateBuilder, Turn
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import view_of
 from rulebot.core.state.state import Bots, BotState, MarketData, Positions, Schedule, State
+from rulebot.core.state.turn import Turn
 from rulebot.fill.exit_level import profit
 from rulebot.measure.listings import expiry_on
 from rulebot.measure.series import Series
@@ -387,7 +389,7 @@ class Day:
         start, end = self.bot.window(self.session, self.now)
         if not self.asked or not start <= self.now < end:
             return
-        view = StateBuilder(self.program, self.state, self.now).view()
+        view = view_of(StateBuilder(self.program, self.state, self.now))
         said = {each.rule.name: each.verdict.truth for each in self.observed}
         for compiled in self.asked:
             verdict = compiled.judge(view)

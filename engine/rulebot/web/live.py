@@ -19,6 +19,7 @@ from rulebot.alerts.outbox import Outbox
 from rulebot.compile.build import build_plan
 from rulebot.core.program import CompiledBot, Program, compile_bot
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import view_of
 from rulebot.core.state.state import Named
 from rulebot.measure.view import View
 from rulebot.model.errors import StoreError
@@ -55,7 +56,7 @@ def snapshot_of_run(run: "Run", at: datetime) -> Snapshot:
         mark=title(run.options.settings),
         is_simulated=link.is_simulated,
         account=replace(seen.account, id=link.account),
-        stats=market_stats(program, StateBuilder(program, state, at).view()),
+        stats=market_stats(program, view_of(StateBuilder(program, state, at))),
     )
 
 

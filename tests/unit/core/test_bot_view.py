@@ -5,6 +5,7 @@ from datetime import date
 from hand_desk import Desk, clock, put, text_of
 
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import bot_view
 from rulebot.measure.view import BotView
 from rulebot.model.event import MarketDataUpdated
 
@@ -12,7 +13,7 @@ EXITS = '\n  - time: "15:45"\n  - name: half\n    target: {profit: 50%}\n'
 
 
 def seen(desk: Desk, name: str = "spread") -> BotView | None:
-    return StateBuilder(desk.program, desk.state, desk.now).bot_view(name)
+    return bot_view(StateBuilder(desk.program, desk.state, desk.now), name)
 
 
 def test_flat_at_work_open_and_left() -> None:

@@ -8,6 +8,9 @@ from hand_desk import SELLER, Desk, text_of
 
 from rulebot.core.queries.day_pnl import keep_structures, structure
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_position
+from rulebot.core.state.lists import active_positions, first_expiry
+from rulebot.core.state.turn import finish_turn
 from rulebot.model.session import session_after
 
 
@@ -20,12 +23,12 @@ def test_what_rules_see_of_a_position_is_made_anew_with_the_position_alone() -> 
     keep_structures(work)
     assert work.positions.structures[name] is before
     legs = tuple(replace(leg, commissions=leg.commissions + Decimal("7.00")) for leg in work.positions.by_id[name].legs)
-    changed = work.put_position(replace(work.positions.by_id[name], legs=legs))
+    changed = put_position(work, replace(work.positions.by_id[name], legs=legs))
     after = structure(work, changed)
     assert after.net == before.net - 7 * len(legs)
     keep_structures(work)
     assert work.positions.structures[name] is after
-    again = work.put_position(replace(changed, quantity=changed.quantity))
+    again = put_position(work, replace(changed, quantity=changed.quantity))
     assert structure(work, again) is not after
 
 
@@ -36,8 +39,8 @@ def test_a_change_of_one_position_leaves_what_rules_see_of_the_others() -> None:
     work = StateBuilder(desk.program, desk.state, desk.now)
     one, two = (work.positions.by_id[name] for name in work.positions.active)
     of_one, of_two = structure(work, one), structure(work, two)
-    changed = work.put_position(replace(one, quantity=one.quantity))
-    state = work.finish().state
+    changed = put_position(work, replace(one, quantity=one.quantity))
+    state = finish_turn(work).state
     assert changed.id not in state.positions.structures
     later = StateBuilder(desk.program, state, desk.now)
     assert structure(later, changed) == of_one
@@ -63,7 +66,7 @@ def test_a_position_that_is_not_the_one_kept_is_seen_as_it_is() -> None:
     desk = Desk()
     desk.opened()
     work = StateBuilder(desk.program, desk.state, desk.now)
-    (position,) = work.active_positions()
+    (position,) = active_positions(work)
     known = structure(work, position)
     legs = tuple(replace(leg, commissions=leg.commissions + Decimal("7.00")) for leg in position.legs)
     assert structure(work, replace(position, legs=legs)).net == known.net - 7 * len(legs)
@@ -88,12 +91,12 @@ def test_what_happened_to_a_position_before_the_open_counts_from_the_first_quote
 
 def test_what_is_held_to_its_last_day_is_found_again_when_a_position_changes() -> None:
     desk = Desk()
-    assert StateBuilder(desk.program, desk.state, desk.now).first_expiry() == date.max
+    assert first_expiry(StateBuilder(desk.program, desk.state, desk.now)) == date.max
     held = desk.opened()
     work = StateBuilder(desk.program, desk.state, desk.now)
-    (position,) = work.active_positions()
-    assert work.first_expiry() == min(leg.option.expiry for leg in held.legs) == desk.day
+    (position,) = active_positions(work)
+    assert first_expiry(work) == min(leg.option.expiry for leg in held.legs) == desk.day
     legs = tuple(replace(leg, closed=leg.opened) for leg in position.legs)
-    work.put_position(replace(position, legs=legs))
-    assert work.first_expiry() == date.max
-    assert work.finish().state.positions.expires == date.max
+    put_position(work, replace(position, legs=legs))
+    assert first_expiry(work) == date.max
+    assert finish_turn(work).state.positions.expires == date.max

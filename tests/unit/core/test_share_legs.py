@@ -9,6 +9,7 @@ from hand_desk import Desk, call, text_of
 
 from rulebot.core.program import AccountLimits
 from rulebot.core.queries.close_plan import UNWIND
+from rulebot.core.state.lists import shares_of
 from rulebot.model.contract import Option, Underlying, share
 from rulebot.model.event import BrokerStatus, MarketDataUpdated, PositionReport
 from rulebot.model.order import ExecutionId, Side
@@ -160,7 +161,7 @@ def test_shares_that_somebody_holds_beside_are_no_doubt_and_not_ours() -> None:
 def desk_shares(desk: Desk):  # type: ignore[no-untyped-def]
     from rulebot.core.state.builder import StateBuilder
 
-    return StateBuilder(desk.program, desk.state, desk.now).shares_of("SPY")
+    return shares_of(StateBuilder(desk.program, desk.state, desk.now), "SPY")
 
 
 def test_after_a_start_a_persons_shares_are_told_apart() -> None:

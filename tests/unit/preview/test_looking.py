@@ -10,6 +10,7 @@ from hand_desk import DAY, Desk, put, text_of
 from rulebot.core.entry.universe_requirements import evaluate_universe_member
 from rulebot.core.rules.rule_evaluation import first_missing
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import view_of
 from rulebot.doctor.market_checks import told_legs
 from rulebot.measure.view import View
 from rulebot.model.contract import Underlying
@@ -38,7 +39,7 @@ class Sight:
         return StateBuilder(self.desk.program, self.desk.state, self.desk.now)
 
     def view(self) -> View:
-        return self.work().view()
+        return view_of(self.work())
 
 
 def desk_of(*listings: Listing) -> Desk:

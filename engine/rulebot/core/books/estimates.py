@@ -5,6 +5,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_booked, put_position
+from rulebot.core.state.lists import active_positions
+from rulebot.core.state.turn import alarm
 from rulebot.fill.ledger import BY_OTHERS, BookedExecution, add_commission, beyond_report, book, leg_of
 from rulebot.model.contract import Option
 from rulebot.model.event import ExecutionReport
@@ -21,7 +24,7 @@ TOO_LATE_TO_SEE = timedelta(minutes=1)
 
 def _holders(work: StateBuilder, option: Option) -> list[tuple[Position, PositionLeg]]:
     """Return the legs that hold an option, with their positions: on both sides of it, maybe."""
-    legs = ((each, leg) for each in work.active_positions() for leg in each.legs if leg.option == option)
+    legs = ((each, leg) for each in active_positions(work) for leg in each.legs if leg.option == option)
     return [(each, leg) for each, leg in legs if leg.held > 0]
 
 
@@ -53,7 +56,7 @@ def book_external_before_expiry(work: StateBuilder, option: Option, last: Decima
     if reports:
         who = "the broker has liquidated" if _reason(reports) == LIQUIDATED else "somebody has closed"
         text = f"{who} {abs(lacking)} {option} of {position.id} before the expiry: booked at {_prices(reports)}"
-        work.alarm(position.bot, f"{text}, as the broker tells", position.id)
+        alarm(work, position.bot, f"{text}, as the broker tells", position.id)
     return {position.id: _reason(reports)} if reports else {}
 
 
@@ -109,11 +112,11 @@ def _book(work: StateBuilder, name: str, leg: PositionLeg, told: BookedExecution
     sign = -1 if report.is_buy else 1
     cash = report.price * told.quantity * leg.option.multiplier * sign
     booked = replace(told, position=name, leg=leg.name, cash=cash, foreign=None, by_others=True)
-    work.put_booked(told.exec_id.execution, booked)
+    put_booked(work, told.exec_id.execution, booked)
     position = _put(work, name, leg, booked, is_liquidation=report.is_liquidation)
     _record(work, position, leg, booked, "", report.price, report.executed_at or report.at)
     if told.is_paid:
-        work.put_position(add_commission(position, leg.name, told.commission, is_first=False))
+        put_position(work, add_commission(position, leg.name, told.commission, is_first=False))
         amount = str(told.commission)
         work.record(Kind.COMMISSION, position.bot, name, exec_id=str(told.exec_id), leg=leg.name, amount=amount)
 
@@ -140,7 +143,7 @@ def book_estimated_close(work: StateBuilder, name: str, leg: PositionLeg) -> Pos
     text = f"{count} {leg.option} of {name} {how}: booked at {price.normalize():f}, as {by_what}"
     asked = f"{name} PRICE --leg {leg.name}" if count == leg.held else f"{exec_id} PRICE"  # the rest ends now
     help = f"Compare it with the account's statement; 'rulebot store correct {asked}'"
-    work.alarm(position.bot, f"{text}. {help} puts it right", name)
+    alarm(work, position.bot, f"{text}. {help} puts it right", name)
     return leg_of(position, leg.name)
 
 
@@ -152,7 +155,7 @@ def _book_missed(
     booked = BookedExecution(
         exec_id, name, leg.name, False, count, cash, is_paid=True, by_others=True, dealt_at=missed.since
     )
-    work.put_booked(exec_id.execution, booked)
+    put_booked(work, exec_id.execution, booked)
     position = _put(work, name, leg, booked)
     _record(work, position, leg, booked, name, price, missed.since)
     return position
@@ -185,7 +188,7 @@ def _tell_shared(work: StateBuilder, position: Position, option: Option) -> None
     help = (
         f"Compare it with the account's statement; 'rulebot store correct {position.id} PRICE' puts in what was closed"
     )
-    work.alarm(position.bot, f"{text}; {how}. {help}", position.id)
+    alarm(work, position.bot, f"{text}; {how}. {help}", position.id)
 
 
 def _put(
@@ -200,7 +203,7 @@ def _put(
     missed = tuple(each for each in left if each.leg != leg.name or each.contracts > 0)
     others = tuple(dict.fromkeys((*position.closed_by_others, leg.name)))
     liquidated = tuple(dict.fromkeys((*position.liquidated, *((leg.name,) if is_liquidation else ()))))
-    return work.put_position(replace(position, account_missing=missed, closed_by_others=others, liquidated=liquidated))
+    return put_position(work, replace(position, account_missing=missed, closed_by_others=others, liquidated=liquidated))
 
 
 def _record(

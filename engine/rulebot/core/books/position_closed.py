@@ -5,6 +5,8 @@ from datetime import datetime
 from rulebot.core.queries.close_plan import planned_exit
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import move_position, put_base, put_day, put_position, set_bot
+from rulebot.core.state.lists import governing, orders_of
 from rulebot.fill.exit_level import ended_by, realized_since, terms_of
 from rulebot.fill.ledger import TOLD_LATE, BookedExecution, beyond_report
 from rulebot.model.contract import Option
@@ -20,28 +22,28 @@ from rulebot.record.record import Kind
 def on_position_closed(work: StateBuilder, position: Position, trigger: str) -> None:
     """The position holds nothing more: its books are closed and the day's count is kept."""
     left_at = _left_at(work, position, trigger)
-    position = _left(work, work.move(_with_terms(work, position), trigger), left_at)
+    position = _left(work, move_position(work, _with_terms(work, position), trigger), left_at)
     values = [str(position.net), str(position.commissions)]
     work.record(Kind.DECISION, position.bot, position.id, what="closed", reason=end_of(position), values=[*values])
     if position.bot in work.bots.by_name:
         state = work.bots.by_name[position.bot]
-        bot = work.governing(position)
+        bot = governing(work, position)
         if not _is_rolled(work, position) and _counts_for_again(work, position) and _is_last(work, position):
-            work.put_day(state.day.note(bot.symbol, last_end=ended_by(bot.plan, position), last_end_at=left_at))
+            put_day(work, state.day.note(bot.symbol, last_end=ended_by(bot.plan, position), last_end_at=left_at))
         count_realized(work, position.bot)
-        work.set_bot(position.bot, replace(work.bots.by_name[position.bot], status_text="", since=work.at))
+        set_bot(work, position.bot, replace(work.bots.by_name[position.bot], status_text="", since=work.at))
         wake(work, position.bot, 0.0)
 
 
 def ended_otherwise(work: StateBuilder, position: Position, reason: str) -> None:
     """Keep that another exit has closed a position than was thought, for `again` too where that goes by its end."""
-    position = work.put_position(_with_terms(work, replace(position, exit_reason=reason)))
+    position = put_position(work, _with_terms(work, replace(position, exit_reason=reason)))
     if position.state != "closed" or position.bot not in work.bots.by_name:
         return
-    bot, day = work.governing(position), work.bots.by_name[position.bot].day
+    bot, day = governing(work, position), work.bots.by_name[position.bot].day
     own = day.of_member(bot.symbol)
     if own.last_end and own.last_end_at == position.closed_at:
-        work.put_day(day.note(bot.symbol, last_end=ended_by(bot.plan, position)))
+        put_day(work, day.note(bot.symbol, last_end=ended_by(bot.plan, position)))
 
 
 def _with_terms(work: StateBuilder, position: Position) -> Position:
@@ -50,7 +52,7 @@ def _with_terms(work: StateBuilder, position: Position) -> Position:
         position.terms is not None and position.terms.exit == position.exit_reason
     ):
         return position
-    planned = planned_exit(work.governing(position), position.exit_reason)
+    planned = planned_exit(governing(work, position), position.exit_reason)
     return replace(position, terms=None if planned is None else terms_of(_as_opened(position), planned))
 
 
@@ -68,9 +70,9 @@ def left_before_expiry(work: StateBuilder, position: Position) -> None:
 
 
 def _left(work: StateBuilder, position: Position, at: datetime) -> Position:
-    position = work.put_position(replace(position, closed_at=at))
+    position = put_position(work, replace(position, closed_at=at))
     if exchange_date(at) < work.schedule.session.date:
-        work.put_base(position.id, position.net)  # it was not made today
+        put_base(work, position.id, position.net)  # it was not made today
     return position
 
 
@@ -89,7 +91,7 @@ def _left_at(work: StateBuilder, position: Position, trigger: str) -> datetime:
 
 def _is_rolled(work: StateBuilder, position: Position) -> bool:
     """Say whether a position goes on in another one: what it was rolled into at last, or what is open of its parts."""
-    rolls = (order for order in work.orders_of(position.id) if order.opens_position and order.position == position.id)
+    rolls = (order for order in orders_of(work, position.id) if order.opens_position and order.position == position.id)
     filled = [order for order in rolls if order.has_fills]
     return any(order.reason == position.exit_reason or _goes_on(work, order.opens_position) for order in filled)
 
@@ -101,23 +103,23 @@ def _goes_on(work: StateBuilder, name: str) -> bool:
 
 def _is_last(work: StateBuilder, position: Position) -> bool:
     """Say whether no other position of its bot was left after this one: of several it may be told in any order."""
-    symbol = work.governing(position).symbol
+    symbol = governing(work, position).symbol
     others = (each for each in work.positions.by_id.values() if each.bot == position.bot and each.state == "closed")
-    alike = (each for each in others if each.opened_at is not None and work.governing(each).symbol == symbol)
+    alike = (each for each in others if each.opened_at is not None and governing(work, each).symbol == symbol)
     return all(each.closed_at <= position.closed_at for each in alike if each.closed_at and position.closed_at)
 
 
 def _counts_for_again(work: StateBuilder, position: Position) -> bool:
     """Say whether `again` asks how a position ended: not when another window has sent an entry since its own."""
     session, day = work.schedule.session, work.bots.by_name[position.bot].day
-    if not day.of_member(work.governing(position).symbol).tried:
+    if not day.of_member(governing(work, position).symbol).tried:
         return True
     windows = work.program.bots[position.bot].windows(session) if position.bot in work.program.bots else ()
     if position.session != session.date or day.window >= len(windows):
         return position.session == session.date
     start, _ = windows[day.window]
     earlier = [end for begin, end in windows if begin < min(end, start)]  # on a half day they follow the clock
-    sent = [order.prepared_at for order in work.orders_of(position.id) if order.purpose is Purpose.ENTRY]
+    sent = [order.prepared_at for order in orders_of(work, position.id) if order.purpose is Purpose.ENTRY]
     entered = min(sent, default=position.opened_at)
     return entered is None or entered >= max(earlier, default=entered)
 
@@ -144,7 +146,7 @@ def count_realized(work: StateBuilder, bot: str) -> None:
         ZERO,
     )
     if made != day.realized:
-        work.put_day(replace(day, realized=made))
+        put_day(work, replace(day, realized=made))
 
 
 # --- A fill on record

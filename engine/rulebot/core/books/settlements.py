@@ -6,6 +6,8 @@ from math import nan
 
 from rulebot.core.queries.orders import option_has_expired
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_position
+from rulebot.core.state.turn import alarm
 from rulebot.fill.ledger import Settled, assigned, delivered, how_settled, leg_of, unsettled
 from rulebot.measure.series import DAY
 from rulebot.model.contract import Option, Right, Settlement, Underlying, product
@@ -85,7 +87,7 @@ def _deliver(work: StateBuilder, name: str, leg: PositionLeg, count: int, level:
 
 
 def _book(work: StateBuilder, found: Settled, leg: str, level: Decimal | None, how: str, **more: Json) -> None:
-    work.put_position(found.position)
+    put_position(work, found.position)
     record_settlement(work, found, leg, level, how, **more)
 
 
@@ -123,7 +125,7 @@ def reverse_settlement(
     """Put contracts back into a leg that had left it by expiry, at this price."""
     back = unsettled(position, leg, count, price, how)
     record_settlement(work, back, leg, None, how, **{TAKEN_BACK: True})
-    return work.put_position(back.position)
+    return put_position(work, back.position)
 
 
 def make_room(work: StateBuilder, order: Order, name: str, leg: str, count: int, executed_at: datetime | None) -> bool:
@@ -149,7 +151,7 @@ def make_room(work: StateBuilder, order: Order, name: str, leg: str, count: int,
         position = replace(position, exit_reason=order.reason)
     reverse_settlement(work, position, leg, beyond, *settled)
     text = f"{order.ref} had closed {beyond} {found.option} of {name} before the expiry, as the broker tells now"
-    work.alarm(position.bot, f"{text}: that is booked instead of the expiry", name)
+    alarm(work, position.bot, f"{text}: that is booked instead of the expiry", name)
     return True
 
 

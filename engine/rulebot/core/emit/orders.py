@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from rulebot.core.queries.orders import GRACE, resting_orders
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import count_early, order_ref, put_order, put_position, take_numbers
+from rulebot.core.state.lists import all_live_orders
 from rulebot.model.cause import Cause, Name, Text
 from rulebot.model.order import Cancel, Order, OrderStatus, Purpose, Replace
 from rulebot.model.position import Position
@@ -25,15 +27,15 @@ def cancel(
     if not order.status.is_live or order.status is OrderStatus.CANCELLING:
         return order
     recalled = order.for_cause(cause, about, detail, heard=heard)
-    order = work.put_order(replace(recalled, status=OrderStatus.CANCELLING))
+    order = put_order(work, replace(recalled, status=OrderStatus.CANCELLING))
     return order if order.reported_final_status is OrderStatus.CANCELLED else request_cancel(work, order)
 
 
 def request_cancel(work: StateBuilder, order: Order, patience: timedelta = CANCEL_PATIENCE) -> Order:
     """Send the cancel of an order, for the first time or again, and note whether its answer will say anything."""
-    order = work.put_order(replace(order, attempt_until=work.at + patience))
+    order = put_order(work, replace(order, attempt_until=work.at + patience))
     if _may_be_on_its_way(work, order):
-        work.count_early(order.ref, 1)
+        count_early(work, order.ref, 1)
     work.commands.append(Cancel(order))
     return order
 
@@ -47,7 +49,7 @@ def is_too_early(work: StateBuilder, order: Order) -> bool:
     if order.ref in work.inquiries.undelivered:
         return False
     if work.inquiries.unanswered_cancels.get(order.ref):
-        work.count_early(order.ref, -1)
+        count_early(work, order.ref, -1)
         return True
     return _may_be_on_its_way(work, order)
 
@@ -60,7 +62,7 @@ def _may_be_on_its_way(work: StateBuilder, order: Order) -> bool:
 
 def cancel_entries(work: StateBuilder, bot: str, cause: Cause, detail: Text = "") -> None:
     """Take back every order of a bot that may open something ("": of all bots)."""
-    for order in work.all_live_orders():
+    for order in all_live_orders(work):
         if order.status.is_live and order.can_increase_risk and bot in ("", order.bot):
             cancel(work, order, cause, detail=detail)
 
@@ -93,8 +95,8 @@ def count_try(work: StateBuilder, order: Order, ladder: Ladder) -> Order:
     """Begin the next try of an order that works on; one at market has no price that could change."""
     attempt = order.attempt + 1
     changed = replace(order, attempt=attempt, attempt_until=work.at + timedelta(seconds=ladder.wait))
-    work.put_order(changed)
-    work.put_position(replace(work.positions.by_id[order.position], attempts=attempt))
+    put_order(work, changed)
+    put_position(work, replace(work.positions.by_id[order.position], attempts=attempt))
     return changed
 
 
@@ -103,7 +105,7 @@ def count_try(work: StateBuilder, order: Order, ladder: Ladder) -> Order:
 
 def ticket(work: StateBuilder, position: Position, purpose: Purpose, reason: str) -> Ticket:
     """Return the name of a new order."""
-    number, order_id = work.take_numbers()
+    number, order_id = take_numbers(work)
     return Ticket(
-        work.ref(number), number, order_id, position.bot, position.id, purpose, reason, position.digest, work.at
+        order_ref(work, number), number, order_id, position.bot, position.id, purpose, reason, position.digest, work.at
     )

@@ -8,6 +8,7 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.rules.near_misses import record_miss
 from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rules, failing, first_missing
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_day, set_bot
 from rulebot.core.state.state import Reading
 from rulebot.measure.view import View
 from rulebot.model.values import replace
@@ -74,11 +75,12 @@ def _none(work: StateBuilder, bot: CompiledBot, missed: list[Reading], readings:
     """Remember why no alternative is taken; when all of them are known to be false, `try: once` is decided."""
     name = bot.plan.name
     if not missed:
-        work.set_bot(name, replace(work.bots.by_name[name], status_text="confirmation"))
+        set_bot(work, name, replace(work.bots.by_name[name], status_text="confirmation"))
         return
     record_miss(work, bot, missed, readings)
     first = missed[0]
     words = first_missing(first.verdict) or describe(first.rule, first.verdict)
-    work.set_bot(name, replace(work.bots.by_name[name], status_text=f"no alternative: {first.rule.name} {words}"))
+    set_bot(work, name, replace(work.bots.by_name[name], status_text=f"no alternative: {first.rule.name} {words}"))
     if bot.plan.entry.once and all(reading.verdict.truth is False for reading in missed):
-        work.put_day(work.bots.by_name[name].day.note(bot.symbol, decided=f"no alternative: {first.rule.name} {words}"))
+        decided = f"no alternative: {first.rule.name} {words}"
+        put_day(work, work.bots.by_name[name].day.note(bot.symbol, decided=decided))

@@ -28,6 +28,9 @@ from rulebot.core.queries.openings import comes_too_late, is_past_exits, why_ove
 from rulebot.core.queries.orders import is_of_other_side, is_off_grid, is_trading
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import move_position, put_day, put_position, set_bot
+from rulebot.core.state.lists import all_live_orders, governing, has_live_entry, orders_of, positions_of
+from rulebot.core.state.turn import alarm
 from rulebot.decide.entry_window import ANOTHER_STRIKE, OVER, cap
 from rulebot.decide.limits import day_problem
 from rulebot.model.cause import Cause, Halt
@@ -44,7 +47,7 @@ def entry_order_ended(work: StateBuilder, fact: EntryOrderEnded) -> None:
     """Take the next try or stage of an entry of which an order is over; without one the entry is over, too."""
     order = work.orders.by_ref[fact.ref]
     position = work.positions.by_id[order.position]
-    if position.state != "entering" or work.has_live_entry(position.id):
+    if position.state != "entering" or has_live_entry(work, position.id):
         return  # of two that work at once, since one came back to life, the last one ends it
     if order.status is OrderStatus.LOST:
         stop_for_today(
@@ -52,10 +55,10 @@ def entry_order_ended(work: StateBuilder, fact: EntryOrderEnded) -> None:
         )
     elif order.status is not OrderStatus.FILLED and _tries_again(work, position, order):
         return
-    bot = work.governing(position)
+    bot = governing(work, position)
     first_try = replace(position, attempts=1, retry_at=work.at)  # of a further try of the leg there is none
     if bot.plan.order.leg_by_leg and next_stage(work, bot, first_try) is not None:
-        next_opening(work, work.put_position(first_try))
+        next_opening(work, put_position(work, first_try))
         return
     refused = order.status in (OrderStatus.REJECTED, OrderStatus.RISK_REJECTED)
     why = why_over(order, asked=fact.asked)
@@ -66,7 +69,7 @@ def next_opening(work: StateBuilder, position: Position) -> None:
     """Send the opening order that is due, or end the entry when nothing more may be opened."""
     if not work.connection.is_linked:
         return
-    bot = work.governing(position)
+    bot = governing(work, position)
     if position.bot in work.bots.by_name and not work.bots.by_name[position.bot].day.halt:
         halt_on_entry_rate(work, position.bot)
     if reason := _no_more(work, bot, position):
@@ -108,7 +111,7 @@ def _count_unsent(work: StateBuilder, bot: CompiledBot, position: Position, reas
     elif position.attempts >= ladder.tries:
         _entry_over(work, position, f"its last try would be {reason}", refused=False)
     else:
-        work.put_position(replace(position, attempts=position.attempts + 1, retry_at=work.at))
+        put_position(work, replace(position, attempts=position.attempts + 1, retry_at=work.at))
 
 
 def _no_more(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
@@ -141,7 +144,7 @@ def _no_more(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
         return reason
     if not position.is_flat:
         return ""
-    sent = (order.prepared_at for order in work.orders_of(position.id))
+    sent = (order.prepared_at for order in orders_of(work, position.id))
     if is_past_exits(work, bot, min(sent, default=work.at)):
         return PAST_EXITS
     return (
@@ -158,7 +161,7 @@ def _no_room(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
     """
     if position.bot not in work.bots.by_name:
         return ""
-    others = (each for each in work.positions_of(position.bot) if each.id != position.id)
+    others = (each for each in positions_of(work, position.bot) if each.id != position.id)
     return cap(bot.plan.entry, work.bots.by_name[position.bot].day, count_trades(others))
 
 
@@ -167,10 +170,10 @@ def cancel_other_entries(work: StateBuilder, fact: EntryFilledLate) -> None:
     was over.
     """
     bot = work.positions.by_id[fact.position].bot
-    for other in work.all_live_orders():
+    for other in all_live_orders(work):
         entered = work.positions.by_id[other.position]
         is_another = other.purpose is Purpose.ENTRY and other.bot == bot and entered.id != fact.position
-        if is_another and entered.is_flat and (reason := _no_room(work, work.governing(entered), entered)):
+        if is_another and entered.is_flat and (reason := _no_room(work, governing(work, entered), entered)):
             cancel(work, other, Cause.ENTRY_FILLED_LATE, fact.ref, reason)
 
 
@@ -178,17 +181,17 @@ def _entry_over(
     work: StateBuilder, position: Position, reason: str, *, refused: bool, is_other_side: bool = False
 ) -> None:
     """No order of the entry works any more: what has filled decides what the position is."""
-    position = work.put_position(replace(position, retry_at=None))
+    position = put_position(work, replace(position, retry_at=None))
     if not position.has_fills:
         _entry_empty(work, position, reason, refused=refused, is_other_side=is_other_side)
         return
     if refused:
-        work.alarm(position.bot, f"the broker refused the rest of the entry: {reason}", position.id)
+        alarm(work, position.bot, f"the broker refused the rest of the entry: {reason}", position.id)
     if not is_unwound(position):
         unwind(work, position, reason)
     else:
         full = position.structures >= position.quantity
-        position = work.move(position, "filled" if full else "ended_partly")
+        position = move_position(work, position, "filled" if full else "ended_partly")
         end_of_entry(work, position, "filled")
         work.follow_up(RestingDue(position.id, at_once=True))
 
@@ -197,14 +200,14 @@ def _tries_again(work: StateBuilder, position: Position, order: Order) -> bool:
     """Say whether a further try follows as a new order (another priority, or after a pause), or the same once more, at
     a price on the grid.
     """
-    ladder = work.governing(position).plan.order
+    ladder = governing(work, position).plan.order
     if order.status is OrderStatus.REJECTED and is_off_grid(work, order):
         attempt, pause = order.attempt, 0.0
     elif order.cause is Cause.NEXT_TRY and order.attempt < ladder.tries:
         attempt, pause = order.attempt + 1, ladder.pause
     else:
         return False
-    work.put_position(replace(position, retry_at=work.at + timedelta(seconds=pause), attempts=attempt))
+    put_position(work, replace(position, retry_at=work.at + timedelta(seconds=pause), attempts=attempt))
     wake(work, position.bot, pause)
     return True
 
@@ -212,12 +215,12 @@ def _tries_again(work: StateBuilder, position: Position, order: Order) -> bool:
 def _entry_empty(work: StateBuilder, position: Position, reason: str, *, refused: bool, is_other_side: bool) -> None:
     work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
     position = replace(position, exit_reason="rejected" if refused else "unfilled")
-    work.move(position, "rejected" if refused else "ended_empty")
+    move_position(work, position, "rejected" if refused else "ended_empty")
     if is_other_side and position.bot in work.bots.by_name:
         _try_another_strike(work, position)
         return
     if refused:
-        work.alarm(position.bot, f"the broker refused the entry: {reason}", position.id)
+        alarm(work, position.bot, f"the broker refused the entry: {reason}", position.id)
     end_of_entry(work, position, "unfilled")
 
 
@@ -231,12 +234,12 @@ def _try_another_strike(work: StateBuilder, position: Position) -> None:
     """Orders that are not ours work on the other side of this contract: nothing was sold, the next strike is tried."""
     state = work.bots.by_name[position.bot]
     blocked = state.blocked | {leg.option for leg in position.legs}
-    symbol = work.governing(position).symbol
+    symbol = governing(work, position).symbol
     day = state.day.count(symbol, -1)
     if (own := day.of_member(symbol)).tried:  # it was one of `again`
         day = day.note(symbol, reentries=max(own.reentries - 1, 0), last_end=ANOTHER_STRIKE, last_end_at=work.at)
-    work.set_bot(position.bot, replace(state, blocked=blocked))
-    work.put_day(day)
+    set_bot(work, position.bot, replace(state, blocked=blocked))
+    put_day(work, day)
     if state.manual_position == position.id:
         ask_on(work, position.bot)
     text = f"{position.legs[0].option} has orders of the other side that are not ours: another strike is tried"
@@ -249,9 +252,9 @@ def end_of_entry(work: StateBuilder, position: Position, how: str) -> None:
     if position.bot not in work.bots.by_name:
         return
     state = work.bots.by_name[position.bot]
-    work.put_day(state.day.note(work.governing(position).symbol, last_end=how, last_end_at=work.at))
+    put_day(work, state.day.note(governing(work, position).symbol, last_end=how, last_end_at=work.at))
     waits = "its exits" if how == "filled" else "not filled"
-    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], status_text=waits, since=work.at))
+    set_bot(work, position.bot, replace(work.bots.by_name[position.bot], status_text=waits, since=work.at))
     wake(work, position.bot, 0.0)
 
 
@@ -269,7 +272,7 @@ def _is_end_untold(work: StateBuilder, position: Position) -> bool:
     entered = [each.id for each in work.positions.by_id.values() if each.bot == position.bot and not each.rolled_from]
     if entered[-1:] != [position.id]:
         return False
-    day = work.bots.by_name[position.bot].day.of_member(work.governing(position).symbol)
+    day = work.bots.by_name[position.bot].day.of_member(governing(work, position).symbol)
     return day.tried > 0 and not day.last_end
 
 
@@ -278,5 +281,5 @@ def unwind(work: StateBuilder, position: Position, why: str) -> None:
     reason = f"a leg was not filled ({why}): what has no partner is closed"
     work.record(Kind.DECISION, position.bot, position.id, what="unwind", reason=reason, values=[])
     position = replace(position, exit_reason=UNWIND, attempts=0, retry_at=None)
-    position = work.move(position, "unwind")
+    position = move_position(work, position, "unwind")
     work.follow_up(CloseGoesOn(position.id))

@@ -14,6 +14,9 @@ from rulebot.core.queries.entry_blocks import waits_for_reload
 from rulebot.core.queries.openings import Unpriced, comes_too_late, free_id, legs_to_open, no_price, unpriced_text
 from rulebot.core.rules.selections import record_selection
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import move_position, put_day, put_position, send_order, set_bot
+from rulebot.core.state.lists import governing, has_live_entry, orders_of
+from rulebot.core.state.turn import alarm, alarm_of_price
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.view import View
 from rulebot.model.cause import Cause
@@ -50,7 +53,7 @@ def send_entry(
     own = day.of_member(bot.symbol)
     again = 1 if own.tried else 0
     day = day.count(bot.symbol, 1).note(bot.symbol, reentries=own.reentries + again, last_end="", last_end_at=None)
-    work.put_day(day)
+    put_day(work, day)
     position = Position(
         id=free_id(work, plan.name, day.date, day.entries),
         bot=plan.name,
@@ -68,9 +71,10 @@ def send_entry(
         Kind.DECISION, plan.name, position.id, what="enter", reason=_reason(work, bot), values=[], **_of(work, bot)
     )
     record_selection(work, bot, view, selection, "", position.id)
-    work.put_position(position)
-    position = work.move(position, "enter")
-    work.set_bot(
+    put_position(work, position)
+    position = move_position(work, position, "enter")
+    set_bot(
+        work,
         plan.name,
         replace(
             work.bots.by_name[plan.name], since=work.at, grid_since=None, is_watching=False, is_waiting_to_enter=False
@@ -108,10 +112,10 @@ def send_opening(work: StateBuilder, bot: CompiledBot, position: Position, attem
     quote, net, unpriced = _priced(work, bot, position, legs, attempt)
     at_market = ladder.start is PriceFrom.MARKET
     if unpriced:
-        alarm = work.alarm_of_price if quote.fault else work.alarm
-        alarm(position.bot, f"no price for the entry: {unpriced_text(unpriced, quote)}", position.id)
+        tell = alarm_of_price if quote.fault else alarm
+        tell(work, position.bot, f"no price for the entry: {unpriced_text(unpriced, quote)}", position.id)
         if position.retry_at is None or position.attempts != attempt:
-            work.put_position(replace(position, retry_at=work.at, attempts=attempt))
+            put_position(work, replace(position, retry_at=work.at, attempts=attempt))
         return None
     order = draft(
         ticket(work, position, Purpose.ENTRY, "entry"),
@@ -124,9 +128,9 @@ def send_opening(work: StateBuilder, bot: CompiledBot, position: Position, attem
         attempt=attempt,
         attempt_until=work.at + timedelta(seconds=ladder.wait),
     )
-    work.put_position(replace(work.positions.by_id[position.id], retry_at=None, attempts=attempt))
-    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], status_text="a fill"))
-    return work.send(order)
+    put_position(work, replace(work.positions.by_id[position.id], retry_at=None, attempts=attempt))
+    set_bot(work, position.bot, replace(work.bots.by_name[position.bot], status_text="a fill"))
+    return send_order(work, order)
 
 
 def kept_back(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
@@ -153,14 +157,14 @@ def _priced(
 
 def next_stage(work: StateBuilder, bot: CompiledBot, position: Position) -> tuple[tuple[PositionLeg, ...], int] | None:
     """Return the legs to open next and how many structures of them; None when nothing is left, or an order works."""
-    if work.has_live_entry(position.id):
+    if has_live_entry(work, position.id):
         return None
     sequence = bot.plan.order.leg_by_leg
     if not sequence:
         missing = position.quantity - position.structures
         return (position.legs, missing) if missing > 0 else None
     by_name = {leg.name: leg for leg in position.legs}
-    sent = [leg.name for o in work.orders_of(position.id) if o.purpose is Purpose.ENTRY for leg in o.legs]
+    sent = [leg.name for o in orders_of(work, position.id) if o.purpose is Purpose.ENTRY for leg in o.legs]
     structures = position.quantity
     for name in sequence:
         leg = by_name[name]
@@ -184,7 +188,7 @@ def next_entry_try(work: StateBuilder, fact: EntryTryDue) -> None:
     """Take the next try of an entry's order, unless nothing may be opened any more."""
     order = work.orders.by_ref[fact.ref]
     position = work.positions.by_id[order.position]
-    bot = work.governing(position)
+    bot = governing(work, position)
     ladder = bot.plan.order
     if order.attempt >= ladder.tries:
         cancel(work, order, Cause.TRIES_USED_UP)
@@ -219,10 +223,10 @@ def _reprice(work: StateBuilder, order: Order, ladder: Ladder, bound: Bound) -> 
     quote = net_quote(parts, work.market.board, work.now, closing=False, told=work.market.facts.ticks)
     net = ladder_price(ladder, quote, parts, order.attempt + 1, bound)
     if net is None:
-        work.alarm_of_price(order.bot, f"no price for the next try: {quote.brief}", order.position)
+        alarm_of_price(work, order.bot, f"no price for the next try: {quote.brief}", order.position)
     elif unpriced := no_price(work, parts, quote, net):
         reason = unpriced_text(unpriced, quote)
-        work.alarm_of_price(order.bot, f"no price for the next try: {reason}", order.position)
+        alarm_of_price(work, order.bot, f"no price for the next try: {reason}", order.position)
         cancel(work, order, Cause.NO_PRICE, detail=reason)
     else:
         offer(work, order, ladder, net)

@@ -18,7 +18,16 @@ from rulebot.core.rules.near_misses import end_watch, record_limit_miss, record_
 from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rules, failing, wake
 from rulebot.core.rules.selections import taken_for
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_day, set_bot
 from rulebot.core.state.entry_obstacles import Blocked
+from rulebot.core.state.lists import (
+    active_positions,
+    all_live_orders,
+    blocked_for,
+    is_about_to_enter,
+    positions_of,
+    view_of,
+)
 from rulebot.core.state.state import HALTS, LIMITS, Reading, of_positions
 from rulebot.decide.entry_window import AHEAD, OVER, Opportunity, is_day_of, opportunity
 from rulebot.evaluate.strikes import StructureSelection, select
@@ -41,7 +50,7 @@ def evaluate_entry(work: StateBuilder, bot: CompiledBot) -> None:
         return
     name = bot.plan.name
     if reason := not_trading(work, bot.plan.underlyings):  # told before its missing quotes are
-        work.set_bot(name, replace(work.bots.by_name[name], status_text=reason))
+        set_bot(work, name, replace(work.bots.by_name[name], status_text=reason))
         skip(work, name, reason)
     else:
         _judge_entry(work, bot)
@@ -51,11 +60,11 @@ def evaluate_entry(work: StateBuilder, bot: CompiledBot) -> None:
 def _note_blocker(work: StateBuilder, name: str) -> None:
     """Keep what a watching bot waits for, and since when."""
     state = work.bots.by_name[name]
-    if not state.is_watching or is_entering(work, name) or work.is_about_to_enter(name):
+    if not state.is_watching or is_entering(work, name) or is_about_to_enter(work, name):
         return
     found = state.blocked_by.by(state.status_text, work.at)
     if found is not state.blocked_by:
-        work.set_bot(name, replace(state, blocked_by=found))
+        set_bot(work, name, replace(state, blocked_by=found))
 
 
 def is_to_be_judged(work: StateBuilder, bot: CompiledBot) -> bool:
@@ -76,22 +85,22 @@ def is_to_be_judged(work: StateBuilder, bot: CompiledBot) -> bool:
         confirming = {**of_positions(state.confirming), **halting}
         first, grid = _grid_point(work, bot), state.grid_since or work.at
         state = replace(state, is_watching=True, since=work.at, judge_at=first, grid_since=grid, confirming=confirming)
-        work.set_bot(name, replace(state, status_text="", shut=None, blocked_by=Blocked()))
+        set_bot(work, name, replace(state, status_text="", shut=None, blocked_by=Blocked()))
     if not _is_due(work, bot):
         return False
     wake(work, name, RECHECK)
     if work.bots.by_name[name].is_waiting_to_enter:
-        work.set_bot(name, replace(work.bots.by_name[name], is_waiting_to_enter=False))
+        set_bot(work, name, replace(work.bots.by_name[name], is_waiting_to_enter=False))
     return True
 
 
 def is_entering(work: StateBuilder, name: str) -> bool:
     """Say whether an entry of the bot is at work."""
     if work.orders.live and any(
-        order.purpose is Purpose.ENTRY and order.bot == name for order in work.all_live_orders()
+        order.purpose is Purpose.ENTRY and order.bot == name for order in all_live_orders(work)
     ):
         return True
-    return any(each.state == "entering" and each.bot == name for each in work.active_positions())
+    return any(each.state == "entering" and each.bot == name for each in active_positions(work))
 
 
 def start_window(work: StateBuilder, bot: CompiledBot) -> int:
@@ -100,17 +109,17 @@ def start_window(work: StateBuilder, bot: CompiledBot) -> int:
     day = day_at_hand(work, bot)
     if day is state.day or day == state.day:
         return day.window
-    work.put_day(day)
-    work.set_bot(bot.plan.name, replace(work.bots.by_name[bot.plan.name], grid_since=None))
+    put_day(work, day)
+    set_bot(work, bot.plan.name, replace(work.bots.by_name[bot.plan.name], grid_since=None))
     if state.is_watching:
-        work.set_bot(bot.plan.name, replace(work.bots.by_name[bot.plan.name], is_watching=False, since=work.at))
+        set_bot(work, bot.plan.name, replace(work.bots.by_name[bot.plan.name], is_watching=False, since=work.at))
         end_watch(work, bot.plan.name, Shut.WINDOW_OVER, OVER)
     return day.window
 
 
 def _opportunity(work: StateBuilder, bot: CompiledBot, window: int) -> Opportunity:
     state = work.bots.by_name[bot.plan.name]
-    open_now = count_trades(work.positions_of(bot.plan.name))
+    open_now = count_trades(positions_of(work, bot.plan.name))
     session = work.schedule.session
     day = replace(state.day, before=state.day.entries) if bot.members else state.day  # each has its own
     return opportunity(bot.plan.entry, session, bot.windows(session)[window], day, open_now, work.at)
@@ -139,7 +148,7 @@ def _is_due(work: StateBuilder, bot: CompiledBot) -> bool:
         return False
     while due <= work.at:
         due += timedelta(seconds=every)
-    work.set_bot(bot.plan.name, replace(state, judge_at=due))
+    set_bot(work, bot.plan.name, replace(state, judge_at=due))
     wake(work, bot.plan.name, (due - work.at).total_seconds())
     return True
 
@@ -148,16 +157,16 @@ def _not_open(work: StateBuilder, bot: CompiledBot, found: Opportunity, window: 
     name = bot.plan.name
     state = work.bots.by_name[name]
     if state.grid_since is not None:
-        work.set_bot(name, replace(state, grid_since=None))
+        set_bot(work, name, replace(state, grid_since=None))
     if state.is_watching:
-        work.set_bot(name, replace(work.bots.by_name[name], is_watching=False, since=work.at))
+        set_bot(work, name, replace(work.bots.by_name[name], is_watching=False, since=work.at))
         end_watch(work, name, found.shut or Shut.BLOCKED, found.reason)
     _note_unwatched(work, bot, found, window)
     waits = found.reason or f"{AHEAD} {bot.plan.entry.windows[window].start}"
     shut = found.shut or (None if found.reason else Shut.AHEAD)
     state = work.bots.by_name[name]
     if (waits, shut) != (state.status_text, state.shut):
-        work.set_bot(name, replace(state, status_text=waits, shut=shut))
+        set_bot(work, name, replace(state, status_text=waits, shut=shut))
     if found.look_again is not None:
         wake(work, name, (found.look_again - work.at).total_seconds())
 
@@ -173,7 +182,7 @@ def _note_unwatched(work: StateBuilder, bot: CompiledBot, found: Opportunity, wi
     if found.shut in (None, Shut.WINDOW_OVER):
         return
     if not (day.entries or day.halt or day.decided or day.skip):
-        work.put_day(replace(day, skip=found.shut, skipped=found.reason))
+        put_day(work, replace(day, skip=found.shut, skipped=found.reason))
     elif window and not day.tried and is_day_of(bot.plan.entry, work.schedule.session):
         start = bot.plan.entry.windows[window].start
         skip(work, name, f"its window from {start} is shut: {found.reason}", window=window)
@@ -182,10 +191,10 @@ def _note_unwatched(work: StateBuilder, bot: CompiledBot, found: Opportunity, wi
 def record_block(work: StateBuilder, bot: CompiledBot, reason: str) -> None:
     """Let a bot wait that may not enter now; within its window the day keeps why, should it come to no watch."""
     name = bot.plan.name
-    work.set_bot(name, replace(work.bots.by_name[name], status_text=reason, is_waiting_to_enter=False))
+    set_bot(work, name, replace(work.bots.by_name[name], status_text=reason, is_waiting_to_enter=False))
     if work.bots.by_name[name].is_watching or work.bots.by_name[name].day.skip:
         return
-    session, day, held = work.schedule.session, day_at_hand(work, bot), count_trades(work.positions_of(name))
+    session, day, held = work.schedule.session, day_at_hand(work, bot), count_trades(positions_of(work, name))
     if opportunity(bot.plan.entry, session, bot.windows(session)[day.window], day, held, work.at).is_open:
         _note_unwatched(work, bot, Opportunity(False, reason, shut=Shut.BLOCKED), day.window)
 
@@ -193,7 +202,7 @@ def record_block(work: StateBuilder, bot: CompiledBot, reason: str) -> None:
 def _judge_entry(work: StateBuilder, bot: CompiledBot) -> None:
     plan = bot.plan
     name = plan.name
-    view = work.view()
+    view = view_of(work)
     readings = evaluate_rules(work, name, "when", bot.when, view)
     truths = [confirmed(work, name, "when", reading, view) for reading in readings]
     if all(truth is True for truth in truths):
@@ -205,26 +214,26 @@ def _judge_entry(work: StateBuilder, bot: CompiledBot) -> None:
         record_miss(work, bot, missed, readings)
         if plan.entry.once and all(r.verdict.truth is not None for r in readings):
             reason = f"{missed[0].rule.name} {describe(missed[0].rule, missed[0].verdict)}"
-            work.put_day(replace(work.bots.by_name[name].day, decided=reason))
+            put_day(work, replace(work.bots.by_name[name].day, decided=reason))
     else:
-        work.set_bot(name, replace(work.bots.by_name[name], status_text="confirmation"))
+        set_bot(work, name, replace(work.bots.by_name[name], status_text="confirmation"))
 
 
 def choose_and_send(work: StateBuilder, bot: CompiledBot, view: View, readings: tuple[Reading, ...]) -> None:
     """Choose the legs of an entry whose conditions hold, and send it unless something stands in its way."""
     plan = bot.plan
     name = plan.name
-    avoid = work.blocked_for(name)
+    avoid = blocked_for(work, name)
     selection = select(plan.legs, view, bot.expected_move, avoid, taken_for(work, bot))
-    work.set_bot(name, replace(work.bots.by_name[name], selection=selection))
+    set_bot(work, name, replace(work.bots.by_name[name], selection=selection))
     if not selection.is_complete:
-        work.set_bot(name, replace(work.bots.by_name[name], status_text=selection.missing or selection.refused))
+        set_bot(work, name, replace(work.bots.by_name[name], status_text=selection.missing or selection.refused))
         if selection.refused:
             what = "expiry" if selection.choices[-1].is_without_expiry else "strikes"
             record_limit_miss(work, bot, what, selection.refused, readings)
         note_selection(work, bot, view, selection, selection.missing or selection.refused)
         if plan.entry.once and selection.refused:
-            work.put_day(work.bots.by_name[name].day.note(bot.symbol, decided=selection.refused))
+            put_day(work, work.bots.by_name[name].day.note(bot.symbol, decided=selection.refused))
         return
     send_selected(work, bot, view, selection, readings)
 
@@ -242,7 +251,7 @@ def send_selected(
     if halt_on_entry_rate(work, name):
         return
     if reason := entry_refusal(work, bot, view, selection, quote):
-        work.set_bot(name, replace(work.bots.by_name[name], status_text=reason))
+        set_bot(work, name, replace(work.bots.by_name[name], status_text=reason))
         record_limit_miss(work, bot, LIMITS, reason, readings)
         skip(work, name, reason, bot.symbol)
         return
@@ -250,15 +259,17 @@ def send_selected(
         ask_margin(work, bot, view, selection)
         return
     if leaving := opposing_exit(work, bot, selection.legs):
-        work.set_bot(
-            name, replace(work.bots.by_name[name], status_text=f"the exit of {leaving} in the same option to be over")
+        set_bot(
+            work,
+            name,
+            replace(work.bots.by_name[name], status_text=f"the exit of {leaving} in the same option to be over"),
         )
         wake(work, name, 1.0)
         return
     if crossing := crossing_orders(work, bot, selection.legs):
         work.follow_up(EntryCrosses(crossing))
         waits = "resting orders of the other side to be taken back"
-        work.set_bot(name, replace(work.bots.by_name[name], status_text=waits, is_waiting_to_enter=True))
+        set_bot(work, name, replace(work.bots.by_name[name], status_text=waits, is_waiting_to_enter=True))
         wake(work, name, 1.0)
         return
     send_entry(work, bot, view, selection, quote)
@@ -271,7 +282,7 @@ def _risk_holds(
     if not bot.risk:
         return True
     name = bot.plan.name
-    view.exposure = exposure_with(work, view, selection, work.positions_of(name), "the bot")
+    view.exposure = exposure_with(work, view, selection, positions_of(work, name), "the bot")
     required = evaluate_rules(work, name, "risk", bot.risk, view)
     if all(confirmed(work, name, "risk", reading, view) is True for reading in required):
         return True
@@ -279,5 +290,5 @@ def _risk_holds(
     if missed:
         record_structure_miss(work, bot, view, selection, missed, (*readings, *required))
     else:
-        work.set_bot(name, replace(work.bots.by_name[name], status_text="confirmation"))
+        set_bot(work, name, replace(work.bots.by_name[name], status_text="confirmation"))
     return False

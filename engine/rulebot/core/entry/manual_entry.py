@@ -19,6 +19,8 @@ from rulebot.core.queries.openings import bot_of_named
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.rules.selections import taken_for
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_day, set_bot, set_wake, unindex
+from rulebot.core.state.lists import blocked_for, positions_of, view_of
 from rulebot.core.state.state import Named
 from rulebot.decide.entry_window import opportunity
 from rulebot.evaluate.strikes import StructureSelection
@@ -48,7 +50,7 @@ def unfit(work: StateBuilder, whole: CompiledBot, named: Named) -> str:
         leg = legs[name]
         if reason := next(_misfits(work, leg, option), ""):
             return f"{name}: {reason}"
-        if option in work.blocked_for(whole.plan.name) or (option, leg.sign) in taken:
+        if option in blocked_for(work, whole.plan.name) or (option, leg.sign) in taken:
             return f"{name}: an order or a position of the other side stands in {option}"
     return ""
 
@@ -108,12 +110,13 @@ def ask_entry(work: StateBuilder, name: str, named: Named | None = None) -> None
         _end(work, name, reason)
     else:
         waits = "to enter, as asked" if work.connection.is_linked else NO_BROKER
-        work.set_bot(
+        set_bot(
+            work,
             name,
             replace(work.bots.by_name[name], manual_entry_until=work.at + PATIENCE, named=named, status_text=waits),
         )
-        work.set_wake(name, work.at)
-        work.unindex()
+        set_wake(work, name, work.at)
+        unindex(work)
 
 
 def ask_on(work: StateBuilder, name: str) -> None:
@@ -124,8 +127,8 @@ def ask_on(work: StateBuilder, name: str) -> None:
     if work.bots.by_name[name].is_named:
         _end(work, name, "the broker has orders of the other side in one of its contracts")
         return
-    work.set_bot(name, replace(work.bots.by_name[name], manual_entry_until=work.at + PATIENCE))
-    work.unindex()
+    set_bot(work, name, replace(work.bots.by_name[name], manual_entry_until=work.at + PATIENCE))
+    unindex(work)
 
 
 def evaluate_manual_entry(work: StateBuilder, bot: CompiledBot, blocked: str) -> None:
@@ -133,7 +136,7 @@ def evaluate_manual_entry(work: StateBuilder, bot: CompiledBot, blocked: str) ->
     name = bot.plan.name
     state = replace(work.bots.by_name[name], is_waiting_to_enter=False)
     assert state.manual_entry_until is not None
-    work.set_bot(name, state)
+    set_bot(work, name, state)
     wake(work, name, LOOK_EVERY)
     named = state.named
     taken = bot if named is None else bot_of_named(bot, named) or bot
@@ -144,7 +147,7 @@ def evaluate_manual_entry(work: StateBuilder, bot: CompiledBot, blocked: str) ->
         _end(work, name, reason)
         return
     if blocked:
-        work.set_bot(name, replace(state, status_text=blocked))
+        set_bot(work, name, replace(state, status_text=blocked))
         return
     start_window(work, bot)
     decided, known = work.bots.by_name[name].day.of_member(taken.symbol).decided, set(work.positions.by_id)
@@ -153,14 +156,14 @@ def evaluate_manual_entry(work: StateBuilder, bot: CompiledBot, blocked: str) ->
         found = replace(
             work.bots.by_name[name], manual_entry_until=None, manual_position=entered[0], is_named=named is not None
         )
-        work.set_bot(name, found)
+        set_bot(work, name, found)
     elif (day := work.bots.by_name[name].day).of_member(taken.symbol).decided and not decided:
-        work.put_day(day.note(taken.symbol, decided=decided))  # of its own try, with `try: once`, that says nothing
+        put_day(work, day.note(taken.symbol, decided=decided))  # of its own try, with `try: once`, that says nothing
 
 
 def _choose_and_send(work: StateBuilder, bot: CompiledBot, named: Named | None) -> None:
     """Send the structure that is named, of the bot that is its symbol and alternative, or the one that it chooses."""
-    view = work.view()
+    view = view_of(work)
     if named is not None:
         send_selected(work, bot, view, named_selection(bot, named, view), ())
     elif (taken := take_alternative(work, bot, view, ())) is not None:
@@ -179,7 +182,7 @@ def _refusal(work: StateBuilder, bot: CompiledBot, named: Named | None) -> str:
         return "it chooses among symbols by its conditions" if bot.members else _spent(work, bot)
     if reason := _spent(work, bot) or unfit(work, bot, named):
         return reason
-    held = (leg.option.symbol for each in work.positions_of(bot.plan.name) for leg in each.legs)
+    held = (leg.option.symbol for each in positions_of(work, bot.plan.name) for leg in each.legs)
     return f"{named.symbol} is held" if bot.members and named.symbol in held else ""
 
 
@@ -199,7 +202,7 @@ def _spent(work: StateBuilder, bot: CompiledBot) -> str:
     if bot.latest_entry(session) <= work.at:
         return PAST_EXITS
     entry = replace(bot.plan.entry, days=())
-    open_now = count_trades(work.positions_of(name))
+    open_now = count_trades(positions_of(work, name))
     day = replace(work.bots.by_name[name].day, decided="")
     if bot.members:
         day = replace(day, before=day.entries)  # each symbol has an entry of its own
@@ -208,5 +211,7 @@ def _spent(work: StateBuilder, bot: CompiledBot) -> str:
 
 
 def _end(work: StateBuilder, name: str, reason: str) -> None:
-    work.set_bot(name, replace(work.bots.by_name[name], manual_entry_until=None, named=None, is_waiting_to_enter=False))
+    set_bot(
+        work, name, replace(work.bots.by_name[name], manual_entry_until=None, named=None, is_waiting_to_enter=False)
+    )
     work.record(Kind.DECISION, name, what="skip", reason=f"{ASKED}{reason}", values=[], by_hand=True)

@@ -17,7 +17,9 @@ from rulebot.core.rules.near_misses import record_limit_miss, record_miss
 from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rules, failing
 from rulebot.core.rules.selections import record_selection
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_day, set_bot
 from rulebot.core.state.entry_obstacles import without_numbers
+from rulebot.core.state.lists import legs_seen, readings_of, view_of
 from rulebot.core.state.state import HALTS, ConfirmationProgress, Reading, position_of
 from rulebot.decide.account_rules import grown
 from rulebot.decide.limits import Priced, SizeLimits, fitting
@@ -48,7 +50,7 @@ def note_selection(
     state = work.bots.by_name[name]
     if key in state.alarmed:
         return
-    work.set_bot(name, replace(state, alarmed=state.alarmed | {key}))
+    set_bot(work, name, replace(state, alarmed=state.alarmed | {key}))
     record_selection(work, bot, view, selection, reason)
 
 
@@ -100,13 +102,13 @@ def require_holds(
     if missed:
         words = record_structure_miss(work, bot, view, selection, missed, (*readings, *required))
         if plan.entry.once and is_first and not quote.missing and all(r.verdict.truth is not None for r in required):
-            work.put_day(work.bots.by_name[plan.name].day.note(bot.symbol, decided=f"{missed[0].rule.name} {words}"))
+            put_day(work, work.bots.by_name[plan.name].day.note(bot.symbol, decided=f"{missed[0].rule.name} {words}"))
     elif quote.missing:
-        work.set_bot(plan.name, replace(work.bots.by_name[plan.name], status_text=quote.missing))
+        set_bot(work, plan.name, replace(work.bots.by_name[plan.name], status_text=quote.missing))
         record_limit_miss(work, bot, "price", quote.missing, (*readings, *required), is_known=False)
         note_selection(work, bot, view, selection, f"price: {quote.missing}")
     else:
-        work.set_bot(plan.name, replace(work.bots.by_name[plan.name], status_text="confirmation"))
+        set_bot(work, plan.name, replace(work.bots.by_name[plan.name], status_text="confirmation"))
     return False
 
 
@@ -136,7 +138,7 @@ def still_holds(work: StateBuilder, bot: CompiledBot, position: Position) -> boo
     Of what an operator has had entered neither `when` is asked nor what has led to it: the universe and `choose`. The
     shares that it needs itself are free to it.
     """
-    view = work.view(entering=position.id)
+    view = view_of(work, entering=position.id)
     name = position.bot
     if reason := not_trading(work, bot.plan.underlyings):
         skip(work, name, reason, bot.symbol)
@@ -153,7 +155,7 @@ def still_holds(work: StateBuilder, bot: CompiledBot, position: Position) -> boo
         return False
     if not by_hand and not still_takes(work, head, view, position.alternative):
         return False
-    selection = StructureSelection(work.legs_seen(position), ())
+    selection = StructureSelection(legs_seen(work, position), ())
     quote = price_legs(selection, view)
     if reason := no_cover(work, bot, position):
         skip(work, name, reason, bot.symbol)
@@ -169,7 +171,7 @@ def awaits_quotes(work: StateBuilder, name: str) -> bool:
     linked_at = work.connection.linked_at
     if linked_at is None or work.at - linked_at > FIRST_QUOTES or work.bots.by_name[name].day.halt:
         return False
-    readings = work.readings_of(name).items()
+    readings = readings_of(work, name).items()
     truths = {key: each.verdict.truth for key, each in readings if each.at == work.at and not position_of(key[0])}
     is_false = any(truth is False for (place, _), truth in truths.items() if place != HALTS)
     return None in truths.values() and not is_false
@@ -190,7 +192,7 @@ def _was_confirmed(work: StateBuilder, whole: CompiledBot, bot: CompiledBot) -> 
         key: ConfirmationProgress(confirm.quotes or 1) for key, confirm in keys.items() if key not in state.confirming
     }
     if new:
-        work.set_bot(name, replace(state, confirming={**state.confirming, **new}))
+        set_bot(work, name, replace(state, confirming={**state.confirming, **new}))
 
 
 def _none_fits(
@@ -203,12 +205,12 @@ def _none_fits(
 ) -> None:
     """Remember why not one structure fits: as a miss, where it is known."""
     name, reason = bot.plan.name, fits.missing or fits.refused
-    work.set_bot(name, replace(work.bots.by_name[name], status_text=reason))
+    set_bot(work, name, replace(work.bots.by_name[name], status_text=reason))
     if fits.refused:
         record_limit_miss(work, bot, "quantity", f"0: {fits.refused.removeprefix('quantity: ')}", readings)
     note_selection(work, bot, view, selection, reason)
     if bot.plan.entry.once and fits.refused:
-        work.put_day(work.bots.by_name[name].day.note(bot.symbol, decided=fits.refused))
+        put_day(work, work.bots.by_name[name].day.note(bot.symbol, decided=fits.refused))
 
 
 def how_many(

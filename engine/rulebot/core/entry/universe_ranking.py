@@ -21,6 +21,8 @@ from rulebot.core.rules.near_misses import record_limit_miss, record_miss
 from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rules, failing, rounded
 from rulebot.core.rules.selections import taken_for
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_day, set_bot
+from rulebot.core.state.lists import blocked_for, is_about_to_enter, positions_of, view_of
 from rulebot.core.state.state import Reading
 from rulebot.decide.entry_window import opportunity
 from rulebot.evaluate.strikes import select
@@ -57,7 +59,7 @@ def evaluate_universe(work: StateBuilder, bot: CompiledBot) -> None:
     name = bot.plan.name
     _tell_halts(work, bot)
     if reason := shut_today(work, bot):
-        work.set_bot(name, replace(work.bots.by_name[name], status_text=reason))
+        set_bot(work, name, replace(work.bots.by_name[name], status_text=reason))
         return
     found = [candidate for member in bot.members if (candidate := _judged(work, member)) is not None]
     taken, symbols = _ranked(work, bot, found)
@@ -66,7 +68,7 @@ def evaluate_universe(work: StateBuilder, bot: CompiledBot) -> None:
         if _stands_in_the_way(work, candidate.member.bot):
             continue
         choose_and_send(work, candidate.taken[0], candidate.view, candidate.taken[1])
-        if is_entering(work, name) or work.is_about_to_enter(name) or not work.connection.is_ready:
+        if is_entering(work, name) or is_about_to_enter(work, name) or not work.connection.is_ready:
             return
 
 
@@ -75,7 +77,7 @@ def evaluate_universe(work: StateBuilder, bot: CompiledBot) -> None:
 
 def _judged(work: StateBuilder, member: CompiledMember) -> Candidate | None:
     """Return the symbol as a candidate, None when a condition of it does not hold, which is remembered."""
-    bot, view = member.bot, work.view()
+    bot, view = member.bot, view_of(work)
     name = bot.plan.name
     view.quantity = bot.plan.quantity
     required, truths = evaluate_universe_member(work, member, view)
@@ -102,7 +104,7 @@ def _decide(work: StateBuilder, bot: CompiledBot, missed: list[Reading], reading
         name = bot.plan.name
         day = work.bots.by_name[name].day
         if not day.of_member(bot.symbol).decided:
-            work.put_day(day.note(bot.symbol, decided=words))
+            put_day(work, day.note(bot.symbol, decided=words))
 
 
 # ---------------------------------------------------------------- the rank
@@ -131,7 +133,7 @@ def _price(work: StateBuilder, candidate: Candidate) -> str:
     """Let the view see the legs that the candidate would take, at the price its order starts from, or say why not."""
     bot, view = candidate.taken[0], candidate.view
     plan = bot.plan
-    selection = select(plan.legs, view, bot.expected_move, work.blocked_for(plan.name), taken_for(work, bot))
+    selection = select(plan.legs, view, bot.expected_move, blocked_for(work, plan.name), taken_for(work, bot))
     if not selection.is_complete:
         return selection.missing or selection.refused
     show_candidate(view, plan, selection, price_legs(selection, view))
@@ -166,7 +168,7 @@ def _remember(work: StateBuilder, bot: CompiledBot, values: dict[str, float]) ->
         symbol: found for symbol, found in work.bots.by_name[name].rank_values.items() if work.at - found[1] <= RANK_AGE
     }
     new = {**kept, **{symbol: (value, work.at) for symbol, value in values.items()}}
-    work.set_bot(name, replace(work.bots.by_name[name], rank_values=new))
+    set_bot(work, name, replace(work.bots.by_name[name], rank_values=new))
 
 
 def _forget(work: StateBuilder, bot: CompiledBot) -> None:
@@ -174,12 +176,12 @@ def _forget(work: StateBuilder, bot: CompiledBot) -> None:
     name = bot.plan.name
     kept = {symbol: found for symbol, found in work.bots.by_name[name].rank_values.items() if symbol != bot.symbol}
     if len(kept) < len(work.bots.by_name[name].rank_values):
-        work.set_bot(name, replace(work.bots.by_name[name], rank_values=kept))
+        set_bot(work, name, replace(work.bots.by_name[name], rank_values=kept))
 
 
 def _waiting(work: StateBuilder, bot: CompiledBot, found: list[Candidate]) -> dict[str, float]:
     """Return the last ranks of symbols of which nothing is streamed now that they could be judged or ranked by."""
-    view = work.view()
+    view = view_of(work)
     missing = {each.member.symbol for each in found if each.value is None}
     judged = {each.member.symbol for each in found} - missing
     remembered = work.bots.by_name[bot.plan.name].rank_values
@@ -210,7 +212,7 @@ def _note_ranking(
     ranks = (tuple(taken), tuple(passed))
     if work.bots.by_name[name].last_ranking == ranks or bot.plan.ranking is None:
         return
-    work.set_bot(name, replace(work.bots.by_name[name], last_ranking=ranks))
+    set_bot(work, name, replace(work.bots.by_name[name], last_ranking=ranks))
     reason = ", ".join(f"{symbol} {bot.plan.ranking.by} {value:g}" for symbol, value in taken.items()) or "none"
     if passed:
         reason += "; passed over: " + ", ".join(f"{symbol} ({missing})" for symbol, missing in passed.items())
@@ -224,7 +226,7 @@ def _note_focus(work: StateBuilder, name: str, taken: list[str]) -> None:
     before = work.bots.by_name[name].subscribed_symbols
     focus = tuple(dict.fromkeys(taken))
     if focus != before:
-        work.set_bot(name, replace(work.bots.by_name[name], subscribed_symbols=focus))
+        set_bot(work, name, replace(work.bots.by_name[name], subscribed_symbols=focus))
 
 
 # ---------------------------------------------------------------- what stands in the way
@@ -243,7 +245,7 @@ def _stands_in_the_way(work: StateBuilder, bot: CompiledBot) -> str:
 
 def _reasons(work: StateBuilder, bot: CompiledBot) -> Iterator[str]:
     name, session = bot.plan.name, work.schedule.session
-    if any(leg.option.symbol == bot.symbol for position in work.positions_of(name) for leg in position.legs):
+    if any(leg.option.symbol == bot.symbol for position in positions_of(work, name) for leg in position.legs):
         yield "it is held"
     day = work.bots.by_name[name].day.of_member(bot.symbol)
     found = opportunity(bot.plan.entry, session, bot.window(session, work.at), day, 0, work.at)

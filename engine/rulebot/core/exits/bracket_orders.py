@@ -25,6 +25,8 @@ from rulebot.core.queries.protection import NEVER_AGAIN, is_paused, pause
 from rulebot.core.queries.resting_order import Rest, rest_of, whole_legs
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import order_ref, put_order, put_position, send_order, take_numbers
+from rulebot.core.state.lists import governing, is_unsure, live_orders_of
 from rulebot.model.cause import Cause
 from rulebot.model.order import Order, OrderLeg, OrderStatus, TimeInForce
 from rulebot.model.order import Replace as ReplaceOrder
@@ -47,9 +49,9 @@ def place_resting(work: StateBuilder, position: Position, *, at_once: bool = Fal
         or not work.connection.is_linked
     ):
         return
-    if not at_once and work.is_unsure(position):
+    if not at_once and is_unsure(work, position):
         return
-    planned = work.governing(position).resting
+    planned = governing(work, position).resting
     if not planned:
         return
     if is_restarting(work, position.bot):
@@ -71,14 +73,14 @@ def place_resting(work: StateBuilder, position: Position, *, at_once: bool = Fal
     group = f"rb:{work.program.install}:oca:{work.orders.next_number:06d}"
     for each in planned:
         _place(work, position, each, group)
-    work.put_position(position)
+    put_position(work, position)
 
 
 def _may_rest(work: StateBuilder, position: Position) -> bool:
     """Say whether targets and stops are to rest: not while an exit is at it, whose last order may still fill."""
     if position.state != "exiting" or not is_between_sessions(work):
         return position.state == "open"
-    return all(order.purpose in RESTING for order in work.live_orders(position.id))
+    return all(order.purpose in RESTING for order in live_orders_of(work, position.id))
 
 
 def withdraw_resting(work: StateBuilder, position: Position, to: str) -> Position:
@@ -86,7 +88,7 @@ def withdraw_resting(work: StateBuilder, position: Position, to: str) -> Positio
     where = "in" if len(position.legs) == 1 else "of"
     reason = f"resting orders {where} {named(position)} are watched by the engine while {to} works"
     work.record(Kind.DECISION, position.bot, position.id, what="suspend", reason=reason, values=[])
-    return work.put_position(replace(position, resting_orders_withdrawn=True))
+    return put_position(work, replace(position, resting_orders_withdrawn=True))
 
 
 def is_restarting(work: StateBuilder, bot: str) -> bool:
@@ -116,7 +118,7 @@ def _fit(work: StateBuilder, position: Position, live: list[Order]) -> None:
     """Change resting orders that are larger or smaller than what is held, or priced otherwise than by all fills and
     commissions so far. One of other legs than are held is taken back: it is placed anew once it is over.
     """
-    by_name = {planned.name: planned for planned in work.governing(position).resting}
+    by_name = {planned.name: planned for planned in governing(work, position).resting}
     for order in live:
         planned = by_name.get(order.reason)
         if planned is None or order.status is not OrderStatus.WORKING or order.reported_final_status is not None:
@@ -134,7 +136,7 @@ def _names(legs: Iterable[OrderLeg]) -> set[str]:
 
 def _change(work: StateBuilder, order: Order, rest: Rest) -> None:
     if (order.remaining, order.terms.price) != (rest.quantity, rest.price):
-        changed = work.put_order(order.with_terms(order.filled + rest.quantity, rest.price))
+        changed = put_order(work, order.with_terms(order.filled + rest.quantity, rest.price))
         work.commands.append(ReplaceOrder(changed))
 
 
@@ -144,11 +146,11 @@ def _place(work: StateBuilder, position: Position, planned: ExitPlan, group: str
         return
     resting = planned.kind.traits.resting
     assert resting is not None  # others do not rest: the compiler refuses it
-    number, order_id = work.take_numbers()
+    number, order_id = take_numbers(work)
     purpose = resting.purpose
     order = draft(
         Ticket(
-            work.ref(number),
+            order_ref(work, number),
             number,
             order_id,
             position.bot,
@@ -166,7 +168,7 @@ def _place(work: StateBuilder, position: Position, planned: ExitPlan, group: str
         time_in_force=TimeInForce.GTC,
         oca_group=group if len(rest.legs) == 1 else "",
     )
-    work.send(order)
+    send_order(work, order)
 
 
 # --- Resting orders that are lost, and when each is sent again
@@ -188,6 +190,6 @@ def record_lost_order(work: StateBuilder, position: Position, *, is_refused: boo
     is_first = last is None or work.at - last >= QUIET
     count = 1 if is_first else position.resting_orders_replaced + 1
     count = max(count, REFUSED_FROM) if is_refused else count
-    position = work.put_position(replace(position, resting_orders_replaced=count, lost_at=work.at, is_lost=True))
+    position = put_position(work, replace(position, resting_orders_replaced=count, lost_at=work.at, is_lost=True))
     wake(work, position.bot, pause(position).total_seconds())
     return position

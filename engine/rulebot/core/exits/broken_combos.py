@@ -14,6 +14,7 @@ from rulebot.core.queries.close_plan import UNWIND, _lacks_legs, broken_combo_or
 from rulebot.core.queries.orders import has_expired
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.turn import alarm
 from rulebot.model.order import Purpose
 from rulebot.model.position import Position
 from rulebot.record.record import FILLS_OWED
@@ -31,7 +32,7 @@ def close_broken_combos(work: StateBuilder, position: Position) -> None:
         wake(work, position.bot, left)
     elif any(has_unreported_fills(work, found) for found in torn):
         text = f"the broker says that {order.ref} has filled, and does not tell the fills of all its legs"
-        work.alarm(position.bot, f"{text}: a person must look", position.id, key=f"{FILLS_OWED} {order.ref}")
+        alarm(work, position.bot, f"{text}: a person must look", position.id, key=f"{FILLS_OWED} {order.ref}")
     elif position.state == "entering":
         work.follow_up(OpeningDue(position.id))  # the pause between two tries may be long: there is none any more
     else:

@@ -62,6 +62,9 @@ from rulebot.core.queries.orders import is_trading
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.rules.unknown_exits import known_again, note_unknown
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import move_position, put_order, put_position, send_order, set_bot
+from rulebot.core.state.lists import governing, is_doubted, live_orders_of, orders_of
+from rulebot.core.state.turn import alarm, alarm_of_price
 from rulebot.model.cause import Cause, Name
 from rulebot.model.market import QuoteFault
 from rulebot.model.order import Order, OrderType, Purpose
@@ -105,22 +108,23 @@ def start_close(
     )
     if why:
         then = "nothing is sent for it, a person must look" if position.is_frozen else "the position is closed"
-        work.alarm(position.bot, f"{why}: {then}", position.id)
+        alarm(work, position.bot, f"{why}: {then}", position.id)
     leaves_some = bool(legs) and any(leg.held for leg in position.legs if leg.name not in legs)
     is_waiting = position.resting_orders_withdrawn and leaves_some
-    position = work.put_position(
+    position = put_position(
+        work,
         replace(
             position, exit_reason=reason, attempts=0, retry_at=None, resting_orders_withdrawn=is_waiting, leave_open=0
-        )
+        ),
     )
-    return position if position.state == "exiting" else work.move(position, "exit")
+    return position if position.state == "exiting" else move_position(work, position, "exit")
 
 
 def work_close(work: StateBuilder, position: Position) -> None:
     """Bring an exiting position one step nearer to flat: first nothing else may work, then one closing order."""
     if position.state != "exiting" or (position.is_frozen and not buys_back(position)):
         return
-    live = work.live_orders(position.id)
+    live = live_orders_of(work, position.id)
     others = [order for order in live if order.purpose not in CLOSING and not is_unrelated_order(work, position, order)]
     for order in others:
         _take_back(work, order, Cause.EXIT_CLOSES, position.exit_reason)
@@ -135,7 +139,7 @@ def work_close(work: StateBuilder, position: Position) -> None:
         _take_back(work, order, Cause.EXIT_GOES_FIRST, f"{position.exit_reason} of {position.id}")
     if others or closing or opposed or not is_trading(work) or waits_for_account(work, position):
         return
-    if has_delivered(work, position) or not legs_to_close(position, work.governing(position)):
+    if has_delivered(work, position) or not legs_to_close(position, governing(work, position)):
         return
     if position.retry_at is not None and work.at < position.retry_at:
         wake(work, position.bot, (position.retry_at - work.at).total_seconds())
@@ -150,7 +154,7 @@ def waits_for_first_quote(work: StateBuilder, position: Position) -> bool:
 
     In the first seconds after a start nobody knows whether somebody bids for a wing that was left to expire.
     """
-    if position.bot not in work.bots.by_name or position.state != "exiting" or work.live_orders(position.id):
+    if position.bot not in work.bots.by_name or position.state != "exiting" or live_orders_of(work, position.id):
         return False
     held = [leg for leg in position.common.legs if leg.held]
     unseen = [leg for leg in held if leg.sign > 0 and _was_never_quoted(work, leg)]
@@ -182,7 +186,7 @@ def _take_back(work: StateBuilder, order: Order, cause: Cause, about: Name = "")
 
 def _closes_too_much(work: StateBuilder, position: Position, order: Order) -> bool:
     """Say whether an order would close more than stands without its partner: a leg has filled after its cancel."""
-    alone = {leg.name: count for leg, count in legs_to_close(position, work.governing(position))}
+    alone = {leg.name: count for leg, count in legs_to_close(position, governing(work, position))}
     left = zip(order.legs, order.unfilled, strict=True)
     return any(count > alone.get(leg.name, 0) for leg, count in left)
 
@@ -199,7 +203,7 @@ def protect_remaining(work: StateBuilder, position: Position) -> None:
     position = work.positions.by_id[position.id]
     is_let_be = position.is_frozen and not buys_back(position)
     closing = set() if is_let_be else leg_names_to_close(work, position)
-    at_work = (order for order in work.live_orders(position.id) if order.purpose in CLOSING)
+    at_work = (order for order in live_orders_of(work, position.id) if order.purpose in CLOSING)
     closing |= {leg.name for order in at_work for leg in order.legs_of(position.id)}
     place_protection(work, position, closing)
 
@@ -229,7 +233,7 @@ def nothing_to_roll_into(work: StateBuilder, position: Position, planned: ExitPl
     Where the engine stops, or the session is over, that is left to the next one; where the account lacks it, for later.
     """
     assert planned.roll is not None
-    is_later = work.requests.is_stopping or work.at >= work.schedule.session.close or work.is_doubted(position)
+    is_later = work.requests.is_stopping or work.at >= work.schedule.session.close or is_doubted(work, position)
     if is_later or found.is_put_off:
         _open_again(work, position, planned)
         return
@@ -242,7 +246,7 @@ def nothing_to_roll_into(work: StateBuilder, position: Position, planned: ExitPl
 
 def _open_again(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
     """Let a position that was not rolled be open as before; what has lost its partner meanwhile is closed."""
-    position = work.move(replace(position, exit_reason="", attempts=0, retry_at=None, leave_open=0), "ended")
+    position = move_position(work, replace(position, exit_reason="", attempts=0, retry_at=None, leave_open=0), "ended")
     if not is_balanced_ignoring_worthless(work, partners(position, planned.legs)) or is_reopened(position):
         close_position(work, position, UNWIND, "legs stand without their partners")
 
@@ -253,7 +257,7 @@ def _withdraw(work: StateBuilder, position: Position, target: ExitPlan) -> None:
     What has filled of a part counts as that part. A target on all of it acts anew once it is met. Legs whose partners
     its order has closed are closed too: an exchange may trade a combo in part.
     """
-    lost = [order for order in work.orders_of(position.id) if order.cause is Cause.TARGET_LOST]
+    lost = [order for order in orders_of(work, position.id) if order.cause is Cause.TARGET_LOST]
     again: dict[str, Json] = {"again": True} if len(lost) > 1 else {}
     work.record(Kind.DECISION, position.bot, position.id, what="withdrawn", reason=target.name, values=[], **again)
     acted = (
@@ -262,8 +266,8 @@ def _withdraw(work: StateBuilder, position: Position, target: ExitPlan) -> None:
         else without(position.partial_exits_done, target.name)
     )
     position = replace(position, exit_reason="", attempts=0, retry_at=None, leave_open=0, partial_exits_done=acted)
-    position = work.move(position, "ended")
-    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], status_text=""))
+    position = move_position(work, position, "ended")
+    set_bot(work, position.bot, replace(work.bots.by_name[position.bot], status_text=""))
     if _is_torn(work, position, target):
         close_position(work, position, UNWIND, "legs stand without their partners")
         return
@@ -275,7 +279,7 @@ def _is_torn(work: StateBuilder, position: Position, target: ExitPlan) -> bool:
     """Say whether orders of a target have left legs without their partners, which others have not closed."""
     if position.account_missing or position.closed_by_others:
         return False
-    has_dealt = any(order.has_fills for order in work.orders_of(position.id) if order.reason == target.name)
+    has_dealt = any(order.has_fills for order in orders_of(work, position.id) if order.reason == target.name)
     return has_dealt and not is_balanced_ignoring_worthless(work, partners(position, target.legs))
 
 
@@ -285,7 +289,7 @@ def without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
 
 
 def _send_closing(work: StateBuilder, position: Position) -> None:
-    bot = work.governing(position)
+    bot = governing(work, position)
     if (rolling := rolling_exit(bot, position)) is not None:
         _send_roll(work, position, bot, rolling)
         return
@@ -313,7 +317,7 @@ def _send_closing(work: StateBuilder, position: Position) -> None:
             net, missing = closing_net(ladder, quote, parts, attempt, bound)
         if net is None:
             text = f"no price to close at: {missing}; '{position.exit_reason}' waits for one"
-            work.alarm_of_price(position.bot, text, position.id)
+            alarm_of_price(work, position.bot, text, position.id)
             if is_beyond(quote, bound) or not has_waited_for_price(work, position, ladder, attempt):
                 wake(work, position.bot, RECHECK)  # a quote that comes has it judged at once
                 return
@@ -338,8 +342,8 @@ def _send_closing(work: StateBuilder, position: Position) -> None:
         attempt_until=work.at + timedelta(seconds=ladder.wait),
     )
     exit_mid = position.exit_mid if position.exit_mid is not None else of_structure(position, legs, mid)
-    work.put_position(replace(position, attempts=attempt, retry_at=None, exit_mid=exit_mid))
-    work.send(order)
+    put_position(work, replace(position, attempts=attempt, retry_at=None, exit_mid=exit_mid))
+    send_order(work, order)
 
 
 def _wait_for_trading(work: StateBuilder, position: Position, reason: str) -> None:
@@ -347,8 +351,8 @@ def _wait_for_trading(work: StateBuilder, position: Position, reason: str) -> No
 
     Then the ladder begins anew, with its limits, and waits for a price as long as it does at first.
     """
-    work.alarm(position.bot, f"{reason}: no market order is sent, '{position.exit_reason}' waits", position.id)
-    work.put_position(replace(position, attempts=0))
+    alarm(work, position.bot, f"{reason}: no market order is sent, '{position.exit_reason}' waits", position.id)
+    put_position(work, replace(position, attempts=0))
     price_is_there(work, position)
     wake(work, position.bot, RECHECK)
 
@@ -369,7 +373,7 @@ def next_closing_try(work: StateBuilder, fact: ClosingTryDue) -> None:
         return
     position = work.positions.by_id[order.position]
     if order.opens_position:
-        _next_roll_try(work, order, work.governing(position))
+        _next_roll_try(work, order, governing(work, position))
         return
     order = as_judged(work, order)
     if not may_wait(work, order):
@@ -387,7 +391,7 @@ def next_closing_try(work: StateBuilder, fact: ClosingTryDue) -> None:
         return
     bound, missing = bound_of(work, position, order.legs)
     if missing:
-        work.alarm_of_price(order.bot, f"no price for the next try: {missing}", order.position)
+        alarm_of_price(work, order.bot, f"no price for the next try: {missing}", order.position)
         return
     if _waits_without_wing(work, order, bound):
         cancel(work, order, Cause.NEXT_TRY)
@@ -399,7 +403,7 @@ def _waits_without_wing(work: StateBuilder, order: Order, bound: Bound) -> bool:
     """Say whether an order waits at its bound, which would close with a wing that somebody bids for again."""
     position = work.positions.by_id[order.position]
     is_at_bound = is_beyond(_quote_of(work, order), bound)
-    return is_at_bound and lacks_a_wing(work, position, work.governing(position), order)
+    return is_at_bound and lacks_a_wing(work, position, governing(work, position), order)
 
 
 def _quote_of(work: StateBuilder, order: Order) -> NetQuote:
@@ -432,7 +436,7 @@ def _next_roll_try(work: StateBuilder, order: Order, bot: CompiledBot) -> None:
         cancel(work, order, Cause.NO_BID_TO_ROLL, detail=missing)
         return
     if net is None:
-        work.alarm_of_price(order.bot, f"no price for the next try: {missing}", order.position)
+        alarm_of_price(work, order.bot, f"no price for the next try: {missing}", order.position)
         if is_out_of_band:
             cancel(work, order, Cause.NO_PRICE, detail=missing)
         return
@@ -447,7 +451,7 @@ def _keep_at_market(work: StateBuilder, order: Order) -> None:
         return
     worked = work.at - (order.sent_at or work.at)
     patience = min(max(worked, MARKET_PATIENCE), LONGEST_PATIENCE)
-    work.put_order(replace(order, attempt_until=work.at + patience))
+    put_order(work, replace(order, attempt_until=work.at + patience))
 
 
 def _reprice(work: StateBuilder, order: Order, ladder: Ladder, bound: Bound) -> None:
@@ -459,14 +463,14 @@ def _reprice(work: StateBuilder, order: Order, ladder: Ladder, bound: Bound) -> 
         if order.is_combo and quote.fault is QuoteFault.NO_BID:
             cancel(work, order, Cause.NO_BID, detail=quote.missing)
         else:
-            work.alarm_of_price(order.bot, f"no price for the next try: {missing}", order.position)
+            alarm_of_price(work, order.bot, f"no price for the next try: {missing}", order.position)
             _go_to_market_blind(work, order, ladder)
         return
     price_is_there(work, work.positions.by_id[order.position])
     waits_at_target = target_at_work(work, work.positions.by_id[order.position]) is not None
     if not waits_at_target and order.attempt >= ladder.tries and is_the_last(net, quote, parts, bound):
         text = f"'{order.reason}' waits at {abs(net)} for {order.position}"
-        work.alarm(order.bot, f"{text}: more is asked than its legs can be worth", order.position)
+        alarm(work, order.bot, f"{text}: more is asked than its legs can be worth", order.position)
     offer(work, order, ladder, net)
 
 
@@ -474,5 +478,5 @@ def _go_to_market_blind(work: StateBuilder, order: Order, ladder: Ladder) -> Non
     """Take a closing order back whose ladder ends at market once its tries would be over, though none has a price."""
     position = work.positions.by_id[order.position]
     if has_waited_for_price(work, position, ladder, order.attempt + 1):
-        work.put_position(replace(position, attempts=ladder.tries))
+        put_position(work, replace(position, attempts=ladder.tries))
         cancel(work, order, Cause.NO_QUOTES)

@@ -33,7 +33,10 @@ from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rule, first_m
 from rulebot.core.rules.trailing import note_best
 from rulebot.core.rules.unknown_exits import acts_unknown, known_again
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_position, set_bot
+from rulebot.core.state.lists import governing, is_doubted, live_orders_of, view_of
 from rulebot.core.state.state import exits_of
+from rulebot.core.state.turn import alarm
 from rulebot.fill.exit_level import terms_of
 from rulebot.measure.verdict import NotOpen
 from rulebot.measure.view import View
@@ -60,7 +63,7 @@ def evaluate_exits(work: StateBuilder, position: Position) -> None:
     found = structure(work, position)
     if found.expiry < work.schedule.session.date and (has_expired(work, position) or has_delivered(work, position)):
         return
-    bot = work.governing(position)
+    bot = governing(work, position)
     if _only_waits_for_expiry(work, position):
         return
     if work.requests.operator.must_close(position.bot, position.id):
@@ -88,7 +91,7 @@ def evaluate_exits(work: StateBuilder, position: Position) -> None:
         where = "where its protective stop has given way to another order"
         close_position(work, position, WATCHED_STOP, f"{hit.option} is bid at {hit.price:f}, {where}")
         return
-    view = work.view()
+    view = view_of(work)
     view.legs, view.held, view.quantity = found.legs, found.held, found.quantity
     if bot.trailing:
         position = note_best(work, position, bot, view)
@@ -149,7 +152,7 @@ def _end_unprotected(work: StateBuilder, position: Position, reason: str) -> Non
         close_position(work, position, reason, "a short leg has stood without protection for too long")
         return
     text = f"{position.unprotected} of {position.id} has stood without protection for too long"
-    work.alarm(position.bot, f"{text}: it is closed at market, and its other legs stay open", position.id)
+    alarm(work, position.bot, f"{text}: it is closed at market, and its other legs stay open", position.id)
     close_position(work, position, reason)
 
 
@@ -184,12 +187,12 @@ def _step_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned
         return _Step.ACT if closes else _Step.NEXT
     if work.requests.is_stopping:
         return _Step.NEXT
-    if position.account_missing or work.is_doubted(position):
+    if position.account_missing or is_doubted(work, position):
         text = f"the account holds {position.id} otherwise than our books: '{planned.name}' does not roll it meanwhile"
-        work.alarm(position.bot, text, position.id)
+        alarm(work, position.bot, text, position.id)
         return _Step.NEXT
     if reason := not_trading(work, _symbols_held(position)):
-        work.alarm(position.bot, f"{reason}: '{planned.name}' rolls once there is trading again", position.id)
+        alarm(work, position.bot, f"{reason}: '{planned.name}' rolls once there is trading again", position.id)
         return _Step.NEXT
     found = find_roll(work, position, bot, planned)
     if found.offer is not None:
@@ -215,7 +218,7 @@ def _is_armed(
         return False
     now = work.positions.by_id[position.id]
     work.record(Kind.DECISION, position.bot, position.id, what="armed", reason=planned.name, values=[])
-    work.put_position(replace(now, armed=(*now.armed, planned.name)))
+    put_position(work, replace(now, armed=(*now.armed, planned.name)))
     return True
 
 
@@ -224,12 +227,12 @@ def _acts_anew(work: StateBuilder, position: Position, planned: ExitPlan) -> Non
     position = work.positions.by_id[position.id]
     if planned.name in position.partial_exits_done and position.exit_reason != planned.name:
         left = tuple(name for name in position.partial_exits_done if name != planned.name)
-        work.put_position(replace(position, partial_exits_done=left))
+        put_position(work, replace(position, partial_exits_done=left))
 
 
 def _only_waits_for_expiry(work: StateBuilder, position: Position) -> bool:
     """Say whether an exit has closed all that anybody bids for: what is left needs no further exit."""
-    if position.state != "exiting" or work.live_orders(position.id):
+    if position.state != "exiting" or live_orders_of(work, position.id):
         return False
     return all(is_worthless_long(work, leg) for leg in position.common.legs if leg.held)
 
@@ -242,17 +245,18 @@ def _has_come_to_its_end(work: StateBuilder, position: Position, bot: CompiledBo
 def act(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
     """Have this exit close the position, or its part of it."""
     legs = tuple(leg.name for leg in position.common.legs if leg.held and leg.name in planned.legs)
-    position = work.put_position(replace(position, terms=terms_of(position, planned)))
+    position = put_position(work, replace(position, terms=terms_of(position, planned)))
     position = start_close(work, position, planned.name, planned.kind.value, legs=legs)
     if planned.part is not None:
-        position = work.put_position(
+        position = put_position(
+            work,
             replace(
                 position,
                 leave_open=kept(position, planned.part),
                 partial_exits_done=(*position.partial_exits_done, planned.name),
-            )
+            ),
         )
-    work.set_bot(position.bot, replace(work.bots.by_name[position.bot], status_text=f"{planned.name}: closing"))
+    set_bot(work, position.bot, replace(work.bots.by_name[position.bot], status_text=f"{planned.name}: closing"))
     work_close(work, position)
 
 

@@ -53,6 +53,9 @@ from rulebot.core.queries.orders import (
 from rulebot.core.queries.protection import PROTECT, sent_again_text
 from rulebot.core.queries.schedule import is_same_week
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import move_position, put_day, put_position
+from rulebot.core.state.lists import governing, live_orders_of, may_move, orders_of
+from rulebot.core.state.turn import alarm
 from rulebot.fill.ledger import when_dealt
 from rulebot.model.cause import Cause, Halt
 from rulebot.model.order import Order, OrderStatus, Purpose
@@ -74,12 +77,12 @@ def position_filled(work: StateBuilder, fact: PositionFilled) -> None:
         if is_first and position.opened_at is not None:
             count_opened(work, order, position.opened_at)
     if position.state == "entering":
-        work.move(position, "partly_filled")
+        move_position(work, position, "partly_filled")
         if not order.status.is_live:
             _take_back_further_tries(work, position)
-    elif is_opening and work.may(position, "late_fill"):
+    elif is_opening and may_move(work, position, "late_fill"):
         reason = "" if position.state == "closed" else position.exit_reason
-        position = work.move(replace(position, closed_at=None, exit_reason=reason), "late_fill")
+        position = move_position(work, replace(position, closed_at=None, exit_reason=reason), "late_fill")
         count_realized(work, position.bot)
         work.follow_up(EntryFilledLate(position.id, order.ref))
         if position.state == "open" and not order.is_combo and not is_unwound(position):
@@ -89,9 +92,9 @@ def position_filled(work: StateBuilder, fact: PositionFilled) -> None:
         elif position.exit_reason == UNWIND and is_unwound(position):
             _after_closing(work, position)  # the partners are told now
     elif order.purpose in RESTING and position.state == "open":
-        work.move(replace(position, exit_reason=order.reason), "rest_partly_filled")
+        move_position(work, replace(position, exit_reason=order.reason), "rest_partly_filled")
     elif order.purpose in CLOSING and position.state == "exiting":
-        work.move(position, "partly_filled")
+        move_position(work, position, "partly_filled")
     if not is_opening:
         _note_parted(work, order)
         (_take_back_too_much if order.status.is_live else _closed_after_all)(
@@ -102,7 +105,7 @@ def position_filled(work: StateBuilder, fact: PositionFilled) -> None:
 def _note_parted(work: StateBuilder, order: Order) -> None:
     """Keep with a position the legs that an exit has closed to the end apart from the others: they miss no partner."""
     position = work.positions.by_id[order.position]
-    planned = planned_exit(work.governing(position), order.reason)
+    planned = planned_exit(governing(work, position), order.reason)
     if planned is None or not planned.legs:
         return
     legs = [leg for leg in position.legs if leg.name in planned.legs]
@@ -110,7 +113,7 @@ def _note_parted(work: StateBuilder, order: Order) -> None:
     if len(legs) < len(position.legs) and is_closed:
         names = (*position.separately_closed_legs, *(leg.name for leg in legs))
         if (parted := tuple(dict.fromkeys(names))) != position.separately_closed_legs:
-            work.put_position(replace(position, separately_closed_legs=parted))
+            put_position(work, replace(position, separately_closed_legs=parted))
 
 
 def _opened(work: StateBuilder, position: Position, order: Order, executed_at: datetime | None) -> Position:
@@ -118,7 +121,7 @@ def _opened(work: StateBuilder, position: Position, order: Order, executed_at: d
     at = when_dealt(work.at, executed_at, order.sent_at)
     if position.opened_at is not None and position.opened_at <= at:
         return position
-    return work.put_position(replace(position, opened_at=at))
+    return put_position(work, replace(position, opened_at=at))
 
 
 def count_opened(work: StateBuilder, order: Order, at: datetime) -> None:
@@ -130,15 +133,15 @@ def count_opened(work: StateBuilder, order: Order, at: datetime) -> None:
         return
     day, opened_on = work.bots.by_name[order.bot].day, exchange_date(at)
     if opened_on == day.date:
-        work.put_day(replace(day, opened=day.opened + 1))
+        put_day(work, replace(day, opened=day.opened + 1))
     elif is_same_week(opened_on, day.date):
-        work.put_day(replace(day, week=day.week + 1))
+        put_day(work, replace(day, week=day.week + 1))
 
 
 def _take_back_further_tries(work: StateBuilder, position: Position) -> None:
     """An order that was over has filled after all: a later try would open the same once more, or part of it."""
     missing = {leg.name: position.quantity * leg.ratio - leg.held for leg in position.legs}
-    for other in work.live_orders(position.id):
+    for other in live_orders_of(work, position.id):
         is_too_much = any(other.remaining * leg.ratio > missing[leg.name] for leg in other.legs)
         if other.purpose is Purpose.ENTRY and is_too_much:
             cancel(work, other, Cause.EARLIER_TRY_FILLED)
@@ -150,7 +153,7 @@ def _take_back_too_much(work: StateBuilder, position: Position, order: Order) ->
     What is of the order's own group the broker takes back.
     """
     held = {leg.name: leg.held for leg in position.legs}
-    for other in work.live_orders(position.id):
+    for other in live_orders_of(work, position.id):
         is_alike = other.ref == order.ref or (order.oca_group and other.oca_group == order.oca_group)
         if other.opens(position.id) or is_alike:
             continue
@@ -164,8 +167,8 @@ def _closed_after_all(work: StateBuilder, position: Position, order: Order) -> N
     Of a protective stop what is left is closed, as if it had been hit while it was known to rest.
     """
     if position.is_flat and position.state == "open":  # so it ends by this order, not by what is taken back beside it
-        position = work.put_position(replace(position, exit_reason=order.reason))
-    live, names = work.live_orders(position.id), {leg.name for leg in order.legs}
+        position = put_position(work, replace(position, exit_reason=order.reason))
+    live, names = live_orders_of(work, position.id), {leg.name for leg in order.legs}
     for other in live:
         if position.is_flat or names & {leg.name for leg in other.legs}:
             cancel(work, other, Cause.EARLIER_ORDER_FILLED)
@@ -204,24 +207,24 @@ def order_ended(work: StateBuilder, fact: OrderEnded) -> None:
 
 
 def _closing_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
-    if lost_on_end(order, work.orders_of(position.id)) == TOLD_LOST:
+    if lost_on_end(order, orders_of(work, position.id)) == TOLD_LOST:
         lost = "closing orders do not get through: two were sent on end, and the broker has none; they are sent again"
-        work.alarm(position.bot, f"{lost} until one does. A person must look", position.id)
+        alarm(work, position.bot, f"{lost} until one does. A person must look", position.id)
     is_refused = order.status is OrderStatus.REJECTED or is_rejected(order)
     if is_refused and is_off_grid(work, order):  # the same try, at a price on the grid
-        position = work.put_position(replace(position, retry_at=None, attempts=max(position.attempts - 1, 0)))
+        position = put_position(work, replace(position, retry_at=None, attempts=max(position.attempts - 1, 0)))
     elif is_refused:
         text = f"the broker refused a closing order: {order.why}"
-        work.alarm(position.bot, text, position.id, tells=order.ref)
-        position = work.put_position(replace(position, retry_at=work.at + retry_after(work, position)))
+        alarm(work, position.bot, text, position.id, tells=order.ref)
+        position = put_position(work, replace(position, retry_at=work.at + retry_after(work, position)))
         position = _try_another_way(work, position, order)
     elif order.status is OrderStatus.CANCELLED and (_is_over_unclosed(work, position, order) or not asked):
         position = _closing_cancelled(work, position, order, asked=asked)
     elif order.status is OrderStatus.FILLED:
-        position = work.put_position(replace(position, attempts=0))
+        position = put_position(work, replace(position, attempts=0))
     elif order.cause is Cause.NEXT_TRY and order.reason == position.exit_reason:
-        pause = exit_ladder(work.governing(position), order.reason).pause
-        position = work.put_position(replace(position, retry_at=work.at + timedelta(seconds=pause)))
+        pause = exit_ladder(governing(work, position), order.reason).pause
+        position = put_position(work, replace(position, retry_at=work.at + timedelta(seconds=pause)))
     if is_buy_back(order):
         bought_back(work, work.positions.by_id[position.id])
     else:
@@ -240,9 +243,9 @@ def _closing_cancelled(work: StateBuilder, position: Position, order: Order, *, 
         if all(option_has_expired(work, leg.option) for leg in order.legs):
             text = "a closing order was at work up to the close: what it was to close has expired"
     words = "" if asked else order.said
-    work.alarm(position.bot, f"{text} ({words})" if words else text, position.id, tells=order.ref if words else "")
+    alarm(work, position.bot, f"{text} ({words})" if words else text, position.id, tells=order.ref if words else "")
     wait = retry_after(work, position) if is_by_broker else FIRST_RETRY
-    position = work.put_position(replace(position, retry_at=work.at + wait))
+    position = put_position(work, replace(position, retry_at=work.at + wait))
     if is_by_broker:
         return _try_another_way(work, position, order)
     if is_trading(work) and not asked:  # at the close all orders of the day are
@@ -269,15 +272,15 @@ def _try_another_way(work: StateBuilder, position: Position, order: Order) -> Po
         return position
     if is_apart:
         text = f"the broker has refused to close {position.id} as one twice on end"
-        work.alarm(position.bot, f"{text}: its legs are closed one by one, the short ones first", position.id)
-    return work.put_position(replace(position, attempts=0))
+        alarm(work, position.bot, f"{text}: its legs are closed one by one, the short ones first", position.id)
+    return put_position(work, replace(position, attempts=0))
 
 
 def _after_closing(work: StateBuilder, position: Position) -> None:
     if position.state != "exiting":
         return
     if position.is_flat:
-        if work.live_orders(position.id):
+        if live_orders_of(work, position.id):
             work_close(work, position)
         else:
             on_position_closed(work, replace(position, exit_reason=_ended_by(work, position)), "filled")
@@ -303,7 +306,7 @@ def part_closed(work: StateBuilder, fact: PartClosed) -> None:
     was_unwinding = position.exit_reason == UNWIND
     acted = _acted(work, position)
     position = replace(position, exit_reason="", attempts=0, retry_at=None, leave_open=0, partial_exits_done=acted)
-    position = work.move(position, "ended")
+    position = move_position(work, position, "ended")
     count_closed(work, position.id)
     work.follow_up(PartEnded(position.id, was_unwinding))
     position = work.positions.by_id[position.id]
@@ -315,7 +318,7 @@ def part_closed(work: StateBuilder, fact: PartClosed) -> None:
 
 def _acted(work: StateBuilder, position: Position) -> tuple[str, ...]:
     """Return the exits that have closed their part: not those that another took over before anything was closed."""
-    dealt = {order.reason for order in work.orders_of(position.id) if order.purpose in CLOSING and order.has_fills}
+    dealt = {order.reason for order in orders_of(work, position.id) if order.purpose in CLOSING and order.has_fills}
     return tuple(name for name in position.partial_exits_done if name in dealt or name == position.exit_reason)
 
 
@@ -326,7 +329,7 @@ def _roll_ended(work: StateBuilder, position: Position, order: Order, *, asked: 
     """An order that rolls is over: what it has opened is a position of its own, what it has not closed is held on."""
     _rolled_into(work, work.positions.by_id[order.opens_position], order)
     position = work.positions.by_id[position.id]
-    planned = rolling_exit(work.governing(position), position)
+    planned = rolling_exit(governing(work, position), position)
     is_at_work = planned is not None and planned.name == order.reason and position.state == "exiting"
     if order.status is OrderStatus.LOST:
         stop_for_today(
@@ -335,12 +338,12 @@ def _roll_ended(work: StateBuilder, position: Position, order: Order, *, asked: 
     if order.status is OrderStatus.FILLED or not is_at_work or position.is_flat:
         if planned is not None and is_at_work and rolled_legs(position, planned):  # what it has left nobody bids for
             position = replace(position, partial_exits_done=(*position.partial_exits_done, planned.name))
-        _after_closing(work, work.put_position(replace(position, attempts=0)))
+        _after_closing(work, put_position(work, replace(position, attempts=0)))
         return
     if order.status is OrderStatus.REJECTED or (order.status is OrderStatus.CANCELLED and not asked):
         is_over = _has_ended_with_its_day(work, order) and order.last_message is None
         why = "it was at work up to the close" if is_over else why_over(order, asked=asked)
-        work.alarm(position.bot, f"{order.ref} to roll {position.id}: {why}", position.id, tells=order.ref)
+        alarm(work, position.bot, f"{order.ref} to roll {position.id}: {why}", position.id, tells=order.ref)
     assert planned is not None
     why = why_over(order, asked=asked)
     is_put_off = order.cause is Cause.NO_BID_TO_ROLL or _has_ended_with_its_day(work, order)
@@ -361,12 +364,12 @@ def _rolled_into(work: StateBuilder, position: Position, order: Order) -> None:
         work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
         refused = order.status in (OrderStatus.REJECTED, OrderStatus.RISK_REJECTED)
         how = ("rejected", "rejected") if refused else ("unfilled", "ended_empty")
-        work.move(replace(position, exit_reason=how[0]), how[1])
+        move_position(work, replace(position, exit_reason=how[0]), how[1])
     elif not is_unwound(position):
         work.follow_up(LegsAlone(position.id, why_over(order, asked=True)))
     else:
         full = position.structures >= position.quantity
-        place_resting(work, work.move(position, "filled" if full else "ended_partly"), at_once=True)
+        place_resting(work, move_position(work, position, "filled" if full else "ended_partly"), at_once=True)
 
 
 # ---------------------------------------------------------------- resting orders
@@ -389,7 +392,7 @@ def _resting_ended(work: StateBuilder, position: Position, order: Order, *, aske
             _put_back_anew(work, position, Cause.PARTNER_OFF_GRID)
         else:
             _watched_instead(work, position, order, "refused")
-    elif was_lost_twice(order, work.orders_of(position.id)):
+    elif was_lost_twice(order, orders_of(work, position.id)):
         _watched_instead(work, position, order, "sent twice, and the broker has none")
     elif position.resting_orders_withdrawn or has_expired(work, position):
         return
@@ -440,7 +443,7 @@ def _leaves_one_alone(position: Position, order: Order) -> bool:
 
 def _is_closing(work: StateBuilder, position: Position, order: Order) -> bool:
     """Say whether the exit at work closes the leg of a protective stop, too, and nothing of it stays open."""
-    planned = planned_exit(work.governing(position), position.exit_reason)
+    planned = planned_exit(governing(work, position), position.exit_reason)
     if planned is None:
         return True
     return planned.part is None and (not planned.legs or order.legs[0].name in planned.legs)
@@ -452,11 +455,11 @@ def _watched_instead(work: StateBuilder, position: Position, order: Order, how: 
         return
     position = record_lost_order(work, position, is_refused=True)
     then = _instead(position)
-    work.alarm(
-        position.bot, f"a resting order was {how}, {then}: {order.why}", position.id, again=True, tells=order.ref
+    alarm(
+        work, position.bot, f"a resting order was {how}, {then}: {order.why}", position.id, again=True, tells=order.ref
     )
     cancel_order(work, position, Cause.PARTNER_LOST, how)
-    work.put_position(replace(position, resting_orders_withdrawn=True))
+    put_position(work, replace(position, resting_orders_withdrawn=True))
 
 
 def _instead(position: Position) -> str:
@@ -472,7 +475,7 @@ def _somebody_cancelled(work: StateBuilder, position: Position, order: Order) ->
     text = f"{what} was cancelled at the broker: {then}"
     words = f"{text} ({order.said})" if order.said else text
     tells, is_new = order.ref if order.said else "", position.lost_at != before
-    work.alarm(position.bot, words, position.id, again=is_new, tells=tells)
+    alarm(work, position.bot, words, position.id, again=is_new, tells=tells)
     place_resting(work, position)
 
 

@@ -39,7 +39,10 @@ from rulebot.core.queries.protection import (
 )
 from rulebot.core.rules.rule_evaluation import REREAD, counted, wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_order, put_position, send_order, set_bot
+from rulebot.core.state.lists import governing, is_unsure, live_orders_of, orders_of
 from rulebot.core.state.state import ConfirmationProgress, exits_of
+from rulebot.core.state.turn import alarm
 from rulebot.model.contract import Option
 from rulebot.model.facts import Grids
 from rulebot.model.market import QuoteFault, quote_fault
@@ -61,18 +64,19 @@ def place_protection(work: StateBuilder, position: Position, closing: Collection
     on hold, and while it is too soon to act on what the account lacks; one that is held back since its closing orders
     come to nothing keeps them, and gets those that the exit took back.
     """
-    plan = work.governing(position).plan.risk.protect
+    plan = governing(work, position).plan.risk.protect
     if plan is None or position.state not in ("open", "exiting") or position.resting_orders_withdrawn:
         return
     if not work.connection.is_linked or has_expired(work, position):
         return
-    is_let_be = (position.is_frozen and not is_backed_off(position)) or work.is_unsure(position)
+    is_let_be = (position.is_frozen and not is_backed_off(position)) or is_unsure(work, position)
     is_exiting = position.state == "exiting"  # then it is the closing order that waits, of other legs
     if not is_exiting and position.retry_at is not None and work.at < position.retry_at:
         return
     if is_restarting(work, position.bot):
         return
-    live = {order.legs[0].name: order for order in work.live_orders(position.id) if order.purpose is Purpose.PROTECT}
+    stops = (order for order in live_orders_of(work, position.id) if order.purpose is Purpose.PROTECT)
+    live = {order.legs[0].name: order for order in stops}
     for leg in position.common.legs:
         if not _is_at_risk(work, leg) or leg.name in closing or not plan.covers(leg.name):
             continue
@@ -94,7 +98,7 @@ def _fit(work: StateBuilder, position: Position, leg: PositionLeg, order: Order,
     if plan is not None:
         count, price = leg.held, stop_price(position, leg, plan, work.market.facts.ticks) or price
     if (order.remaining, order.stop_price) != (count, price):
-        changed = work.put_order(order.with_terms(order.filled + count, price))
+        changed = put_order(work, order.with_terms(order.filled + count, price))
         work.commands.append(Replace(changed))
 
 
@@ -111,7 +115,8 @@ def _place(work: StateBuilder, position: Position, leg: PositionLeg, plan: Prote
         return
     _tell_of_spread(work, position, leg, price)
     (closing,) = closing_legs((leg,))
-    work.send(
+    send_order(
+        work,
         draft(
             ticket(work, position, Purpose.PROTECT, PROTECT),
             (replace(closing, ratio=1),),
@@ -119,7 +124,7 @@ def _place(work: StateBuilder, position: Position, leg: PositionLeg, plan: Prote
             OrderType.STOP,
             stop=price,
             time_in_force=TimeInForce.GTC,
-        )
+        ),
     )
 
 
@@ -127,10 +132,10 @@ def _tell_of_spread(work: StateBuilder, position: Position, leg: PositionLeg, pr
     """Say of the first stop of a leg that it lies within the leg's quote, where no move of the market need hit it."""
     row = work.market.board.rows.get(leg.option, -1)
     ask = work.market.board.ask[row] if row >= 0 else nan
-    guarded = (order.legs[0].name for order in work.orders_of(position.id) if order.purpose is Purpose.PROTECT)
+    guarded = (order.legs[0].name for order in orders_of(work, position.id) if order.purpose is Purpose.PROTECT)
     if float(price) <= ask and leg.name not in guarded:
         text = f"the protective stop of {leg.option} rests at {price:.2f}, within its quote ({ask:.2f} is asked)"
-        work.alarm(position.bot, f"{text}: it may act at the next bids", position.id)
+        alarm(work, position.bot, f"{text}: it may act at the next bids", position.id)
 
 
 def stop_price(position: Position, leg: PositionLeg, plan: ProtectPlan, told: Grids = NONE_TOLD) -> Decimal | None:
@@ -168,11 +173,11 @@ def watched_stop_hit(
     closing: names of legs that an exit at work closes, which have none. waits_at_price: the stops were taken back for
     the order of a target, which does not follow the market.
     """
-    plan = work.governing(position).plan.risk.protect
+    plan = governing(work, position).plan.risk.protect
     is_watched = position.resting_orders_withdrawn or position.is_lost or waits_at_price
     if plan is None or not is_watched or position.state not in ("open", "exiting"):
         return None
-    live = (order for order in work.live_orders(position.id) if order.purpose is Purpose.PROTECT)
+    live = (order for order in live_orders_of(work, position.id) if order.purpose is Purpose.PROTECT)
     resting = {order.legs[0].name for order in live if order.status is not OrderStatus.CANCELLING}
     for leg in position.common.legs:
         if _is_at_risk(work, leg) and plan.covers(leg.name) and leg.name not in resting.union(closing):
@@ -183,7 +188,7 @@ def watched_stop_hit(
 
 
 def _price_of_last(work: StateBuilder, position: Position, leg: PositionLeg) -> Decimal | None:
-    stops = (order for order in work.orders_of(position.id) if order.purpose is Purpose.PROTECT)
+    stops = (order for order in orders_of(work, position.id) if order.purpose is Purpose.PROTECT)
     return next((order.stop_price for order in reversed([*stops]) if order.legs[0].name == leg.name), None)
 
 
@@ -197,7 +202,7 @@ def _is_bid(work: StateBuilder, position: Position, leg: PositionLeg, price: Dec
     before, is_bid = state.confirming.get(key, ConfirmationProgress()), board.bid[row] >= float(price)
     after = counted(before, float(board.quote_at[row]), work.now) if is_bid else ConfirmationProgress()
     if after != before:
-        work.set_bot(position.bot, replace(state, confirming={**state.confirming, key: after}))
+        set_bot(work, position.bot, replace(state, confirming={**state.confirming, key: after}))
     if 0 < after.count < HITS:
         wake(work, position.bot, REREAD)
     return after.count >= HITS
@@ -221,10 +226,10 @@ def bare_legs(work: StateBuilder, position: Position) -> list[UnprotectedLeg]:
     closed what covered them, and while no exit acts on the position, those that nothing covers.
     """
     lost = without_cover(position)
-    is_each = work.governing(position).plan.risk.max_time_without_stop is not None
+    is_each = governing(work, position).plan.risk.max_time_without_stop is not None
     if not (lost or is_each):
         return []
-    orders = work.live_orders(position.id)
+    orders = live_orders_of(work, position.id)
     found = []
     for leg in position.common.legs:
         needed = leg.held if is_each else lost.get(leg.name, 0)
@@ -245,8 +250,8 @@ def note_protection(work: StateBuilder, position: Position) -> Position:
     if since is not None and not is_closed_anyway and any(each.has_lost_cover or position.is_frozen for each in bare):
         then = _left_alone_or_closed(work, position, since)
         text = f"{words} of {position.id} has no protection since {clock(since)}: {then}"
-        work.alarm(position.bot, text, position.id)
-    return work.put_position(replace(position, unprotected_since=since, unprotected=words, bare=names))
+        alarm(work, position.bot, text, position.id)
+    return put_position(work, replace(position, unprotected_since=since, unprotected=words, bare=names))
 
 
 def _left_alone_or_closed(work: StateBuilder, position: Position, since: datetime) -> str:
@@ -261,7 +266,7 @@ def _why(bare: UnprotectedLeg) -> str:
 
 def most_unprotected(work: StateBuilder, position: Position) -> timedelta:
     """Return how long a short leg may stand without protection."""
-    limit = work.governing(position).plan.risk.max_time_without_stop
+    limit = governing(work, position).plan.risk.max_time_without_stop
     return CLOSED_AFTER if limit is None else timedelta(seconds=limit)
 
 
@@ -281,7 +286,7 @@ def note_gone(work: StateBuilder, position: Position, order: Order, *, asked: bo
     One whose price was off the grid is sent anew at once, and no loss: an exit that is at work sends it by itself.
     """
     is_refused = order.status is OrderStatus.REJECTED or is_rejected(order)
-    is_lost = not is_refused and was_lost_twice(order, work.orders_of(position.id))
+    is_lost = not is_refused and was_lost_twice(order, orders_of(work, position.id))
     if (asked and not (is_refused or is_lost)) or position.resting_orders_withdrawn or has_run_out(work, order):
         return
     is_open = position.state == "open"
@@ -295,7 +300,7 @@ def note_gone(work: StateBuilder, position: Position, order: Order, *, asked: bo
     text = f"the protective stop of {order.legs[0].option} was {how}: {then}"
     words = order.why
     text = f"{text} ({words})" if words else text
-    work.alarm(position.bot, text, position.id, again=True, tells=order.ref if words else "")
+    alarm(work, position.bot, text, position.id, again=True, tells=order.ref if words else "")
     if is_open:
         place_protection(work, position)
 
@@ -310,12 +315,12 @@ def note_restored(work: StateBuilder, position: Position) -> None:
         or not all(order.is_working for order in live)
     ):
         return
-    bot, there = work.governing(position), {(order.purpose, order.legs[0].name) for order in live}
+    bot, there = governing(work, position), {(order.purpose, order.legs[0].name) for order in live}
     plan, exits = bot.plan.risk.protect, {order.reason for order in live}
     if any(each.name not in exits and has_level(work, position, each) for each in bot.resting):
         return
     at_risk = [leg.name for leg in position.common.legs if _is_at_risk(work, leg) and plan and plan.covers(leg.name)]
     if all((Purpose.PROTECT, name) in there for name in at_risk):
         text = f"the resting orders of {position.id} work at the broker again"
-        work.alarm(position.bot, text, position.id, again=True)
-        work.put_position(replace(position, is_lost=False))
+        alarm(work, position.bot, text, position.id, again=True)
+        put_position(work, replace(position, is_lost=False))

@@ -17,6 +17,9 @@ from rulebot.core.queries.entry_blocks import not_trading
 from rulebot.core.queries.orders import REVERSED
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import move_position, put_position, send_order
+from rulebot.core.state.lists import live_orders_of, may_move, orders_of
+from rulebot.core.state.turn import alarm
 from rulebot.fill.ledger import leg_of
 from rulebot.model.contract import Option, Right
 from rulebot.model.money import ZERO
@@ -88,7 +91,7 @@ def close_reversed_shorts(work: StateBuilder, position: Position) -> bool:
     if not reversed_shorts(position):
         return False
     noted = _note(work, position)
-    if noted is not None and noted.unprotected_since is not None and not work.live_orders(noted.id):
+    if noted is not None and noted.unprotected_since is not None and not live_orders_of(work, noted.id):
         _buy_back_when_due(work, noted, noted.unprotected_since)
     return True
 
@@ -110,7 +113,7 @@ def _note(work: StateBuilder, position: Position) -> Position | None:
 
     None while fills may still be told: of a combo they come leg by leg.
     """
-    told = max((order.changed_at for order in work.orders_of(position.id)), default=work.at)
+    told = max((order.changed_at for order in orders_of(work, position.id)), default=work.at)
     left = (told + TOO_MUCH - work.at).total_seconds()
     if left > 0:
         wake(work, position.bot, left)
@@ -120,13 +123,13 @@ def _note(work: StateBuilder, position: Position) -> Position | None:
     since = _since(work, position) if shown else None
     if (words, since) == (position.unprotected, position.unprotected_since):
         return position
-    if shown and position.state == "closed" and work.may(position, "late_fill"):
-        position = work.move(replace(position, closed_at=None), "late_fill")
+    if shown and position.state == "closed" and may_move(work, position, "late_fill"):
+        position = move_position(work, replace(position, closed_at=None), "late_fill")
     if since is not None and since != position.unprotected_since:
         until = clock(since + most_unprotected(work, position))
         text = f"{words} of {position.id} is short without cover, since more was closed than was held"
-        work.alarm(position.bot, f"{text}: rulebot buys it back at market at {until}", position.id)
-    return work.put_position(replace(position, unprotected=words, unprotected_since=since))
+        alarm(work, position.bot, f"{text}: rulebot buys it back at market at {until}", position.id)
+    return put_position(work, replace(position, unprotected=words, unprotected_since=since))
 
 
 def _since(work: StateBuilder, position: Position) -> datetime:
@@ -149,15 +152,15 @@ def _shown(work: StateBuilder, position: Position) -> dict[str, int]:
 
 def _buy_back(work: StateBuilder, position: Position, leg: PositionLeg, count: int) -> None:
     name = ticket(work, position, Purpose.UNWIND, REVERSED)
-    work.send(draft(name, (OrderLeg(leg.name, leg.option, Side.BUY, 1),), count, OrderType.MARKET))
+    send_order(work, draft(name, (OrderLeg(leg.name, leg.option, Side.BUY, 1),), count, OrderType.MARKET))
 
 
 def bought_back(work: StateBuilder, position: Position) -> None:
     """Take the step that the end of such an order leads to: a position of which nothing is left is closed."""
     if position.is_closed_too_far or position.unprotected_since is None:
         return
-    position = work.put_position(replace(position, unprotected="", unprotected_since=None, retry_at=None))
-    if position.is_flat and position.state == "open" and not work.live_orders(position.id):
+    position = put_position(work, replace(position, unprotected="", unprotected_since=None, retry_at=None))
+    if position.is_flat and position.state == "open" and not live_orders_of(work, position.id):
         on_position_closed(
             work, replace(position, exit_reason=position.exit_reason or _closed_by(work, position)), "closed_out"
         )
@@ -165,5 +168,5 @@ def bought_back(work: StateBuilder, position: Position) -> None:
 
 def _closed_by(work: StateBuilder, position: Position) -> str:
     """Return the exit that has closed too much."""
-    closing = [order.reason for order in work.orders_of(position.id) if order.has_fills and not order.can_increase_risk]
-    return next((reason for reason in reversed(closing) if reason != REVERSED), REVERSED)
+    filled = (order for order in orders_of(work, position.id) if order.has_fills and not order.can_increase_risk)
+    return next((reason for reason in reversed([order.reason for order in filled]) if reason != REVERSED), REVERSED)

@@ -32,7 +32,10 @@ from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rules, failin
 from rulebot.core.rules.selections import record_selection
 from rulebot.core.rules.unknown_exits import known_again, note_unknown
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import move_position, put_position, send_order, set_watch_at, unindex
+from rulebot.core.state.lists import active_positions, positions_of, view_of
 from rulebot.core.state.state import OperatorState
+from rulebot.core.state.turn import alarm
 from rulebot.decide.limits import price_problem
 from rulebot.evaluate.strikes import StructureSelection, select
 from rulebot.measure.view import LegView, View
@@ -108,7 +111,7 @@ def find_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned:
     quantity = min(leg.held // leg.ratio for leg in rolled)
     if quantity > position.quantity:
         return RollCandidate(None, refused=f"it holds {quantity}, and {position.quantity} were asked for")
-    view = work.view()
+    view = view_of(work)
     legs = _legs_into(roll, rolled, work.schedule.session.date)
     if not legs:
         return RollCandidate(None, refused="its legs count from one that it does not hold any more")
@@ -241,7 +244,7 @@ def _over_the_limits(
         return reason
     if not bot.risk:
         return ""
-    others = replaced.beside(work.positions_of(position.bot))
+    others = replaced.beside(positions_of(work, position.bot))
     view.exposure = exposure_with(work, view, selection, others, "the bot")
     readings = evaluate_rules(work, position.bot, f"risk {position.id}", bot.risk, view)
     unmet = next((each for each in readings if each.verdict.truth is not True), None)
@@ -282,7 +285,7 @@ def _bound_of_next(
 
     None while nobody knows what its trade could lose, or that has no bound and must have one.
     """
-    view, rows, risk = work.view(), work.market.board.rows, bot.plan.risk
+    view, rows, risk = view_of(work), work.market.board.rows, bot.plan.risk
     new = tuple(leg for leg in order.legs if leg.opens)
     view.legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.side.sign, x.ratio) for x in new)
     commission = _commission(work, order.legs, order.quantity)
@@ -304,7 +307,7 @@ def _worst_of_next(
     """Return the dollars that the trade could lose with what a roll at work opens at once, and why they are unknown."""
     position = work.positions.by_id[order.position]
     rolled = {leg.name for leg in rolled_legs(position, planned)} | {leg.name for leg in order.legs_of(position.id)}
-    others = Replaced(position, _without(position, rolled)).beside(work.active_positions())
+    others = Replaced(position, _without(position, rolled)).beside(active_positions(work))
     of_trade = [each for each in others if each.entered_as == position.entered_as and each.id != order.opens_position]
     return worst_of_roll(work, of_trade, StructureSelection(view.legs, ()), opening, order.quantity)
 
@@ -340,8 +343,8 @@ def send_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned:
     roll = bot.rolls[planned.name]
     told = replace(bot, plan=replace(roll.plan, legs=_legs_into(roll, offer.rolled, work.schedule.session.date)))
     record_selection(work, told, offer.view, offer.selection, "", new.id)
-    work.put_position(new)
-    new = work.move(new, "enter")
+    put_position(work, new)
+    new = move_position(work, new, "enter")
     order = draft(
         ticket(work, position, Purpose.ROLL, planned.name),
         offer.legs,
@@ -355,8 +358,8 @@ def send_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned:
     exit_mid = _mid(_quote(work, closing_legs(legs), closing=True))
     if exit_mid is None or (part and position.exit_mid is not None):
         exit_mid = position.exit_mid
-    work.put_position(replace(position, attempts=1, retry_at=None, exit_mid=exit_mid))
-    return work.send(replace(order, opens_position=new.id))
+    put_position(work, replace(position, attempts=1, retry_at=None, exit_mid=exit_mid))
+    return send_order(work, replace(order, opens_position=new.id))
 
 
 def _mid(quote: NetQuote) -> Decimal | None:
@@ -389,13 +392,13 @@ def start_roll_search(work: StateBuilder, position: Position, planned: ExitPlan,
     is_begun = is_unknown(work, position, _looking(planned))
     since = note_unknown(work, position, _looking(planned))
     if not is_begun:
-        work.unindex()  # what it reads is to be streamed, at once, and wakes it
-        work.watch_at(work.at)
+        unindex(work)  # what it reads is to be streamed, at once, and wakes it
+        set_watch_at(work, work.at)
     wake(work, position.bot, SOON)
     left = planned.grace - (work.at - since).total_seconds()
     if left <= 0:
         text = f"exit {planned.name} finds no quotes to roll by: {missing.split(' for ')[0]}"
-        work.alarm(position.bot, text, position.id)
+        alarm(work, position.bot, text, position.id)
     return left
 
 
@@ -403,7 +406,7 @@ def end_roll_search(work: StateBuilder, position: Position, planned: ExitPlan) -
     """Forget since when an exit has looked in vain."""
     if is_unknown(work, position, _looking(planned)):
         known_again(work, position, _looking(planned))
-        work.unindex()
+        unindex(work)
 
 
 def record_no_roll(work: StateBuilder, position: Position, planned: ExitPlan, found: RollCandidate) -> Position:
@@ -421,8 +424,8 @@ def record_no_roll(work: StateBuilder, position: Position, planned: ExitPlan, fo
         return position
     then = "it closes" if closes else "it holds until the next session"
     work.record(Kind.DECISION, position.bot, position.id, what="no_roll", reason=f"{reason}: {then}", values=[])
-    return work.put_position(
-        replace(position, rolls_without_candidate=(*position.rolls_without_candidate, planned.name))
+    return put_position(
+        work, replace(position, rolls_without_candidate=(*position.rolls_without_candidate, planned.name))
     )
 
 

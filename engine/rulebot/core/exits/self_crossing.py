@@ -16,6 +16,8 @@ from rulebot.core.queries.orders import RESTING, has_expired, is_against_exit, i
 from rulebot.core.queries.protection import is_paused
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_position, set_wake
+from rulebot.core.state.lists import active_positions, all_live_orders, governing, is_about_to_enter
 from rulebot.core.state.state import State
 from rulebot.model.cause import Cause
 from rulebot.model.contract import Option
@@ -27,7 +29,7 @@ from rulebot.record.record import Kind
 
 def crossing_entries(work: StateBuilder, position: Position) -> list[Order]:
     """Return entries of one leg that would make the broker refuse what the exit of this position is to send."""
-    entries = (order for order in work.all_live_orders() if order.purpose is Purpose.ENTRY and not order.is_combo)
+    entries = (order for order in all_live_orders(work) if order.purpose is Purpose.ENTRY and not order.is_combo)
     others = (order for order in entries if order.position != position.id)
     return [order for order in others if _closes(work, position, {order.legs[0].option: order.side.sign})]
 
@@ -46,7 +48,7 @@ def clear_for_exit(work: StateBuilder, position: Position, legs: Sequence[OrderL
     signs = {leg.option: leg.side.sign for leg in legs}
     against = [
         order
-        for order in work.all_live_orders()
+        for order in all_live_orders(work)
         if order.position != position.id and order.purpose in RESTING and _deals_against(order, signs)
         if order.is_combo or (len(legs) == 1 and not _guards(order, legs[0].side))
     ]
@@ -76,7 +78,7 @@ def _give_way(work: StateBuilder, orders: Sequence[Order], to: str) -> None:
 
 def restore_orders(work: StateBuilder) -> None:
     """Put suspended resting orders back as soon as nothing of the other side works in their contract."""
-    for position in work.active_positions():
+    for position in active_positions(work):
         if not position.resting_orders_withdrawn or not _may_be_put_back(work, position):
             continue
         contracts = {leg.option for leg in position.legs if leg.held}
@@ -85,11 +87,11 @@ def restore_orders(work: StateBuilder) -> None:
         if is_against_exit(work, position, position.legs):
             continue
         work.record(Kind.DECISION, position.bot, position.id, what="resume", reason="its contract is free", values=[])
-        position = work.put_position(replace(position, resting_orders_withdrawn=False))
+        position = put_position(work, replace(position, resting_orders_withdrawn=False))
         if position.state == "open":
-            place_resting(work, work.put_position(replace(position, retry_at=None)))
+            place_resting(work, put_position(work, replace(position, retry_at=None)))
             place_protection(work, work.positions.by_id[position.id])
-        work.set_wake(position.bot, work.at)
+        set_wake(work, position.bot, work.at)
 
 
 def is_withdrawn_for_other(state: State, at: datetime) -> bool:
@@ -103,7 +105,7 @@ def is_withdrawn_for_other(state: State, at: datetime) -> bool:
 def _may_be_put_back(work: StateBuilder, position: Position) -> bool:
     """Say whether it is to rest again now; of what an exit closes a part of, protective stops on the others are."""
     if position.state == "exiting":
-        is_of_others = not (position.is_frozen or work.governing(position).resting)
+        is_of_others = not (position.is_frozen or governing(work, position).resting)
         return is_of_others and not is_paused(position, work.at)
     return position.state == "open" and _may_rest_again(position, work.at) and not has_expired(work, position)
 
@@ -117,13 +119,13 @@ def _may_rest_again(position: Position, at: datetime) -> bool:
 def _is_wanted(work: StateBuilder, given: Position, contracts: set[Option]) -> bool:
     """Say whether an entry in one of these contracts works, or is about to be sent, or its next try or leg is."""
     is_combo = len(contracts) > 1
-    for position in work.active_positions():
+    for position in active_positions(work):
         if position.state != "entering" or position.id == given.id:
             continue
-        bot = work.governing(position)
+        bot = governing(work, position)
         if contracts & ({leg.option for leg in position.legs} if is_combo else _alone(bot, position.legs).keys()):
             return True
-    for order in work.all_live_orders():
+    for order in all_live_orders(work):
         opened = {leg.option for leg in order.legs if order.opens(order.position_of(leg))}
         if contracts & opened:
             return True
@@ -131,7 +133,7 @@ def _is_wanted(work: StateBuilder, given: Position, contracts: set[Option]) -> b
         is_looking = state.is_watching or state.manual_entry_until is not None
         if not is_looking or state.selection is None or not state.selection.is_complete:
             continue
-        if contracts & {leg.option for leg in state.selection.legs} and work.is_about_to_enter(name):
+        if contracts & {leg.option for leg in state.selection.legs} and is_about_to_enter(work, name):
             return True
     return False
 
@@ -141,7 +143,7 @@ def _is_left(work: StateBuilder, position: Position) -> bool:
     if is_between_sessions(work):
         return False
     held = {leg.option: leg.sign for leg in position.legs if leg.held}
-    for other in work.active_positions():
+    for other in active_positions(work):
         if other.id == position.id or other.state != "exiting" or other.is_frozen:
             continue
         if _closes(work, other, {option: -sign for option, sign in held.items()}):

@@ -24,6 +24,7 @@ from rulebot.core.queries.close_plan import (
 )
 from rulebot.core.queries.day_pnl import structure
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import governing, orders_of, view_of
 from rulebot.fill.exit_level import needed_dollars
 from rulebot.measure.reading import Reading, UnknownValue
 from rulebot.measure.view import LegView
@@ -50,7 +51,7 @@ def target_at_work(work: StateBuilder, position: Position) -> ExitPlan | None:
 
     None once a leg was closed alone and others must follow: they are closed as the ladder says.
     """
-    planned = planned_exit(work.governing(position), position.exit_reason)
+    planned = planned_exit(governing(work, position), position.exit_reason)
     if planned is None or not planned.is_target_price or _must_follow(work, position):
         return None
     return planned
@@ -61,22 +62,22 @@ def _must_follow(work: StateBuilder, position: Position) -> bool:
 
     An order of several legs on one underlying closes all that are bid for.
     """
-    is_pair = len(work.governing(position).plan.underlyings) > 1
+    is_pair = len(governing(work, position).plan.underlyings) > 1
     dealt = {
         leg.name
-        for order in work.orders_of(position.id)
+        for order in orders_of(work, position.id)
         if order.purpose in CLOSING and order.reason == position.exit_reason and order.has_fills
         for leg in (order.legs if is_pair or not order.is_combo else ())
     }
     left = [
-        leg.name for leg, _ in legs_to_close(position, work.governing(position)) if not is_worthless_long(work, leg)
+        leg.name for leg, _ in legs_to_close(position, governing(work, position)) if not is_worthless_long(work, leg)
     ]
     return bool(dealt) and any(name not in dealt for name in left)
 
 
 def closing_ladder(work: StateBuilder, position: Position, attempt: int) -> Ladder:
     """Return how try `attempt` of the exit at work is priced: the orders of a target are never market orders."""
-    bot = work.governing(position)
+    bot = governing(work, position)
     ladder = exit_ladder(bot, position.exit_reason)
     if target_at_work(work, position) is None:
         return in_a_hurry(work, planned_exit(bot, position.exit_reason), ladder)
@@ -102,7 +103,7 @@ def in_a_hurry(work: StateBuilder, planned: ExitPlan | None, ladder: Ladder) -> 
 
 def bound_of(work: StateBuilder, position: Position, legs: tuple[OrderLeg, ...]) -> tuple[Bound, str]:
     """Return how far the price of a closing order may go, and why it has none yet, "" if it has."""
-    bound = closing_bound(work, position, work.governing(position), legs)
+    bound = closing_bound(work, position, governing(work, position), legs)
     planned = target_at_work(work, position)
     if planned is None:
         return bound, ""
@@ -136,7 +137,7 @@ def _rest(work: StateBuilder, position: Position, planned: ExitPlan, dealt: dict
     """Return the dollars that count beside the contracts dealt, less those dealt that the target does not count."""
     level = planned.compares
     assert level is not None
-    leaving = {leg.name for leg, _ in legs_to_close(position, work.governing(position))}
+    leaving = {leg.name for leg, _ in legs_to_close(position, governing(work, position))}
     total = 0.0
     for leg in position.legs:
         if leg.held <= 0:
@@ -157,7 +158,7 @@ def _rest(work: StateBuilder, position: Position, planned: ExitPlan, dealt: dict
 def _price(work: StateBuilder, leg: PositionLeg, at: str) -> Reading:
     board = work.market.board
     view = LegView(leg.name, leg.option, board.rows.get(leg.option, -1), leg.sign, leg.ratio)
-    return mark(work.view(), view, at, True, OPTION_AGE)
+    return mark(view_of(work), view, at, True, OPTION_AGE)
 
 
 def is_met(work: StateBuilder, position: Position, planned: ExitPlan, legs: tuple[OrderLeg, ...]) -> bool | None:
@@ -165,10 +166,10 @@ def is_met(work: StateBuilder, position: Position, planned: ExitPlan, legs: tupl
 
     None while that is unknown. A target in dollars counts the commission of closing as well.
     """
-    bot = work.governing(position)
+    bot = governing(work, position)
     compiled = next(rule for each, rule in zip(bot.plan.exits, bot.exits, strict=True) if each.name == planned.name)
     assert compiled is not None
-    found, view = structure(work, position), work.view()
+    found, view = structure(work, position), view_of(work)
     view.legs, view.held, view.quantity = found.legs, found.held, found.quantity
     truth = compiled.judge(view).truth
     if truth is not True:
@@ -212,7 +213,7 @@ def _worth(work: StateBuilder, position: Position, names: Iterable[str], at: str
 
 def was_withdrawn(work: StateBuilder, position: Position, target: str) -> bool:
     """Say whether an order of this target was cancelled before, since its market had moved away."""
-    orders = work.orders_of(position.id)
+    orders = orders_of(work, position.id)
     return any(order.reason == target and order.cause is Cause.TARGET_LOST for order in orders)
 
 
@@ -237,6 +238,6 @@ def may_wait(work: StateBuilder, order: Order) -> bool:
     floor = None if planned is None else target_floor(work, position, planned, order.legs)
     if isinstance(floor, Decimal) and _is_for_nothing(work, order.legs, floor):
         return False
-    limit = work.governing(position).plan.risk.max_time_without_stop
+    limit = governing(work, position).plan.risk.max_time_without_stop
     patience = PATIENCE if limit is None else min(PATIENCE, timedelta(seconds=limit))
     return work.at - order.unmet_since < patience

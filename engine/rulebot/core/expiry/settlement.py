@@ -22,6 +22,9 @@ from rulebot.core.queries.close_plan import exit_has_dealt, is_left_with_shares,
 from rulebot.core.queries.orders import has_expired, option_has_expired
 from rulebot.core.queries.schedule import SETTLED_AFTER
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_booked, put_order, put_position
+from rulebot.core.state.lists import first_expiry, held_legs
+from rulebot.core.state.turn import alarm_of_price
 from rulebot.fill.ledger import (
     BY_OTHERS,
     BookedExecution,
@@ -79,7 +82,7 @@ def settle(work: StateBuilder, option: Option, last: Decimal = ZERO) -> None:
                     if _is_asked_for(work, option):
                         continue
                     text = f"{option} is gone and its settlement level is not known"
-                    work.alarm_of_price(position.bot, text, position.id)
+                    alarm_of_price(work, position.bot, text, position.id)
                     continue
                 _settle_leg(work, position.id, leg, level)
         if level is not None or work.positions.by_id[position.id].is_flat:
@@ -94,9 +97,9 @@ def settle_missed(work: StateBuilder) -> None:
     from entering.
     """
     session = work.schedule.session
-    if not work.connection.is_ready or work.first_expiry() > session.date:
+    if not work.connection.is_ready or first_expiry(work) > session.date:
         return
-    held = (leg.option for leg in work.held_legs() if leg.option.expiry <= session.date)
+    held = (leg.option for leg in held_legs(work) if leg.option.expiry <= session.date)
     for option in sorted({option for option in held if option_has_expired(work, option)}, key=str):
         is_told_soon = option.expiry == session.date and work.at < session.close + SETTLED_AFTER
         listed = work.account.holdings.get(option, ZERO)
@@ -114,7 +117,7 @@ def price_shares(work: StateBuilder) -> None:
         if level is None:
             continue
         before = work.positions.by_id[name]
-        position = work.put_position(priced(before, leg.name, level))
+        position = put_position(work, priced(before, leg.name, level))
         worth = position.shares_profit - before.shares_profit
         _book(work, Settled(position, 0, ZERO, ASSIGNED, worth), leg.name, level, ASSIGNED, contracts=leg.unpriced)
         count_closed(work, name)
@@ -122,7 +125,7 @@ def price_shares(work: StateBuilder) -> None:
 
 def settle_earlier(work: StateBuilder) -> None:
     """Settle what expired before this session began, ahead of exits: they would close it together with the rest."""
-    if work.first_expiry() < work.schedule.session.date:
+    if first_expiry(work) < work.schedule.session.date:
         settle_missed(work)
 
 
@@ -167,7 +170,7 @@ def keep_closing(work: StateBuilder) -> Mapping[str, float]:
     close, board = work.schedule.session.close, work.market.board
     if not close <= work.at <= close + AT_THE_CLOSE:
         return work.market.closing
-    held = {leg.option.symbol for leg in work.held_legs()}
+    held = {leg.option.symbol for leg in held_legs(work)}
     shares = (symbol for symbol in sorted(held) if product(symbol).settlement is Settlement.SHARES)
     rows = ((symbol, board.rows.get(Underlying(symbol), -1)) for symbol in shares)
     seen = ((symbol, board.last[row]) for symbol, row in rows if row >= 0 and row not in board.frozen)
@@ -258,13 +261,13 @@ def ending_corrected(work: StateBuilder, event: SettlementCorrected) -> None:
         ref="" if order is None else order.ref,
         dealt_at=when_dealt(work.at, fill.executed_at, None if order is None else order.sent_at),
     )
-    work.put_booked(fill.exec_id.execution, booked)
-    work.put_position(_left(book(back, booked, leg.option), order, event.left_at))
+    put_booked(work, fill.exec_id.execution, booked)
+    put_position(work, _left(book(back, booked, leg.option), order, event.left_at))
     if order is None:
         record_fill(work, fill, booked, leg.option, position.id, BY_OTHERS)
     else:
         at = next(at for at, each in enumerate(order.legs) if each.name == leg.name)
-        work.put_order(add_fill(order, at, count))
+        put_order(work, add_fill(order, at, count))
         record_fill(work, fill, booked, leg.option, order.ref, order.purpose.value)
     count_closed(work, position.id)
 

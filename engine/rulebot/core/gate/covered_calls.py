@@ -14,7 +14,17 @@ from rulebot.core.emit.orders import cancel
 from rulebot.core.program import CompiledBot
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import (
+    active_positions,
+    all_live_orders,
+    governing,
+    is_doubted,
+    is_opening,
+    positions_of,
+    shares_of,
+)
 from rulebot.core.state.share_coverage import shares_needed
+from rulebot.core.state.turn import alarm
 from rulebot.decide.limits import ShareCoverage, SizeLimits
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measures.account import NOT_TOLD
@@ -37,7 +47,7 @@ def structures_covered(
 ) -> SizeLimits:
     """Return how many of the chosen structures the shares of their symbol allow, or why there are none."""
     symbol = bot.plan.underlyings[0]
-    shares = work.shares_of(symbol)
+    shares = shares_of(work, symbol)
     if shares is None:
         return SizeLimits(0, missing=NOT_TOLD)
     each, own = _needed(selection, symbol), _against(work, bot, symbol)
@@ -48,7 +58,7 @@ def structures_covered(
 def without_shares(work: StateBuilder, bot: CompiledBot) -> str:
     """Return why the shares of its symbol allow not one call against them, "" where they do, or where some are sold."""
     symbol, band = bot.plan.underlyings[0], bot.plan.overwrite
-    shares = work.shares_of(symbol)
+    shares = shares_of(work, symbol)
     if band is None or shares is None or _against(work, bot, symbol) or most_within(band, shares, LOT, 0):
         return ""
     return too_few(band, shares, LOT, 0, symbol)
@@ -56,7 +66,7 @@ def without_shares(work: StateBuilder, bot: CompiledBot) -> str:
 
 def _against(work: StateBuilder, bot: CompiledBot, symbol: str) -> int:
     """Return the shares of a symbol that the bot's calls need."""
-    held = (position for position in work.positions_of(bot.plan.name) if _symbol_of(position) == symbol)
+    held = (position for position in positions_of(work, bot.plan.name) if _symbol_of(position) == symbol)
     return sum(_needed_by(work, position) for position in held)
 
 
@@ -95,7 +105,7 @@ def cover_of(
     if bot.plan.overwrite is None:
         return None
     symbol = bot.plan.underlyings[0]
-    shares = work.shares_of(symbol)
+    shares = shares_of(work, symbol)
     return ShareCoverage(symbol, _needed(selection, symbol) * quantity, ZERO if shares is None else shares.free)
 
 
@@ -125,9 +135,9 @@ def shares_changed(work: StateBuilder, symbol: str) -> dict[str, datetime]:
 
 
 def _take_entries_back(work: StateBuilder, symbol: str) -> None:
-    for order in work.all_live_orders():
+    for order in all_live_orders(work):
         position = work.positions.by_id[order.position]
-        bot = work.governing(position)
+        bot = governing(work, position)
         is_one = order.purpose is Purpose.ENTRY and symbol in bot.plan.underlyings
         if is_one and (reason := no_cover(work, bot, position)):
             cancel(work, order, Cause.NOT_COVERED, detail=reason)
@@ -135,7 +145,7 @@ def _take_entries_back(work: StateBuilder, symbol: str) -> None:
 
 def lacking(work: StateBuilder, known: Mapping[str, datetime]) -> dict[str, datetime]:
     """Return the symbols of which the account has fewer shares than calls need that were sold against them."""
-    symbols = {work.governing(position).plan.underlyings[0] for position in _overwriting(work)}
+    symbols = {governing(work, position).plan.underlyings[0] for position in _overwriting(work)}
     return {symbol: known.get(symbol, work.at) for symbol in sorted(symbols) if _missing(work, symbol) > 0}
 
 
@@ -146,13 +156,13 @@ def close_uncovered_calls(work: StateBuilder) -> dict[str, datetime]:
         _take_entries_back(work, symbol)
         if work.at - since < PATIENCE:
             continue
-        shares, missing = work.shares_of(symbol), _missing(work, symbol)
+        shares, missing = shares_of(work, symbol), _missing(work, symbol)
         held = ZERO if shares is None else shares.held + shares.coming
         for position in _overwriting(work):
-            if work.governing(position).plan.underlyings[0] == symbol:
+            if governing(work, position).plan.underlyings[0] == symbol:
                 text = f"the account holds {_plain(held)} {symbol} shares, {_plain(missing)} fewer than the calls sold"
                 text = f"{text} against them need: nothing is traded for it, a person must look"
-                work.alarm(position.bot, text, position.id)
+                alarm(work, position.bot, text, position.id)
     return found
 
 
@@ -160,16 +170,16 @@ def _overwriting(work: StateBuilder) -> list[Position]:
     """Return the positions whose calls shares are to cover, and that need any; not those that the account may lack."""
     return [
         position
-        for position in work.active_positions()
-        if work.governing(position).plan.overwrite is not None
-        if not position.hold and not work.is_doubted(position) and _needed_by(work, position)
+        for position in active_positions(work)
+        if governing(work, position).plan.overwrite is not None
+        if not position.hold and not is_doubted(work, position) and _needed_by(work, position)
     ]
 
 
 def _needed_by(work: StateBuilder, position: Position) -> int:
     symbol = _symbol_of(position)
-    is_opening = work.is_opening(position)
-    return max(shares_needed(position, symbol, work.schedule.session, work.at, is_opening=is_opening))
+    opens = is_opening(work, position)
+    return max(shares_needed(position, symbol, work.schedule.session, work.at, is_opening=opens))
 
 
 def _symbol_of(position: Position) -> str:
@@ -181,7 +191,7 @@ def _missing(work: StateBuilder, symbol: str) -> Decimal:
 
     Shares that another bot's entry has still to buy take none away: they are not in the account yet.
     """
-    shares = work.shares_of(symbol)
+    shares = shares_of(work, symbol)
     if shares is None:
         return ZERO
     covered = sum(_needed_by(work, each) for each in _overwriting(work) if _symbol_of(each) == symbol)

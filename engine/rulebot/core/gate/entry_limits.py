@@ -20,6 +20,8 @@ from rulebot.core.queries.legged_entry import legging_problem
 from rulebot.core.queries.openings import held_or_entering, opening_parts
 from rulebot.core.queries.protection import hit_at_once
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import active_positions, governing
+from rulebot.core.state.turn import alarm
 from rulebot.decide.account_rules import AccountFacts, rules_problem
 from rulebot.decide.limits import DayTrades, PreTradeCheck, net_problem, refusal
 from rulebot.evaluate.strikes import StructureSelection
@@ -58,7 +60,7 @@ def entry_refusal(
 ) -> str:
     """Return why this structure may not be opened now, "" when it may. replaced: what is rolled into it."""
     plan = bot.plan
-    others = work.active_positions() if replaced is None else replaced.beside(work.active_positions())
+    others = active_positions(work) if replaced is None else replaced.beside(active_positions(work))
     of_trade = [] if replaced is None else [p for p in others if p.entered_as == replaced.position.entered_as]
     limits = work.program.limits
     quantity = view.quantity
@@ -221,7 +223,7 @@ def _needs_day_trade(work: StateBuilder, position: Position) -> bool:
     if position.closed_at is not None:
         return position.opened_at is not None and work.at - position.closed_at < ACCOUNT_TOLD
     since = position.opened_at or work.at
-    return work.governing(position).closes_on_its_day(session, [leg.option for leg in position.legs], since)
+    return governing(work, position).closes_on_its_day(session, [leg.option for leg in position.legs], since)
 
 
 def _conflicts(
@@ -267,5 +269,5 @@ def halt_on_entry_rate(work: StateBuilder, name: str) -> bool:
         return False
     text = f"{recent} opening orders within {WITHIN.seconds // 60} minutes"
     halt(work, name, Halt.RUNAWAY, text)
-    work.alarm(name, f"{name} has sent {text}: it enters nothing more today, a person must look")
+    alarm(work, name, f"{name} has sent {text}: it enters nothing more today, a person must look")
     return True

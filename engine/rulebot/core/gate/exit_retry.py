@@ -16,6 +16,9 @@ from rulebot.core.queries.protection import NEVER_AGAIN
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.rules.unknown_exits import known_again, note_unknown
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_order, put_position
+from rulebot.core.state.lists import active_positions, live_orders_of, orders_of
+from rulebot.core.state.turn import alarm, alarm_of_price
 from rulebot.decide.limits import price_problem
 from rulebot.model.cause import Cause
 from rulebot.model.order import Order, OrderStatus, Purpose
@@ -51,7 +54,7 @@ def is_backed_off(position: Position) -> bool:
 
 def count_failed_close(work: StateBuilder, position: Position, what: HoldReason) -> Position:
     """Count a closing order that came to nothing; too many put the position on hold."""
-    position = work.put_position(replace(position, failed_close_attempts=position.failed_close_attempts + 1))
+    position = put_position(work, replace(position, failed_close_attempts=position.failed_close_attempts + 1))
     text = f"{SETBACK_TEXTS[what]}, the {SETBACKS}rd time today"
     return pause_exits(work, position, what, text) if is_stopped(position) else position
 
@@ -66,7 +69,7 @@ def uncount_failed_close(work: StateBuilder, position: Position, what: HoldReaso
     if is_of_it:
         position = release(position)
     retry_at = max(position.retry_at or work.at, work.at + FIRST_RETRY)
-    work.put_position(replace(position, failed_close_attempts=position.failed_close_attempts - 1, retry_at=retry_at))
+    put_position(work, replace(position, failed_close_attempts=position.failed_close_attempts - 1, retry_at=retry_at))
     wake(work, position.bot, FIRST_RETRY.total_seconds())
 
 
@@ -78,29 +81,29 @@ def release(position: Position) -> Position:
 def pause_exits(work: StateBuilder, position: Position, why: HoldReason, words: str) -> Position:
     """Send nothing more to close a position, and take back what works for it but stops, until a person says so."""
     text = f"{words}: nothing is sent for {position.id} any more until 'rulebot resume'"
-    work.alarm(position.bot, f"{text}. A person must look", position.id)
-    for order in work.live_orders(position.id):
+    alarm(work, position.bot, f"{text}. A person must look", position.id)
+    for order in live_orders_of(work, position.id):
         if order.purpose is not Purpose.PROTECT:
             cancel(work, order, Cause.POSITION_ON_HOLD)
-    return work.put_position(
-        replace(work.positions.by_id[position.id], hold=why, on_hold=text, failed_close_attempts=SETBACKS)
+    return put_position(
+        work, replace(work.positions.by_id[position.id], hold=why, on_hold=text, failed_close_attempts=SETBACKS)
     )
 
 
 def on_busted_fill(work: StateBuilder, order: Order) -> None:
     """Count a closing order of which the exchange takes fills back: once, however many of its legs are."""
     if order.cause is not Cause.BUSTED:
-        work.put_order(order.for_cause(Cause.BUSTED))
+        put_order(work, order.for_cause(Cause.BUSTED))
         count_failed_close(work, work.positions.by_id[order.position], HoldReason.FILL_TAKEN_BACK)
 
 
 def resume_position(work: StateBuilder, bot: str) -> None:
     """Send again for the positions of a bot ("": of all): a person says so."""
-    for position in work.active_positions():
+    for position in active_positions(work):
         if position.failed_close_attempts and bot in ("", position.bot):
             if is_stopped(position):
                 position = release(position)
-            work.put_position(replace(position, failed_close_attempts=0, retry_at=None))
+            put_position(work, replace(position, failed_close_attempts=0, retry_at=None))
 
 
 def begin_session(work: StateBuilder, session: Session) -> None:
@@ -109,18 +112,18 @@ def begin_session(work: StateBuilder, session: Session) -> None:
     The ladder of an exit that was not done by the close begins anew: else it would go on at market at the open, at
     whatever price trading begins with.
     """
-    for position in work.active_positions():
+    for position in active_positions(work):
         state = work.bots.by_name.get(position.bot)
         if state is not None and state.day.date == session.date:
             continue
         if position.failed_close_attempts and not is_stopped(position):
-            position = work.put_position(replace(position, failed_close_attempts=0))
+            position = put_position(work, replace(position, failed_close_attempts=0))
         if 0 < position.resting_orders_replaced < NEVER_AGAIN:
-            position = work.put_position(replace(position, resting_orders_replaced=0))
+            position = put_position(work, replace(position, resting_orders_replaced=0))
         if position.rolls_without_candidate:
-            position = work.put_position(replace(position, rolls_without_candidate=()))
+            position = put_position(work, replace(position, rolls_without_candidate=()))
         if position.state == "exiting" and position.attempts:
-            work.put_position(replace(position, attempts=0))
+            put_position(work, replace(position, attempts=0))
 
 
 def alarm_unclosed(work: StateBuilder, *, again: bool = False) -> None:
@@ -128,15 +131,15 @@ def alarm_unclosed(work: StateBuilder, *, again: bool = False) -> None:
 
     again: also if it was said in this session.
     """
-    for position in work.active_positions():
+    for position in active_positions(work):
         if is_stopped(position) or position.is_closed_too_far:
-            work.alarm(position.bot, f"{position.freeze_reason}. A person must look", position.id, again=again)
+            alarm(work, position.bot, f"{position.freeze_reason}. A person must look", position.id, again=again)
 
 
 def retry_after(work: StateBuilder, position: Position) -> timedelta:
     """Return how long to wait after a refusal: by how many closing orders were refused on end, since one has filled."""
     count = 0
-    for order in reversed(work.orders_of(position.id)):
+    for order in reversed(orders_of(work, position.id)):
         is_refused = order.status is OrderStatus.REJECTED or is_rejected(order) or is_ended_by_broker(order)
         if order.purpose not in LEAVING or not is_refused:
             break
@@ -145,7 +148,7 @@ def retry_after(work: StateBuilder, position: Position) -> timedelta:
             break
     if count == SETBACKS:
         text = f"the broker has refused {count} closing orders of {position.id} on end: a person must look"
-        work.alarm(position.bot, text, position.id)
+        alarm(work, position.bot, text, position.id)
     return min(FIRST_RETRY * (1 << max(min(count, 9) - 1, 0)), LONGEST_RETRY)
 
 
@@ -158,14 +161,14 @@ def check_exit_price(
     """
     if quote.mid is None or quote.natural is None:
         if net is None:
-            work.alarm_of_price(position.bot, f"{position.id} is closed at market without a sound quote", position.id)
+            alarm_of_price(work, position.bot, f"{position.id} is closed at market without a sound quote", position.id)
         return
     price = Decimal(f"{quote.natural:.4f}") if net is None else net
     mid = Decimal(f"{quote.mid:.4f}")
     band = price_band(work.program.limits.price_band, parts, work.market.board)
     if price < mid and price_problem(price, mid, band):
         text = f"{position.id} is closed at a price further from the mid than price_band: look at its quotes"
-        work.alarm(position.bot, text, position.id)
+        alarm(work, position.bot, text, position.id)
 
 
 def has_waited_for_price(work: StateBuilder, position: Position, ladder: Ladder, attempt: int) -> bool:

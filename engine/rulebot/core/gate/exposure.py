@@ -13,6 +13,7 @@ from itertools import chain, product
 from math import isnan
 
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import is_opening, shares_of
 from rulebot.core.state.share_coverage import owed
 from rulebot.decide.account_rules import bound_in_dollars
 from rulebot.decide.limits import Cap
@@ -116,7 +117,7 @@ def as_one_trade(
 
 def filled_count(work: StateBuilder, position: Position, leg: PositionLeg) -> int:
     """Return the contracts of a leg (+ long), as if an entry at work had filled to the end."""
-    missing = owed(position, leg) if work.is_opening(position) else 0
+    missing = owed(position, leg) if is_opening(work, position) else 0
     return leg.signed_held + leg.sign * missing
 
 
@@ -139,7 +140,7 @@ class _Shares:
 
     def _free(self, symbol: str) -> Decimal:
         if symbol not in self._left:
-            found = self._work.shares_of(symbol)
+            found = shares_of(self._work, symbol)
             self._left[symbol] = ZERO if found is None else max(found.held - found.by_hand, ZERO)
         return self._left[symbol]
 
@@ -167,7 +168,7 @@ def cash_cap(
 def _counts(work: StateBuilder, position: Position) -> list[Way]:
     """Return what the position holds, and what it will when its entry has filled; without prices."""
     now = tuple((leg.option, leg.signed_held, ZERO) for leg in position.legs)
-    if not work.is_opening(position):
+    if not is_opening(work, position):
         return [now]
     filled = tuple((leg.option, leg.signed_held + leg.sign * owed(position, leg), ZERO) for leg in position.legs)
     return [now, filled]
@@ -176,7 +177,7 @@ def _counts(work: StateBuilder, position: Position) -> list[Way]:
 def _ways(work: StateBuilder, position: Position) -> list[Way | None]:
     """Return how the position may stand, with what was paid; None for a way whose prices are unknown."""
     now = tuple((leg.option, leg.signed_held, paid(leg)) for leg in position.legs)
-    if not work.is_opening(position):
+    if not is_opening(work, position):
         return [now]
     filled: list[Holding] = []
     for leg in position.legs:

@@ -10,7 +10,10 @@ from rulebot.core.queries.entry_blocks import shut_today
 from rulebot.core.rules.near_misses import end_watch
 from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rules, first_missing, wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_day, set_bot
+from rulebot.core.state.lists import active_positions, all_live_orders, view_of
 from rulebot.core.state.state import HALTS, Reading
+from rulebot.core.state.turn import alarm
 from rulebot.decide.limits import account_day_problem, day_problem
 from rulebot.model.cause import Cause, Halt, Name, Shut, Text
 from rulebot.model.position import Position
@@ -29,7 +32,7 @@ UNVALUED_GRACE = timedelta(seconds=30)
 def stop_for_today(work: StateBuilder, position: Position, why: Halt, reason: Text) -> None:
     """Let the position's bot enter nothing more today."""
     if position.bot in work.bots.by_name:
-        work.put_day(work.bots.by_name[position.bot].day.halted_for(why, reason))
+        put_day(work, work.bots.by_name[position.bot].day.halted_for(why, reason))
 
 
 def evaluate_halts(work: StateBuilder, bot: CompiledBot) -> str:
@@ -49,7 +52,7 @@ def evaluate_halts(work: StateBuilder, bot: CompiledBot) -> str:
         return ""
     if not bot.halts:
         return ""
-    view = work.view()
+    view = view_of(work)
     readings = evaluate_rules(work, name, HALTS, bot.halts, view)
     truths = [confirmed(work, name, HALTS, reading, view) for reading in readings]
     if True in truths:
@@ -77,7 +80,7 @@ def _halt_by(work: StateBuilder, bot: CompiledBot, true: Sequence[Reading]) -> N
     words = f"{rule.name} {describe(rule, found.verdict)}"
     name = bot.plan.name
     if closing in exits:
-        work.put_day(replace(work.bots.by_name[name].day, closing=closing, closing_text=bot.plan.digest))
+        put_day(work, replace(work.bots.by_name[name].day, closing=closing, closing_text=bot.plan.digest))
     halt(work, name, Halt.CONDITION, words, rule.name)
 
 
@@ -91,7 +94,7 @@ def halt_by_account(work: StateBuilder) -> None:
         return
     going = [name for name, state in work.bots.by_name.items() if not (state.is_gone or state.day.halt)]
     held = _left_open(work) if limits.at_daily_loss else []
-    if not going and not held and not any(order.can_increase_risk for order in work.all_live_orders()):
+    if not going and not held and not any(order.can_increase_risk for order in all_live_orders(work)):
         return
     if reason := account_day_problem(account_today(work), limits.day):
         cancel_entries(work, "", Cause.ACCOUNT_LIMIT, reason.text)
@@ -103,13 +106,13 @@ def halt_by_account(work: StateBuilder) -> None:
 
 def _close_by_loss(work: StateBuilder, name: str) -> None:
     """Have all that a bot has open closed, under whatever text, in the next turn (`at_daily_loss: {close: all}`)."""
-    work.put_day(replace(work.bots.by_name[name].day, closing=DAILY_LOSS, closing_text=""))
+    put_day(work, replace(work.bots.by_name[name].day, closing=DAILY_LOSS, closing_text=""))
     wake(work, name, 0.0)
 
 
 def _left_open(work: StateBuilder) -> list[str]:
     """Return the bots that have something open or on its way, and that no loss of the day closes yet."""
-    names = dict.fromkeys(position.bot for position in work.active_positions())
+    names = dict.fromkeys(position.bot for position in active_positions(work))
     return [name for name in names if work.bots.by_name[name].day.closing != DAILY_LOSS]
 
 
@@ -120,14 +123,14 @@ def _note_unvalued(work: StateBuilder, name: str) -> None:
     since = {key: at for key, at in state.unknown_since.items() if key[1] != DAILY_LOSS or key in now}
     since.update({key: work.at for key in now if key not in since})
     if since != state.unknown_since:
-        work.set_bot(name, replace(state, unknown_since=since))
+        set_bot(work, name, replace(state, unknown_since=since))
     for key in sorted(now):
         left = (since[key] + UNVALUED_GRACE - work.at).total_seconds()
         if left > 0:
             wake(work, name, left)
             continue
         text = f"daily_loss counts what {key[0]} was last known to be worth: its quotes are not sound"
-        work.alarm(name, text, key[0])
+        alarm(work, name, text, key[0])
 
 
 def halt(work: StateBuilder, name: str, why: Halt, reason: Text, rule: Name = "") -> None:
@@ -136,10 +139,10 @@ def halt(work: StateBuilder, name: str, why: Halt, reason: Text, rule: Name = ""
     rule: the condition that is the cause.
     """
     state = work.bots.by_name[name]
-    work.put_day(state.day.halted_for(why, reason, rule))
+    put_day(work, state.day.halted_for(why, reason, rule))
     work.record(Kind.DECISION, name, what="halt", reason=reason, values=[], halt=why.value, rule=rule)
     cancel_entries(work, name, Cause.HALTED, reason)
-    work.set_bot(name, replace(work.bots.by_name[name], since=work.at))
+    set_bot(work, name, replace(work.bots.by_name[name], since=work.at))
     if work.bots.by_name[name].is_watching:
-        work.set_bot(name, replace(work.bots.by_name[name], is_watching=False, grid_since=None))
+        set_bot(work, name, replace(work.bots.by_name[name], is_watching=False, grid_since=None))
         end_watch(work, name, Shut.HALTED, f"halted: {reason}")

@@ -12,6 +12,8 @@ from decimal import Decimal
 from rulebot.core.program import CompiledBot
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import set_bot, use_order_id
+from rulebot.core.state.lists import active_positions, is_opening, positions_of
 from rulebot.core.state.state import MarginAnswer
 from rulebot.decide.account_rules import AccountInputs, bound_in_dollars
 from rulebot.decide.limits import Cap
@@ -88,13 +90,13 @@ def ask_margin(work: StateBuilder, bot: CompiledBot, view: View, selection: Stru
     state = work.bots.by_name[name]
     owed = [each for each in state.margins if each.is_owed and work.at - each.asked_at < PATIENCE]
     if not owed:
-        order_id = work.use_order_id()
+        order_id = use_order_id(work)
         answer = MarginAnswer(_contracts(selection, view.quantity), order_id, work.at)
         work.commands.append(AskMargin(_question(work, bot, view, selection, order_id)))
         state = replace(state, margins=(*_still_of_use(work, name, besides=answer.legs), answer))
         owed = [answer]
     wake(work, name, (owed[0].asked_at + PATIENCE - work.at).total_seconds())
-    work.set_bot(name, replace(state, status_text="the broker's answer on margin", is_waiting_to_enter=True))
+    set_bot(work, name, replace(state, status_text="the broker's answer on margin", is_waiting_to_enter=True))
 
 
 def on_margin(work: StateBuilder, event: MarginReport) -> None:
@@ -139,12 +141,12 @@ def _asked(work: StateBuilder, order_id: int) -> tuple[str, MarginAnswer | None]
 def _put(work: StateBuilder, name: str, answer: MarginAnswer) -> None:
     state = work.bots.by_name[name]
     margins = tuple(answer if each.order_id == answer.order_id else each for each in state.margins)
-    work.set_bot(name, replace(state, margins=margins))
+    set_bot(work, name, replace(state, margins=margins))
 
 
 def _still_of_use(work: StateBuilder, name: str, besides: Asked) -> Iterator[MarginAnswer]:
     """Yield the answers of a bot that are not too old, or of an entry at work."""
-    at_work = {_held(each) for each in work.positions_of(name) if work.is_opening(each)}
+    at_work = {_held(each) for each in positions_of(work, name) if is_opening(work, each)}
     for each in work.bots.by_name[name].margins:
         if each.legs != besides and (each.legs in at_work or work.at - each.asked_at < GOOD_FOR):
             yield each
@@ -202,7 +204,7 @@ def _question(work: StateBuilder, bot: CompiledBot, view: View, selection: Struc
 
 def _of_entries_at_work(work: StateBuilder, besides: str) -> Iterator[tuple[str, Decimal | None]]:
     """Yield the bots whose entries are under way, with the margin that those were said to need."""
-    for position in work.active_positions():
-        if position.bot != besides and work.is_opening(position):
+    for position in active_positions(work):
+        if position.bot != besides and is_opening(work, position):
             answer = _last(work, position.bot, _held(position))
             yield position.bot, None if answer is None else answer.change

@@ -12,6 +12,7 @@ from rulebot.compile.plan import Call, Compare, Constant, Op, ProtectPlan, Quant
 from rulebot.core.program import CompiledBot, CompiledRule
 from rulebot.core.queries.legged_entry import legging_floor, received
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import legs_seen, live_orders_of, view_of
 from rulebot.decide.limits import Priced, floor_of
 from rulebot.measure.view import LegView, View
 from rulebot.model.commission import broker_part, estimate
@@ -73,8 +74,8 @@ def _is_met(compiled: CompiledRule, offered: View, *, is_begun: bool) -> bool:
 
 def _entering(work: StateBuilder, bot: CompiledBot, position: Position, commission: Decimal) -> View:
     """Return the view of a structure that is being entered."""
-    view = work.view()
-    view.legs = work.legs_seen(position)
+    view = view_of(work)
+    view.legs = legs_seen(work, position)
     view.is_covered = bot.plan.overwrite is not None
     view.quantity, view.commission = position.quantity, float(commission)
     return view
@@ -89,7 +90,7 @@ def _structure_floor(bot: CompiledBot, position: Position, work: StateBuilder, c
     whole = min_proceeds(position.legs)
     worth = work.market.facts.account.net_liquidation
     sized = size_floor(bot.plan.size, position.quantity, whole, commission, fees, worth)
-    protect, seen = bot.plan.risk.protect, work.legs_seen(position)
+    protect, seen = bot.plan.risk.protect, legs_seen(work, position)
     unhit = None if position.structures else unhit_floor(protect, bot.plan.order, seen, work)
     return max((floor for floor in (stated, of_risk, sized, unhit) if floor is not None), default=None)
 
@@ -179,7 +180,7 @@ def _commission(position: Position, work: StateBuilder, *, leg_by_leg: bool) -> 
     filled: dict[str, list[tuple[Option, int, float]]] = {}
     at_work = {
         leg.name: count
-        for order in work.live_orders(position.id)
+        for order in live_orders_of(work, position.id)
         if order.opens(position.id)
         for leg, count in zip(order.legs, order.counts, strict=True)
     }

@@ -35,6 +35,9 @@ from rulebot.core.queries.close_plan import CLOSING, UNWIND, is_balanced, is_unw
 from rulebot.core.queries.orders import _is_too_large, is_buy_back
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import move_position, put_base, put_booked, put_day, put_order, put_position
+from rulebot.core.state.lists import governing, live_orders_of, orders_of
+from rulebot.core.state.turn import alarm
 from rulebot.fill.ledger import (
     BookedExecution,
     add_commission,
@@ -75,8 +78,8 @@ def on_execution(work: StateBuilder, event: ExecutionReport) -> None:
         _unbook(work, order, known)
         order = work.orders.by_ref[order.ref]
         if event.quantity < abs(known.quantity):
-            order = work.put_order(
-                replace(order, broker_filled=order.filled)
+            order = put_order(
+                work, replace(order, broker_filled=order.filled)
             )  # what was called filled is not, any more
             if not known.is_entry:
                 on_busted_fill(work, order)
@@ -128,19 +131,19 @@ def _replace_guess_of_partner(work: StateBuilder, order: Order, event: Execution
         return
     position = work.positions.by_id[order.position]
     too_many = int(event.quantity) - max(leg_of(position, leg.name).held, 0)
-    for other in work.orders_of(order.position):
+    for other in orders_of(work, order.position):
         guess = work.positions.executions.get(unseen_base(other.ref, leg.key))
         if other.ref == order.ref or other.oca_group != order.oca_group or guess is None:
             continue
         if guess.quantity and too_many > 0:
             _take_guess_out(work, other, leg, guess, event, too_many)
             other = work.orders.by_ref[other.ref]
-            work.put_order(replace(other, broker_filled=other.filled))
+            put_order(work, replace(other, broker_filled=other.filled))
             if (
                 work.positions.pnl_at_open.get(position.id) == position.net
             ):  # the guess has closed it, and was not made today
                 told = event.price * event.quantity * leg.option.multiplier * (-1 if event.is_buy else 1)
-                work.put_base(position.id, work.positions.by_id[position.id].net + told)
+                put_base(work, position.id, work.positions.by_id[position.id].net + told)
             ended_otherwise(work, work.positions.by_id[position.id], order.reason)
 
 
@@ -154,10 +157,10 @@ def _take_guess_out(
     each = guess.cash / guess.quantity
     price = each / option.multiplier * (-1 if event.is_buy else 1) if count else event.price
     rest = replace(guess, exec_id=exec_id, quantity=count, cash=each * count)
-    work.put_booked(unseen_base(order.ref, leg.key), rest)
+    put_booked(work, unseen_base(order.ref, leg.key), rest)
     at = next(at for at, own in enumerate(order.legs) if own.key == leg.key)
-    work.put_order(add_fill(work.orders.by_ref[order.ref], at, count))
-    work.put_position(book(work.positions.by_id[guess.position], rest, option))
+    put_order(work, add_fill(work.orders.by_ref[order.ref], at, count))
+    put_position(work, book(work.positions.by_id[guess.position], rest, option))
     record = replace(event, exec_id=exec_id, quantity=Decimal(count), price=price)
     record_fill(work, record, rest, option, order.ref, order.purpose.value)
     if not count:
@@ -179,12 +182,12 @@ def _external(work: StateBuilder, event: ExecutionReport) -> None:
         if revision > known.exec_id.revision:
             _corrected(work, base, known, event)
         return
-    work.put_booked(base, of_others(event))
+    put_booked(work, base, of_others(event))
     text = f"not ours: {_dealt(event)} at {event.price}"
     if event.is_liquidation:
         text = f"the broker liquidates: {_dealt(event)} at {event.price}; no bot enters any more today"
         for name in list(work.bots.by_name):
-            work.put_day(work.bots.by_name[name].day.halted_for(Halt.LIQUIDATION, LIQUIDATES))
+            put_day(work, work.bots.by_name[name].day.halted_for(Halt.LIQUIDATION, LIQUIDATES))
         cancel_entries(work, "", Cause.LIQUIDATION)
     _tell_of_others(work, event, text)
     note(work, event.ref, f"{_dealt(event)} today")
@@ -200,7 +203,7 @@ def _tell_of_others(work: StateBuilder, event: ExecutionReport, text: str, posit
 def _corrected(work: StateBuilder, base: str, known: BookedExecution, event: ExecutionReport) -> None:
     """Take what the exchange corrects of an execution that is of no order at hand."""
     if known.foreign is not None:
-        work.put_booked(base, replace(known, exec_id=event.exec_id, quantity=int(event.quantity), foreign=event))
+        put_booked(work, base, replace(known, exec_id=event.exec_id, quantity=int(event.quantity), foreign=event))
         how = f"taken it back: {_dealt(known.foreign)}"
         if event.quantity:
             how = f"corrected it: {_dealt(event)} at {event.price}"
@@ -225,8 +228,8 @@ def _corrected_roll(work: StateBuilder, base: str, known: BookedExecution, event
     is_paid = known.is_paid or owes_none(event.exec_id, count)
     gone = taken_back(known, count)
     booked = replace(known, exec_id=event.exec_id, quantity=count, cash=cash, is_paid=is_paid, taken_back=gone)
-    work.put_booked(base, booked)
-    position = work.put_position(book(unbook(work.positions.by_id[known.position], known), booked, leg.option))
+    put_booked(work, base, booked)
+    position = put_position(work, book(unbook(work.positions.by_id[known.position], known), booked, leg.option))
     record_fill(work, event, booked, event.option or leg.option, event.ref, Purpose.ROLL.value)
     work.follow_up(HoldingsChanged())
     wake(work, position.bot, 0.0)
@@ -237,7 +240,7 @@ def _corrected_roll(work: StateBuilder, base: str, known: BookedExecution, event
 
 def _corrected_too_late(work: StateBuilder, base: str, known: BookedExecution, event: ExecutionReport) -> None:
     """Tell a person what the exchange corrects of an order, or a position, that is over since an earlier day."""
-    work.put_booked(base, replace(known, exec_id=event.exec_id))
+    put_booked(work, base, replace(known, exec_id=event.exec_id))
     text = f"the exchange has taken back an older fill of {known.position}, {event.option or event.symbol}"
     if event.quantity:
         text = f"the exchange has corrected an older fill of {known.position}, it {_dealt(event)} at {event.price}"
@@ -260,7 +263,7 @@ def _book(
     assert event.option is not None
     index = _leg_index(order, event.option)
     if index < 0:
-        work.alarm(order.bot, f"a fill of {event.option} under {order.ref}, which has no such leg", order.position)
+        alarm(work, order.bot, f"a fill of {event.option} under {order.ref}, which has no such leg", order.position)
         return
     count = int(event.quantity)
     sign = -1 if event.is_buy else 1
@@ -286,9 +289,9 @@ def _book(
         ref=order.ref,
         taken_back=taken_back(corrected, count),
     )
-    work.put_booked(base, booked)
-    order = work.put_order(add_fill(order, index, count))
-    work.put_position(book(work.positions.by_id[holder], booked, event.option))
+    put_booked(work, base, booked)
+    order = put_order(work, add_fill(order, index, count))
+    put_position(work, book(work.positions.by_id[holder], booked, event.option))
     record_fill(work, event, booked, event.option, order.ref, order.purpose.value)
     if is_instead:
         left_before_expiry(work, work.positions.by_id[holder])
@@ -314,15 +317,15 @@ def _after_correction(work: StateBuilder, position: Position) -> None:
     """A bust may leave nothing, a leg without its partner, or open again what was closed: that is closed once more."""
     if position.state == "closed" and any(leg.held > 0 for leg in position.legs):
         reason = position.exit_reason or UNWIND
-        position = work.move(replace(position, closed_at=None), "late_fill")
-        if not legs_to_close(replace(position, exit_reason=reason), work.governing(position)):
+        position = move_position(work, replace(position, closed_at=None), "late_fill")
+        if not legs_to_close(replace(position, exit_reason=reason), governing(work, position)):
             reason = UNWIND  # it was closed by parts, and not by that exit alone
         count_realized(work, position.bot)
         why = "the exchange took a closing fill back after the position was closed"
         work.follow_up(CloseWanted(position.id, reason, why))
         return
     if position.state == "exiting":
-        for order in work.live_orders(position.id):
+        for order in live_orders_of(work, position.id):
             names = tuple(leg.name for leg in order.legs_of(position.id))
             if order.opens_position and not is_balanced(partners(position, names)):
                 cancel(work, order, Cause.LEGS_ALONE)
@@ -334,7 +337,7 @@ def _after_correction(work: StateBuilder, position: Position) -> None:
             work.follow_up(CloseWanted(position.id, UNWIND, why))
         return
     cancel_order(work, position, Cause.FILLS_BUSTED)
-    work.alarm(position.bot, f"the exchange took the fills of {position.id} back", position.id)
+    alarm(work, position.bot, f"the exchange took the fills of {position.id} back", position.id)
     on_position_closed(work, replace(position, exit_reason=position.exit_reason or "busted"), "vanished")
 
 
@@ -345,7 +348,7 @@ def fit_orders_to_position(work: StateBuilder, position: Position) -> None:
     held is closed by the next one.
     """
     held = {leg.name for leg in position.legs if leg.held > 0}
-    for order in work.live_orders(position.id):
+    for order in live_orders_of(work, position.id):
         is_for_nothing = held.isdisjoint(leg.name for leg in order.legs)
         if (order.purpose in CLOSING or is_for_nothing) and _is_too_large(position, order):
             cancel(work, order, Cause.PART_BUSTED)
@@ -359,8 +362,8 @@ def _unbook(work: StateBuilder, order: Order, known: BookedExecution) -> None:
     """Take a corrected execution out again."""
     told = (known.position, known.leg)
     index = next(i for i, leg in enumerate(order.legs) if (order.position_of(leg), leg.name) == told)
-    work.put_order(add_fill(order, index, -abs(known.quantity)))
-    work.put_position(unbook(work.positions.by_id[known.position], known))
+    put_order(work, add_fill(order, index, -abs(known.quantity)))
+    put_position(work, unbook(work.positions.by_id[known.position], known))
 
 
 def on_commission(work: StateBuilder, event: CommissionReport) -> None:
@@ -370,16 +373,16 @@ def on_commission(work: StateBuilder, event: CommissionReport) -> None:
     if known is None or (known.is_paid and known.commission == event.commission):
         return
     difference = event.commission - known.commission
-    work.put_booked(base, replace(known, commission=event.commission, is_paid=True))
+    put_booked(work, base, replace(known, commission=event.commission, is_paid=True))
     position = work.positions.by_id.get(known.position)
     if position is None:
         return
     is_of_earlier = (
         position.is_flat and work.positions.pnl_at_open.get(position.id) == position.net
     )  # it has made nothing today
-    position = work.put_position(add_commission(position, known.leg, difference, is_first=not known.is_paid))
+    position = put_position(work, add_commission(position, known.leg, difference, is_first=not known.is_paid))
     if is_of_earlier:
-        work.put_base(position.id, position.net)
+        put_base(work, position.id, position.net)
     work.record(
         Kind.COMMISSION,
         position.bot,

@@ -21,6 +21,8 @@ from rulebot.core.orders.executions import count_fill
 from rulebot.core.queries.account import expected_holdings, has_unreported_fills, unreported_contracts
 from rulebot.core.queries.orders import option_has_expired
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_base
+from rulebot.core.state.turn import alarm
 from rulebot.model.contract import Option
 from rulebot.model.event import ExecutionReport
 from rulebot.model.money import CENT, ZERO
@@ -71,18 +73,18 @@ def book_missed_fills(
         _with_shares(order, counts)
         if order.ref in unclear or not _is_whole(order, counts) or _is_of_shares(order):
             text = f"{order.ref} may have filled unseen, and the account does not say which of our orders did"
-            work.alarm(order.bot, f"{text}: a person must look", order.position)
+            alarm(work, order.bot, f"{text}: a person must look", order.position)
         elif any(counts.values()):
             _book(work, order, counts, costs)
             if work.positions.by_id[order.position].is_flat:
-                work.put_base(order.position, work.positions.by_id[order.position].net)  # it was not made today
+                put_base(work, order.position, work.positions.by_id[order.position].net)  # it was not made today
         elif not _told_legs(work, order):
             text = f"whether {order.ref} filled is not told any more, and its options have expired"
             kept, then = "", ""
             if not order.opens(order.position):
                 kept = " what it closes is booked as kept until then,"
                 then = f"; 'rulebot store correct {order.ref} PRICE' puts in what filled before"
-            work.alarm(order.bot, f"{text}:{kept} look at the account's statement{then}", order.position)
+            alarm(work, order.bot, f"{text}:{kept} look at the account's statement{then}", order.position)
 
 
 def _may_have_filled(work: StateBuilder, order: Order, at_broker: frozenset[str], today: bool) -> bool:
@@ -211,7 +213,7 @@ def _book(work: StateBuilder, order: Order, counts: Mapping[int, int], costs: Ma
     )
     text = f"{order.ref} {fact}: {max(counts.values())} booked at the {how}, {shown}"
     help = f"Compare it with the account's statement; 'rulebot store correct {order.ref} PRICE' puts it right"
-    work.alarm(order.bot, f"{text}. {help}", order.position)
+    alarm(work, order.bot, f"{text}. {help}", order.position)
 
 
 def _average_costs(legs: Iterable[OrderLeg], costs: Mapping[Option, Decimal]) -> list[Decimal]:

@@ -16,8 +16,11 @@ from rulebot.core.gate.halts import stop_for_today
 from rulebot.core.queries.close_plan import CLOSING
 from rulebot.core.queries.orders import RESTING
 from rulebot.core.queries.protection import NEVER_AGAIN
-from rulebot.core.state.builder import StateBuilder, alarm_key, key_of
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_position, put_twin
+from rulebot.core.state.lists import governing, live_orders_of, orders_of, positions_of
 from rulebot.core.state.state import DuplicateOrder
+from rulebot.core.state.turn import alarm, alarm_key, key_of
 from rulebot.decide.entry_window import cap
 from rulebot.model.cause import LATE_FILLS, Cause, Halt, Name, Text
 from rulebot.model.event import BrokerStatus, ExecutionReport, OrderReport
@@ -38,8 +41,12 @@ def halt_on_mismatch(work: StateBuilder, position: Position, text: Text, key: Na
 
     key: of the alarm, "" where it is made of the text.
     """
-    work.alarm(
-        position.bot, f"{text}. {position.bot} enters nothing more today: a person must look", position.id, key=key
+    alarm(
+        work,
+        position.bot,
+        f"{text}. {position.bot} enters nothing more today: a person must look",
+        position.id,
+        key=key,
     )
     stop_for_today(work, position, Halt.MISMATCH, text)
     cancel_entries(work, position.bot, Cause.HALTED, text)
@@ -65,14 +72,14 @@ def check_order_terms(work: StateBuilder, order: Order, event: OrderReport, *, i
         halt_on_mismatch(work, position, f"{text}: it is taken back", key)
         cancel(work, work.orders.by_ref[order.ref], Cause.OTHER_TERMS)
     elif _closes_more(order, event):
-        work.alarm(order.bot, f"{text}: it would close more than was meant and is taken back", position.id, key=key)
+        alarm(work, order.bot, f"{text}: it would close more than was meant and is taken back", position.id, key=key)
         if order.purpose in RESTING:  # the next one would be no better: the engine watches its price
-            work.put_position(replace(position, resting_orders_withdrawn=True, resting_orders_replaced=NEVER_AGAIN))
+            put_position(work, replace(position, resting_orders_withdrawn=True, resting_orders_replaced=NEVER_AGAIN))
             cancel_order(work, work.positions.by_id[position.id], Cause.PARTNER_CLOSES_MORE)
         else:
             _take_back_once(work, position, order)
     else:
-        work.alarm(order.bot, f"{text}: it is left as it is", position.id, key=key)
+        alarm(work, order.bot, f"{text}: it is left as it is", position.id, key=key)
 
 
 def _take_back_once(work: StateBuilder, position: Position, order: Order) -> None:
@@ -80,7 +87,7 @@ def _take_back_once(work: StateBuilder, position: Position, order: Order) -> Non
 
     One that fills before it is taken back leaves what nobody asked for.
     """
-    taken_back = [each.ref for each in work.orders_of(position.id) if each.cause is Cause.CLOSES_MORE]
+    taken_back = [each.ref for each in orders_of(work, position.id) if each.cause is Cause.CLOSES_MORE]
     if order.ref in taken_back:
         return
     cancel(work, order, Cause.CLOSES_MORE)
@@ -88,7 +95,7 @@ def _take_back_once(work: StateBuilder, position: Position, order: Order) -> Non
         text = "the broker has made more of a closing order than was sent, for the second time"
         pause_exits(work, position, HoldReason.ORDER_ENLARGED, text)
     else:
-        work.put_position(replace(position, retry_at=work.at + AGAIN_AFTER))
+        put_position(work, replace(position, retry_at=work.at + AGAIN_AFTER))
 
 
 def _is_of_presets(work: StateBuilder, order: Order, told: str) -> bool:
@@ -150,9 +157,9 @@ def check_entry_caps(work: StateBuilder, order: Order, position: Position) -> No
     if order.purpose is not Purpose.ENTRY or not is_late or position.bot not in work.bots.by_name:
         return
     day = work.bots.by_name[position.bot].day
-    others = (each for each in work.positions_of(position.bot) if each.id != position.id and not each.is_flat)
+    others = (each for each in positions_of(work, position.bot) if each.id != position.id and not each.is_flat)
     before = replace(day, opened=day.opened - 1)
-    if reason := cap(work.governing(position).plan.entry, before, count_trades(others)):
+    if reason := cap(governing(work, position).plan.entry, before, count_trades(others)):
         halt_on_mismatch(
             work, position, f"{order.ref} has filled though it was over, or was to be: {reason} without it"
         )
@@ -226,7 +233,7 @@ def _rolled_at(work: StateBuilder, order: Order, position: Position) -> tuple[De
 
 def _dealing(work: StateBuilder, position: Position, is_entry: bool) -> list[Order]:
     """Return the orders that have filled for a position, of those that open it or of those that close it."""
-    return [each for each in work.orders_of(position.id) if each.has_fills and each.opens(position.id) is is_entry]
+    return [each for each in orders_of(work, position.id) if each.has_fills and each.opens(position.id) is is_entry]
 
 
 def _dealt_at(position: Position, names: set[str], is_entry: bool) -> Decimal | None:
@@ -285,7 +292,7 @@ def _ended(work: StateBuilder, order: Order, event: OrderReport) -> None:
 
 def _note(work: StateBuilder, ref: str) -> None:
     known = work.inquiries.duplicate_orders.get(ref)
-    work.put_twin(ref, DuplicateOrder(work.at if known is None else known.since, work.at))
+    put_twin(work, ref, DuplicateOrder(work.at if known is None else known.since, work.at))
 
 
 def _take_back(work: StateBuilder, order: Order, event: OrderReport) -> None:
@@ -300,7 +307,7 @@ def _take_back(work: StateBuilder, order: Order, event: OrderReport) -> None:
     halt_on_mismatch(work, work.positions.by_id[order.position], f"{both}: {text}")
     if is_one_id:
         cancel(work, work.orders.by_ref[order.ref], Cause.SECOND_UNDER_ID)
-    for other in work.live_orders(order.position):
+    for other in live_orders_of(work, order.position):
         if order.purpose is not Purpose.ENTRY and other.purpose in CLOSING and other.ref != order.ref:
             cancel(work, other, Cause.SECOND_OF, order.ref)
     if is_ours:
@@ -311,7 +318,7 @@ def check_owner(work: StateBuilder, order: Order, event: ExecutionReport) -> Non
     """Take an order back for which a second one under its reference has filled: beside that it would deal too much."""
     if _is_of_second(order, event) and order.reported_final_status is None and order.filled:
         text = f"a second order at the broker has filled as {order.ref}: ours is taken back"
-        work.alarm(order.bot, text, order.position)
+        alarm(work, order.bot, text, order.position)
         cancel(work, order, Cause.SECOND_FILLED)
 
 
@@ -335,7 +342,7 @@ def awaits_duplicate_end(work: StateBuilder, order: Order) -> bool:
 def drop_duplicate(work: StateBuilder, ref: str) -> None:
     """Note that no second order works under a reference any more."""
     if ref in work.inquiries.duplicate_orders:
-        work.put_twin(ref, None)
+        put_twin(work, ref, None)
 
 
 def duplicate_ended(work: StateBuilder, listed: frozenset[str], *, first_list: bool) -> list[str]:
@@ -351,8 +358,8 @@ def duplicate_ended(work: StateBuilder, listed: frozenset[str], *, first_list: b
                 drop_duplicate(work, ref)
                 found.append(ref)
             else:
-                work.put_twin(ref, twin._replace(is_missed=True))
+                put_twin(work, ref, twin._replace(is_missed=True))
         elif work.at - twin.since >= PATIENCE and (order := work.orders.by_ref.get(ref)) is not None:
             text = f"a second order works as {ref} and is not taken back: a person must cancel it at the broker"
-            work.alarm(order.bot, text, order.position)
+            alarm(work, order.bot, text, order.position)
     return found

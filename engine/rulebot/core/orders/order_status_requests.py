@@ -22,6 +22,9 @@ from rulebot.core.queries.orders import has_run_out, is_told_filled, is_told_ove
 from rulebot.core.queries.schedule import ask_at
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import ask_broker, put_order
+from rulebot.core.state.lists import all_live_orders
+from rulebot.core.state.turn import alarm
 from rulebot.model.cause import Cause, Halt
 from rulebot.model.event import OrdersListed
 from rulebot.model.money import ZERO
@@ -36,7 +39,7 @@ def send_status_requests(work: StateBuilder) -> None:
     """Ask when it is time."""
     due = ask_at(work)
     if due is not None and work.at >= due:
-        work.ask_broker()
+        ask_broker(work)
 
 
 def orders_listed(work: StateBuilder, event: OrdersListed) -> None:
@@ -45,10 +48,10 @@ def orders_listed(work: StateBuilder, event: OrdersListed) -> None:
     What works and was over in our books comes first: what is over now lets nothing be sent that would be one too many.
     """
     asked_at = work.inquiries.asked_at
-    ours = [order for order in work.all_live_orders() if order.sent_at and asked_at and order.sent_at < asked_at]
+    ours = [order for order in all_live_orders(work) if order.sent_at and asked_at and order.sent_at < asked_at]
     missing = [order for order in ours if order.ref not in event.order_refs]
     again = {order.ref for order in missing if order.ref in work.inquiries.missing_from_open_orders}
-    book_missed_fills(work, frozenset(order.ref for order in work.all_live_orders()) - again, {}, today=True)
+    book_missed_fills(work, frozenset(order.ref for order in all_live_orders(work)) - again, {}, today=True)
     for ref in sorted(event.order_refs & work.orders.by_ref.keys()):
         found(work, work.orders.by_ref[ref], ask_again=False)
     for order in missing:
@@ -92,7 +95,7 @@ def _missing_at_first(work: StateBuilder, order: Order) -> None:
     elif order.ref in work.inquiries.undelivered:
         cancel(work, order, Cause.NEVER_ARRIVED)
     elif order.status is OrderStatus.SENDING and order.reported_final_status is None:
-        work.put_order(replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
+        put_order(work, replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
     else:
         _missed_once(work, order)
 
@@ -110,7 +113,7 @@ def _is_of_earlier_day(work: StateBuilder, order: Order) -> bool:
 def _missed_once(work: StateBuilder, order: Order) -> None:
     """One list lacks an order that we thought at work: nothing of it is changed until the next one."""
     if order.is_working and order.filled < order.quantity:
-        work.put_order(replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
+        put_order(work, replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
 
 
 def _missed_again(work: StateBuilder, order: Order) -> None:
@@ -118,7 +121,7 @@ def _missed_again(work: StateBuilder, order: Order) -> None:
     is_asked = order.status is OrderStatus.CANCELLING
     is_left = order.filled < order.quantity and not has_run_out(work, order)
     if order.perm_id and order.reported_final_status is None and is_left and not is_asked:
-        work.alarm(order.bot, f"the broker does not list {order.ref} any more: it is taken back", order.position)
+        alarm(work, order.bot, f"the broker does not list {order.ref} any more: it is taken back", order.position)
         cancel(work, order, Cause.UNLISTED_TWICE)
     elif order.status.is_live:
         not_found(work, order)
@@ -138,7 +141,7 @@ def found(work: StateBuilder, order: Order, *, ask_again: bool = True) -> None:
         if ask_again:
             request_cancel(work, order)
     elif order.status.is_live and order.status is not OrderStatus.WORKING and order.reported_final_status is None:
-        work.put_order(adopt_order(order))
+        put_order(work, adopt_order(order))
         wake(work, order.bot, 0.0)
 
 
@@ -157,19 +160,19 @@ def not_found(work: StateBuilder, order: Order) -> None:
     elif order.filled >= order.quantity:
         ended = OrderStatus.FILLED
     elif order.perm_id and is_told_filled(order):  # by that word, unless the next answer has its executions
-        work.put_order(replace(order, reported_final_status=OrderStatus.FILLED, broker_filled=order.quantity))
+        put_order(work, replace(order, reported_final_status=OrderStatus.FILLED, broker_filled=order.quantity))
         return
     elif order.perm_id or is_told_over(order) or _is_of_earlier_day(work, order):
         ended = OrderStatus.CANCELLED
     else:
         if order.status is OrderStatus.SENDING:
-            work.put_order(replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
+            put_order(work, replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
         return
     text = f"{order.ref} is not at the broker any more: {ended.value}"
     if order.filled < order.quantity and not has_run_out(work, order):
-        work.alarm(order.bot, text, order.position)
+        alarm(work, order.bot, text, order.position)
     known = order if asked else order.for_cause(Cause.GONE, order.ref, ended.value)
-    order = work.put_order(replace(known, status=ended, reported_final_status=ended, attempt_until=None))
+    order = put_order(work, replace(known, status=ended, reported_final_status=ended, attempt_until=None))
     work.follow_up(OrderEnded(order.ref, asked))
     if order.can_increase_risk and ended is OrderStatus.CANCELLED:
         _doubt_the_end(work, order)
@@ -183,6 +186,6 @@ def _doubt_the_end(work: StateBuilder, order: Order) -> None:
         held, known = work.account.holdings.get(leg.option, ZERO), ours.get(leg.option, ZERO)
         if (held - known) * sign > 0 and not leg.option.is_share and not option_has_expired(work, leg.option):
             text = f"{order.ref} may have filled unseen: the account holds {held} {leg.option}, our books {known}"
-            work.alarm(order.bot, f"{text}. Nobody watches it: a person must look", order.position)
+            alarm(work, order.bot, f"{text}. Nobody watches it: a person must look", order.position)
             stop_for_today(work, work.positions.by_id[order.position], Halt.UNSEEN_FILL, text)
             return

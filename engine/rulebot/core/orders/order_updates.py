@@ -19,6 +19,9 @@ from rulebot.core.queries.close_plan import CLOSING
 from rulebot.core.queries.orders import RESTING, has_reason, has_run_out, is_ended_by_broker, partner_has_filled
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import ask_broker, put_order, put_position
+from rulebot.core.state.lists import live_orders_of
+from rulebot.core.state.turn import alarm
 from rulebot.model.cause import BrokerMessage, Cause, MessageMeaning
 from rulebot.model.event import BrokerStatus, ExecutionReport, OrderMessage, OrderReport, OrderUnsent
 from rulebot.model.order import TERMS_KEPT, Order, OrderStatus, OrderTerms, OrderType, Purpose, above
@@ -81,7 +84,7 @@ def on_order(work: StateBuilder, event: OrderReport) -> None:
     numbered = order.with_con_id(event.con_id) if order.status.is_live else order
     changed = _with_status(_with_report(work, numbered, event), event.status)
     if changed != order or numbered is not order:  # options that differ by their number alone are equal
-        order = work.put_order(changed)
+        order = put_order(work, changed)
         wake(work, order.bot, 0.0)
     if not order.status.is_live and event.status is BrokerStatus.WORKING:
         on_unexpected_working(work, order)
@@ -146,7 +149,7 @@ def _refused_instead(work: StateBuilder, order: Order) -> Order:
     Of one that was changed the message may be of the change, and somebody has cancelled it.
     """
     if _ended_by_itself(order) and has_reason(order) and not order.previous_terms:
-        return work.put_order(replace(order, reported_final_status=OrderStatus.REJECTED))
+        return put_order(work, replace(order, reported_final_status=OrderStatus.REJECTED))
     return order
 
 
@@ -176,7 +179,7 @@ def finalize_order(work: StateBuilder, order: Order) -> None:
     if _waits_for_partners(work, order):
         return
     asked = order.status is OrderStatus.CANCELLING
-    order = work.put_order(replace(order, status=order.reported_final_status, attempt_until=None))
+    order = put_order(work, replace(order, status=order.reported_final_status, attempt_until=None))
     wake(work, order.bot, 0.0)
     check_net_price(work, order)
     work.follow_up(OrderEnded(order.ref, asked))
@@ -184,7 +187,7 @@ def finalize_order(work: StateBuilder, order: Order) -> None:
         said = order.last_message
         if said is not None and said.means(MessageMeaning.CANCELLED) and order.ref not in work.told_ends:
             _tell_cancelled(work, order, said.text)
-    for other in work.live_orders(order.position):  # what has been taken back by that may be over already
+    for other in live_orders_of(work, order.position):  # what has been taken back by that may be over already
         if other.status is OrderStatus.CANCELLING and other.reported_final_status is OrderStatus.CANCELLED:
             finalize_order(work, work.orders.by_ref[other.ref])  # the end of the one before may have ended it
 
@@ -196,7 +199,7 @@ def _waits_for_partners(work: StateBuilder, order: Order) -> bool:
         return False
     left = (order.changed_at + PARTNERS - work.at).total_seconds()
     if work.inquiries.asked_at is None or work.inquiries.asked_at < order.changed_at:
-        work.ask_broker()
+        ask_broker(work)
     wake(work, order.bot, max(left, 0.0))
     return left > 0
 
@@ -206,14 +209,14 @@ def finalize_after_duplicate(work: StateBuilder, ref: str) -> None:
     if (order := work.orders.by_ref.get(ref)) is None:
         return
     finalize_order(work, order)
-    for other in work.live_orders(order.position):
+    for other in live_orders_of(work, order.position):
         if other.status is OrderStatus.CANCELLING:
             finalize_order(work, work.orders.by_ref[other.ref])
 
 
 def _tell_cancelled(work: StateBuilder, order: Order, text: str) -> None:
     if not (has_run_out(work, order) or partner_has_filled(work, order)):
-        work.alarm(order.bot, f"the broker has cancelled {order.ref}: {text}", order.position)
+        alarm(work, order.bot, f"the broker has cancelled {order.ref}: {text}", order.position)
 
 
 def on_message(work: StateBuilder, event: OrderMessage) -> None:
@@ -236,7 +239,7 @@ def on_message(work: StateBuilder, event: OrderMessage) -> None:
     if is_cancelled and not (order.status.is_live and order.purpose in TOLD_AT_THE_END):
         _tell_cancelled(work, order, message.text)
     told = replace(order, answer=message) if _answers_cancel(order, message) else order.hearing(message)
-    told = work.put_order(told)
+    told = put_order(work, told)
     if order.status.is_live:
         _said_of_live(work, told, message)
     else:
@@ -247,7 +250,7 @@ def _said_of_live(work: StateBuilder, order: Order, message: BrokerMessage) -> N
     """Take what was said of an order that is not over, as far as the message or what came before it ends it."""
     is_working = order.status is OrderStatus.WORKING
     if message.means(MessageMeaning.REFUSES) and order.status in _UNANSWERED and not order.perm_id:
-        finalize_order(work, work.put_order(replace(order, reported_final_status=OrderStatus.REJECTED)))
+        finalize_order(work, put_order(work, replace(order, reported_final_status=OrderStatus.REJECTED)))
     elif message.means(MessageMeaning.CANCEL_FAILED) and order.status is OrderStatus.CANCELLING:
         _cancel_failed(work, order, message)
     elif order.reported_final_status is OrderStatus.REJECTED and has_reason(order):
@@ -255,7 +258,7 @@ def _said_of_live(work: StateBuilder, order: Order, message: BrokerMessage) -> N
     elif _ended_by_itself(order):
         finalize_order(work, _refused_instead(work, order))
     elif is_working and message.means(MessageMeaning.CANCELLED):
-        work.ask_broker()  # no status says so yet
+        ask_broker(work)  # no status says so yet
     elif is_working and not message.means(MessageMeaning.CANCEL_FAILED):
         _said_of_working(work, order, message)
 
@@ -264,7 +267,7 @@ def _cancel_failed(work: StateBuilder, order: Order, message: BrokerMessage) -> 
     if message.means(MessageMeaning.NOT_FOUND) and not order.perm_id:
         _not_there(work, order)
     else:
-        work.ask_broker()  # its lists decide
+        ask_broker(work)  # its lists decide
 
 
 def _said_of_cancelled(work: StateBuilder, before: Order, order: Order, message: BrokerMessage) -> None:
@@ -274,7 +277,7 @@ def _said_of_cancelled(work: StateBuilder, before: Order, order: Order, message:
         return
     if message.means(MessageMeaning.REFUSES) and not order.previous_terms:
         text = f"{order.ref} was not cancelled by somebody, the broker has refused it: {message.text}"
-        work.alarm(order.bot, text, order.position)
+        alarm(work, order.bot, text, order.position)
         _not_by_somebody(work, order)
     elif not is_ended_by_broker(before) and is_ended_by_broker(order):
         _not_by_somebody(work, order)
@@ -288,12 +291,12 @@ def order_unsent(work: StateBuilder, event: OrderUnsent) -> None:
     if order is None or not order.status.is_live:
         return
     what = f"a change of {order.ref}" if event.is_change else order.ref
-    work.alarm(order.bot, f"rulebot could not send {what}: {event.text}", order.position)
+    alarm(work, order.bot, f"rulebot could not send {what}: {event.text}", order.position)
     if event.is_change:
         _keep_former(work, order, is_refused=True)
     elif not order.perm_id:
         unsent = order.for_cause(Cause.NOT_SENT, detail=event.text)
-        finalize_order(work, work.put_order(replace(unsent, reported_final_status=OrderStatus.REJECTED)))
+        finalize_order(work, put_order(work, replace(unsent, reported_final_status=OrderStatus.REJECTED)))
 
 
 def _not_by_somebody(work: StateBuilder, order: Order) -> None:
@@ -316,7 +319,7 @@ def _said_of_working(work: StateBuilder, order: Order, message: BrokerMessage) -
     before. What rests is placed anew. So is an order of a ladder that takes no change at all.
     """
     if message.means(MessageMeaning.FILLED_BEFORE, MessageMeaning.NO_SUCH_ORDER) or _is_in_question(order):
-        work.ask_broker()
+        ask_broker(work)
     if message.means(MessageMeaning.FILLED_BEFORE):
         return
     is_refused = bool(order.previous_terms) and message.means(MessageMeaning.REFUSES)
@@ -324,8 +327,8 @@ def _said_of_working(work: StateBuilder, order: Order, message: BrokerMessage) -
     told = f"the broker refused a change of {order.ref}: {message.text}" if is_refused else text
     takes_none = bool(order.previous_terms) and message.means(MessageMeaning.TAKES_NO_CHANGE)
     is_tried_anew = takes_none and order.purpose not in RESTING and not order.opens_position
-    work.alarm(
-        order.bot, f"{told}: it is taken back, and a new order follows" if is_tried_anew else told, order.position
+    alarm(
+        work, order.bot, f"{told}: it is taken back, and a new order follows" if is_tried_anew else told, order.position
     )
     _keep_former(work, order, is_refused=is_refused, is_tried_anew=is_tried_anew)
 
@@ -338,7 +341,7 @@ def _keep_former(work: StateBuilder, order: Order, *, is_refused: bool, is_tried
         return
     if order.purpose not in RESTING:
         former = (*order.previous_terms[:-1], order.terms, before)[-TERMS_KEPT:]
-        order = work.put_order(replace(order.with_terms(before.quantity, before.price), previous_terms=former))
+        order = put_order(work, replace(order.with_terms(before.quantity, before.price), previous_terms=former))
         if is_tried_anew:
             _try_anew(work, order)
     elif is_refused:
@@ -348,7 +351,7 @@ def _keep_former(work: StateBuilder, order: Order, *, is_refused: bool, is_tried
 def _try_anew(work: StateBuilder, order: Order) -> None:
     """Take an order back of which the broker takes no change: the try that it refused so is a new order."""
     attempt = order.attempt - 1
-    work.put_position(replace(work.positions.by_id[order.position], attempts=attempt))
+    put_position(work, replace(work.positions.by_id[order.position], attempts=attempt))
     cancel(work, replace(order, attempt=attempt), Cause.NEXT_TRY)
 
 
@@ -376,13 +379,13 @@ def _as_told(work: StateBuilder, order: Order, event: OrderReport) -> Order:
     other = order.previous_terms[-2] if is_taken_back and len(order.previous_terms) > 1 else order.previous_terms[-1]
     if told not in (order.terms, other):
         return order
-    order = work.put_order(order.for_cause(None))
+    order = put_order(work, order.for_cause(None))
     if told == order.terms:
         return order
     if order.purpose in RESTING:
         _place_anew(work, order)
         return work.orders.by_ref[order.ref]
-    return work.put_order(order.with_terms(told.quantity, told.price))
+    return put_order(work, order.with_terms(told.quantity, told.price))
 
 
 def _tells_why(work: StateBuilder, order: Order, message: BrokerMessage) -> bool:
@@ -400,6 +403,6 @@ def _not_there(work: StateBuilder, order: Order) -> None:
     """Give an order up that the broker does not have, unless it was asked while the order may have been on its way."""
     if is_too_early(work, order):
         text = f"the broker has no {order.ref}, which may still be on its way: it is asked again"
-        work.alarm(order.bot, text, order.position)
+        alarm(work, order.bot, text, order.position)
         return
-    finalize_order(work, work.put_order(replace(order, reported_final_status=OrderStatus.LOST)))
+    finalize_order(work, put_order(work, replace(order, reported_final_status=OrderStatus.LOST)))

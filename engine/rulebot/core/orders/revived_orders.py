@@ -4,6 +4,9 @@ from rulebot.core.emit.orders import cancel
 from rulebot.core.orders.order_mismatch import halt_on_mismatch
 from rulebot.core.queries.close_plan import CLOSING
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_order
+from rulebot.core.state.lists import live_orders_of
+from rulebot.core.state.turn import alarm
 from rulebot.model.cause import Cause
 from rulebot.model.order import Order, OrderStatus
 from rulebot.model.values import replace
@@ -33,8 +36,8 @@ def cancel_revived(work: StateBuilder, order: Order) -> None:
     if order.can_increase_risk:
         halt_on_mismatch(work, work.positions.by_id[order.position], text)
     else:
-        work.alarm(order.bot, f"{text}: it is taken back", order.position)
-    for other in work.live_orders(order.position):
+        alarm(work, order.bot, f"{text}: it is taken back", order.position)
+    for other in live_orders_of(work, order.position):
         if order.purpose in CLOSING and other.purpose in CLOSING:
             cancel(work, other, Cause.INSTEAD_OF_REVIVED, order.ref)
-    cancel(work, work.put_order(replace(order, status=OrderStatus.WORKING, reported_final_status=None)), Cause.REVIVED)
+    cancel(work, put_order(work, replace(order, status=OrderStatus.WORKING, reported_final_status=None)), Cause.REVIVED)

@@ -8,6 +8,8 @@ from decimal import Decimal
 
 from rulebot.core.queries.orders import _lies_on
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_facts, unindex
+from rulebot.core.state.turn import alarm
 from rulebot.model.cause import BrokerMessage, MessageMeaning
 from rulebot.model.contract import product
 from rulebot.model.event import ListingReport
@@ -41,9 +43,9 @@ def on_off_tick_reject(work: StateBuilder, order: Order, message: BrokerMessage)
     ticks = _noted(work, option.symbol, option.trading_class, COARSE)
     if ticks is facts.ticks:
         return
-    work.put_facts(replace(facts, ticks=ticks))
+    put_facts(work, replace(facts, ticks=ticks))
     text = f"the broker takes no price of {price} for {option}: from now on those of options {option.trading_class} are"
-    work.alarm(order.bot, f"{text} {_COARSE_WORDS}", order.position)
+    alarm(work, order.bot, f"{text} {_COARSE_WORDS}", order.position)
 
 
 def _noted(work: StateBuilder, symbol: str, trading_class: str, ticks: TickRule) -> Grids:
@@ -63,7 +65,7 @@ def on_listing(work: StateBuilder, event: ListingReport) -> None:
     key = (event.listing.symbol, event.listing.trading_class)
     strikes = sum(len(found) for found in event.listing.strikes.values())
     work.record(Kind.FACTS, symbol=key[0], what=f"listing {key[1]}", value=strikes)
-    work.unindex()
+    unindex(work)
     facts = replace(facts, listings={**facts.listings, key: event.listing}, ticks=on_tick_sizes(work, event.listing))
-    work.put_facts(facts)
+    put_facts(work, facts)
     work.subscriptions = replace(work.subscriptions, strike_targets=None)

@@ -12,6 +12,9 @@ from rulebot.core.queries.openings import is_past_exits
 from rulebot.core.queries.orders import GRACE, RESTING, has_reason, is_not_found
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_order
+from rulebot.core.state.lists import governing
+from rulebot.core.state.turn import alarm
 from rulebot.model.cause import Cause
 from rulebot.model.order import Order, OrderStatus, Purpose, TimeInForce
 from rulebot.model.values import replace
@@ -38,7 +41,7 @@ def advance_order(work: StateBuilder, order: Order) -> None:
             said = order.said
             why = "and nobody says why: it is taken back"
             text = f"is inactive and is taken back, the broker says: {said}" if said else f"is inactive, {why}"
-            work.alarm(order.bot, f"{order.ref} {text}", order.position)
+            alarm(work, order.bot, f"{order.ref} {text}", order.position)
             is_told = order.last_message is not None
             cancel(
                 work,
@@ -79,7 +82,7 @@ def advance_order(work: StateBuilder, order: Order) -> None:
 def _is_past_exits(work: StateBuilder, order: Order) -> bool:
     """Say whether an entry of which nothing has filled works on past the time at which exits close all."""
     position = work.positions.by_id[order.position]
-    return position.is_flat and is_past_exits(work, work.governing(position), order.prepared_at)
+    return position.is_flat and is_past_exits(work, governing(work, position), order.prepared_at)
 
 
 def _outlives_its_session(work: StateBuilder, order: Order) -> bool:
@@ -101,9 +104,9 @@ def _doubt(work: StateBuilder, order: Order) -> None:
     """An order was not acknowledged: what became of it is UNKNOWN, also after words that are no refusal."""
     is_told = order.last_message is not None
     text = f"{order.ref} is neither taken nor refused, the broker says: {order.said}"
-    work.alarm(order.bot, text if is_told else f"no answer about order {order.ref}", order.position)
+    alarm(work, order.bot, text if is_told else f"no answer about order {order.ref}", order.position)
     known = order if is_told else order.for_cause(Cause.NO_ANSWER)
-    work.put_order(replace(known, status=OrderStatus.UNKNOWN))
+    put_order(work, replace(known, status=OrderStatus.UNKNOWN))
 
 
 def _cancel_again(work: StateBuilder, order: Order) -> None:
@@ -112,13 +115,13 @@ def _cancel_again(work: StateBuilder, order: Order) -> None:
     if is_not_found(order):
         if order.perm_id and order.ref not in work.inquiries.missing_from_open_orders:
             text = f"the broker has {order.ref} and does not find it to cancel it: a person must cancel it there"
-            work.alarm(order.bot, text, order.position)
+            alarm(work, order.bot, text, order.position)
             request_cancel(work, order, NOT_FOUND_PATIENCE)
             return
     elif said is not None and order.perm_id:
-        work.alarm(order.bot, f"{order.ref} was not cancelled, the broker says: {said.words}", order.position)
+        alarm(work, order.bot, f"{order.ref} was not cancelled, the broker says: {said.words}", order.position)
     else:
-        work.alarm(order.bot, f"no answer to the cancel of {order.ref}", order.position)
+        alarm(work, order.bot, f"no answer to the cancel of {order.ref}", order.position)
     request_cancel(work, order)
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from rulebot.core.queries.orders import option_has_expired
 from rulebot.core.queries.protection import AT_MARKET
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import active_positions, held_legs, is_lacking, is_unsure
 from rulebot.core.state.state import Account, Shortfall, State
 from rulebot.fill.ledger import BookedExecution
 from rulebot.model.contract import Option
@@ -49,7 +50,7 @@ def has_delivered(work: StateBuilder, position: Position) -> bool:
     held = [leg for leg in position.legs if leg.held]
     if not any(leg.option.expiry < today for leg in held):
         return False
-    books = list(work.held_legs())
+    books = list(held_legs(work))
     return any(
         lacks(work, leg.option, sum(each.signed_held for each in books if each.option == leg.option))
         for leg in held
@@ -80,13 +81,13 @@ def waits_for_account(work: StateBuilder, position: Position) -> bool:
     What closes at market for want of protection does not. One leg is closed as far as the account holds it. Of several
     legs one may cover another: those wait for `DOUBT`, or until the broker tells that others have traded.
     """
-    if work.is_unsure(position):
+    if is_unsure(work, position):
         return True
     if position.exit_reason in AT_MARKET:
         return False
     if sum(leg.held > 0 for leg in position.legs) < 2 and not _may_be_assigned(work, position):
         return False
-    lacking = {leg.option for leg in position.legs if work.is_lacking(leg)}
+    lacking = {leg.option for leg in position.legs if is_lacking(work, leg)}
     if not lacking or position.hold:
         return False
     told = _dealt_by_others(work)
@@ -99,7 +100,7 @@ def _may_be_assigned(work: StateBuilder, position: Position) -> bool:
     return any(
         leg.sign < 0 and leg.option.symbol in shifts and work.at - shifts[leg.option.symbol].at <= DOUBT + FALLEN
         for leg in position.legs
-        if work.is_lacking(leg) and not leg.option.is_share
+        if is_lacking(work, leg) and not leg.option.is_share
     )
 
 
@@ -111,8 +112,8 @@ def _dealt_by_others(work: StateBuilder) -> frozenset[Option]:
 
 def doubts_due(work: StateBuilder) -> datetime | None:
     """Return when what the account lacks is to be acted on next, None while nothing waits for that."""
-    unsure = [each for each in work.active_positions() if work.is_unsure(each)] if work.account.shortfalls else []
-    lacking = {leg.option for each in unsure for leg in each.legs if work.is_lacking(leg)}
+    unsure = [each for each in active_positions(work) if is_unsure(work, each)] if work.account.shortfalls else []
+    lacking = {leg.option for each in unsure for leg in each.legs if is_lacking(work, leg)}
     return min((_due_at(work.account.shortfalls[option]) for option in lacking), default=None)
 
 

@@ -13,6 +13,7 @@ from rulebot.core.queries.lost_cover import LIQUIDATION, LOST_COVER, left_by_liq
 from rulebot.core.queries.orders import RESTING, is_between_sessions, is_buy_back, is_rejected_unchanged
 from rulebot.core.queries.protection import AT_MARKET, PROTECT
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import governing, has_live_entry, live_orders_of, orders_of
 from rulebot.model.market import QuoteFault, quote_fault
 from rulebot.model.order import Order, OrderLeg, OrderStatus, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
@@ -104,7 +105,7 @@ def _left_first(
 ) -> tuple[list[PositionLeg], dict[str, int]]:
     """Return the legs that a liquidation, or a protective stop, leaves in most danger, and their contracts."""
     bare = lost_cover(position)
-    stopped = (order for order in work.orders_of(position.id) if order.purpose is Purpose.PROTECT and order.has_fills)
+    stopped = (order for order in orders_of(work, position.id) if order.purpose is Purpose.PROTECT and order.has_fills)
     closed = {*position.liquidated, *(order.legs[0].name for order in stopped)}
     if first := [leg for leg in alive if leg.name in bare][:1]:
         return first, {leg.name: min(bare[leg.name], counts[leg.name]) for leg in first}
@@ -173,7 +174,7 @@ def closes_by_leg(work: StateBuilder, position: Position, *, before: Order | Non
     is tried as one again. before: as it was without this order.
     """
     is_apart, refused = False, 0
-    for order in work.orders_of(position.id):
+    for order in orders_of(work, position.id):
         is_of_today = exchange_date(order.prepared_at) == work.schedule.session.date
         if not is_of_today or order.purpose not in CLOSING or order.opens_position or order == before:
             continue
@@ -264,7 +265,7 @@ def is_worthless_long(work: StateBuilder, leg: PositionLeg) -> bool:
 
 def exit_has_dealt(work: StateBuilder, position: Position) -> bool:
     """Say whether an order of the exit at work has had a fill: what rested and filled is none of it."""
-    return any(order.has_fills for order in work.orders_of(position.id) if order.reason == position.exit_reason)
+    return any(order.has_fills for order in orders_of(work, position.id) if order.reason == position.exit_reason)
 
 
 def only_unbid_left(work: StateBuilder, position: Position) -> bool:
@@ -273,9 +274,9 @@ def only_unbid_left(work: StateBuilder, position: Position) -> bool:
     However long ago that was: without a newer quote no limit can be sent for it, by whichever exit. One that has closed
     nothing yet, or that keeps a part, leaves more than that: another one that comes true takes over all the same.
     """
-    if not exit_has_dealt(work, position) or work.live_orders(position.id):
+    if not exit_has_dealt(work, position) or live_orders_of(work, position.id):
         return False
-    closing = dict(legs_to_close(position, work.governing(position)))
+    closing = dict(legs_to_close(position, governing(work, position)))
     return all(closing.get(leg) == leg.held and _was_unwanted(work, leg) for leg in position.common.legs if leg.held)
 
 
@@ -297,7 +298,7 @@ def is_reopened(position: Position) -> bool:
 
 def part_is_over(work: StateBuilder, position: Position) -> bool:
     """Say whether the exit of a position has nothing more to close, and none of its orders works."""
-    return not (legs_to_close(position, work.governing(position)) or live_orders(work, position))
+    return not (legs_to_close(position, governing(work, position)) or live_orders(work, position))
 
 
 def is_left_with_shares(position: Position) -> bool:
@@ -310,7 +311,7 @@ def leg_names_to_close(work: StateBuilder, position: Position) -> set[str]:
     """Return the legs that the present exit closes now: none between two sessions, in which it sends nothing."""
     if is_between_sessions(work):
         return set()
-    return {leg.name for leg, _ in legs_to_close(position, work.governing(position))}
+    return {leg.name for leg, _ in legs_to_close(position, governing(work, position))}
 
 
 def is_unrelated_order(work: StateBuilder, position: Position, order: Order) -> bool:
@@ -323,7 +324,7 @@ def is_unrelated_order(work: StateBuilder, position: Position, order: Order) -> 
 
 def live_orders(work: StateBuilder, position: Position) -> list[Order]:
     """Return the position's live orders but for what rests on legs that the present exit does not close now."""
-    return [order for order in work.live_orders(position.id) if not is_unrelated_order(work, position, order)]
+    return [order for order in live_orders_of(work, position.id) if not is_unrelated_order(work, position, order)]
 
 
 def of_structure(position: Position, legs: tuple[OrderLeg, ...], mid: Decimal | None) -> Decimal | None:
@@ -379,9 +380,9 @@ def broken_combo_orders(work: StateBuilder, position: Position) -> list[Order]:
     """
     if position.state not in ("open", "entering") or position.is_frozen or is_unwound(position):
         return []
-    if work.has_live_entry(position.id):
+    if has_live_entry(work, position.id):
         return []
-    orders = work.orders_of(position.id)
+    orders = orders_of(work, position.id)
     unwound = max((order.prepared_at for order in orders if order.purpose is Purpose.UNWIND), default=None)
     over = [order for order in orders if order.opens(position.id) and order.is_combo and not order.status.is_live]
     if unwound is not None and _is_uneven(position, orders):

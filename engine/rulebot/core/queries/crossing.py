@@ -6,6 +6,7 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.queries.close_plan import is_worthless_long, legs_to_close
 from rulebot.core.queries.orders import RESTING
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import active_positions, all_live_orders, governing
 from rulebot.measure.view import LegView
 from rulebot.model.contract import Option
 from rulebot.model.order import Order
@@ -18,7 +19,7 @@ Legs = Sequence[LegView] | Sequence[PositionLeg]
 def crossing_orders(work: StateBuilder, bot: CompiledBot, legs: Legs) -> tuple[str, ...]:
     """Return the refs of resting orders of ours that would make the broker refuse an entry of these legs."""
     alone, wanted = _alone(bot, legs), {leg.option: leg.sign for leg in legs}
-    resting = (order for order in work.all_live_orders() if order.purpose in RESTING)
+    resting = (order for order in all_live_orders(work) if order.purpose in RESTING)
     return tuple(order.ref for order in resting if _deals_against(order, wanted if order.is_combo else alone))
 
 
@@ -42,12 +43,12 @@ def opposing_exit(work: StateBuilder, bot: CompiledBot, legs: Legs) -> str:
     The broker would refuse the entry: an exit goes first, and what an entry was to be cleared for may lead to one.
     """
     wanted = _alone(bot, legs)
-    leaving = (each for each in work.active_positions() if each.state == "exiting" and not each.is_frozen)
+    leaving = (each for each in active_positions(work) if each.state == "exiting" and not each.is_frozen)
     opposed = (each.id for each in leaving if _closes(work, each, wanted))
     return next(opposed, "")
 
 
 def _closes(work: StateBuilder, position: Position, signs: Mapping[Option, int]) -> bool:
     """Say whether the exit of a position closes an option that is held with this sign."""
-    closing = (leg for leg, _ in legs_to_close(position, work.governing(position)))
+    closing = (leg for leg, _ in legs_to_close(position, governing(work, position)))
     return any(signs.get(leg.option) == leg.sign and not is_worthless_long(work, leg) for leg in closing)

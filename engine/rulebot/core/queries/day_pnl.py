@@ -3,6 +3,8 @@
 from decimal import Decimal
 
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_structures
+from rulebot.core.state.lists import active_positions
 from rulebot.core.state.state import Structure
 from rulebot.fill.exit_level import held, held_legs, leg_views, made, profit
 from rulebot.model.market import Board
@@ -23,7 +25,7 @@ def unvalued(work: StateBuilder, bot: str = "") -> tuple[str, ...]:
 
     Not those of which the account has had nothing since before the session: what they have made does not change in it.
     """
-    asked = (found for found in work.active_positions() if bot in ("", found.bot))
+    asked = (found for found in active_positions(work) if bot in ("", found.bot))
     unknown = (position for position in asked if profit_of(work, position) is None)
     return tuple(position.id for position in unknown if not position.has_left(work.schedule.session.open))
 
@@ -53,8 +55,8 @@ def account_today(work: StateBuilder) -> Decimal:
 
 def keep_structures(work: StateBuilder) -> None:
     """Keep what rules see of every position that holds something, and of no other."""
-    held = (position for position in work.active_positions() if not position.is_flat)
-    work.put_structures({position.id: structure(work, position) for position in held})
+    held = (position for position in active_positions(work) if not position.is_flat)
+    put_structures(work, {position.id: structure(work, position) for position in held})
 
 
 def structure(work: StateBuilder, position: Position) -> Structure:
@@ -63,7 +65,7 @@ def structure(work: StateBuilder, position: Position) -> Structure:
     if found is None:
         found = _made(position, work.market.board)
         if work.positions.by_id.get(position.id) is position:
-            work.put_structures({**work.positions.structures, position.id: found})
+            put_structures(work, {**work.positions.structures, position.id: found})
     return found
 
 

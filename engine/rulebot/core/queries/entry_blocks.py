@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.day_pnl import account_today
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import set_bot
 from rulebot.core.state.state import TradingMode
 from rulebot.decide.limits import account_day_problem, clock_problem, closed_words, halt_words, record_problem
 from rulebot.model.values import replace
@@ -77,7 +78,7 @@ def skip(work: StateBuilder, name: str, reason: str, symbol: str = "", window: i
     state = work.bots.by_name[name]
     key = " ".join(filter(None, ("skip", symbol, "#" * window, reason.translate(_NO_DIGITS))))
     if key not in state.alarmed:
-        work.set_bot(name, replace(state, alarmed=state.alarmed | {key}))
+        set_bot(work, name, replace(state, alarmed=state.alarmed | {key}))
         of: dict[str, Json] = {"symbol": symbol} if symbol else {}
         is_named = not symbol or symbol in reason.split()
         said = reason if is_named else f"{symbol}: {reason}"

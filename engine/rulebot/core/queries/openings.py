@@ -6,6 +6,7 @@ from enum import Enum
 
 from rulebot.core.program import CompiledBot
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import is_opening
 from rulebot.core.state.state import Named
 from rulebot.decide.limits import price_problem
 from rulebot.evaluate.strikes import StructureSelection
@@ -29,7 +30,7 @@ def bot_of_named(whole: CompiledBot, named: Named) -> CompiledBot | None:
 
 def held_or_entering(work: StateBuilder, position: Position) -> list[PositionLeg]:
     """Return the legs that a position holds, or that its entry under way may make it hold at any moment."""
-    return list(position.legs) if work.is_opening(position) else [leg for leg in position.legs if leg.held]
+    return list(position.legs) if is_opening(work, position) else [leg for leg in position.legs if leg.held]
 
 
 def opening_parts(selection: StructureSelection) -> tuple[Part, ...]:

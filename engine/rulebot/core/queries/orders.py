@@ -8,6 +8,7 @@ from itertools import takewhile
 from rulebot.compile.plan import ExitPlan
 from rulebot.core.queries.resting_order import rest_of
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import all_live_orders, live_orders_of, orders_of
 from rulebot.model.cause import BrokerMessage, Cause, MessageMeaning
 from rulebot.model.contract import Option
 from rulebot.model.money import Rounding, TickRule
@@ -28,7 +29,7 @@ REVERSED = "reversed"
 
 def resting_orders(work: StateBuilder, position: str) -> list[Order]:
     """Return the position's live orders at the broker."""
-    return [order for order in work.live_orders(position) if order.purpose in RESTING]
+    return [order for order in live_orders_of(work, position) if order.purpose in RESTING]
 
 
 def is_between_sessions(work: StateBuilder) -> bool:
@@ -40,7 +41,7 @@ def is_between_sessions(work: StateBuilder) -> bool:
 def is_against_exit(work: StateBuilder, position: Position, legs: Iterable[PositionLeg]) -> bool:
     """Say whether another exit works against what would rest on these legs: the broker would refuse it."""
     held = {leg.option: leg.sign for leg in legs if leg.held}
-    leaving = (order for order in work.all_live_orders() if order.purpose in LEAVING and order.position != position.id)
+    leaving = (order for order in all_live_orders(work) if order.purpose in LEAVING and order.position != position.id)
     return any(
         held.get(leg.option) == order.side_of(leg).sign
         for order in leaving
@@ -72,7 +73,7 @@ def option_has_expired(work: StateBuilder, option: Option) -> bool:
 
 def partner_has_filled(work: StateBuilder, order: Order) -> bool:
     """Say whether another order of its group has filled: that the broker cancels this one then is no news."""
-    others = (other for other in work.orders_of(order.position) if other.oca_group == order.oca_group != "")
+    others = (other for other in orders_of(work, order.position) if other.oca_group == order.oca_group != "")
     return any(other.has_fills for other in others if other.ref != order.ref)
 
 
@@ -115,7 +116,7 @@ def _lies_on(ticks: TickRule, price: Decimal) -> bool:
 
 def works_too_large(work: StateBuilder, position: Position) -> bool:
     """Say whether an order that works for a position may close more than it holds."""
-    return any(_is_too_large(position, order) for order in work.live_orders(position.id))
+    return any(_is_too_large(position, order) for order in live_orders_of(work, position.id))
 
 
 def _is_too_large(position: Position, order: Order) -> bool:

@@ -9,6 +9,7 @@ from rulebot.compile.plan import ProtectPlan
 from rulebot.core.queries.lost_cover import LIQUIDATION, LOST_COVER
 from rulebot.core.queries.orders import option_has_expired
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import live_orders_of
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.model.contract import Option
 from rulebot.model.facts import Grids
@@ -62,7 +63,7 @@ def hit_at_once(
 
 def is_protected(work: StateBuilder, position: Position) -> bool:
     """Say whether each short leg has a stop that rests at the broker, or a closing order that works."""
-    orders = work.live_orders(position.id)
+    orders = live_orders_of(work, position.id)
     return all(guarded(orders, position, leg) >= leg.held for leg in position.common.legs if _is_at_risk(work, leg))
 
 

@@ -10,6 +10,7 @@ from rulebot.core.queries.account import DOUBT, has_unreported_fills
 from rulebot.core.queries.close_plan import broken_combo_orders, may_roll, rolled_legs
 from rulebot.core.queries.day_pnl import structure
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import active_positions, all_live_orders, governing, stirring_positions
 from rulebot.decide.entry_window import BotDay, at_hand, in_window
 from rulebot.evaluate.strike_terms import ExpectedMove
 from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_wish
@@ -81,8 +82,8 @@ def _opening_moves(work: StateBuilder) -> Iterator[tuple[str, CompiledBot, str, 
             expiry = bot.legs_expiry(facts, session, symbol)
             if expiry is not None:
                 yield name, bot, symbol, expiry, ()
-    for position in work.active_positions():
-        bot = work.governing(position)
+    for position in active_positions(work):
+        bot = governing(work, position)
         for symbol in sorted(bot.exit_moves):
             legs = structure(work, position).legs
             expiry = min((leg.option.expiry for leg in legs if _is_option_of(leg.option, symbol)), default=None)
@@ -150,7 +151,7 @@ def _looking(planned: ExitPlan) -> str:
 
 def roll_wishes(work: StateBuilder, position: Position, view: View) -> list[SubscriptionRequest]:
     """Return the options that exits need to choose what they roll into."""
-    bot = work.governing(position)
+    bot = governing(work, position)
     found = []
     for planned in bot.plan.exits:
         if is_searching(work, position, planned):
@@ -172,7 +173,7 @@ def ask_at(work: StateBuilder) -> datetime | None:
         twin.is_missed for twin in work.inquiries.duplicate_orders.values()
     )
     is_lost = bool(work.inquiries.missing_from_open_orders) and any(
-        _was_at_work(work, order) for order in work.all_live_orders()
+        _was_at_work(work, order) for order in all_live_orders(work)
     )
     if work.inquiries.revived_refs or is_missed or is_lost:
         return work.inquiries.asked_at + ASK_SOON
@@ -191,12 +192,12 @@ def _is_open(work: StateBuilder) -> bool:
     """Say whether we wait for the broker's word: on an order, on where contracts have gone, on legs of a combo."""
     if work.inquiries.duplicate_orders:
         return True
-    stirring, doubts = work.stirring_positions(), work.account.shortfalls
+    stirring, doubts = stirring_positions(work), work.account.shortfalls
     if doubts and any(work.at - doubt.since < DOUBT for doubt in doubts.values()):
         return True
     if stirring and any(broken_combo_orders(work, position) for position in stirring):
         return True
-    return bool(work.orders.live) and any(_is_doubtful(work, order) for order in work.all_live_orders())
+    return bool(work.orders.live) and any(_is_doubtful(work, order) for order in all_live_orders(work))
 
 
 def _was_at_work(work: StateBuilder, order: Order) -> bool:

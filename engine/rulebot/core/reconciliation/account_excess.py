@@ -12,6 +12,7 @@ from datetime import timedelta
 from rulebot.core.queries.account import _more, expected_holdings, is_untold
 from rulebot.core.queries.orders import option_has_expired
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import all_live_orders, held_legs
 from rulebot.core.state.state import Excess
 from rulebot.model.contract import Option
 from rulebot.model.values import replace
@@ -74,12 +75,12 @@ def _beyond(work: StateBuilder, ours: Mapping[Option, int]) -> dict[Option, int]
 def _classes(work: StateBuilder) -> set[str]:
     """Return the trading classes of the options that our bots trade, or hold."""
     chains = (chain for text in work.program.texts for chain in text.plan.needs.chains)
-    return {trading_class for _, trading_class, _ in chains} | {leg.option.trading_class for leg in work.held_legs()}
+    return {trading_class for _, trading_class, _ in chains} | {leg.option.trading_class for leg in held_legs(work)}
 
 
 def _may_be_filled(work: StateBuilder, option: Option, contracts: int) -> bool:
     """Say whether an order that may still fill deals in an option on that side: its fill may not be told yet."""
-    orders = work.all_live_orders()
+    orders = all_live_orders(work)
     return any(
         order.side_of(leg).sign * contracts > 0 for order in orders for leg in order.legs if leg.option == option
     )

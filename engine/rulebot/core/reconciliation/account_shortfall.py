@@ -31,7 +31,10 @@ from rulebot.core.queries.close_plan import CLOSING
 from rulebot.core.queries.orders import RESTING, option_has_expired, resting_orders
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_order, put_position
+from rulebot.core.state.lists import active_positions, all_live_orders, is_doubted, is_lacking
 from rulebot.core.state.state import Shortfall
+from rulebot.core.state.turn import alarm
 from rulebot.fill.exit_level import open_value_of
 from rulebot.fill.ledger import leg_of, with_leg
 from rulebot.model.cause import Cause
@@ -165,7 +168,7 @@ def review_shortfalls(work: StateBuilder, waiting: frozenset[Option] = frozenset
 def fit_orders(work: StateBuilder) -> None:
     """Have no order of ours close more than the account holds: resize what rests, cancel exits that are too large."""
     record_missing(work)
-    for position in work.active_positions():
+    for position in active_positions(work):
         if position.account_missing:
             _fit_resting(work, position)
     if work.account.shortfalls:
@@ -182,7 +185,7 @@ def _fit_resting(work: StateBuilder, position: Position) -> None:
         if count == 0:
             cancel(work, order, Cause.NOT_IN_ACCOUNT)
         elif order.is_working:
-            resized = work.put_order(order.with_terms(order.filled + count, order.terms.price))
+            resized = put_order(work, order.with_terms(order.filled + count, order.terms.price))
             work.commands.append(Replace(resized))
 
 
@@ -194,7 +197,7 @@ def _take_exits_back(work: StateBuilder) -> None:
     told, doubts = _dealt_by_others(work), work.account.shortfalls
     doubtful = [option for option, doubt in doubts.items() if option in told or work.at - doubt.since >= TOO_MUCH]
     closing = [
-        order for order in work.all_live_orders() if order.purpose in CLOSING and order.reported_final_status is None
+        order for order in all_live_orders(work) if order.purpose in CLOSING and order.reported_final_status is None
     ]
     if not doubtful or not closing:
         return
@@ -230,7 +233,7 @@ def _tell_closed_twice(work: StateBuilder, doubts: Collection[Option]) -> None:
             assigned = _or_assigned(work, leg.option)
             what = position.id if position.state == "closed" else f"{leg.name} of {position.id}"
             text = f"{what} is closed, and the account holds {held} {leg.option}: closed by hand, too{assigned}?"
-            work.alarm(position.bot, f"{text} Nobody watches it: a person must look", position.id)
+            alarm(work, position.bot, f"{text} Nobody watches it: a person must look", position.id)
 
 
 def _or_assigned(work: StateBuilder, option: Option) -> str:
@@ -249,7 +252,7 @@ def record_missing(work: StateBuilder, *, at_once: bool = False) -> None:
     leg that has lost its cover waits for no quote.
     """
     doubts = work.account.shortfalls
-    noted = [each for each in work.active_positions() if each.account_missing or (doubts and work.is_doubted(each))]
+    noted = [each for each in active_positions(work) if each.account_missing or (doubts and is_doubted(work, each))]
     if not noted:
         return
     ours = expected_holdings(work)
@@ -257,7 +260,7 @@ def record_missing(work: StateBuilder, *, at_once: bool = False) -> None:
     for position in noted:
         missed = tuple(_missed(work, position, due, ours))
         if missed != position.account_missing:
-            work.put_position(replace(position, account_missing=missed))
+            put_position(work, replace(position, account_missing=missed))
             wake(work, position.bot, 0.0)
 
 
@@ -277,7 +280,7 @@ def _missed(
         if is_over:
             if before is not None and leg.held:
                 yield before
-        elif work.is_lacking(leg) and (before is not None or leg.option in due):
+        elif is_lacking(work, leg) and (before is not None or leg.option in due):
             before = before or MissingLeg(leg.name, 0, None, work.account.shortfalls[leg.option].since)
             is_unknown = before.price is None and not position.is_split_in(leg.option)
             price = _middle(work, leg) if is_unknown else before.price
@@ -291,7 +294,7 @@ def _absent(work: StateBuilder, position: Position, leg: PositionLeg, ours: int)
     """Return how many contracts of a leg to leave alone: what it lacked before. Else the newest positions lack it."""
     left, found = abs(lacks(work, leg.option, ours)), dict[tuple[str, str], int]()
     for is_known in (True, False):
-        for other in reversed(work.active_positions()):
+        for other in reversed(active_positions(work)):
             for held in other.legs:
                 if held.option == leg.option and held.held > 0 and held.sign == leg.sign:
                     most = min(other.absent(held.name), held.held) if is_known else held.held
@@ -313,16 +316,16 @@ def on_late_fill(work: StateBuilder, name: str, leg: str) -> None:
     position = work.positions.by_id[name]
     if position.hold is HoldReason.OPENED_AGAIN:
         return
-    is_there = not work.is_lacking(leg_of(position, leg))
+    is_there = not is_lacking(work, leg_of(position, leg))
     missed = tuple(each for each in position.account_missing if not (is_there and each.leg == leg))
-    position = work.put_position(replace(position, account_missing=missed))
+    position = put_position(work, replace(position, account_missing=missed))
     is_over = (
         any(each.leg == leg for each in before) and not position.account_missing and not position.is_closed_too_far
     )
     if is_over and position.hold is HoldReason.ACCOUNT_DIFFERS and _is_there_again(work, position):
         text = f"the fills of ours that {name} was on hold for are told: its exits go on"
         work.record(Kind.ALARM, position.bot, name, text=text)
-        work.put_position(release(position))
+        put_position(work, release(position))
 
 
 def _lost(work: StateBuilder, leg: PositionLeg, ours: int) -> int:
@@ -341,10 +344,10 @@ def _middle(work: StateBuilder, leg: PositionLeg) -> Decimal | None:
 
 def hold(work: StateBuilder, missing: set[Option]) -> None:
     """Tell a person which positions the account lacks something of, and end what it has again."""
-    for position in work.active_positions():
+    for position in active_positions(work):
         if not missing and not position.hold:
             continue
-        gone = sorted({leg.option for leg in position.legs if leg.option in missing and work.is_lacking(leg)}, key=str)
+        gone = sorted({leg.option for leg in position.legs if leg.option in missing and is_lacking(work, leg)}, key=str)
         if gone and not position.hold:
             _hold(work, position, gone)
         elif position.hold is HoldReason.ACCOUNT_DIFFERS and _is_there_again(work, position):
@@ -361,7 +364,7 @@ def _hold(work: StateBuilder, position: Position, gone: list[Option]) -> None:
     )
     words = f"{text} {rest}. 'rulebot resume' adopts the account's quantity"
     work.record(Kind.ALARM, position.bot, position.id, text=words)  # each time, also in the same words
-    work.put_position(replace(position, hold=HoldReason.ACCOUNT_DIFFERS, on_hold=words))
+    put_position(work, replace(position, hold=HoldReason.ACCOUNT_DIFFERS, on_hold=words))
 
 
 def _end_hold(work: StateBuilder, position: Position) -> None:
@@ -370,12 +373,12 @@ def _end_hold(work: StateBuilder, position: Position) -> None:
     if _may_be_opened_anew(work, position):
         what = f"the account holds {names} again, and somebody may have opened it anew"
         text = f"{what}: rulebot leaves that alone until 'rulebot resume'"
-        work.alarm(position.bot, f"{text}. A person must look", position.id)
-        work.put_position(replace(position, hold=HoldReason.OPENED_AGAIN, on_hold=text))
+        alarm(work, position.bot, f"{text}. A person must look", position.id)
+        put_position(work, replace(position, hold=HoldReason.OPENED_AGAIN, on_hold=text))
         return
     text = f"the account holds {names} again: the exits of {position.id} go on"
     work.record(Kind.ALARM, position.bot, position.id, text=text)
-    work.put_position(replace(release(position), account_missing=()))
+    put_position(work, replace(release(position), account_missing=()))
 
 
 def _may_be_opened_anew(work: StateBuilder, position: Position) -> bool:
@@ -405,7 +408,7 @@ def _is_closed_since(work: StateBuilder, since: datetime) -> bool:
 def _is_there_again(work: StateBuilder, position: Position) -> bool:
     """Say whether the account has what a position holds."""
     known = _told_of(work, position)
-    return bool(known) and not any(map(work.is_lacking, known))
+    return bool(known) and not any(is_lacking(work, leg) for leg in known)
 
 
 def check_contract_ids(work: StateBuilder, contracts: Iterable[Contract]) -> None:
@@ -414,12 +417,12 @@ def check_contract_ids(work: StateBuilder, contracts: Iterable[Contract]) -> Non
     After a corporate action the same strike and expiry may name what delivers something else (faults.md row 74).
     """
     numbers = {option: option for option in contracts if isinstance(option, Option) and option.con_id}
-    for position in work.active_positions() if numbers else ():
+    for position in active_positions(work) if numbers else ():
         for leg in position.legs:
             now = numbers.get(leg.option)
             if leg.held and now is not None and leg.option.con_id and now.con_id != leg.option.con_id:
                 text = (
                     f"the broker numbers {leg.option} {now.con_id}, and it was {leg.option.con_id}: another contract?"
                 )
-                position = work.put_position(with_leg(work.positions.by_id[position.id], leg.name, option=now))
+                position = put_position(work, with_leg(work.positions.by_id[position.id], leg.name, option=now))
                 pause_exits(work, position, HoldReason.CONTRACT_CHANGED, text)

@@ -23,6 +23,8 @@ from rulebot.core.reconciliation.account_shortfall import (
 from rulebot.core.reconciliation.corporate_actions import note_options, note_split
 from rulebot.core.reconciliation.early_assignment import note_cash, record_share_change
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_facts
+from rulebot.core.state.lists import held_legs
 from rulebot.core.state.state import AccountSeen, State
 from rulebot.model.contract import Contract, Option, Underlying, share
 from rulebot.model.event import (
@@ -111,7 +113,7 @@ def note_expired(work: StateBuilder, holdings: Mapping[Contract, Decimal]) -> No
     account, seen_at = work.account, work.account.seen_at
     if seen_at is None:
         return
-    ours = {leg.option for leg in work.held_legs()}
+    ours = {leg.option for leg in held_legs(work)}
     gone = {
         option: count
         for option, count in account.holdings.items()
@@ -140,7 +142,7 @@ def on_account(work: StateBuilder, event: AccountReport) -> None:
             available_funds=None if account.available_funds is None else str(account.available_funds),
             maintenance_margin=None if account.maintenance_margin is None else str(account.maintenance_margin),
         )
-    work.put_facts(replace(facts, account=event.account))
+    put_facts(work, replace(facts, account=event.account))
 
 
 def on_position(work: StateBuilder, event: PositionReport) -> None:

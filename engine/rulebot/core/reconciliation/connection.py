@@ -29,6 +29,8 @@ from rulebot.core.reconciliation.undelivered_orders import tell_unprotected, und
 from rulebot.core.rules.inputs import handle_clock_set_back
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_order, set_watch_at
+from rulebot.core.state.lists import active_positions, all_live_orders
 from rulebot.core.state.state import NEVER, NOTHING, State, TradingMode
 from rulebot.decide.limits import clock_words
 from rulebot.model.cause import Cause
@@ -54,9 +56,9 @@ def link_down(work: StateBuilder, event: Disconnected) -> None:
         seen_at = lost
         record_snapshot(work, until=lost)
     work.inquiries = replace(work.inquiries, revived_refs=frozenset(), undelivered=frozenset())
-    for order in work.all_live_orders():
+    for order in all_live_orders(work):
         if order.status is OrderStatus.SENDING:
-            work.put_order(replace(order.for_cause(Cause.LINK_DOWN), status=OrderStatus.UNKNOWN))
+            put_order(work, replace(order.for_cause(Cause.LINK_DOWN), status=OrderStatus.UNKNOWN))
     down_at = work.connection.down_at or lost
     work.connection = replace(work.connection, is_linked=False, is_ready=False, down_at=down_at)
     work.account = replace(work.account, seen_at=seen_at)
@@ -99,7 +101,7 @@ def link_up(work: StateBuilder, event: Connected) -> None:
         cancel_entries(work, "", Cause.TIME_UNKNOWN)
     elif not work.connection.takes_records:
         cancel_entries(work, "", Cause.STORE_FULL)
-    for name in sorted({order.bot for order in work.all_live_orders()} - work.program.bots.keys()):
+    for name in sorted({order.bot for order in all_live_orders(work)} - work.program.bots.keys()):
         cancel_entries(work, name, Cause.NOT_RUN)
     _tell_other_ids(work, event)
     _tell_away(work)
@@ -107,7 +109,7 @@ def link_up(work: StateBuilder, event: Connected) -> None:
     is_first = not work.connection.account_id  # the first list of a run, however often the connection was lost before
     alarm_unclosed(work, again=is_first)
     work.connection = replace(work.connection, is_linked=True)
-    for position in work.active_positions():
+    for position in active_positions(work):
         if works_too_large(work, position):  # of what was told before it stood
             work.follow_up(OrdersTooLarge(position.id))
     for name in work.bots.by_name:
@@ -122,7 +124,7 @@ def link_up(work: StateBuilder, event: Connected) -> None:
     )
     work.account = replace(work.account, seen_at=None, uncovered=NOTHING)
     work.subscriptions = replace(work.subscriptions, streamed=(), strike_targets=None)
-    work.watch_at(None)
+    set_watch_at(work, None)
 
 
 def unwatched_text(seconds: float, count: int) -> str:
@@ -146,7 +148,7 @@ def tell_unwatched(work: StateBuilder) -> None:
     session = work.schedule.session
     if not unwatched_at(work.state) <= work.at < session.close:
         return
-    count = sum(not position.is_flat for position in work.active_positions())
+    count = sum(not position.is_flat for position in active_positions(work))
     if not count:
         return
     away = work.at - max(work.connection.down_at or work.at, session.open)
@@ -170,7 +172,7 @@ def _tell_away(work: StateBuilder) -> None:
     if lost is None:
         return
     away = min(work.at, session.close) - max(lost, session.open)
-    count = sum(not position.is_flat for position in work.active_positions())
+    count = sum(not position.is_flat for position in active_positions(work))
     if count and away >= TOLD_AWAY:
         what = "an open position was" if count == 1 else f"{count} open positions were"
         minutes = away // timedelta(minutes=1)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from rulebot.core.gate.exit_retry import pause_exits
 from rulebot.core.queries.account import is_known
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import active_positions, held_legs
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.money import ZERO
 from rulebot.model.position import HoldReason
@@ -51,7 +52,7 @@ def note_split(work: StateBuilder, symbol: str, count: Decimal, cost: Decimal) -
     _note(work, symbol)
     text = f"its shares were split: the account holds {count.normalize():f} {symbol} at {cost.normalize():f} that were"
     text = f"{text} {held.normalize():f} at {before.normalize():f}"
-    for position in work.active_positions():
+    for position in active_positions(work):
         has_some = any(leg.held and leg.option.is_share and leg.option.symbol == symbol for leg in position.legs)
         if has_some and not position.is_split:
             pause_exits(work, position, HoldReason.SHARES_SPLIT, text)
@@ -70,7 +71,7 @@ def _in_our_books(work: StateBuilder, symbol: str) -> tuple[Decimal, Decimal]:
 
     By these a split is seen of which nothing was known as a run begins, or whose cost is told after the number.
     """
-    legs = [leg for leg in work.held_legs() if leg.option.is_share and leg.option.symbol == symbol and leg.opened]
+    legs = [leg for leg in held_legs(work) if leg.option.is_share and leg.option.symbol == symbol and leg.opened]
     held = Decimal(sum(leg.signed_held for leg in legs))
     paid = sum((-leg.entry_cash * leg.held / leg.opened for leg in legs), ZERO)
     return held, round(paid / held, 4) if held else ZERO

@@ -23,7 +23,9 @@ from rulebot.core.queries.account import DOUBT, expected_holdings, is_known
 from rulebot.core.queries.close_plan import CLOSING, part_is_over
 from rulebot.core.reconciliation.account_shortfall import recompute_shortfalls
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import active_positions, live_orders_of
 from rulebot.core.state.state import Cashes, ShareChange, State
+from rulebot.core.state.turn import alarm
 from rulebot.fill.ledger import leg_of
 from rulebot.model.cause import Cause
 from rulebot.model.contract import Option, Right, Underlying
@@ -169,7 +171,7 @@ def _is_near(work: StateBuilder, shift: ShareChange, option: Option) -> bool:
     """Say whether an option may have gone with the shares: what is on hold for it was so when it was first missed."""
     missed = [
         each.since
-        for position in work.active_positions()
+        for position in active_positions(work)
         if position.hold
         for each in position.account_missing
         if leg_of(position, each.leg).option == option
@@ -249,7 +251,7 @@ def _was_open(first: datetime, last: datetime) -> bool:
 
 def _holders(work: StateBuilder, option: Option, count: int) -> list[_Gone]:
     """Return the short legs whose contracts are gone: all of them, or of the only one; else nobody says of which."""
-    legs = ((each, leg) for each in work.active_positions() for leg in each.legs if leg.option == option)
+    legs = ((each, leg) for each in active_positions(work) for leg in each.legs if leg.option == option)
     held = [(each, leg) for each, leg in legs if leg.held and leg.sign < 0]
     if sum(leg.held for _, leg in held) == count:
         return [_Gone(position, leg, leg.held) for position, leg in held]
@@ -263,7 +265,7 @@ def _may_go(work: StateBuilder, position: Position, lacking: Iterable[Option], *
     proves that these went at the strikes.
     """
     others = {leg.option for leg in position.legs if leg.held and not leg.option.is_share} - set(lacking)
-    is_closing = any(order.purpose in CLOSING for order in work.live_orders(position.id))
+    is_closing = any(order.purpose in CLOSING for order in live_orders_of(work, position.id))
     is_apart = not others or (is_sure and _own_shares(work, position.id) > 0)
     return position.state in ("open", "exiting") and is_apart and not is_closing
 
@@ -273,7 +275,7 @@ def _is_clear(work: StateBuilder, gone: _Gone) -> bool:
     left = gone.leg.held - gone.contracts
     in_the_way = [
         order
-        for order in work.live_orders(gone.position.id)
+        for order in live_orders_of(work, gone.position.id)
         if any(leg.name == gone.leg.name and order.remaining * leg.ratio > left for leg in order.legs)
     ]
     for order in in_the_way:
@@ -290,7 +292,7 @@ def _book(work: StateBuilder, gone: _Gone) -> None:
     way = "came" if option.right is Right.PUT else "went"
     whose = ", and no exit acts on them" if _own_shares(work, name) == before else ""
     moved = f"{gone.contracts * option.multiplier} {option.symbol} shares {way} at {option.strike.normalize():f}"
-    work.alarm(position.bot, f"{gone.contracts} short {option} assigned before expiry: {moved}{whose}", name)
+    alarm(work, position.bot, f"{gone.contracts} short {option} assigned before expiry: {moved}{whose}", name)
     if position.is_flat:
         on_position_closed(work, replace(release(position), exit_reason=ASSIGNED), "settled")
     elif position.state == "open":

@@ -21,6 +21,9 @@ from rulebot.core.queries.lost_cover import left_by_liquidation
 from rulebot.core.reconciliation.account_shortfall import recompute_shortfalls
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import move_position, put_booked, put_position
+from rulebot.core.state.lists import active_positions, is_doubted, is_lacking, live_orders_of
+from rulebot.core.state.turn import alarm
 from rulebot.fill.ledger import (
     BookedExecution,
     book,
@@ -76,7 +79,7 @@ def _is_at_rest(work: StateBuilder, position: Position, leg: PositionLeg) -> boo
     if not position.absent(leg.name) or position.state not in ("open", "exiting"):
         return False
     left = leg.held - position.absent(leg.name)
-    orders = (order for order in work.live_orders(position.id) if not order.can_increase_risk)
+    orders = (order for order in live_orders_of(work, position.id) if not order.can_increase_risk)
     counts = (order.remaining * each.ratio for order in orders for each in order.legs if each.name == leg.name)
     return all(count <= left for count in counts)
 
@@ -96,33 +99,33 @@ def external_fill_corrected(work: StateBuilder, fact: ExternalFillCorrected) -> 
         text = (
             f"the exchange has corrected {what}, from {known.quantity} to {event.quantity}: our books stay as they are"
         )
-        work.alarm(position.bot, f"{text}. A person must look", position.id)
+        alarm(work, position.bot, f"{text}. A person must look", position.id)
         return
     count = int(event.quantity)
     cash = event.price * count * leg.option.multiplier * (-1 if event.is_buy else 1)
     is_paid = known.is_paid or owes_none(event.exec_id, count)
     booked = replace(known, exec_id=event.exec_id, quantity=count, cash=cash, is_paid=is_paid)
-    work.put_booked(base, booked)
-    position = work.put_position(book(unbook(position, known), booked, leg.option))
+    put_booked(work, base, booked)
+    position = put_position(work, book(unbook(position, known), booked, leg.option))
     is_of_nobody = is_synthetic(base)
     _record(
         work, position, leg, booked, position.id if is_of_nobody else "", event.price, event.executed_at or event.at
     )
     if count < known.quantity:
         text = f"the exchange has taken back {what}: its exits act again on what the account holds of it"
-        work.alarm(position.bot, f"{text}. A person must look", position.id)
+        alarm(work, position.bot, f"{text}. A person must look", position.id)
         _held_again(work, position)
     elif not is_of_nobody:
-        work.alarm(position.bot, f"the exchange has corrected {what}, to {event.price}", position.id)
+        alarm(work, position.bot, f"the exchange has corrected {what}, to {event.price}", position.id)
     elif position.exit_reason == ESTIMATED and not has_estimates(work, position):
-        work.put_position(replace(position, exit_reason=CLOSED_BY_HAND))
+        put_position(work, replace(position, exit_reason=CLOSED_BY_HAND))
     count_closed(work, position.id)
 
 
 def _held_again(work: StateBuilder, position: Position) -> None:
     """Let a position be open, since a trade of others that had closed it was none."""
     if position.state == "closed":
-        work.move(replace(position, closed_at=None, exit_reason=""), "late_fill")
+        move_position(work, replace(position, closed_at=None, exit_reason=""), "late_fill")
     recompute_shortfalls(work)
     wake(work, position.bot, 0.0)
 
@@ -156,20 +159,20 @@ def _replace_estimate(
 ) -> None:
     name = guess.position
     unbooked = replace(guess, exec_id=guess.exec_id.next, quantity=0, cash=ZERO)
-    work.put_booked(base, unbooked)
-    position = work.put_position(unbook(work.positions.by_id[name], guess))
+    put_booked(work, base, unbooked)
+    position = put_position(work, unbook(work.positions.by_id[name], guess))
     _record(work, position, leg, unbooked, name, ZERO, work.at)
     reports = [booked.foreign for booked in found if booked.foreign is not None]
     for booked in found:
         _book(work, name, leg, booked)
     position = work.positions.by_id[name]
     if position.exit_reason == ESTIMATED and not has_estimates(work, position):
-        position = work.put_position(replace(position, exit_reason=_reason(reports)))
+        position = put_position(work, replace(position, exit_reason=_reason(reports)))
     difference = leg_of(position, leg.name).exit_cash - leg.exit_cash
     at = ", ".join(dict.fromkeys(str(report.price) for report in reports))
     text = f"{guess.quantity} {leg.option} of {name} went at {at}, as the broker tells now: that is booked"
     was = abs(guess.cash / (guess.quantity * leg.option.multiplier)).normalize()
-    work.alarm(position.bot, f"{text} instead of the estimate, {was:f} ({difference:+.2f} dollars)", name)
+    alarm(work, position.bot, f"{text} instead of the estimate, {was:f} ({difference:+.2f} dollars)", name)
     count_closed(work, position.id)
 
 
@@ -186,7 +189,7 @@ def _after(work: StateBuilder, position: Position, reports: Iterable[ExecutionRe
         _tell_what_is_left(
             work, position, "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
         )
-    if not work.is_doubted(position):
+    if not is_doubted(work, position):
         _end_hold(work, position)
 
 
@@ -200,7 +203,7 @@ def _tell_what_is_left(work: StateBuilder, position: Position, how: str) -> None
         then = f"rulebot closes the legs of it that stand alone, {closes}"
     rest = f". Its exits go on with {keeps}" if closes and keeps else ""
     text = f"{how} a part of {position.id}: {then}{rest}"
-    work.alarm(position.bot, f"{text}. A person must look", position.id)
+    alarm(work, position.bot, f"{text}. A person must look", position.id)
 
 
 def _named(position: Position, counts: Mapping[str, int]) -> str:
@@ -211,7 +214,7 @@ def _named(position: Position, counts: Mapping[str, int]) -> str:
 
 def _end(work: StateBuilder, position: Position, reason: str) -> None:
     """Close the books of a position that holds nothing more, once no order of ours works for it."""
-    if work.live_orders(position.id):
+    if live_orders_of(work, position.id):
         return
     if position.state == "exiting" and exit_has_dealt(work, position):
         reason = position.exit_reason
@@ -222,7 +225,7 @@ def _end_hold(work: StateBuilder, position: Position) -> None:
     """Let all exits of a position act again: our books hold what the account holds."""
     if position.hold in GOES_ON:
         position = release(position)
-    work.put_position(replace(position, account_missing=(), retry_at=None))
+    put_position(work, replace(position, account_missing=(), retry_at=None))
     wake(work, position.bot, 0.0)
 
 
@@ -234,17 +237,17 @@ def adopt(work: StateBuilder, bot: str) -> None:
 
     What the account lacks is booked as closed at the price that it had when it was missed.
     """
-    for position in work.active_positions():
+    for position in active_positions(work):
         if (
             bot in ("", position.bot)
             and (position.account_missing or position.hold in GOES_ON)
             and not position.is_frozen
         ):
-            if position.hold is HoldReason.OPENED_AGAIN and not work.is_doubted(position):
+            if position.hold is HoldReason.OPENED_AGAIN and not is_doubted(work, position):
                 _end_hold(work, position)
             elif refusal := not_adopted(work, position):
                 text = f"'rulebot resume' does not adopt what the account holds of {position.id}: {refusal}"
-                work.alarm(position.bot, text, position.id, again=True)
+                alarm(work, position.bot, text, position.id, again=True)
             else:
                 _adopt(work, position)
     recompute_shortfalls(work)
@@ -252,7 +255,7 @@ def adopt(work: StateBuilder, bot: str) -> None:
 
 def not_adopted(work: StateBuilder, position: Position) -> str:
     """Return why our books cannot be made to hold what the account holds of a position now, "" if they can."""
-    lacking = {leg.name for leg in position.legs if work.is_lacking(leg)}
+    lacking = {leg.name for leg in position.legs if is_lacking(work, leg)}
     if lacking - {each.leg for each in position.account_missing}:
         return "a fill may still be told. Ask again in half a minute"
     if any(
@@ -276,7 +279,7 @@ def _adopt(work: StateBuilder, position: Position) -> None:
         _book_missed(work, name, leg, replace(missed, contracts=missed.absent), missed.price, exec_id)
         what = f"{missed.absent} {leg.option} of {name} are booked as closed by others at {missed.price.normalize():f}"
         text = f"{what}, an estimate. If the statement has another price, correct it: 'rulebot store correct'"
-        work.alarm(position.bot, text, name, again=True)
+        alarm(work, position.bot, text, name, again=True)
     position = work.positions.by_id[name]
     if position.is_flat:
         _end(work, position, ESTIMATED)

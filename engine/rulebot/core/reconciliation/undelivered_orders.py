@@ -6,6 +6,8 @@ from rulebot.core.queries.close_plan import rolling_exit
 from rulebot.core.queries.orders import GRACE
 from rulebot.core.queries.protection import GUARDING, is_protected
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import active_positions, governing, live_orders_of
+from rulebot.core.state.turn import alarm
 from rulebot.model.event import Connected
 from rulebot.model.order import Order, OrderStatus
 from rulebot.model.position import Position
@@ -58,8 +60,8 @@ def _is_of_this_gateway(work: StateBuilder, order: Order) -> bool:
 
 def tell_unprotected(work: StateBuilder) -> None:
     """Raise the alarm where protection that may have arrived must be waited for: since when, and until when."""
-    for position in work.active_positions():
-        doubted = [order for order in work.live_orders(position.id) if _is_doubted_guard(work, order)]
+    for position in active_positions(work):
+        doubted = [order for order in live_orders_of(work, position.id) if _is_doubted_guard(work, order)]
         if doubted and position.state in ("open", "exiting") and not is_protected(work, position):
             _tell(work, position, doubted)
 
@@ -79,12 +81,12 @@ def _tell(work: StateBuilder, position: Position, doubted: list[Order]) -> None:
         f"whether {refs} came to the broker is not known before {clock(until)}; "
         f"then {_what_follows(work, position, until)}"
     )
-    work.alarm(position.bot, text, position.id)
+    alarm(work, position.bot, text, position.id)
 
 
 def _what_follows(work: StateBuilder, position: Position, until: datetime) -> str:
     """Return what becomes of a position whose order has not arrived by then."""
-    bot = work.governing(position)
+    bot = governing(work, position)
     limit, began = bot.plan.risk.max_time_without_stop, position.unprotected_since or work.at
     planned = rolling_exit(bot, position) if position.state == "exiting" else None
     holds = planned is not None and planned.roll is not None and planned.roll.otherwise is OnUnknown.HOLD

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, time, timedelta
 
 from rulebot.core.program import CompiledBot
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_facts, put_order, put_position, set_bot, set_wake
+from rulebot.core.state.lists import active_positions, all_live_orders, orders_of, texts_of
 from rulebot.core.state.state import BotState, ConfirmationProgress
 from rulebot.measure.series import name_of
 from rulebot.model.event import BarsReport, ImpliedReport, WebhookReceived
@@ -49,10 +51,10 @@ def hook_came(work: StateBuilder, event: WebhookReceived) -> None:
     facts, hook_ids = work.market.facts, work.requests.hook_ids
     if event.id in hook_ids:
         return
-    texts_of = {name: work.texts_of(name) for name in work.bots.by_name}
+    governing_texts = {name: texts_of(work, name) for name in work.bots.by_name}
     asking = {
         name: texts
-        for name, texts in texts_of.items()
+        for name, texts in governing_texts.items()
         if any(event.name in text.plan.needs.hook_names for text in texts)
     }
     work.record(
@@ -66,9 +68,9 @@ def hook_came(work: StateBuilder, event: WebhookReceived) -> None:
     facts = replace(facts, hooks=after_hook(facts.hooks, event.name, event.says, event.came))
     for name, texts in asking.items():
         agenda = {*work.bots.by_name[name].agenda, *expiries(facts.hooks, texts, work.at)}
-        work.set_bot(name, replace(work.bots.by_name[name], agenda=tuple(sorted(agenda))))
-        work.set_wake(name, work.at)
-    work.put_facts(facts)
+        set_bot(work, name, replace(work.bots.by_name[name], agenda=tuple(sorted(agenda))))
+        set_wake(work, name, work.at)
+    put_facts(work, facts)
     work.requests = replace(work.requests, hook_ids=hook_ids | {event.id})
 
 
@@ -81,16 +83,16 @@ def take_bars(work: StateBuilder, event: BarsReport) -> None:
     last = event.bars.bars[-1].close if event.bars.bars else None
     work.record(Kind.FACTS, symbol=event.symbol, what=f"bars {name_of(event.seconds)}", value=last)
     for name in work.bots.by_name:
-        if any(key in text.plan.needs.bars for text in work.texts_of(name)):
-            work.set_wake(name, work.at)
-    work.put_facts(replace(facts, bars={**facts.bars, key: event.bars}))
+        if any(key in text.plan.needs.bars for text in texts_of(work, name)):
+            set_wake(work, name, work.at)
+    put_facts(work, replace(facts, bars={**facts.bars, key: event.bars}))
 
 
 def take_implied(work: StateBuilder, event: ImpliedReport) -> None:
     """Keep the volatilities."""
     facts = work.market.facts
     work.record(Kind.FACTS, symbol=event.symbol, what="implied volatility", value=len(event.values))
-    work.put_facts(replace(facts, implied={**facts.implied, event.symbol: event.values}))
+    put_facts(work, replace(facts, implied={**facts.implied, event.symbol: event.values}))
 
 
 # --- A clock that was set back while something waited for an instant
@@ -101,20 +103,20 @@ def handle_clock_set_back(work: StateBuilder) -> None:
     _orders_and_positions(work)
     for name, state in list(work.bots.by_name.items()):
         if (changed := _bot(work, state)) != state:
-            work.set_bot(name, changed)
+            set_bot(work, name, changed)
 
 
 def _orders_and_positions(work: StateBuilder) -> None:
-    for position in work.active_positions():
-        changed_at = max((order.changed_at for order in work.orders_of(position.id)), default=work.at)
+    for position in active_positions(work):
+        changed_at = max((order.changed_at for order in orders_of(work, position.id)), default=work.at)
         if position.retry_at is not None and changed_at > work.at:
-            position = work.put_position(replace(position, retry_at=position.retry_at - (changed_at - work.at)))
+            position = put_position(work, replace(position, retry_at=position.retry_at - (changed_at - work.at)))
         if position.unprotected_since is not None and position.unprotected_since > work.at:
-            work.put_position(replace(position, unprotected_since=work.at))
-    for order in work.all_live_orders():
+            put_position(work, replace(position, unprotected_since=work.at))
+    for order in all_live_orders(work):
         back = order.changed_at - work.at
         if order.attempt_until is not None and back > timedelta(0):
-            work.put_order(replace(order, attempt_until=order.attempt_until - back))
+            put_order(work, replace(order, attempt_until=order.attempt_until - back))
 
 
 def _bot(work: StateBuilder, state: BotState) -> BotState:

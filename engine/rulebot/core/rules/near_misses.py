@@ -4,6 +4,8 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.queries.entry_blocks import not_trading, shut_today
 from rulebot.core.rules.rule_evaluation import first_missing, reading_data
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_day, set_bot
+from rulebot.core.state.lists import current_text
 from rulebot.core.state.state import BotState, NearestMiss, Reading
 from rulebot.evaluate.rules import shortfall
 from rulebot.model.cause import Shut, Text
@@ -25,7 +27,7 @@ def record_miss(work: StateBuilder, bot: CompiledBot, missed: list[Reading], rea
     if known:
         off = max((shortfall(reading.rule, reading.verdict) or 0.0) for reading in known)
         state = _nearer(work, bot, state, len(missed), off, rule, words, readings)
-    work.set_bot(name, state)
+    set_bot(work, name, state)
 
 
 def record_limit_miss(
@@ -44,7 +46,7 @@ def record_limit_miss(
     name = bot.plan.name
     failed, off = (0, 0.0) if is_known else (1, 1.0)
     rule = " ".join(filter(None, (bot.symbol, what)))
-    work.set_bot(name, _nearer(work, bot, work.bots.by_name[name], failed, off, rule, reason, readings))
+    set_bot(work, name, _nearer(work, bot, work.bots.by_name[name], failed, off, rule, reason, readings))
 
 
 def _nearer(
@@ -83,7 +85,7 @@ def end_watch(work: StateBuilder, name: str, why: Shut, reason: Text) -> None:
     blocked = {} if state.day.opened else state.blocked_by.told(work.at)
     work.record(Kind.DECISION, name, what="stop watching", reason=reason, values=[], **blocked)
     if not state.day.opened:
-        work.put_day(state.day.passed_over(why, reason, _came_of(work, name)))
+        put_day(work, state.day.passed_over(why, reason, _came_of(work, name)))
 
 
 def _came_of(work: StateBuilder, name: str) -> str:
@@ -91,7 +93,7 @@ def _came_of(work: StateBuilder, name: str) -> str:
 
     That nothing was dealt says it all: nothing else was waited for.
     """
-    state, bot = work.bots.by_name[name], work.bot(name)
+    state, bot = work.bots.by_name[name], current_text(work, name)
     if nearest := state.nearest:
         return f"nearest {nearest.rule}: {nearest.text}"
     is_stopped = bot is not None and bool(shut_today(work, bot) or not_trading(work, bot.plan.underlyings))

@@ -6,6 +6,8 @@ from datetime import timedelta
 from rulebot.compile.plan import Rule
 from rulebot.core.program import CompiledRule
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import set_bot, set_wake
+from rulebot.core.state.lists import readings_of
 from rulebot.core.state.state import NEVER, ConfirmationProgress, Reading
 from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import View
@@ -24,7 +26,7 @@ def evaluate_rule(
     """Judge one rule now; record it when its truth changed since last time."""
     verdict = compiled.judge(view)
     key = (place, compiled.rule.name)
-    readings = work.readings_of(bot)
+    readings = readings_of(work, bot)
     previous = readings.get(key)
     readings[key] = reading = Reading(compiled.rule, verdict, work.at)
     if previous is None or previous.verdict.truth is not verdict.truth:
@@ -57,7 +59,7 @@ def confirmed(work: StateBuilder, bot: str, place: str, reading: Reading, view: 
     else:
         after = counted(_found_again(before, view), _oldest(rule, view), view.now) if truth else ConfirmationProgress()
     if after != before:
-        work.set_bot(bot, replace(state, confirming={**state.confirming, key: after}))
+        set_bot(work, bot, replace(state, confirming={**state.confirming, key: after}))
     if not truth:
         return truth
     if rule.confirm.quotes is not None:
@@ -121,7 +123,7 @@ def wake(work: StateBuilder, bot: str, seconds: float) -> None:
     """Have the bot judged again in so many seconds at the latest."""
     at = work.at + timedelta(0.0, seconds) if seconds > 0.0 else work.at
     if at < work.bots.next_wakes.get(bot, NEVER):
-        work.set_wake(bot, at)
+        set_wake(work, bot, at)
 
 
 def reading_data(reading: Reading) -> dict[str, bool | int | float | str | None]:

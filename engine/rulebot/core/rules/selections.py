@@ -4,6 +4,7 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.queries.openings import held_or_entering
 from rulebot.core.rules.rule_evaluation import rounded
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import active_positions, blocked_for
 from rulebot.evaluate.strikes import StructureSelection, select
 from rulebot.measure.view import View
 from rulebot.model.contract import Option
@@ -16,7 +17,7 @@ def taken_for(work: StateBuilder, bot: CompiledBot) -> frozenset[tuple[Option, i
     """Return what positions hold, with the sign of the side that would close it, where the spec shifts from that."""
     if bot.plan.on_conflict is not IfHeld.SHIFT:
         return frozenset()
-    held = (leg for position in work.active_positions() for leg in held_or_entering(work, position))
+    held = (leg for position in active_positions(work) for leg in held_or_entering(work, position))
     return frozenset((leg.option, -leg.sign) for leg in held)
 
 
@@ -25,7 +26,7 @@ def record_selection(
 ) -> None:
     """Record what each leg asked for and the strikes it looked at: the same choice once more, explained."""
     plan = bot.plan
-    avoid = work.blocked_for(plan.name)
+    avoid = blocked_for(work, plan.name)
     choices = select(plan.legs, view, bot.expected_move, avoid, taken_for(work, bot), explain=True).choices
     legs: list[Json] = []
     for choice in choices if selection.choices else ():

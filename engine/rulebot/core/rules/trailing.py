@@ -11,6 +11,7 @@ from rulebot.compile.plan import Call
 from rulebot.core.program import CompiledBot
 from rulebot.core.rules.rule_evaluation import REREAD, wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_position, set_bot
 from rulebot.core.state.state import SeenHolding
 from rulebot.measure.view import View
 from rulebot.model.position import PeakProfit, Position
@@ -27,7 +28,7 @@ def note_best(work: StateBuilder, position: Position, bot: CompiledBot, view: Vi
         if best is not None:
             kept[of] = best
     found = tuple(PeakProfit(of, amount) for of, amount in kept.items())
-    return position if found == position.peak_profit else work.put_position(replace(position, peak_profit=found))
+    return position if found == position.peak_profit else put_position(work, replace(position, peak_profit=found))
 
 
 def _best(
@@ -44,7 +45,7 @@ def _best(
         if best is None or now > best:
             wake(work, position.bot, seen.at + REREAD - view.now)
         return best
-    work.set_bot(position.bot, replace(state, trailing={**state.trailing, key: SeenHolding(now, view.now)}))
+    set_bot(work, position.bot, replace(state, trailing={**state.trailing, key: SeenHolding(now, view.now)}))
     if seen is None:
         wake(work, position.bot, REREAD)
         return best

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from rulebot.compile.plan import ExitPlan
 from rulebot.core.queries.schedule import is_unknown
 from rulebot.core.rules.rule_evaluation import first_missing, wake
-from rulebot.core.state.builder import StateBuilder, alarm_key, key_of
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import set_bot
 from rulebot.core.state.state import Reading
+from rulebot.core.state.turn import alarm, alarm_key, key_of
 from rulebot.model.position import Position
 from rulebot.model.values import replace
 from rulebot.spec.spec import IfUnknown
@@ -23,7 +25,7 @@ def note_unknown(work: StateBuilder, position: Position, name: str) -> datetime:
     state = work.bots.by_name[position.bot]
     key = (position.id, name)
     if key not in state.unknown_since:
-        work.set_bot(position.bot, replace(state, unknown_since={**state.unknown_since, key: work.at}))
+        set_bot(work, position.bot, replace(state, unknown_since={**state.unknown_since, key: work.at}))
     return state.unknown_since.get(key, work.at)
 
 
@@ -32,7 +34,7 @@ def known_again(work: StateBuilder, position: Position, name: str) -> None:
     if is_unknown(work, position, name):
         state, key = work.bots.by_name[position.bot], (position.id, name)
         rest = {found: since for found, since in state.unknown_since.items() if found != key}
-        work.set_bot(position.bot, replace(state, unknown_since=rest))
+        set_bot(work, position.bot, replace(state, unknown_since=rest))
 
 
 def acts_unknown(work: StateBuilder, position: Position, planned: ExitPlan, reading: Reading) -> bool:
@@ -55,7 +57,7 @@ def _tell_unknown(work: StateBuilder, position: Position, planned: ExitPlan, sin
     if told is None or (told < since and work.at >= told + TOLD_AGAIN):
         alarmed = frozenset(each for each in state.alarmed if not each.startswith(alarm_key(position.id, about)))
         state = replace(state, alarmed=alarmed, told_unknown={**state.told_unknown, key: work.at})
-        work.set_bot(position.bot, state)
+        set_bot(work, position.bot, state)
     brief = missing.partition(" for ")[0]
     text = f"exit {planned.name} cannot be judged: {brief}"
-    work.alarm(position.bot, text, position.id, key=about + key_of(brief))
+    alarm(work, position.bot, text, position.id, key=about + key_of(brief))

@@ -7,6 +7,8 @@ exchanges close for a day of mourning or an emergency, days or hours before.
 
 from rulebot.core.session.session_start import resize_session
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_facts
+from rulebot.core.state.turn import alarm
 from rulebot.model.event import HoursReport
 from rulebot.model.session import as_told, session_from
 from rulebot.model.text import minute
@@ -22,15 +24,15 @@ def hours_told(work: StateBuilder, event: HoursReport) -> None:
     work.record(Kind.FACTS, symbol=event.symbol, what=HOURS, value=hours.words)
     facts = replace(work.market.facts, hours={**known, event.symbol: hours})
     if hours.is_closed:
-        work.alarm("", f"by the broker's hours there is no trading today in {event.symbol}: nothing on it is entered")
+        alarm(work, "", f"by the broker's hours there is no trading today in {event.symbol}: nothing on it is entered")
     told = as_told(session_from(session.date), facts.hours.values())
     if told == session:
-        work.put_facts(facts)
+        put_facts(work, facts)
         return
     close = minute(told.close)
     if told.close < session.close:
-        work.alarm("", f"the broker closes at {close} today, earlier than the calendar has it: this is a half day")
+        alarm(work, "", f"the broker closes at {close} today, earlier than the calendar has it: this is a half day")
     else:
-        work.alarm("", f"the broker closes at {close} today, later than it had told before")
+        alarm(work, "", f"the broker closes at {close} today, later than it had told before")
     resize_session(work, told)
-    work.put_facts(facts)
+    put_facts(work, facts)

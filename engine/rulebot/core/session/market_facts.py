@@ -1,6 +1,8 @@
 """Facts about the market and the account that come seldom: listings, closes, dividends, the move of the open."""
 
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_facts
+from rulebot.core.state.turn import alarm
 from rulebot.model.event import (
     AccountWarning,
     ClosesReport,
@@ -16,7 +18,7 @@ def on_closes(work: StateBuilder, event: ClosesReport) -> None:
     """Take closes of earlier sessions."""
     facts = work.market.facts
     work.record(Kind.FACTS, symbol=event.symbol, what="closes", value=len(event.closes))
-    work.put_facts(replace(facts, closes={**facts.closes, event.symbol: event.closes}))
+    put_facts(work, replace(facts, closes={**facts.closes, event.symbol: event.closes}))
 
 
 def on_opening_move(work: StateBuilder, event: OpeningMoveReport) -> None:
@@ -26,7 +28,7 @@ def on_opening_move(work: StateBuilder, event: OpeningMoveReport) -> None:
         return  # fixed for the day, however it was learned first
     moves = {**facts.opening_moves, (event.symbol, event.expiry): event.points}
     work.record(Kind.FACTS, symbol=event.symbol, what=OPENING_MOVE, value=event.points, expiry=event.expiry.isoformat())
-    work.put_facts(replace(facts, opening_moves=moves))
+    put_facts(work, replace(facts, opening_moves=moves))
 
 
 def on_dividend(work: StateBuilder, event: DividendReport) -> None:
@@ -38,7 +40,7 @@ def on_dividend(work: StateBuilder, event: DividendReport) -> None:
     work.record(
         Kind.FACTS, symbol=event.symbol, what="dividend", value=str(told.amount), ex_date=told.ex_date.isoformat()
     )
-    work.put_facts(replace(facts, dividends={**facts.dividends, event.symbol: told}))
+    put_facts(work, replace(facts, dividends={**facts.dividends, event.symbol: told}))
 
 
 def on_data_trouble(work: StateBuilder, event: DataTrouble) -> None:
@@ -48,9 +50,9 @@ def on_data_trouble(work: StateBuilder, event: DataTrouble) -> None:
     work.record(Kind.FACTS, symbol=event.symbol, what=DATA_TROUBLE, value=event.text, **late)
     for name in traders:
         text = f"{event.symbol or 'market data'} comes 10 to 15 minutes late, and {name} trades on it: delayed_data"
-        work.alarm(name, text, key=f"late {event.symbol}")
+        alarm(work, name, text, key=f"late {event.symbol}")
 
 
 def on_account_warning(work: StateBuilder, event: AccountWarning) -> None:
     """Alarm of what the broker warns of."""
-    work.alarm("", f"the broker warns of the account: {event.text}")
+    alarm(work, "", f"the broker warns of the account: {event.text}")

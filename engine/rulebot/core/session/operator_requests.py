@@ -4,7 +4,10 @@ from rulebot.core.emit.orders import cancel, cancel_entries
 from rulebot.core.facts import EntryAskedFor, HaltsEnded
 from rulebot.core.gate.exit_retry import resume_position
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_day, set_wake, set_watch_at
+from rulebot.core.state.lists import live_orders_of
 from rulebot.core.state.state import Named, OperatorState, after_request
+from rulebot.core.state.turn import alarm
 from rulebot.model.cause import Cause
 from rulebot.model.event import (
     OperatorRequest,
@@ -47,14 +50,14 @@ def on_operator(work: StateBuilder, event: OperatorRequest) -> None:
     elif event.request is Request.ENTER:
         named = Named(event.legs, event.alternative) if event.legs else None
         work.follow_up(EntryAskedFor(event.bot, named))
-        work.watch_at(work.at)
+        set_watch_at(work, work.at)
     elif event.request is Request.RESUME:
         _end_halts(work, event.bot)
     elif event.request in (Request.KILL, Request.FLATTEN):
         cancel_entries(work, event.bot, Cause.KILLED)
         for name in work.bots.by_name if event.request is Request.FLATTEN else ():
             if event.bot in ("", name):
-                work.set_wake(name, work.at)
+                set_wake(work, name, work.at)
     elif event.request is Request.STOP:
         requests = replace(requests, is_stopping=True)
         cancel_entries(work, event.bot, Cause.STOPPING)
@@ -63,7 +66,7 @@ def on_operator(work: StateBuilder, event: OperatorRequest) -> None:
 
 def _close_too(work: StateBuilder, event: OperatorRequest, bot: str, standing: OperatorState) -> OperatorState:
     """Have what a position is being rolled into closed, too: the order that rolls may fill before it is taken back."""
-    for order in work.live_orders(event.position):
+    for order in live_orders_of(work, event.position):
         if order.opens_position and order.position == event.position:
             told: dict[str, Json] = {"position": order.opens_position}
             work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
@@ -84,7 +87,7 @@ def _closes(work: StateBuilder, event: OperatorRequest) -> list[str]:
     if event.request is not Request.RESUME:
         return []
     found = {each.id for each in held if standing.must_close(each.bot, each.id)}
-    rolled = {order.opens_position for name in found for order in work.live_orders(name) if order.opens_position}
+    rolled = {order.opens_position for name in found for order in live_orders_of(work, name) if order.opens_position}
     return sorted(found | rolled)
 
 
@@ -94,8 +97,8 @@ def _keep_one(work: StateBuilder, name: str) -> None:
     if position is None or position.state == "closed":
         return
     if position.is_flattening:
-        work.alarm(position.bot, f"{name} is being closed already, as was asked: that goes on", name, again=True)
-    work.set_wake(position.bot, work.at)
+        alarm(work, position.bot, f"{name} is being closed already, as was asked: that goes on", name, again=True)
+    set_wake(work, position.bot, work.at)
 
 
 def _close_one(work: StateBuilder, name: str) -> None:
@@ -103,17 +106,17 @@ def _close_one(work: StateBuilder, name: str) -> None:
     position = work.positions.by_id.get(name)
     if position is None:
         return
-    for order in work.live_orders(name):
+    for order in live_orders_of(work, name):
         if order.opens(name):
             cancel(work, order, Cause.CLOSED_BY_OPERATOR)
-    work.set_wake(position.bot, work.at)
+    set_wake(work, position.bot, work.at)
 
 
 def _end_halts(work: StateBuilder, bot: str) -> None:
     """An operator lets bots enter again today, whatever had halted them; what is still so halts them anew."""
     for name, state in list(work.bots.by_name.items()):
         if bot in ("", name) and state.day.halt:
-            work.put_day(replace(state.day, halt=None, halted="", halt_rule="", closing="", closing_text=""))
-            work.set_wake(name, work.at)
+            put_day(work, replace(state.day, halt=None, halted="", halt_rule="", closing="", closing_text=""))
+            set_wake(work, name, work.at)
     work.follow_up(HaltsEnded(bot))
     resume_position(work, bot)

@@ -11,6 +11,9 @@ from rulebot.core.queries.orders import resting_orders
 from rulebot.core.queries.resting_order import net_of, resting_net
 from rulebot.core.rules.rule_evaluation import rounded
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_mark
+from rulebot.core.state.lists import active_positions, governing
+from rulebot.core.state.turn import alarm
 from rulebot.fill.exit_level import HeldLeg, level_net, made
 from rulebot.model.contract import LOT, Option, Right, Settlement, product
 from rulebot.model.loss_bound import max_loss
@@ -117,14 +120,14 @@ def is_snapshot_due(session: Session, expiry: date, at: datetime) -> bool:
 def mark_positions(work: StateBuilder) -> None:
     """Keep the profit of every open position, and a snapshot of those that are due."""
     session = work.schedule.session
-    for position in work.active_positions():
+    for position in active_positions(work):
         if position.is_flat:
             continue
         found = structure(work, position)
         gain = made(found.net, found.parts, work.market.board, work.now)
         is_due = is_snapshot_due(session, found.expiry, work.at)
         if gain is not None:
-            work.put_mark(position.id, gain, is_recorded=is_due)
+            put_mark(work, position.id, gain, is_recorded=is_due)
         if is_due:
             _mark(work, position, found.parts, gain)
 
@@ -169,7 +172,7 @@ def _mark(work: StateBuilder, position: Position, legs: tuple[HeldLeg, ...], gai
         spot=rounded(spot),
         profit=None if gain is None else str(gain),
         quantity=position.structures,
-        at_stop=at_stop(work.governing(position), position, resting_orders(work, position.id)),
+        at_stop=at_stop(governing(work, position), position, resting_orders(work, position.id)),
         **_by_symbol(work, legs),
     )
 
@@ -211,7 +214,7 @@ def warn_of_dividends(work: StateBuilder) -> None:
         return
     today = work.schedule.session.date
     last = session_after(session_after(today).date).date
-    for position in work.active_positions():
+    for position in active_positions(work):
         for leg in position.legs:
             found = dividends.get(leg.option.symbol)
             if leg.signed_held >= 0 or found is None or not today < found.ex_date <= last:
@@ -219,7 +222,7 @@ def warn_of_dividends(work: StateBuilder) -> None:
             if found.ex_date <= leg.option.expiry and _is_in_the_money(work, leg.option):
                 text = f"short {leg.option} is in the money and {leg.option.symbol} pays {found.amount} from"
                 text = f"{text} {found.ex_date} on: it may be assigned the evening before, and then owes the dividend"
-                work.alarm(position.bot, text, position.id)
+                alarm(work, position.bot, text, position.id)
 
 
 def _is_in_the_money(work: StateBuilder, option: Option) -> bool:

@@ -12,8 +12,11 @@ from rulebot.core.program import Program
 from rulebot.core.queries.close_plan import CLOSING, leaves_to_expire
 from rulebot.core.rules.near_misses import end_watch
 from rulebot.core.session.session_start import agenda_of, new_bot_day
-from rulebot.core.state.builder import StateBuilder, is_of_alarm
+from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import put_day, set_bot, set_wake, set_watch_at
+from rulebot.core.state.lists import positions_of
 from rulebot.core.state.state import HALTS, NEVER, BotState, State, of_positions
+from rulebot.core.state.turn import is_of_alarm
 from rulebot.model.cause import Shut
 from rulebot.model.event import ReloadPending
 from rulebot.model.order import OrderStatus
@@ -93,8 +96,8 @@ def reload_waits(work: StateBuilder, event: ReloadPending) -> None:
         state = work.bots.by_name[name]
         halting = {key: found for key, found in state.confirming.items() if key[0] == HALTS}
         if {"", name} & (event.bots ^ work.requests.reloading):
-            work.set_bot(name, replace(state, confirming={**of_positions(state.confirming), **halting}))
-            work.set_wake(name, work.at)
+            set_bot(work, name, replace(state, confirming={**of_positions(state.confirming), **halting}))
+            set_wake(work, name, work.at)
     work.requests = replace(work.requests, reloading=event.bots)
 
 
@@ -106,7 +109,7 @@ def have_other_limits(old: Program, new: Program) -> bool:
 def change_texts(work: StateBuilder, changes: Iterable[BotChange], *, has_other_limits: bool) -> None:
     """Have bots go by other texts from now on."""
     for name, found in tuple(work.bots.by_name.items()) if has_other_limits else ():
-        work.set_bot(name, replace(found, alarmed=_of_alarms(found)))
+        set_bot(work, name, replace(found, alarmed=_of_alarms(found)))
     for each in changes:
         work.record(Kind.RELOAD, each.bot, what=each.change.value, was=each.was, now=each.now)
         work.follow_up(EntryDropped(each.bot, f"its spec was {each.change.value}"))
@@ -117,7 +120,7 @@ def change_texts(work: StateBuilder, changes: Iterable[BotChange], *, has_other_
     work.follow_up(TextsChanged())
     work.subscriptions = replace(work.subscriptions, board_version=-1, strike_targets=None)
     work.requests = replace(work.requests, reloading=frozenset())
-    work.watch_at(None)
+    set_watch_at(work, None)
 
 
 def _begin(work: StateBuilder, name: str) -> None:
@@ -125,7 +128,8 @@ def _begin(work: StateBuilder, name: str) -> None:
     before = work.bots.by_name.get(name)
     if before is None or before.is_gone:
         before = BotState(day=new_bot_day(work, name, session))
-    work.set_bot(
+    set_bot(
+        work,
         name,
         BotState(
             day=before.day,
@@ -140,8 +144,8 @@ def _begin(work: StateBuilder, name: str) -> None:
             agenda=agenda_of(work, name, session),
         ),
     )
-    work.put_day(before.day)
-    work.set_wake(name, work.at)
+    put_day(work, before.day)
+    set_wake(work, name, work.at)
 
 
 def _of_alarms(state: BotState) -> frozenset[str]:
@@ -154,14 +158,14 @@ def _remove(work: StateBuilder, name: str) -> None:
         return
     if work.bots.by_name[name].is_watching:
         end_watch(work, name, Shut.REMOVED, "its spec was removed")
-    held = bool(work.positions_of(name))
+    held = bool(positions_of(work, name))
     waits = "its spec was removed; what it holds is closed by the text it was opened under" if held else ""
     agenda = agenda_of(work, name, work.schedule.session)
     state = replace(
         work.bots.by_name[name], is_watching=False, nearest=None, selection=None, status_text=waits, agenda=agenda
     )
-    work.set_bot(name, replace(state, readings=of_positions(state.readings), is_waiting_to_enter=False, margins=()))
-    work.set_wake(name, work.at if held else NEVER)
+    set_bot(work, name, replace(state, readings=of_positions(state.readings), is_waiting_to_enter=False, margins=()))
+    set_wake(work, name, work.at if held else NEVER)
 
 
 def told_changes(changes: Iterable[BotChange]) -> list[Json]:

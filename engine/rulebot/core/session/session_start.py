@@ -8,6 +8,8 @@ from rulebot.core.gate.exit_retry import alarm_unclosed, begin_session
 from rulebot.core.queries.schedule import OPENING_MINUTES, _opening_moves, is_same_week
 from rulebot.core.rules.inputs import expiries, of_day
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.changes import drop_bot, put_day, set_bot, set_wake, start_day
+from rulebot.core.state.lists import all_live_orders, current_text, texts_of, view_of
 from rulebot.core.state.state import NOTHING, BotState, NearestMiss
 from rulebot.decide.account_rules import with_row
 from rulebot.decide.entry_window import BotDay
@@ -31,7 +33,7 @@ def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> 
     snapshots may be of today. What no record has, a restart would not know: it is no base.
     """
     _note_session(work, session)
-    working = {name for order in work.all_live_orders() for name in order.positions}
+    working = {name for order in all_live_orders(work) for name in order.positions}
     gone = {name for name, p in work.positions.by_id.items() if is_over(p, session) and name not in working}
     bases = {
         name: (NOTHING if resumed else work.positions.snapshots).get(name, work.positions.pnl_at_open.get(name, ZERO))
@@ -40,7 +42,7 @@ def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> 
     }
     positions = {name: found for name, found in work.positions.by_id.items() if name not in gone}
     orders = {ref: o for ref, o in work.orders.by_ref.items() if o.status.is_live or positions.keys() >= {*o.positions}}
-    work.start_day(positions, orders, retained_executions(work.positions.executions, positions, session))
+    start_day(work, positions, orders, retained_executions(work.positions.executions, positions, session))
     work.positions = replace(work.positions, pnl_at_open=bases)
     begin_session(work, session)
     if work.connection.is_ready and not resumed:
@@ -66,9 +68,9 @@ def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> 
                 alarmed=previous.alarmed,
                 blocked=previous.blocked,
             )
-        work.set_bot(name, begun)
-        work.set_wake(name, work.at)
-        work.put_day(day)
+        set_bot(work, name, begun)
+        set_wake(work, name, work.at)
+        put_day(work, day)
     if not resumed:
         alarm_unclosed(work)
     facts, closing = _of_day(work, session), work.market.closing if resumed else NOTHING
@@ -80,7 +82,7 @@ def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> 
 
 def _still_nearest(work: StateBuilder, name: str, previous: BotState) -> NearestMiss | None:
     """Return what came nearest today before a restart, of the text that runs now alone."""
-    bot, nearest = work.bot(name), previous.nearest
+    bot, nearest = current_text(work, name), previous.nearest
     return nearest if bot is not None and nearest is not None and nearest.digest == bot.plan.digest else None
 
 
@@ -88,8 +90,8 @@ def resize_session(work: StateBuilder, session: Session) -> None:
     """Go on with the day that is on, in a session of other length."""
     _note_session(work, session)
     for name in _at_hand(work):
-        work.set_bot(name, replace(work.bots.by_name[name], agenda=agenda_of(work, name, session)))
-        work.set_wake(name, work.at)
+        set_bot(work, name, replace(work.bots.by_name[name], agenda=agenda_of(work, name, session)))
+        set_wake(work, name, work.at)
     work.schedule = replace(work.schedule, session=session, watch_at=None)
 
 
@@ -144,14 +146,14 @@ def _is_run(work: StateBuilder, name: str, state: BotState, session: Session) ->
 
 def _leave_out(work: StateBuilder, name: str, state: BotState, session: Session) -> None:
     """Forget a bot that runs no more, but for what it has opened in this week: that counts should it be added again."""
-    work.drop_bot(name)
+    drop_bot(work, name)
     if week := _opened_this_week(state, session):
-        work.set_bot(name, BotState(day=BotDay(bot=name, date=session.date, week=week), is_gone=True))
+        set_bot(work, name, BotState(day=BotDay(bot=name, date=session.date, week=week), is_gone=True))
 
 
 def agenda_of(work: StateBuilder, name: str, session: Session) -> tuple[datetime, ...]:
     """Return when a bot must be looked at by the clock: by its text, and by those its positions were opened under."""
-    texts = work.texts_of(name)
+    texts = texts_of(work, name)
     found = {at for text in texts for at in text.instants(session)}
     return tuple(sorted(found | expiries(work.market.facts.hooks, texts, work.at)))
 
@@ -202,7 +204,7 @@ def note_opening_moves(work: StateBuilder) -> Facts:
     view = None
     for name, bot, symbol, expiry, legs in _opening_moves(work):
         if (symbol, expiry) not in facts.opening_moves:
-            view = view or work.view()  # one for all: the straddle of an expiry is read once
+            view = view or view_of(work)  # one for all: the straddle of an expiry is read once
             view.legs = legs
             facts = _noted(work, facts, name, symbol, expiry, bot.opening_move(view, symbol))
     return facts

@@ -3,6 +3,7 @@
 from rulebot.core.emit.orders import cancel_entries, request_cancel
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import all_live_orders
 from rulebot.decide.limits import UNRECORDED
 from rulebot.model.cause import Cause
 from rulebot.model.event import StoreReport
@@ -13,7 +14,7 @@ from rulebot.record.record import Kind
 
 def withdraw_openings(work: StateBuilder) -> None:
     """Cancel every order at work that opens something, also one whose cancel got no answer yet."""
-    for order in work.all_live_orders():
+    for order in all_live_orders(work):
         if order.can_increase_risk and order.status is OrderStatus.CANCELLING:
             request_cancel(work, order)
     cancel_entries(work, "", Cause.STORE_FULL)

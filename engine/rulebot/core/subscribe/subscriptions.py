@@ -18,6 +18,15 @@ from rulebot.core.queries.schedule import (
     roll_wishes,
 )
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.lists import (
+    active_positions,
+    all_live_orders,
+    governing,
+    held_legs,
+    positions_of,
+    stirring_positions,
+    view_of,
+)
 from rulebot.core.state.state import NEVER, NOTHING, Subscriptions
 from rulebot.core.subscribe.universe_subscriptions import UniverseSubscriptions, lines_of, member_aims, member_wishes
 from rulebot.decide.entry_window import is_spent
@@ -70,7 +79,7 @@ def next_watch(work: StateBuilder, *, is_moving: bool) -> datetime:
 def _nets_off(work: StateBuilder) -> bool:
     """Say whether positions hold an option that expires today and of which the account has none."""
     today = work.schedule.session.date
-    held = (leg.option for leg in work.held_legs())
+    held = (leg.option for leg in held_legs(work))
     return any(option.expiry == today and not work.account.holdings.get(option) for option in held)
 
 
@@ -98,7 +107,7 @@ def update_subscriptions(work: StateBuilder) -> tuple[Subscriptions, datetime]:
     changed since the last choice, that one stands. What was found for windows that are still to come stands as well.
     For a universe it depends on whose turn it is, and on who is in focus, too.
     """
-    view = work.view()
+    view = view_of(work)
     entering = _entering(work)
     reached = [bot for name, bot in work.program.bots.items() if _is_in_reach(work, bot, name in entering)]
     scanned = [bot for bot in reached if bot.members]
@@ -180,7 +189,7 @@ def _has_missed(work: StateBuilder) -> bool:
     """Say whether something waits that is looked at together with what is streamed: doubts, options long expired."""
     if work.account.shortfalls or work.account.uncovered or is_untold(work.account):
         return True
-    return any(option_has_expired(work, leg.option) for leg in work.held_legs())
+    return any(option_has_expired(work, leg.option) for leg in held_legs(work))
 
 
 def _pinned(work: StateBuilder) -> dict[Contract, None]:
@@ -193,14 +202,14 @@ def _pinned(work: StateBuilder) -> dict[Contract, None]:
         if state.manual_entry_until is not None and state.named is not None:
             pinned.update(dict.fromkeys(option for _, option in state.named.legs))
             pinned[Underlying(state.named.symbol)] = None
-    for position in work.active_positions():
+    for position in active_positions(work):
         pinned.update(dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering"))
         pinned.update(dict.fromkeys(map(Underlying, {leg.option.symbol: None for leg in position.legs})))
     for bot in work.program.bots.values():
         own = bot.symbols if bot.members else ()
         pinned.update(dict.fromkeys([level for level in bot.levels if level.symbol not in own] if own else bot.levels))
-    for position in work.active_positions():
-        pinned.update(dict.fromkeys(work.governing(position).exit_levels))
+    for position in active_positions(work):
+        pinned.update(dict.fromkeys(governing(work, position).exit_levels))
     return pinned
 
 
@@ -224,8 +233,8 @@ def _exit_wishes(work: StateBuilder, view: View) -> list[SubscriptionRequest]:
     """Return what exits read at the money, for every position that holds something."""
     found = []
     is_opening = work.at < work.schedule.session.open + OPENING_MINUTES
-    for position in work.active_positions():
-        bot = work.governing(position)
+    for position in active_positions(work):
+        bot = governing(work, position)
         symbols = bot.exit_chains | bot.exit_moves if is_opening else bot.exit_chains
         if symbols and not position.is_flat:
             held = [leg.option for leg in position.legs if leg.held]
@@ -237,7 +246,7 @@ def _exit_wishes(work: StateBuilder, view: View) -> list[SubscriptionRequest]:
 
 def _entering(work: StateBuilder) -> set[str]:
     """Return the bots of which an entry is at work."""
-    return {position.bot for position in work.active_positions() if position.state == "entering"}
+    return {position.bot for position in active_positions(work) if position.state == "entering"}
 
 
 def _is_in_reach(work: StateBuilder, bot: CompiledBot, is_entering: bool) -> bool:
@@ -346,8 +355,8 @@ def _position_rows(work: StateBuilder, name: str, options: Mapping[str, set[int]
     """Return the rows its exits read now: none for positions whose exits all rest at the broker."""
     rows = work.market.board.rows
     found: set[int] = set()
-    for position in work.positions_of(name):
-        bot = work.governing(position)
+    for position in positions_of(work, name):
+        bot = governing(work, position)
         if position.is_flat or (
             _only_rests(bot) and resting_orders(work, position.id) and not position.resting_orders_withdrawn
         ):
@@ -379,8 +388,8 @@ def next_step(work: StateBuilder) -> datetime:
         found = min(found, doubted)
     due = [ask_at(work)]
     if work.orders.live:
-        due += [order.attempt_until for order in work.all_live_orders()]
-    if stirring := work.stirring_positions():
+        due += [order.attempt_until for order in all_live_orders(work)]
+    if stirring := stirring_positions(work):
         due += [position.retry_at for position in stirring]
     for each in due:
         if each is not None and each < found:

@@ -12,6 +12,7 @@ from math import gcd
 from rulebot.compile.plan import Plan
 from rulebot.core.program import CompiledBot, CompiledMember
 from rulebot.core.state.builder import StateBuilder
+from rulebot.core.state.turn import alarm
 from rulebot.evaluate.watch import StrikeTarget, SubscriptionRequest, at_money, entry_aims, entry_wish, money_aims
 from rulebot.measure.view import View
 from rulebot.model.contract import Contract, Underlying
@@ -140,8 +141,10 @@ def _fitting(
         return wishes
     for wish in wishes:
         if len(set(wish.need)) > work.program.line_limit:
-            work.alarm(
-                bot.plan.name, f"{wish.need[0].symbol} needs more market data lines than are left: it is passed over"
+            alarm(
+                work,
+                bot.plan.name,
+                f"{wish.need[0].symbol} needs more market data lines than are left: it is passed over",
             )
     share = max(len(wishes) * max(room - stands, 0) // max(total - stands, 1), 1)
     turn, alike = _turn(work), gcd(share, len(wishes))
