@@ -66,7 +66,7 @@ GATEWAY_OPTIONS = (
     GatewayOption(flag="--allow-tws-port", kind=bool, help="Let the simulator take a port of the real TWS or gateway."),
     GatewayOption(flag="--date", kind=date, metavar="DAY", help="First session (default: today's, or the next)."),
     GatewayOption(
-        flag="--days", kind=int, default=1, least=1, most=500, help="Sessions to live through; nights are jumped."
+        flag="--days", kind=int, default=1, least=1, most=500, help="Sessions to simulate; nights are skipped."
     ),
     GatewayOption(
         flag="--speed",

@@ -40,7 +40,7 @@ def people_option(name: str, help: str) -> "Callable[..., Any]":
     )
 
 
-@click.command("alerts", short_help="Show what people were told, and tell them.")
+@click.command("alerts", short_help="List alerts and who got them; send what waits.")
 @people_option("--to", "The people: their addresses, what they want to hear, when they sleep.")
 @click.option("--send", is_flag=True, help="Tell people until Ctrl+C, whichever engine writes the store.")
 @click.option("--test", "is_test", is_flag=True, help="Send a message to everybody, and say whether it was taken.")

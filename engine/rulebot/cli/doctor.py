@@ -21,7 +21,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red", "not checked": "
 
 @click.command("doctor", short_help="Check that all is ready for a run.")
 @click.argument("specs", nargs=-1, metavar="[SPEC]...", type=SPECS)
-@click.option("--paper", is_flag=True, help="Look at a paper account (what is looked at unless told otherwise).")
+@click.option("--paper", is_flag=True, help="Check a paper account (the default).")
 @click.option("--live", is_flag=True, help="Look at the account with real money, and what --live would be refused for.")
 @click.option("--sim", is_flag=True, help="Look at a simulated market: nothing else is needed.")
 @gateway_option
@@ -29,7 +29,9 @@ _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red", "not checked": "
 @click.option("--store", type=STORE, metavar="STORE", help="The store that a run would write (default: the settings').")
 @settings_option
 @set_option
-@click.option("--probe", is_flag=True, help="Try on a paper account what nobody is sure of: orders that cannot fill.")
+@click.option(
+    "--probe", is_flag=True, help="Send a paper account orders that cannot fill, to see how the broker answers."
+)
 @click.option(
     "--record",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -139,9 +139,7 @@ def _refused(
 
 # --- Options that several commands have
 
-FORMAT = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines."
-)
+FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 ACCOUNT = click.option(
     "--account",
     type=click.Path(path_type=Path),

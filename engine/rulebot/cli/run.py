@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     metavar="MODEL",
     help="With --observe, --shadow: natural (default), mid, or mid+0.3 (a part of the width).",
 )
-@click.option("--yes-i-mean", metavar="ACCOUNT", help="Confirm the account of --live where nobody can type it.")
+@click.option("--yes-i-mean", metavar="ACCOUNT", help="Confirm the account of --live without a terminal.")
 @click.option("--sim", is_flag=True, help="Trade a simulated market: nothing else is needed.")
 @gateway_option
 @click.option(
@@ -575,12 +575,12 @@ _APART: tuple[tuple[Callable[[Mapping[str, Any]], bool], str, str], ...] = (
     ),
     (
         _both("shadows", "observe", "exits_only"),
-        "--shadow is beside bots that trade: not with --observe, nor --exits-only",
+        "--shadow cannot be combined with --observe or --exits-only",
         "",
     ),
     (
         _both("exits_only", "observe"),
-        "--exits-only watches what an account holds, and --observe holds nothing",
+        "--exits-only cannot be combined with --observe, which holds nothing",
         "",
     ),
     (
@@ -595,7 +595,7 @@ _APART: tuple[tuple[Callable[[Mapping[str, Any]], bool], str, str], ...] = (
     ),
     (
         _in_new_market("exits_only"),
-        "--exits-only has nothing to watch in a new simulated market",
+        "--exits-only needs open positions: a new simulated market has none",
         "attach with --gateway",
     ),
     (

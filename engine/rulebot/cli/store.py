@@ -127,7 +127,7 @@ def rebuild_store(named: Place | None) -> None:
     print_text(f"{shown_path(path)}: its tables are made anew from the journal")
 
 
-@store.command("correct", short_help="Correct a fill that nobody told.")
+@store.command("correct", short_help="Correct a fill that the broker did not report.")
 @click.argument("ref")
 @click.argument("price", callback=_price)
 @click.option("--leg", default="", help="Which leg, when several are meant.")

@@ -149,10 +149,13 @@ def test_problems_are_shown_as_validate_shows_them() -> None:
         (("--live", "--sim", SPEC), "--sim is no real money: --live does not go with it"),
         (("--live", "--paper", SPEC), "--observe, --paper and --live are runs of their own"),
         (("--live", "--seed", "3", SPEC), "--seed is for the simulated market"),
-        (("--paper", "--sim", "--exits-only", SPEC), "--exits-only has nothing to watch in a new simulated market"),
+        (
+            ("--paper", "--sim", "--exits-only", SPEC),
+            "--exits-only needs open positions: a new simulated market has none",
+        ),
         (
             ("--exits-only", "--observe", SPEC),
-            "--exits-only watches what an account holds, and --observe holds nothing",
+            "--exits-only cannot be combined with --observe, which holds nothing",
         ),
         (("--paper", "--yes-i-mean", "U1234567", SPEC), "--yes-i-mean confirms the account of --live"),
         (("--paper", "--fills", "mid", SPEC), "--fills is for --observe and --shadow: elsewhere the broker fills"),

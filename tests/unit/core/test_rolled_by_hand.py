@@ -5,7 +5,7 @@ What it has opened is the bot's own, under its exits. What the account has of th
 
 import pytest
 from hand_desk import Desk
-from test_rolling import LONG, NEW_LONG, NEW_SHORT, SHORT, both, frighten, held, rolls
+from test_rolling import LONG, NEW_LONG, NEW_SHORT, SHORT, both, frighten, held
 from test_rolling_parts import LONG_PUT, SHORT_PUT, UNTESTED, spot
 from test_rolling_parts import held as condor
 
@@ -16,7 +16,7 @@ from rulebot.model.position import FLATTENED
 
 def closed_by_hand(desk: Desk, seconds: int) -> Order:
     """Let somebody close what is rolled, and some time pass; the account shows that. Return the roll, taken back."""
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     desk.ack(order)
     desk.is_shown = False
     for leg in order.legs_of(order.position):
@@ -87,7 +87,7 @@ def test_what_an_operator_closes_is_closed_with_what_it_is_rolled_into_meanwhile
     desk = held()
     frighten(desk)
     desk.ack(desk.last)
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     for request in asked:
         desk.ask(request, position=order.position if request is Request.CLOSE else "")
     if is_restarted:

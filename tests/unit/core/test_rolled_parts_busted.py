@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from hand_desk import Desk
-from test_rolling_parts import EACH, held, open_legs, positions, rolls, spot
+from test_rolling_parts import EACH, held, open_legs, positions, spot
 
 from rulebot.model.event import BrokerStatus, ExecutionReport
 from rulebot.model.order import Order, Purpose
@@ -98,7 +98,7 @@ def test_what_a_roll_has_opened_in_part_is_not_guarded_by_what_it_closes() -> No
     for order in desk.cancels:
         desk.cancelled(desk.order(order.ref))
     desk.tick(1)
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     desk.fill(order, 1)
     desk.tick(1)
     assert (positions(desk)[1].state, positions(desk)[1].unprotected_since) == ("entering", desk.now)

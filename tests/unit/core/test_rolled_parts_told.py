@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from hand_desk import call, kept
-from test_rolling_parts import UNTESTED, held, positions, rolls, spot
+from test_rolling_parts import UNTESTED, held, positions, spot
 
 from rulebot.alerts.find import digest
 from rulebot.chart.chart import chart_of_trade
+from rulebot.model.order import Purpose
 from rulebot.narrate.day_report import day_outcome
 from rulebot.narrate.happenings import event_line
 from rulebot.narrate.positions import exits_text
@@ -72,4 +73,4 @@ def test_an_exit_of_all_is_told_of_the_legs_that_are_left() -> None:
         "time: closing 2 x 6055/6065c",
         "time: closing 2 x 5960/5970p",
     ]
-    assert len(rolls(desk)) == 1
+    assert len(desk.sent_for(Purpose.ROLL)) == 1

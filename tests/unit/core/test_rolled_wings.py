@@ -5,7 +5,7 @@ from math import nan
 
 import pytest
 from hand_desk import Desk, put
-from test_rolling import LONG, NEW_LONG, NEW_SHORT, SHORT, both, frighten, held, net_mid, no_rolls, rolls
+from test_rolling import LONG, NEW_LONG, NEW_SHORT, SHORT, both, frighten, held, net_mid
 from test_rolling_parts import LATER, LONG_PUT, SHORT_PUT, positions, spot
 from test_rolling_parts import held as condor
 
@@ -49,7 +49,7 @@ def test_what_nobody_bids_for_is_left_and_the_rest_is_rolled() -> None:
     desk = held()
     dies(desk)
     frighten(desk)
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     assert [(leg.name, leg.option) for leg in order.legs] == [
         ("short_put", SHORT),
         ("short_put", NEW_SHORT),
@@ -72,7 +72,7 @@ def test_what_was_left_is_never_rolled_by_itself_also_after_a_start_and_is_sold_
     desk.link()
     for _ in range(20):
         desk.tick(5)
-    assert (len(rolls(desk)), left(desk), desk.live, desk.alarms) == (1, ["long_put"], [], [])
+    assert (len(desk.sent_for(Purpose.ROLL)), left(desk), desk.live, desk.alarms) == (1, ["long_put"], [], [])
     desk.quote(LONG, 0.10, 0.20, -0.05)
     desk.tick(1)
     assert [(leg.name, desk.last.purpose, desk.last.position) for leg in desk.last.legs] == [
@@ -92,14 +92,14 @@ def test_a_part_that_filled_leaves_its_wings_and_the_rest_is_held_and_rolled_ano
     desk.tick(1)
     old = both(desk)[0]
     assert (old.state, [leg.held for leg in old.legs], desk.alarms) == ("open", [1, 2], [])
-    assert "vix does not roll: its tries are used up: it holds until the next session" in no_rolls(desk)
+    assert "vix does not roll: its tries are used up: it holds until the next session" in desk.reasons("no_roll")
     desk.state = desk.state._replace(
         positions=replace(
             desk.state.positions, by_id={**desk.state.positions.by_id, old.id: replace(old, rolls_without_candidate=())}
         )
     )
     desk.tick(1)
-    assert [(order.quantity, len(order.legs)) for order in rolls(desk)] == [(2, 3), (1, 3)]
+    assert [(order.quantity, len(order.legs)) for order in desk.sent_for(Purpose.ROLL)] == [(2, 3), (1, 3)]
 
 
 def test_a_wing_that_dies_while_the_roll_works_is_left_by_the_next_order() -> None:
@@ -108,11 +108,11 @@ def test_a_wing_that_dies_while_the_roll_works_is_left_by_the_next_order() -> No
     desk.ack(desk.last)
     dies(desk)
     desk.tick(10)
-    first = rolls(desk)[0]
+    first = desk.sent_for(Purpose.ROLL)[0]
     assert desk.order(first.ref).status is OrderStatus.CANCELLING
     desk.cancelled(first)
     desk.tick(1)
-    assert ([len(order.legs) for order in rolls(desk)], no_rolls(desk)) == ([4, 3], [])
+    assert ([len(order.legs) for order in desk.sent_for(Purpose.ROLL)], desk.reasons("no_roll")) == ([4, 3], [])
 
 
 @pytest.mark.parametrize("is_dead", [True, False])
@@ -128,7 +128,7 @@ def test_a_wing_that_was_left_counts_for_nothing_in_what_the_next_roll_could_los
     frighten(desk)
     desk.fill(desk.last)
     frighten(desk, 26)
-    assert [order.reason for order in rolls(desk)] == ["vix", "second"]
+    assert [order.reason for order in desk.sent_for(Purpose.ROLL)] == ["vix", "second"]
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
@@ -136,7 +136,7 @@ def test_of_a_side_that_is_rolled_the_other_goes_on_beside_its_wing(is_restarted
     desk = condor(SIDE)
     dies(desk, LONG_PUT)
     spot(desk, 6040)
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     assert [(leg.name, leg.option) for leg in order.legs if not leg.opens] == [("short_put", SHORT_PUT)]
     desk.fill(order)
     if is_restarted:
@@ -151,7 +151,7 @@ def test_of_a_side_that_is_rolled_the_other_goes_on_beside_its_wing(is_restarted
         "short_call": 2,
         "long_call": 2,
     }
-    assert (new.state, len(rolls(desk))) == ("open", 1)
+    assert (new.state, len(desk.sent_for(Purpose.ROLL))) == ("open", 1)
     assert new.legs[0].option == put(5945, expiry=LATER)
     desk.until("15:45")
     assert ("time", old.id) in [(each.reason, each.position) for each in desk.live]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from hand_desk import DAY, SELLER, Desk, call, clock, kept, put, text_of
-from test_rolling import NEW_LONG, NEW_SHORT, both, frighten, held, rolls
+from test_rolling import NEW_LONG, NEW_SHORT, both, frighten, held
 
 from rulebot.core.queries.day_pnl import bot_today
 from rulebot.core.state.builder import StateBuilder
@@ -650,7 +650,7 @@ def test_a_roll_out_of_the_last_day_has_filled_where_the_account_has_what_it_ope
     desk.until("15:50")
     frighten(desk)
     desk.ack(desk.last)
-    (order,) = rolls(desk)
+    (order,) = desk.sent_for(Purpose.ROLL)
     desk.unlink()
     desk.now = clock("09:00", DAY + timedelta(days=1))
     desk.start_again()

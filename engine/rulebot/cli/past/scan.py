@@ -92,9 +92,7 @@ _OF_A_SCAN = {
     metavar="[SYMBOL]",
     help="Show earlier scans, or what they said of a symbol, instead.",
 )
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", help="For eyes or machines."
-)
+@click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", help="Output format.")
 def scan(**options: Any) -> None:
     """Measure the structure that each symbol of each SPEC (files, folders) would trade now: price, greeks, days to
     expiry, volatility and its rank, volume, open interest, quote width, probability of profit, return on risk,
