@@ -37,7 +37,7 @@ from rulebot.compile.plan import (
 )
 from rulebot.compile.problem import Problem
 from rulebot.measure.ranges import ALL, Range, compared, meet, stretch
-from rulebot.measure.reading import Column, ColumnView, LegColumns, Value, column_of
+from rulebot.measure.reading import Column, ColumnView, LegColumns, Value, column_of, exact
 from rulebot.measure.verdict import group_truth, negated
 from rulebot.measures.greeks import in_shares
 from rulebot.measures.registry import MEASURES
@@ -173,9 +173,14 @@ def unmet(look: LintContext) -> Iterator[Problem]:
 
 
 def holds_everywhere(look: LintContext, rule: Rule) -> bool:
-    """Say whether an exit is true right after the fill in each of the markets, as far as prices and strikes tell."""
+    """Say whether an exit is true right after the fill in each of the markets, as far as prices and strikes tell.
+
+    A price that rounds to nothing does not tell; that of two legs at one strike is nothing at all, and does.
+    """
     markets = list(_markets(look)) if look.stake is not None else []
-    return bool(markets) and all(_verdict(rule.test, market) is True for market in markets)
+    prices = [market.stake.entry for market in markets]
+    is_told = bool(markets) and all(price == 0.0 or exact(price) != 0.0 for price in prices)
+    return is_told and all(_verdict(rule.test, market) is True for market in markets)
 
 
 def lost_at_likely_prices(look: LintContext) -> float | None:
