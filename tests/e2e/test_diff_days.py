@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.cli.main import main
-from rulebot.compare.spec_comparison import Task, Text, live_through
+from rulebot.compare.git_revisions import Text
+from rulebot.compare.spec_comparison import Task, live_through
 from rulebot.spec.files import shipped
 
 PAIRS = Path(__file__).parents[1] / "snapshot" / "diffs"

@@ -17,7 +17,8 @@ from rulebot.adapters.history.chain_file import write_day
 from rulebot.adapters.history.session import HistoryDay
 from rulebot.cli.main import main
 from rulebot.compare import spec_comparison as behaviour
-from rulebot.compare.spec_comparison import PastTask, Text, aligned, relived
+from rulebot.compare.git_revisions import Text
+from rulebot.compare.spec_comparison import PastTask, aligned, relived
 from rulebot.spec.files import shipped
 
 SWING = """rulebot: 1

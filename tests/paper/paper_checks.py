@@ -98,7 +98,7 @@ async def sent_and_cancelled(found: Connection) -> Seen:
     return Seen(
         order,
         statuses_of(order, events),
-        tuple(f"{each.text} ({each.code})" for each in messages),
+        tuple(f"{each.message.text} ({each.message.code})" for each in messages),
         max((each.filled or Decimal(0) for each in mine), default=Decimal(0)),
     )
 

@@ -47,6 +47,8 @@ def made(kind: Any) -> st.SearchStrategy[Any]:
         return PLAIN[kind]
     if get_origin(kind) is tuple:
         return st.lists(made(get_args(kind)[0]), min_size=1, max_size=3).map(tuple)
+    if get_origin(kind) is frozenset:
+        return st.frozensets(made(get_args(kind)[0]), max_size=3)
     if get_args(kind):
         return st.one_of(*(made(member) for member in get_args(kind)))
     if issubclass(kind, Enum):

@@ -97,7 +97,7 @@ def test_a_combo_at_a_price_of_its_grid_works(symbol: str, price: str, is_on_gri
                 return works or isinstance(event, OrderMessage)
 
             answers = [each for each in await play_until(world, answered, 30) if answered(each)]
-            codes = [each.code for each in answers if isinstance(each, OrderMessage)]
+            codes = [each.message.code for each in answers if isinstance(each, OrderMessage)]
             assert codes == ([] if is_on_grid else [110])
 
     run(scenario())

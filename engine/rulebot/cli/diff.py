@@ -18,7 +18,7 @@ from rulebot.model.errors import failing_disk
 from rulebot.model.text import counted
 
 if TYPE_CHECKING:
-    from rulebot.compare.spec_comparison import Text
+    from rulebot.compare.git_revisions import Text
     from rulebot.review.change.behaviour import Days
     from rulebot.review.change.field import Difference
     from rulebot.spec.load import Loaded
@@ -94,7 +94,7 @@ def diff(
         configure(what, is_install=install_git, is_uninstall=uninstall_git, is_sure=yes)
         return
     if len(what) == 1 and Path(what[0]).exists():
-        from rulebot.compare.spec_comparison import kept_of
+        from rulebot.compare.git_revisions import kept_of
 
         what = (kept_of(what[0]), *what)
     if len(what) != 2:
@@ -112,7 +112,7 @@ def diff(
 
 
 def _compared(old: str, new: str, *, seeds: int | None, days: str | None, is_all: bool) -> "tuple[Difference, ...]":
-    from rulebot.compare.spec_comparison import texts_of
+    from rulebot.compare.git_revisions import texts_of
     from rulebot.review.change.compare import compare
 
     texts = texts_of(old, new)
@@ -339,7 +339,7 @@ def _lines(sides: list[tuple[str, bytes | None]], why: str) -> str:
 
 def configure(what: tuple[str, ...], *, is_install: bool, is_uninstall: bool, is_sure: bool) -> None:
     """Say what is to be written, ask, and write it."""
-    from rulebot.compare.spec_comparison import ATTRIBUTES, driver_command, install, setup_of, uninstall
+    from rulebot.compare.git_revisions import ATTRIBUTES, driver_command, install, setup_of, uninstall
 
     if what or (is_install and is_uninstall):
         raise click.UsageError("--install-git and --uninstall-git stand alone")

@@ -19,7 +19,8 @@ from rulebot.backtest.historical_market import DayMarket, missing_measures, unse
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.backtest.simulation import CASH, BacktestSimulation, SimulatedDay
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.compare.spec_comparison import Text, desk_of
+from rulebot.compare.git_revisions import Text
+from rulebot.compare.spec_comparison import desk_of
 from rulebot.core.program import CompiledBot
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.errors import StoreError

@@ -267,7 +267,7 @@ def test_a_later_day_needs_no_first_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("UPDATE head SET value = '9' WHERE name = 'format'", "is a recording of format 9, and this version reads 2"),
+        ("UPDATE head SET value = '9' WHERE name = 'format'", "is a recording of format 9, and this rulebot reads 4"),
         ("UPDATE head SET value = '\"2026-10-24\"' WHERE name = 'day'", "the exchange was closed on 2026-10-24"),
         ("UPDATE frames SET crc = crc + 1", "is damaged: its checksum is wrong"),
         ("DELETE FROM frames", "has no market data: nothing was streamed"),

@@ -4,7 +4,8 @@ import pickle
 import shutil
 from pathlib import Path
 
-from rulebot.compare.spec_comparison import desk_of, side_of, whole
+from rulebot.compare.git_revisions import side_of
+from rulebot.compare.spec_comparison import desk_of, whole
 from rulebot.spec.files import shipped
 
 

@@ -26,7 +26,8 @@ def bot(symbol: str = "", members: tuple[Any, ...] = ()) -> Any:
 
 @pytest.fixture(autouse=True)
 def _no_market(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view, "StateBuilder", lambda *_: SimpleNamespace(view=lambda: None))
+    monkeypatch.setattr(view, "StateBuilder", lambda *_: None)
+    monkeypatch.setattr(view, "view_of", lambda _: None)
 
 
 def told(of: Any) -> list[tuple[str, bool | None]]:

@@ -51,7 +51,7 @@ def test_a_renamed_key_is_answered_with_its_present_name(word: str) -> None:
         "activate_when": ('"15:45"', f'"15:45"\n    {word}: {{profit: {{above: 10%}}}}'),
         "on_conflict": ("expiry: {dte: 0}", f"expiry: {{dte: 0}}\n  {word}: skip"),
         "max_time_without_stop": ("risk: {", f"risk: {{{word}: 5s, "),
-    }.get(word, ("{delta: 0.12}", f"{{delta: 0.12, {word}: 5 pts}}"))
+    }.get(new, ("{delta: 0.12}", f"{{delta: 0.12, {word}: 5 pts}}"))
     assert ("RB111", f"write '{new}': '{word}' was renamed") in said(*place)
     was, now = place
     codes = [code for code, _ in said(was, now.replace(word, new))]

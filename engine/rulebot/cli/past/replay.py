@@ -34,7 +34,7 @@ from rulebot.store.registry import run_store
 
 if TYPE_CHECKING:
     from rulebot.adapters.recorded.recording import Recording
-    from rulebot.compare.spec_comparison import Text
+    from rulebot.compare.git_revisions import Text
     from rulebot.documents.load_bots import SpecText
     from rulebot.narrate.happenings import EventLine
     from rulebot.replay.recordings import SpecVersionSpan
@@ -237,7 +237,8 @@ def _show(lines: "Sequence[EventLine]") -> None:
 
 def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) -> None:
     from rulebot.adapters.recorded.recording import open_recording
-    from rulebot.compare.spec_comparison import Text, relive_each
+    from rulebot.compare.git_revisions import Text
+    from rulebot.compare.spec_comparison import relive_each
     from rulebot.replay.recordings import known_texts, meant, reigns
     from rulebot.review.change.behaviour import behaviour_lines, flaw_lines
     from rulebot.review.change.text import days_document
@@ -269,7 +270,7 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
 
 def _new_texts(specs: Sequence[str]) -> "dict[str, tuple[Text, Spec]]":
     """Return the texts by the bot that each is. Raises: MisuseError where two are the same bot."""
-    from rulebot.compare.spec_comparison import side_of
+    from rulebot.compare.git_revisions import side_of
 
     texts: dict[str, tuple[Text, Spec]] = {}
     for text in (each for spec in specs for each in side_of(spec)):

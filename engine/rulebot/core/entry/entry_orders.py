@@ -112,8 +112,8 @@ def send_opening(work: StateBuilder, bot: CompiledBot, position: Position, attem
     quote, net, unpriced = _priced(work, bot, position, legs, attempt)
     at_market = ladder.start is PriceFrom.MARKET
     if unpriced:
-        tell = alarm_of_price if quote.fault else alarm
-        tell(work, position.bot, f"no price for the entry: {unpriced_text(unpriced, quote)}", position.id)
+        raise_alarm = alarm_of_price if quote.fault else alarm
+        raise_alarm(work, position.bot, f"no price for the entry: {unpriced_text(unpriced, quote)}", position.id)
         if position.retry_at is None or position.attempts != attempt:
             put_position(work, replace(position, retry_at=work.at, attempts=attempt))
         return None
