@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 HERE = Path(__file__).parent
 FOLDER = HERE / ".anchors"
+INTERPRETER = "BENCHMARKS_PYTHON"
+"""Environment variable: the interpreter whose virtual environment the anchors get. By default ours."""
 INSTALLED = FOLDER / "installed.txt"
 """The lines of `requirements.txt` that were installed: when one says otherwise, it is done again."""
 
@@ -36,7 +37,8 @@ def install(*packages: str) -> bool:
         return True
     print(f"installing {', '.join(missing)} (once) ...", file=sys.stderr)
     if not there:
-        venv.create(FOLDER, with_pip=True, clear=True)
+        interpreter = os.environ.get(INTERPRETER, sys.executable)
+        subprocess.run([interpreter, "-m", "venv", "--clear", str(FOLDER)], check=True)
     command = [str(FOLDER / "bin" / "python"), "-m", "pip", "install", "--quiet", *missing]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -6,6 +6,7 @@ and credit and cost are what they filled at. Its quotes carry no deltas: the str
 `every` it hears each quote and judges at those that concern it.
 """
 
+import warnings
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -175,7 +176,6 @@ def run(how: str, files: list[Path]) -> list[Trade]:
         ticks += _quotes(session, {**dict(enumerate(options)), **levels})
         deltas = session.delta if how == "every" else at_levels(session, session.delta)[0]
         days.append(Day(session, [option.id for option in options], deltas))
-    ticks.sort(key=lambda tick: tick.ts_init)  # the engine's own sorting fails on quotes in 1.221.0
     engine.add_data(ticks, sort=True, validate=False)
     strategy = Condor(days, Task("t_000"), how == "every")
     engine.add_strategy(strategy)
@@ -232,4 +232,6 @@ def _quotes(session: Session, instruments: dict[int, Any]) -> list[Any]:
 
 
 if __name__ == "__main__":
+    # nautilus_trader 1.231 calls deprecated pandas functions. Printing those warnings would slow it.
+    warnings.simplefilter("ignore")
     serve(run)
