@@ -26,7 +26,7 @@ from benchmarks import (
     turns,
     weeks,
 )
-from benchmarks.anchors import pins
+from benchmarks.anchors import pins, python_version
 from benchmarks.measure import Goal
 from benchmarks.measured import FILE, Measured, keep
 from benchmarks.page import page, table
@@ -80,7 +80,7 @@ def facts() -> list[str]:
     )
     return [f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
             f"Python {platform.python_version()}", libraries,
-            f"beside them {', '.join(pins()).replace('==', ' ')}",
+            f"beside them {', '.join(pins()).replace('==', ' ')} under {python_version()}",
             f"load average over 15 minutes when it ended: {os.getloadavg()[2]:.1f}"]  # fmt: skip
 
 

@@ -19,6 +19,12 @@ def anchor(program: str) -> str | None:
     return str(found) if found.exists() else None
 
 
+def python_version() -> str:
+    """Return `Python X.Y.Z` of the anchors' interpreter, of ours when none is installed."""
+    command = [anchor("python") or sys.executable, "--version"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def pins() -> list[str]:
     """Return `package==version` of every anchor."""
     lines = (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()

@@ -3,7 +3,12 @@
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
+import pytest
+
+from benchmarks import anchors
 from benchmarks.engine_desk import compiled
 from benchmarks.measure import Goal
 from benchmarks.measured import Measured, keep, load
@@ -62,3 +67,18 @@ def test_the_page_is_of_what_was_measured() -> None:
     rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     assert rows[1:] == [line for line in page(measured, []).splitlines() if line.startswith("| ")][1:]
     assert len(rows) == len(measured) + 1
+
+
+def test_the_anchors_get_the_interpreter_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> CompletedProcess[str]:
+        commands.append(command)
+        return CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setenv("BENCHMARKS_PYTHON", "/opt/python3.13")
+    monkeypatch.setattr(anchors, "FOLDER", tmp_path)
+    monkeypatch.setattr(anchors, "INSTALLED", tmp_path / "installed.txt")
+    monkeypatch.setattr("subprocess.run", run)
+    assert anchors.install("msgspec")
+    assert commands[0] == ["/opt/python3.13", "-m", "venv", "--clear", str(tmp_path)]
