@@ -82,13 +82,18 @@ def market_moved(work: StateBuilder, event: MarketDataUpdated) -> Turn:
         _by_the_clock(work, moved=bool(event.rows))
     step_at = before.schedule.step_at if is_quiet and not _is_unindexed(work) else next_step(work)
     _index_again(work, is_quiet=is_quiet, has_moved_unread=bool(moved) and not touched)
+    return finish_turn(work, step_at=step_at, wake_at=_next_wake(work, step_at))
+
+
+def _next_wake(work: StateBuilder, step_at: datetime) -> datetime:
+    """Return when something is due next, marks and subscriptions too; without a broker nothing is due at once."""
     wake_at = min(step_at, work.schedule.watch_at or NEVER)
     if work.positions.active:
         wake_at = min(wake_at, work.schedule.mark_at or NEVER)
-    if not work.connection.is_linked:
-        tell_unwatched(work)
-        wake_at = max(min(wake_at, unwatched_at(before)), at + UNLINKED_AGAIN)
-    return finish_turn(work, step_at=step_at, wake_at=wake_at)
+    if work.connection.is_linked:
+        return wake_at
+    tell_unwatched(work)
+    return max(min(wake_at, unwatched_at(work.before)), work.at + UNLINKED_AGAIN)
 
 
 def _is_unindexed(work: StateBuilder) -> bool:

@@ -122,19 +122,7 @@ def _no_more(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
         return "an earlier try has filled after all, without all its legs"
     if not is_trading(work) or position.session != work.schedule.session.date:
         return "the session is over"
-    if reason := only_reduces(work):
-        return reason
-    if position.bot not in work.program.bots:
-        return NOT_RUN
-    if {"", position.bot} & work.requests.operator.paused:
-        return "paused by the operator"
-    if work.requests.operator.must_close(position.bot, position.id):
-        return CLOSED_BY_HAND
-    if position.freeze_reason:
-        return position.freeze_reason
-    if (state := work.bots.by_name.get(position.bot)) is not None and state.day.halt:
-        return f"halted: {state.day.halted}"
-    if reason := kept_out(work):
+    if reason := only_reduces(work) or _stopped_by_others(work, position) or kept_out(work):
         return reason
     if made := day_problem(bot_today(work, position.bot), bot.plan.risk.day):
         return made.text
@@ -142,8 +130,11 @@ def _no_more(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
         return OVER
     if reason := no_cover(work, bot, position):
         return reason
-    if not position.is_flat:
-        return ""
+    return "" if not position.is_flat else _no_begin(work, bot, position)
+
+
+def _no_begin(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
+    """Return why an entry of which nothing has filled may be begun no more, "" when it may."""
     sent = (order.prepared_at for order in orders_of(work, position.id))
     if is_past_exits(work, bot, min(sent, default=work.at)):
         return PAST_EXITS
@@ -153,6 +144,20 @@ def _no_more(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
         or halts_at_a_try(work, position.bot)
         or ("" if still_holds(work, bot, position) else NO_LONGER)
     )
+
+
+def _stopped_by_others(work: StateBuilder, position: Position) -> str:
+    """Return why an operator, a halt or a hold lets nothing more of a position be opened, "" where none does."""
+    if position.bot not in work.program.bots:
+        return NOT_RUN
+    if {"", position.bot} & work.requests.operator.paused:
+        return "paused by the operator"
+    if work.requests.operator.must_close(position.bot, position.id):
+        return CLOSED_BY_HAND
+    if position.freeze_reason:
+        return position.freeze_reason
+    state = work.bots.by_name.get(position.bot)
+    return f"halted: {state.day.halted}" if state is not None and state.day.halt else ""
 
 
 def _no_room(work: StateBuilder, bot: CompiledBot, position: Position) -> str:

@@ -124,6 +124,21 @@ def work_close(work: StateBuilder, position: Position) -> None:
     """Bring an exiting position one step nearer to flat: first nothing else may work, then one closing order."""
     if position.state != "exiting" or (position.is_frozen and not buys_back(position)):
         return
+    is_clear = _clear_for_closing(work, position)
+    if not is_clear or not is_trading(work) or waits_for_account(work, position):
+        return
+    if has_delivered(work, position) or not legs_to_close(position, governing(work, position)):
+        return
+    if position.retry_at is not None and work.at < position.retry_at:
+        wake(work, position.bot, (position.retry_at - work.at).total_seconds())
+        return
+    if waits_for_first_quote(work, position):
+        return
+    _send_closing(work, position)
+
+
+def _clear_for_closing(work: StateBuilder, position: Position) -> bool:
+    """Take back what works beside the next closing order; say whether nothing does."""
     live = live_orders_of(work, position.id)
     others = [order for order in live if order.purpose not in CLOSING and not is_unrelated_order(work, position, order)]
     for order in others:
@@ -137,16 +152,7 @@ def work_close(work: StateBuilder, position: Position) -> None:
     opposed = crossing_entries(work, position)
     for order in opposed:
         _take_back(work, order, Cause.EXIT_GOES_FIRST, f"{position.exit_reason} of {position.id}")
-    if others or closing or opposed or not is_trading(work) or waits_for_account(work, position):
-        return
-    if has_delivered(work, position) or not legs_to_close(position, governing(work, position)):
-        return
-    if position.retry_at is not None and work.at < position.retry_at:
-        wake(work, position.bot, (position.retry_at - work.at).total_seconds())
-        return
-    if waits_for_first_quote(work, position):
-        return
-    _send_closing(work, position)
+    return not (others or closing or opposed)
 
 
 def waits_for_first_quote(work: StateBuilder, position: Position) -> bool:

@@ -35,7 +35,7 @@ from rulebot.core.rules.unknown_exits import acts_unknown, known_again
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.changes import put_position, set_bot
 from rulebot.core.state.lists import governing, is_doubted, live_orders_of, view_of
-from rulebot.core.state.state import exits_of
+from rulebot.core.state.state import Reading, exits_of
 from rulebot.core.state.turn import alarm
 from rulebot.fill.exit_level import terms_of
 from rulebot.measure.verdict import NotOpen
@@ -50,56 +50,91 @@ DAILY_LOSS = "daily_loss"
 
 
 def evaluate_exits(work: StateBuilder, position: Position) -> None:
-    """Judge the exits of a position that holds something; the first that is true acts.
-
-    Of what has expired while nobody looked the settlement is still to come, and shares may have gone with it.
-    """
-    if position.common.is_flat or not is_trading(work):
-        return
-    if position.is_frozen:
-        if not (position.is_closed_too_far and close_reversed_shorts(work, position)):
-            _protect_on_hold(work, position)
-        return
+    """Judge the exits of a position that holds something; the first that is true acts."""
+    for is_done in _BEFORE_EXITS:
+        if is_done(work, position):
+            return
     found = structure(work, position)
-    if found.expiry < work.schedule.session.date and (has_expired(work, position) or has_delivered(work, position)):
-        return
-    bot = governing(work, position)
-    if _only_waits_for_expiry(work, position):
-        return
-    if work.requests.operator.must_close(position.bot, position.id):
-        if position.exit_reason != FLATTENED:
-            close_position(work, position, FLATTENED)
-        return
-    if work.bots.by_name[position.bot].day.closing == DAILY_LOSS:
-        if position.exit_reason != DAILY_LOSS:
-            close_position(work, position, DAILY_LOSS, "the loss of the day closes it (close: all)")
-        return
-    if _is_left_by_liquidation(work, position):
-        close_position(work, position, LIQUIDATION)
-        return
-    if waits_for_first_quote(work, position):
-        return
     position = note_protection(work, position)
-    reason = LOST_COVER if bot.plan.risk.max_time_without_stop is None else UNPROTECTED
-    if is_unprotected_too_long(work, position) and position.exit_reason != reason:
-        _end_unprotected(work, position, reason)
+    if _ends_unprotected(work, position) or _ends_at_watched_stop(work, position):
         return
-    is_exiting = position.state == "exiting"
-    waits_at_price = is_exiting and target_at_work(work, position) is not None
-    closing = leg_names_to_close(work, position) if is_exiting and not waits_at_price else ()
-    if hit := watched_stop_hit(work, position, closing, waits_at_price=waits_at_price):
-        where = "where its protective stop has given way to another order"
-        close_position(work, position, WATCHED_STOP, f"{hit.option} is bid at {hit.price:f}, {where}")
-        return
-    view = view_of(work)
+    bot, view = governing(work, position), view_of(work)
     view.legs, view.held, view.quantity = found.legs, found.held, found.quantity
     if bot.trailing:
         position = note_best(work, position, bot, view)
         view.held = structure(work, position).held
+    true = _true_exits(work, position, bot, view)
+    wake(work, position.bot, RECHECK)
+    if bot.spells and position.opened_at and (due := bot.next_spell(position.opened_at, work.at)) is not None:
+        wake(work, position.bot, (due - work.at).total_seconds())
+    _act_on_first(work, position, bot, true)
+
+
+def _holds_nothing(work: StateBuilder, position: Position) -> bool:
+    return position.common.is_flat or not is_trading(work)
+
+
+def _is_on_hold(work: StateBuilder, position: Position) -> bool:
+    if position.is_frozen and not (position.is_closed_too_far and close_reversed_shorts(work, position)):
+        _protect_on_hold(work, position)
+    return position.is_frozen
+
+
+def _is_to_be_settled(work: StateBuilder, position: Position) -> bool:
+    """Say whether it has expired while nobody looked: the settlement is still to come, and shares may be gone."""
+    if structure(work, position).expiry >= work.schedule.session.date:
+        return False
+    return has_expired(work, position) or has_delivered(work, position)
+
+
+def _closes_as_asked(work: StateBuilder, position: Position) -> bool:
+    is_asked = work.requests.operator.must_close(position.bot, position.id)
+    if is_asked and position.exit_reason != FLATTENED:
+        close_position(work, position, FLATTENED)
+    return is_asked
+
+
+def _closes_at_daily_loss(work: StateBuilder, position: Position) -> bool:
+    is_closing = work.bots.by_name[position.bot].day.closing == DAILY_LOSS
+    if is_closing and position.exit_reason != DAILY_LOSS:
+        close_position(work, position, DAILY_LOSS, "the loss of the day closes it (close: all)")
+    return is_closing
+
+
+def _closes_after_liquidation(work: StateBuilder, position: Position) -> bool:
+    is_left = _is_left_by_liquidation(work, position)
+    if is_left:
+        close_position(work, position, LIQUIDATION)
+    return is_left
+
+
+def _ends_unprotected(work: StateBuilder, position: Position) -> bool:
+    """Close what has stood too long without protection; say whether that is so."""
+    limit = governing(work, position).plan.risk.max_time_without_stop
+    reason = LOST_COVER if limit is None else UNPROTECTED
+    is_too_long = is_unprotected_too_long(work, position) and position.exit_reason != reason
+    if is_too_long:
+        _end_unprotected(work, position, reason)
+    return is_too_long
+
+
+def _ends_at_watched_stop(work: StateBuilder, position: Position) -> bool:
+    """Close at a protective stop that the engine watches; say whether it was hit."""
+    is_exiting = position.state == "exiting"
+    waits_at_price = is_exiting and target_at_work(work, position) is not None
+    closing = leg_names_to_close(work, position) if is_exiting and not waits_at_price else ()
+    hit = watched_stop_hit(work, position, closing, waits_at_price=waits_at_price)
+    if hit:
+        where = "where its protective stop has given way to another order"
+        close_position(work, position, WATCHED_STOP, f"{hit.option} is bid at {hit.price:f}, {where}")
+    return bool(hit)
+
+
+def _true_exits(work: StateBuilder, position: Position, bot: CompiledBot, view: View) -> list[ExitPlan]:
+    """Judge every exit that the engine watches; return those that are true, in the order of the spec."""
     true: list[ExitPlan] = []
-    resting = (
-        set() if position.resting_orders_withdrawn else {order.reason for order in resting_orders(work, position.id)}
-    )
+    withdrawn = position.resting_orders_withdrawn
+    resting = set() if withdrawn else {order.reason for order in resting_orders(work, position.id)}
     place, halting = exits_of(position.id), work.bots.by_name[position.bot].day.closing_of(position.digest)
     for planned, compiled, arming in zip(bot.plan.exits, bot.exits, bot.arming, strict=True):
         if compiled is None or (planned.resting and planned.name in resting):
@@ -116,13 +151,21 @@ def evaluate_exits(work: StateBuilder, position: Position) -> None:
             known_again(work, position, planned.name)
         if truth:
             true.append(planned)
-        elif planned.roll is not None:
-            end_roll_search(work, position, planned)
-        elif planned.repeat and reading.verdict.truth is False:  # not while it is being confirmed anew
-            _acts_anew(work, position, planned)
-    wake(work, position.bot, RECHECK)
-    if bot.spells and position.opened_at and (due := bot.next_spell(position.opened_at, work.at)) is not None:
-        wake(work, position.bot, (due - work.at).total_seconds())
+        else:
+            _is_not_true(work, position, planned, reading)
+    return true
+
+
+def _is_not_true(work: StateBuilder, position: Position, planned: ExitPlan, reading: Reading) -> None:
+    """Let a roll look no further, and an exit that repeats act anew: not while it is being confirmed anew."""
+    if planned.roll is not None:
+        end_roll_search(work, position, planned)
+    elif planned.repeat and reading.verdict.truth is False:
+        _acts_anew(work, position, planned)
+
+
+def _act_on_first(work: StateBuilder, position: Position, bot: CompiledBot, true: list[ExitPlan]) -> None:
+    """Have the first exit act that may; a roll that finds nothing lets the next one."""
     position = work.positions.by_id[position.id]
     for planned in true:
         if not _may_act(work, position, bot, planned):
@@ -288,3 +331,16 @@ def _has_price(work: StateBuilder, position: Position, bot: CompiledBot, planned
     """Say whether the first order of a target has a price to be sent at, or cannot be judged: then it waits for one."""
     stage = next_close_legs(work, replace(position, exit_reason=planned.name, leave_open=0), bot)
     return stage is None or is_within_reach(work, position, planned, stage[0]) is not False
+
+
+_BEFORE_EXITS = (
+    _holds_nothing,
+    _is_on_hold,
+    _is_to_be_settled,
+    _only_waits_for_expiry,
+    _closes_as_asked,
+    _closes_at_daily_loss,
+    _closes_after_liquidation,
+    waits_for_first_quote,
+)
+"""What goes before the exits of the spec, in this order: each says whether there is nothing more to judge."""

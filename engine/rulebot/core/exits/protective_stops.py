@@ -57,6 +57,18 @@ HITS = 2
 Method": double bid/ask is the default of US options."""
 
 
+def _may_protect(work: StateBuilder, position: Position) -> bool:
+    """Say whether stops of a position may be placed or changed now."""
+    if position.state not in ("open", "exiting") or position.resting_orders_withdrawn:
+        return False
+    if not work.connection.is_linked or has_expired(work, position):
+        return False
+    is_exiting = position.state == "exiting"  # then it is the closing order that waits, of other legs
+    if not is_exiting and position.retry_at is not None and work.at < position.retry_at:
+        return False
+    return not is_restarting(work, position.bot)
+
+
 def place_protection(work: StateBuilder, position: Position, closing: Collection[str] = ()) -> None:
     """Put a stop on every short leg that is to have one and has none; those that are there fit what is held.
 
@@ -65,16 +77,9 @@ def place_protection(work: StateBuilder, position: Position, closing: Collection
     come to nothing keeps them, and gets those that the exit took back.
     """
     plan = governing(work, position).plan.risk.protect
-    if plan is None or position.state not in ("open", "exiting") or position.resting_orders_withdrawn:
-        return
-    if not work.connection.is_linked or has_expired(work, position):
+    if plan is None or not _may_protect(work, position):
         return
     is_let_be = (position.is_frozen and not is_backed_off(position)) or is_unsure(work, position)
-    is_exiting = position.state == "exiting"  # then it is the closing order that waits, of other legs
-    if not is_exiting and position.retry_at is not None and work.at < position.retry_at:
-        return
-    if is_restarting(work, position.bot):
-        return
     stops = (order for order in live_orders_of(work, position.id) if order.purpose is Purpose.PROTECT)
     live = {order.legs[0].name: order for order in stops}
     for leg in position.common.legs:

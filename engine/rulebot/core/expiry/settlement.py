@@ -206,16 +206,23 @@ def _after_settlement(work: StateBuilder, position: Position, told: str) -> None
     is_estimate, is_settled = has_estimates(work, position), any(leg.settled for leg in position.legs)
     if not position.is_flat or not (is_estimate or is_settled or told):
         return
+    reason = _settled_reason(work, position, told, is_estimate=is_estimate, is_settled=is_settled)
+    on_position_closed(work, replace(position, exit_reason=reason), "settled")
+
+
+def _settled_reason(work: StateBuilder, position: Position, told: str, *, is_estimate: bool, is_settled: bool) -> str:
+    """Return how a position has ended that holds nothing more since its last options were settled."""
     levels_of = ((leg, settlement_level(work, leg.option)) for leg in position.legs if leg.settled)
     hows = {how_settled(leg, level) for leg, level in levels_of if level is not None}
     reason = CLOSED_BY_HAND if position.hold and not is_stopped(position) else _left_by(work, position)
     reason = ESTIMATED if is_estimate else reason if is_settled else told
     if not reason and hows <= {"worthless"}:
         reason = _left_but_wings(work, position)
-    if not reason:
-        reason = next((how for how in (ASSIGNED, "exercised") if how in hows), SETTLED)
-        reason = "expired_worthless" if hows <= {"worthless"} else reason
-    on_position_closed(work, replace(position, exit_reason=reason), "settled")
+    if reason:
+        return reason
+    if hows <= {"worthless"}:
+        return "expired_worthless"
+    return next((how for how in (ASSIGNED, "exercised") if how in hows), SETTLED)
 
 
 def _left_but_wings(work: StateBuilder, position: Position) -> str:

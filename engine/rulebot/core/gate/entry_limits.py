@@ -31,6 +31,7 @@ from rulebot.model.contract import LOT, Option
 from rulebot.model.loss_bound import trade_bound
 from rulebot.model.money import ZERO
 from rulebot.model.position import Position, count_trades
+from rulebot.model.values import replace
 from rulebot.order.price import NetQuote, limited_at, price_band
 from rulebot.spec.nouns import IfHeld
 
@@ -59,72 +60,86 @@ def entry_refusal(
     replaced: Replaced | None = None,
 ) -> str:
     """Return why this structure may not be opened now, "" when it may. replaced: what is rolled into it."""
-    plan = bot.plan
+    plan, quantity, is_roll = bot.plan, view.quantity, replaced is not None
     others = active_positions(work) if replaced is None else replaced.beside(active_positions(work))
     of_trade = [] if replaced is None else [p for p in others if p.entered_as == replaced.position.entered_as]
-    limits = work.program.limits
-    quantity = view.quantity
-    is_roll = replaced is not None  # it has a limit, whatever the entry has
-    starts = view.start_price if is_roll else limited_at(plan.order, view.start_price, quote)
+    starts = view.start_price if is_roll else limited_at(plan.order, view.start_price, quote)  # a roll has a limit
     price = None if starts is None else Decimal(f"{starts:.4f}")
-    unknown = ""
     if is_roll:
-        worst_case, unknown = worst_of_roll(work, of_trade, selection, quote, quantity)
+        worst = worst_of_roll(work, of_trade, selection, quote, quantity)
     else:
-        worst_case = trade_bound(selection.legs, price or ZERO, quantity, is_covered=view.is_covered)
-    state = work.bots.by_name[plan.name]
+        worst = (trade_bound(selection.legs, price or ZERO, quantity, is_covered=view.is_covered), "")
+    check = _check_of(work, bot, view, selection, quote, others, price, worst, count_trades(others) - bool(of_trade))
+    if is_roll:
+        return refusal(replace(check, entries_per_day=None))
+    margin = margin_cap(work, bot, selection, quantity)
+    return refusal(replace(check, margin=margin, legging=legging_problem(work, bot, selection.legs, quantity)))
+
+
+def _check_of(
+    work: StateBuilder,
+    bot: CompiledBot,
+    view: View,
+    selection: StructureSelection,
+    quote: NetQuote,
+    others: list[Position],
+    price: Decimal | None,
+    worst: tuple[Decimal | None, str],
+    open_positions: int,
+) -> PreTradeCheck:
+    """Return what is checked of an entry and of a roll alike.
+
+    others: positions that stay beside it. worst: its worst case in dollars, or why that is not known.
+    """
+    plan, limits, quantity = bot.plan, work.program.limits, view.quantity
     counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
     max_notional, notional_missing = _max_notional(work)
-    parts = opening_parts(selection)
-    return refusal(
-        PreTradeCheck(
-            at=work.at,
-            is_ready=work.connection.is_ready and work.connection.is_linked,
-            reduces=only_reduces(work),
-            is_paused=plan.name in work.requests.operator.paused or "" in work.requests.operator.paused,
-            halted=state.day.halted,
-            worst_case=worst_case,
-            unknown=unknown,
-            max_loss_per_trade=plan.risk.max_loss_per_trade,
-            undefined_risk=plan.risk.undefined_risk,
-            bot_today=bot_today(work, plan.name),
-            bot_day=plan.risk.day,
-            account_today=account_today(work),
-            account_day=limits.day,
-            open_positions=count_trades(others) - bool(of_trade),
-            account_max_open=limits.max_open,
-            conflicts=_conflicts(work, others, bot, selection),
-            sent=work.orders.sent,
-            orders_per_minute=limits.orders_per_minute,
-            stopped=not_trading(work, plan.underlyings),
-            together=worst_case_cap(work, others, selection, quantity),
-            puts=cash_cap(work, others, selection, quantity),
-            net=_net(work, others, view, selection),
-            required=_required(work, others, bot, view, selection),
-            margin=None if replaced is not None else margin_cap(work, bot, selection, quantity),
-            structures=quantity,
-            max_structures=limits.max_structures_per_order,
-            is_built_in=limits.is_built_in,
-            contracts=sum(count for leg, count in counts if not leg.option.is_share),
-            max_contracts=limits.max_contracts_per_order,
-            notional=sum((_notional(work, leg.option, count) for leg, count in counts), ZERO),
-            max_notional=max_notional,
-            notional_missing=notional_missing,
-            price=price,
-            mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
-            band=price_band(limits.price_band, parts, work.market.board),
-            entries_today=_entries_today(work),
-            entries_per_day=limits.entries_per_day if replaced is None else None,
-            day_trades=_day_trades(work, bot, selection) if limits.heeds_day_trades else None,
-            rival=other_engine_text(work.inquiries.foreign_orders),
-            is_time_known=work.connection.is_time_known,
-            takes_records=work.connection.takes_records,
-            unvalued=unvalued(work, plan.name),
-            account_unvalued=unvalued(work),
-            cover=cover_of(work, bot, selection, quantity),
-            hit=hit_at_once(work, plan.risk.protect, selection, price),
-            legging="" if is_roll else legging_problem(work, bot, selection.legs, quantity),
-        )
+    return PreTradeCheck(
+        at=work.at,
+        is_ready=work.connection.is_ready and work.connection.is_linked,
+        reduces=only_reduces(work),
+        is_paused=bool({plan.name, ""} & work.requests.operator.paused),
+        halted=work.bots.by_name[plan.name].day.halted,
+        worst_case=worst[0],
+        unknown=worst[1],
+        max_loss_per_trade=plan.risk.max_loss_per_trade,
+        undefined_risk=plan.risk.undefined_risk,
+        bot_today=bot_today(work, plan.name),
+        bot_day=plan.risk.day,
+        account_today=account_today(work),
+        account_day=limits.day,
+        open_positions=open_positions,
+        account_max_open=limits.max_open,
+        conflicts=_conflicts(work, others, bot, selection),
+        sent=work.orders.sent,
+        orders_per_minute=limits.orders_per_minute,
+        stopped=not_trading(work, plan.underlyings),
+        together=worst_case_cap(work, others, selection, quantity),
+        puts=cash_cap(work, others, selection, quantity),
+        net=_net(work, others, view, selection),
+        required=_required(work, others, bot, view, selection),
+        margin=None,
+        structures=quantity,
+        max_structures=limits.max_structures_per_order,
+        is_built_in=limits.is_built_in,
+        contracts=sum(count for leg, count in counts if not leg.option.is_share),
+        max_contracts=limits.max_contracts_per_order,
+        notional=sum((_notional(work, leg.option, count) for leg, count in counts), ZERO),
+        max_notional=max_notional,
+        notional_missing=notional_missing,
+        price=price,
+        mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
+        band=price_band(limits.price_band, opening_parts(selection), work.market.board),
+        entries_today=_entries_today(work),
+        entries_per_day=limits.entries_per_day,
+        day_trades=_day_trades(work, bot, selection) if limits.heeds_day_trades else None,
+        rival=other_engine_text(work.inquiries.foreign_orders),
+        is_time_known=work.connection.is_time_known,
+        takes_records=work.connection.takes_records,
+        unvalued=unvalued(work, plan.name),
+        account_unvalued=unvalued(work),
+        cover=cover_of(work, bot, selection, quantity),
+        hit=hit_at_once(work, plan.risk.protect, selection, price),
     )
 
 

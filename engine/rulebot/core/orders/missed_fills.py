@@ -59,14 +59,7 @@ def book_missed_fills(
     for order in said:
         _book(work, order, unreported_contracts(work, order, order.broker_filled), {})
     gone = _of_groups(work, [order for order in gone if order not in said])
-    claims = [claim for order in gone for claim in _claims(work, order)]
-    filled: dict[tuple[str, int], int] = {}
-    unclear: set[str] = set()
-    ours = expected_holdings(work)
-    for option in dict.fromkeys(claim.option for claim in claims):
-        differs = int(work.account.holdings.get(option, ZERO) - ours.get(option, ZERO))
-        differs = _beyond(differs, _of_others(work, option))
-        _share_out(differs, [claim for claim in claims if claim.option == option], filled, unclear)
+    filled, unclear = _shared_out(work, gone)
     for order in gone:
         counts = {leg: filled.get((order.ref, leg), 0) for leg in range(len(order.legs))}
         _with_expired(work, order, counts)
@@ -79,12 +72,30 @@ def book_missed_fills(
             if work.positions.by_id[order.position].is_flat:
                 put_base(work, order.position, work.positions.by_id[order.position].net)  # it was not made today
         elif not _told_legs(work, order):
-            text = f"whether {order.ref} filled is not told any more, and its options have expired"
-            kept, then = "", ""
-            if not order.opens(order.position):
-                kept = " what it closes is booked as kept until then,"
-                then = f"; 'rulebot store correct {order.ref} PRICE' puts in what filled before"
-            alarm(work, order.bot, f"{text}:{kept} look at the account's statement{then}", order.position)
+            _tell_unknown(work, order)
+
+
+def _shared_out(work: StateBuilder, gone: list[Order]) -> tuple[dict[tuple[str, int], int], set[str]]:
+    """Return what filled of each leg of these orders by the account, and the refs of those that it does not tell."""
+    claims = [claim for order in gone for claim in _claims(work, order)]
+    filled: dict[tuple[str, int], int] = {}
+    unclear: set[str] = set()
+    ours = expected_holdings(work)
+    for option in dict.fromkeys(claim.option for claim in claims):
+        differs = int(work.account.holdings.get(option, ZERO) - ours.get(option, ZERO))
+        differs = _beyond(differs, _of_others(work, option))
+        _share_out(differs, [claim for claim in claims if claim.option == option], filled, unclear)
+    return filled, unclear
+
+
+def _tell_unknown(work: StateBuilder, order: Order) -> None:
+    """Alarm of an order whose options have expired, and of which neither broker nor account tells any more."""
+    text = f"whether {order.ref} filled is not told any more, and its options have expired"
+    kept, then = "", ""
+    if not order.opens(order.position):
+        kept = " what it closes is booked as kept until then,"
+        then = f"; 'rulebot store correct {order.ref} PRICE' puts in what filled before"
+    alarm(work, order.bot, f"{text}:{kept} look at the account's statement{then}", order.position)
 
 
 def _may_have_filled(work: StateBuilder, order: Order, at_broker: frozenset[str], today: bool) -> bool:

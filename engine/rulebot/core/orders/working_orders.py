@@ -35,24 +35,7 @@ SILENCE = timedelta(seconds=10)
 def advance_order(work: StateBuilder, order: Order) -> None:
     """Take the step that is due for a live order, if one is."""
     if order.reported_final_status is not None:
-        patience = RESTING_PATIENCE if order.purpose in RESTING else REASON_PATIENCE
-        left = (order.changed_at + patience - work.at).total_seconds()
-        if left <= 0 and order.reported_final_status is OrderStatus.REJECTED and not has_reason(order):
-            said = order.said
-            why = "and nobody says why: it is taken back"
-            text = f"is inactive and is taken back, the broker says: {said}" if said else f"is inactive, {why}"
-            alarm(work, order.bot, f"{order.ref} {text}", order.position)
-            is_told = order.last_message is not None
-            cancel(
-                work,
-                replace(order, reported_final_status=None, heard=order.last_message),
-                Cause.INACTIVE,
-                heard=is_told,
-            )
-        elif left <= 0:
-            finalize_order(work, order)
-        else:
-            wake(work, order.bot, left)
+        _await_reason(work, order)
         return
     if order.purpose is Purpose.ENTRY and order.status is not OrderStatus.CANCELLING and _is_past_exits(work, order):
         cancel(work, order, Cause.PAST_EXITS)
@@ -60,14 +43,7 @@ def advance_order(work: StateBuilder, order: Order) -> None:
     if _outlives_its_session(work, order):
         _end_with_its_session(work, order)
         return
-    if order.status is OrderStatus.SENDING and order.sent_at is not None and work.at - order.sent_at >= SILENCE:
-        _doubt(work, order)
-        return
-    if order.status is OrderStatus.UNKNOWN and work.at - (_unknown_since(order) or work.at) >= GRACE:
-        if order.last_message is None:
-            cancel(work, order, Cause.NOBODY_ANSWERS)
-        else:
-            cancel(work, replace(order, heard=order.last_message), Cause.BROKER_SAID, heard=True)
+    if _is_unanswered(work, order):
         return
     if order.attempt_until is None or work.at < order.attempt_until:
         return
@@ -77,6 +53,37 @@ def advance_order(work: StateBuilder, order: Order) -> None:
         work.follow_up(EntryTryDue(order.ref))
     elif order.status is OrderStatus.WORKING and order.purpose in CLOSING:
         work.follow_up(ClosingTryDue(order.ref))
+
+
+def _await_reason(work: StateBuilder, order: Order) -> None:
+    """Finish an order whose final status has come, once the message that says why may have come too."""
+    patience = RESTING_PATIENCE if order.purpose in RESTING else REASON_PATIENCE
+    left = (order.changed_at + patience - work.at).total_seconds()
+    if left > 0:
+        wake(work, order.bot, left)
+        return
+    if order.reported_final_status is not OrderStatus.REJECTED or has_reason(order):
+        finalize_order(work, order)
+        return
+    said = order.said
+    why = "and nobody says why: it is taken back"
+    text = f"is inactive and is taken back, the broker says: {said}" if said else f"is inactive, {why}"
+    alarm(work, order.bot, f"{order.ref} {text}", order.position)
+    known = replace(order, reported_final_status=None, heard=order.last_message)
+    cancel(work, known, Cause.INACTIVE, heard=order.last_message is not None)
+
+
+def _is_unanswered(work: StateBuilder, order: Order) -> bool:
+    """Doubt an order without an answer, and take it back after its grace; say whether either was due."""
+    if order.status is OrderStatus.SENDING and order.sent_at is not None and work.at - order.sent_at >= SILENCE:
+        _doubt(work, order)
+        return True
+    is_due = order.status is OrderStatus.UNKNOWN and work.at - (_unknown_since(order) or work.at) >= GRACE
+    if is_due and order.last_message is None:
+        cancel(work, order, Cause.NOBODY_ANSWERS)
+    elif is_due:
+        cancel(work, replace(order, heard=order.last_message), Cause.BROKER_SAID, heard=True)
+    return is_due
 
 
 def _is_past_exits(work: StateBuilder, order: Order) -> bool:

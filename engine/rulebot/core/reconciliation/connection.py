@@ -69,17 +69,7 @@ def link_up(work: StateBuilder, event: Connected) -> None:
     again = "" if work.connection.down_at is None else CONNECTED_AGAIN
     work.record(Kind.LINK, up=True, reason=again, account=event.account, lockstep=event.lockstep)
     handle_clock_set_back(work)
-    costs = {held.symbol: cost for held, cost in event.costs if isinstance(held, Underlying)}
-    holdings = dict(event.positions)
-    holdings |= {share(held.symbol): count for held, count in event.positions if isinstance(held, Underlying)}
-    for held in {held for held in (*work.account.holdings, *holdings) if isinstance(held, Underlying)}:
-        note_split(work, held.symbol, holdings.get(held, ZERO), costs.get(held.symbol, ZERO))
-        record_share_change(work, held.symbol, holdings.get(held, ZERO))
-    for option, count in event.positions:
-        if isinstance(option, Option):
-            note_options(work, option, count)
-    note_expired(work, holdings)
-    work.account = replace(work.account, holdings=holdings, costs=costs)
+    _adopt_holdings(work, event)
     work.connection = replace(work.connection, client_id=event.client_id)
     next_order_id = max(work.orders.next_order_id, event.next_order_id)
     work.orders = replace(work.orders, next_order_id=next_order_id)
@@ -95,14 +85,7 @@ def link_up(work: StateBuilder, event: Connected) -> None:
     unarrived = undelivered_orders(work, event)
     work.inquiries = replace(work.inquiries, undelivered=unarrived)
     work.follow_up(OrdersListedFirst(at_broker))
-    if work.requests.operator.trading is not TradingMode.ACTIVE:
-        cancel_entries(work, "", Cause.ONLY_REDUCES)
-    elif not work.connection.is_time_known:
-        cancel_entries(work, "", Cause.TIME_UNKNOWN)
-    elif not work.connection.takes_records:
-        cancel_entries(work, "", Cause.STORE_FULL)
-    for name in sorted({order.bot for order in all_live_orders(work)} - work.program.bots.keys()):
-        cancel_entries(work, name, Cause.NOT_RUN)
+    _cancel_what_may_not_enter(work)
     _tell_other_ids(work, event)
     _tell_away(work)
     tell_unprotected(work)
@@ -125,6 +108,33 @@ def link_up(work: StateBuilder, event: Connected) -> None:
     work.account = replace(work.account, seen_at=None, uncovered=NOTHING)
     work.subscriptions = replace(work.subscriptions, streamed=(), strike_targets=None)
     set_watch_at(work, None)
+
+
+def _adopt_holdings(work: StateBuilder, event: Connected) -> None:
+    """Take what the account holds, and what has been split or assigned meanwhile."""
+    costs = {held.symbol: cost for held, cost in event.costs if isinstance(held, Underlying)}
+    holdings = dict(event.positions)
+    holdings |= {share(held.symbol): count for held, count in event.positions if isinstance(held, Underlying)}
+    for held in {held for held in (*work.account.holdings, *holdings) if isinstance(held, Underlying)}:
+        note_split(work, held.symbol, holdings.get(held, ZERO), costs.get(held.symbol, ZERO))
+        record_share_change(work, held.symbol, holdings.get(held, ZERO))
+    for option, count in event.positions:
+        if isinstance(option, Option):
+            note_options(work, option, count)
+    note_expired(work, holdings)
+    work.account = replace(work.account, holdings=holdings, costs=costs)
+
+
+def _cancel_what_may_not_enter(work: StateBuilder) -> None:
+    """Cancel entries that worked on while no engine was connected, and may not now."""
+    if work.requests.operator.trading is not TradingMode.ACTIVE:
+        cancel_entries(work, "", Cause.ONLY_REDUCES)
+    elif not work.connection.is_time_known:
+        cancel_entries(work, "", Cause.TIME_UNKNOWN)
+    elif not work.connection.takes_records:
+        cancel_entries(work, "", Cause.STORE_FULL)
+    for name in sorted({order.bot for order in all_live_orders(work)} - work.program.bots.keys()):
+        cancel_entries(work, name, Cause.NOT_RUN)
 
 
 def unwatched_text(seconds: float, count: int) -> str:

@@ -22,7 +22,20 @@ def on_operator(work: StateBuilder, event: OperatorRequest) -> None:
     """Take a request of an operator, once."""
     if event.id in work.requests.ids:
         return
-    requests = replace(work.requests, ids=work.requests.ids | {event.id})
+    work.requests = replace(work.requests, ids=work.requests.ids | {event.id})
+    closes = _closes(work, event)
+    bot = _record_request(work, event, closes)
+    standing = work.requests.operator
+    standing = after_request(standing, event.request, event.bot, event.position, event.reason, closes)
+    if event.request is Request.CLOSE:
+        standing = _close_too(work, event, bot, standing)
+    _act_on_request(work, event)
+    work.requests = replace(work.requests, operator=standing)
+
+
+def _record_request(work: StateBuilder, event: OperatorRequest, closes: list[str]) -> str:
+    """Record a request with all that a restart needs of it; return the bot that it is about, "" for all."""
+    bot, requests = event.bot, work.requests
     told: dict[str, Json] = {}
     if event.request is Request.RESUME and not event.bot and work.inquiries.foreign_orders:
         told["acknowledged_foreign_orders"] = [*sorted(work.inquiries.foreign_orders)]
@@ -30,20 +43,23 @@ def on_operator(work: StateBuilder, event: OperatorRequest) -> None:
             requests, acknowledged_foreign_orders=requests.acknowledged_foreign_orders | work.inquiries.foreign_orders
         )
         work.inquiries = replace(work.inquiries, foreign_orders=frozenset())
+        work.requests = requests
     if event.reason:
         told["reason"] = event.reason
     if event.legs:
         told |= {"legs": {name: encode(option) for name, option in event.legs}, "alternative": event.alternative}
-    bot, closes = event.bot, _closes(work, event)
     if closes:
         told["closes"] = [*closes]
     if event.request in (Request.CLOSE, Request.KEEP):
         told["position"] = event.position
         bot = bot or (work.positions.by_id[event.position].bot if event.position in work.positions.by_id else "")
     work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
-    standing = after_request(requests.operator, event.request, event.bot, event.position, event.reason, closes)
+    return bot
+
+
+def _act_on_request(work: StateBuilder, event: OperatorRequest) -> None:
+    """Do what a request asks for at once; what it asks for from now on stands with the others."""
     if event.request is Request.CLOSE:
-        standing = _close_too(work, event, bot, standing)
         _close_one(work, event.position)
     elif event.request is Request.KEEP:
         _keep_one(work, event.position)
@@ -59,9 +75,8 @@ def on_operator(work: StateBuilder, event: OperatorRequest) -> None:
             if event.bot in ("", name):
                 set_wake(work, name, work.at)
     elif event.request is Request.STOP:
-        requests = replace(requests, is_stopping=True)
         cancel_entries(work, event.bot, Cause.STOPPING)
-    work.requests = replace(requests, operator=standing)
+        work.requests = replace(work.requests, is_stopping=True)
 
 
 def _close_too(work: StateBuilder, event: OperatorRequest, bot: str, standing: OperatorState) -> OperatorState:

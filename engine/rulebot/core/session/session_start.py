@@ -33,6 +33,26 @@ def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> 
     snapshots may be of today. What no record has, a restart would not know: it is no base.
     """
     _note_session(work, session)
+    _keep_what_goes_on(work, session, resumed=resumed)
+    begin_session(work, session)
+    if work.connection.is_ready and not resumed:
+        work.follow_up(SessionBegun())
+    for name, found in list(work.bots.by_name.items()):
+        if not _is_run(work, name, found, session):
+            _leave_out(work, name, found, session)
+    for name in _at_hand(work):
+        _begin_bot(work, name, session, resumed=resumed)
+    if not resumed:
+        alarm_unclosed(work)
+    facts, closing = _of_day(work, session), work.market.closing if resumed else NOTHING
+    work.market = replace(work.market, facts=facts, closing=closing)
+    work.requests = replace(work.requests, hook_ids=work.requests.hook_ids if resumed else frozenset())
+    work.subscriptions = replace(work.subscriptions, is_short_told=False)
+    work.schedule = replace(work.schedule, session=session, watch_at=None, mark_at=None)
+
+
+def _keep_what_goes_on(work: StateBuilder, session: Session, *, resumed: bool) -> None:
+    """Keep the positions that are not over, their orders and executions, and what each had made at the open."""
     working = {name for order in all_live_orders(work) for name in order.positions}
     gone = {name for name, p in work.positions.by_id.items() if is_over(p, session) and name not in working}
     bases = {
@@ -44,40 +64,26 @@ def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> 
     orders = {ref: o for ref, o in work.orders.by_ref.items() if o.status.is_live or positions.keys() >= {*o.positions}}
     start_day(work, positions, orders, retained_executions(work.positions.executions, positions, session))
     work.positions = replace(work.positions, pnl_at_open=bases)
-    begin_session(work, session)
-    if work.connection.is_ready and not resumed:
-        work.follow_up(SessionBegun())
-    for name, found in list(work.bots.by_name.items()):
-        if not _is_run(work, name, found, session):
-            _leave_out(work, name, found, session)
-    for name in _at_hand(work):
-        previous = work.bots.by_name.get(name)
-        kept = previous.day if previous is not None and previous.day.date == session.date else None
-        day = kept or new_bot_day(work, name, session)
-        hand_entered = "" if previous is None else previous.manual_position
-        is_named = previous is not None and previous.is_named
-        begun = BotState(
-            day=day, agenda=agenda_of(work, name, session), manual_position=hand_entered, is_named=is_named
+
+
+def _begin_bot(work: StateBuilder, name: str, session: Session, *, resumed: bool) -> None:
+    """Begin the day of a bot, or go on with it where it has begun."""
+    previous = work.bots.by_name.get(name)
+    kept = previous.day if previous is not None and previous.day.date == session.date else None
+    begun = BotState(day=kept or new_bot_day(work, name, session), agenda=agenda_of(work, name, session))
+    if previous is not None:
+        begun = replace(begun, manual_position=previous.manual_position, is_named=previous.is_named)
+    if resumed and previous is not None:
+        begun = replace(
+            begun,
+            grid_since=previous.grid_since,
+            nearest=_still_nearest(work, name, previous),
+            alarmed=previous.alarmed,
+            blocked=previous.blocked,
         )
-        if resumed and previous is not None:
-            nearest = _still_nearest(work, name, previous)
-            begun = replace(
-                begun,
-                grid_since=previous.grid_since,
-                nearest=nearest,
-                alarmed=previous.alarmed,
-                blocked=previous.blocked,
-            )
-        set_bot(work, name, begun)
-        set_wake(work, name, work.at)
-        put_day(work, day)
-    if not resumed:
-        alarm_unclosed(work)
-    facts, closing = _of_day(work, session), work.market.closing if resumed else NOTHING
-    work.market = replace(work.market, facts=facts, closing=closing)
-    work.requests = replace(work.requests, hook_ids=work.requests.hook_ids if resumed else frozenset())
-    work.subscriptions = replace(work.subscriptions, is_short_told=False)
-    work.schedule = replace(work.schedule, session=session, watch_at=None, mark_at=None)
+    set_bot(work, name, begun)
+    set_wake(work, name, work.at)
+    put_day(work, begun.day)
 
 
 def _still_nearest(work: StateBuilder, name: str, previous: BotState) -> NearestMiss | None:
