@@ -69,9 +69,10 @@ def entry_refusal(
         worst = worst_of_roll(work, of_trade, selection, quote, quantity)
     else:
         worst = (trade_bound(selection.legs, price or ZERO, quantity, is_covered=view.is_covered), "")
-    check = _check_of(work, bot, view, selection, quote, others, price, worst, count_trades(others) - bool(of_trade))
+    check = _check_of(work, bot, view, selection, quote, others, price, worst)
     if is_roll:
-        return refusal(replace(check, entries_per_day=None))
+        open_positions = check.open_positions - bool(of_trade)
+        return refusal(replace(check, entries_per_day=None, open_positions=open_positions))
     margin = margin_cap(work, bot, selection, quantity)
     return refusal(replace(check, margin=margin, legging=legging_problem(work, bot, selection.legs, quantity)))
 
@@ -85,14 +86,9 @@ def _check_of(
     others: list[Position],
     price: Decimal | None,
     worst: tuple[Decimal | None, str],
-    open_positions: int,
 ) -> PreTradeCheck:
-    """Return what is checked of an entry and of a roll alike.
-
-    others: positions that stay beside it. worst: its worst case in dollars, or why that is not known.
-    """
+    """Return what is checked of an entry and of a roll alike; worst: its worst case, or why there is none."""
     plan, limits, quantity = bot.plan, work.program.limits, view.quantity
-    counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
     max_notional, notional_missing = _max_notional(work)
     return PreTradeCheck(
         at=work.at,
@@ -108,7 +104,7 @@ def _check_of(
         bot_day=plan.risk.day,
         account_today=account_today(work),
         account_day=limits.day,
-        open_positions=open_positions,
+        open_positions=count_trades(others),
         account_max_open=limits.max_open,
         conflicts=_conflicts(work, others, bot, selection),
         sent=work.orders.sent,
@@ -122,9 +118,9 @@ def _check_of(
         structures=quantity,
         max_structures=limits.max_structures_per_order,
         is_built_in=limits.is_built_in,
-        contracts=sum(count for leg, count in counts if not leg.option.is_share),
+        contracts=sum(leg.ratio * quantity for leg in selection.legs if not leg.option.is_share),
         max_contracts=limits.max_contracts_per_order,
-        notional=sum((_notional(work, leg.option, count) for leg, count in counts), ZERO),
+        notional=sum((_notional(work, leg.option, leg.ratio * quantity) for leg in selection.legs), ZERO),
         max_notional=max_notional,
         notional_missing=notional_missing,
         price=price,
