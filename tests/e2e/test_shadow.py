@@ -246,7 +246,7 @@ def test_ci_ctrl_c_ends_both_cleanly(tmp_path: Path) -> None:
             ("--shadow", str(SPECS / "monthly_condor.yaml")),
             "no bot 'monthly_condor' trades that it could be a shadow of",
         ),
-        (("--shadow", str(SPECS / "put_lite.yaml"), "--exits-only"), "--shadow is beside bots that trade"),
+        (("--shadow", str(SPECS / "put_lite.yaml"), "--exits-only"), "--shadow cannot be combined with"),
         (("--fills", "natural"), "--fills is for --observe and --shadow"),
         (("--shadow", str(SPECS / "put_lite.yaml"), "--fills", "best"), "--fills is natural, mid or mid+PART"),
         (("--observe",), "--observe, --paper and --live are runs of their own"),

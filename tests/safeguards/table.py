@@ -116,7 +116,7 @@ def _every_time(at_work: builder.StateBuilder, event: ExecutionReport) -> None:
     base = event.exec_id.execution
     booked = {key: value for key, value in at_work.positions.executions.items() if key != base}
     at_work.positions = replace(at_work.positions, executions=booked)
-    at_work._own.add("executions")
+    at_work.own.add("executions")
     _ON_EXECUTION(at_work, event)
 
 
