@@ -146,10 +146,10 @@ async def rulebot_client(port: int) -> dict[str, float]:
 def main(role: str, port: int) -> None:
     """Be the gateway or one of its clients, and print what it took as JSON."""
     if role == "serve":
-        told = asyncio.run(serve())
+        reported = asyncio.run(serve())
     else:
-        told = asyncio.run(ib_client(port) if role == "ib" else rulebot_client(port))
-    print(json.dumps(told), flush=True)
+        reported = asyncio.run(ib_client(port) if role == "ib" else rulebot_client(port))
+    print(json.dumps(reported), flush=True)
     os._exit(0)  # the thread that reads standard input may still wait
 
 

@@ -78,7 +78,7 @@ def _child(name: str) -> Behind:
 
 def live_through(*, has_page: bool) -> Behind:
     """Run some minutes, with a page that is looked at or without."""
-    told = Behind()
+    reported = Behind()
     ended: list[tuple[str, float]] = []
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -106,10 +106,10 @@ def live_through(*, has_page: bool) -> Behind:
             if has_page:
                 live.show(run, at)
                 ended.append((_clock(at), time.monotonic()))
-            if at >= run.loop.state.schedule.session.open + LASTS and not told.events:
-                told.turns, told.events = run.loop.spent.turns, run.loop.spent.events
+            if at >= run.loop.state.schedule.session.open + LASTS and not reported.events:
+                reported.turns, reported.events = run.loop.spent.turns, run.loop.spent.events
                 assert run.world.gateway is not None
-                told.quotes = run.world.gateway.statistics.messages / (LASTS.total_seconds() / SPEED)
+                reported.quotes = run.world.gateway.statistics.messages / (LASTS.total_seconds() / SPEED)
                 run.inbox.ask(Request.STOP)
 
         asyncio.run(_run([str(spec) for spec in specs], options, started, watcher))
@@ -117,10 +117,10 @@ def live_through(*, has_page: bool) -> Behind:
         for reader in readers:
             reader.terminate()
             pushed = [(each[0], float(each[1])) for each in map(str.split, reader.communicate()[0].splitlines())]
-            told.behind = _behind(ended, pushed)
+            reported.behind = _behind(ended, pushed)
         for server in servers:
             server.stop()
-    return told
+    return reported
 
 
 async def _run(specs: Sequence[str], options: RunOptions, started: object, watcher: object) -> None:

@@ -210,9 +210,9 @@ def _fills(folder: Path) -> list[float]:
     spent: list[float] = []
     for number in range(FILLS):
         fill, order, position = fills[number % len(fills)]
-        told = replace(fill, data={**fill.data, "exec_id": f"{number:06d}.1.01"})
+        reported = replace(fill, data={**fill.data, "exec_id": f"{number:06d}.1.01"})
         began = time.perf_counter()
-        journal.append([replace(each, at=fill.at + timedelta(seconds=number)) for each in (told, order, position)],
+        journal.append([replace(each, at=fill.at + timedelta(seconds=number)) for each in (reported, order, position)],
                        durable=True)  # fmt: skip
         spent.append(time.perf_counter() - began)
     journal.close()

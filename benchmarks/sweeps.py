@@ -43,7 +43,7 @@ NAME = "t"
 """All variants are of one spec."""
 MISSING = "dask.distributed is not installed here"
 Result = TypeVar("Result")
-Told = tuple[float, ...]
+Reported = tuple[float, ...]
 """The account's change by session."""
 
 
@@ -62,7 +62,7 @@ def measure() -> list[Goal]:
         workers, started = stack.enter_context(_cluster(f"parquet:{place}", terms.last))
         none = replace(few, last=few.first - timedelta(days=1))
         trades = by_arrays(files, tasks)
-        wanted = [_lived(task, few, own) for task, own in zip(tasks[:LIVED], trades, strict=False)]
+        wanted = [_simulated(task, few, own) for task, own in zip(tasks[:LIVED], trades, strict=False)]
 
         def swept(runs: Runs, count: int) -> list[Variant]:
             return sweep(asked, terms, runs, lambda *_: None, None, count)
@@ -140,7 +140,7 @@ def _time(found: Rounds, name: str, run: Callable[[], Result]) -> Result:
 # ---------------------------------------------------------------- what must be equal
 
 
-def _lived(task: Task, terms: VariantTerms, by_hand: Sequence[Trade]) -> Told:
+def _simulated(task: Task, terms: VariantTerms, by_hand: Sequence[Trade]) -> Reported:
     """Return what a sweep must tell of a variant, once its trades are those by hand. Raises: AssertionError."""
     source = terms.opens()
     walk = BacktestSimulation(program_of(_text(task), terms), source, terms.calendar, terms.fills, terms.cash)
@@ -157,9 +157,9 @@ def _lived(task: Task, terms: VariantTerms, by_hand: Sequence[Trade]) -> Told:
     return tuple(profits)
 
 
-def _compare(found: Sequence[Variant], wanted: Sequence[Told]) -> None:
-    for each, lived in zip(found, wanted, strict=False):
-        if each.profits[: len(lived)] != lived:
+def _compare(found: Sequence[Variant], wanted: Sequence[Reported]) -> None:
+    for each, simulated in zip(found, wanted, strict=False):
+        if each.profits[: len(simulated)] != simulated:
             raise AssertionError(f"what the sweep tells of {each.point} is not what came of it")
 
 
@@ -191,8 +191,8 @@ def _goals(found: Rounds, trades: int, by_arrays: int, started: float) -> list[G
     has_two = "two" in found.kept
     clock = ("one" + CLOCK, "two" + CLOCK)
     by_hand = f"the program by hand in two processes {found.ratio('hand' + CLOCK, 'hand by two' + CLOCK):.2f}x"
-    told = f"{', '.join(map(whole, clock))}; the workers had started in {started:.1f} s; {by_hand}"
-    note = told if has_two else MISSING
+    reported = f"{', '.join(map(whole, clock))}; the workers had started in {started:.1f} s; {by_hand}"
+    note = reported if has_two else MISSING
     figure = found.ratio(*clock) if has_two else None
     how = f"{WHOLE:,} variants x {YEAR} sessions on workers of dask.distributed that stand by, by the clock"
     return [

@@ -47,8 +47,8 @@ def _together() -> list[float]:
         command = [sys.executable, "-m", "benchmarks.weeks", "engine", port]
         done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=True)
         server.stdin.close()
-    told: list[float] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    reported: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return reported
 
 
 # ---------------------------------------------------------------- in the children

@@ -306,7 +306,7 @@ class Desk:
         if delta == delta:
             self.board.delta[row] = delta
 
-    def blind(self, *contracts: Contract) -> None:
+    def without_data(self, *contracts: Contract) -> None:
         """Take the quotes of these away."""
         for contract in contracts:
             self.quote(contract, nan, nan)
@@ -455,13 +455,13 @@ class Desk:
         if order.status is OrderStatus.SENDING:
             self.ack(order)
         done = order.filled + count
-        told = self.executions_of(order, count)
+        reported = self.executions_of(order, count)
         if price:
-            told = [replace(report, price=Decimal(price)) for report in told]
-        for report in told:
+            reported = [replace(report, price=Decimal(price)) for report in reported]
+        for report in reported:
             self.send(report)
         self.report(order, BrokerStatus.FILLED if done >= order.quantity else BrokerStatus.WORKING, done)
-        return told
+        return reported
 
     def commission(self, execution: ExecutionReport, amount: str) -> Turn:
         return self.send(CommissionReport(self.now, execution.exec_id, Decimal(amount)))

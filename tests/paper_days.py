@@ -121,7 +121,7 @@ def _dealt(day: date, of: Position, purpose: Purpose, clock: str, price: str) ->
         limit_price=Decimal(price), status=OrderStatus.SENDING, prepared_at=when, sent_at=when, changed_at=when,
         digest=of.digest,
     )  # fmt: skip
-    told: dict[str, Json] = {
+    reported: dict[str, Json] = {
         "exec_id": f"e.{number}.01", "ref": sent.ref, "leg": "short_put", "con_id": option.con_id,
         "contract": str(option), "is_buy": side is Side.BUY, "quantity": "1", "price": price, "position": of.id,
         "executed_at": when.isoformat(), "purpose": purpose.value,
@@ -131,7 +131,7 @@ def _dealt(day: date, of: Position, purpose: Purpose, clock: str, price: str) ->
     return (
         entity(when, sent),
         entity(when, working),
-        Record(when, Kind.FILL, BOT, of.id, told),
+        Record(when, Kind.FILL, BOT, of.id, reported),
         entity(when, replace(working, status=OrderStatus.FILLED, leg_filled=(1,))),
         Record(when, Kind.COMMISSION, BOT, of.id, paid),
     )

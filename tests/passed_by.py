@@ -66,9 +66,9 @@ def both(program: Program, source: PastDays, days: int, fills: str) -> tuple[lis
     return found[0], found[1]
 
 
-def difference(told: list[Record], every: list[Record]) -> str:
+def difference(reported: list[Record], every: list[Record]) -> str:
     """Return the first record that differs, "" when none does."""
-    for one, other in zip(told, every, strict=False):
+    for one, other in zip(reported, every, strict=False):
         if one != other or list(one.data) != list(other.data):
             return f"{one} is not {other}"
-    return "" if len(told) == len(every) else f"{len(told)} records, not {len(every)}"
+    return "" if len(reported) == len(every) else f"{len(reported)} records, not {len(every)}"

@@ -68,7 +68,7 @@ class PastDays:
         """Return the sessions that are missing."""
         text = "the session is missing"
         return [
-            Finding(file=f"{day}", row=0, severity=Severity.TOLD, text=text)
+            Finding(file=f"{day}", row=0, severity=Severity.REPORTED, text=text)
             for day in sorted(self.missing)
             if first <= day <= last
         ]

@@ -44,7 +44,7 @@ def _processor() -> float:
     return sum(os.times()[:4])
 
 
-def told(lines: list[str]) -> str:
+def reported(lines: list[str]) -> str:
     """Return a table of what is counted in these lines, in seconds."""
     every: Counter[str] = sum((Counter(json.loads(line)) for line in lines), Counter())
     shown = (f"{seconds:7.1f}  {file}" for file, seconds in every.most_common(SHOWN))
@@ -52,4 +52,4 @@ def told(lines: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    print(told(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()))
+    print(reported(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()))

@@ -194,7 +194,7 @@ def _mark(bot: str, id: str, when: datetime, bid: str, ask: str, profit: str) ->
     return Record(when, Kind.MARK, bot, id, data | {"delta": 0.02, "gamma": -0.001, "theta": 0.9, "vega": -0.2})
 
 
-def verdict(clock: str, rule: str, truth: bool | None, value: float | None, **more: Json) -> Record:
+def judged(clock: str, rule: str, truth: bool | None, value: float | None, **more: Json) -> Record:
     """Return a change of verdict of the bot that only watches."""
     data: dict[str, Json] = {"rule": rule, "place": "when", "truth": truth, "value": value, "low": None, "high": None}
     return Record(at(clock), Kind.VERDICT, WATCHER, "", data | {"text": "", "missing": "", "detail": ""} | more)
@@ -204,18 +204,18 @@ def watcher_records() -> list[Record]:
     """Return the day of the bot that found one condition false all day, and VIX stale for 190 seconds."""
     over = BotDay(bot=WATCHER, date=DAY, skip=Shut.WINDOW_OVER, skipped="its window is over")
     return [
-        verdict("10:30", "vix", True, 16.82, low=12, high=22, text="in 12 to 22"),
-        verdict("10:30", "vix_change", True, -0.41, low=3, text="below 3 pts"),
-        verdict("10:30", "iv_over_rv", True, 1.04, low=1, text="above 1.0", detail="iv 12.5%, rv 12.0% over 20 days"),
-        verdict("10:30", "spx_spy_ratio", True, 10.021, low=9.95, high=10.05, text="in 9.95 to 10.05"),
-        verdict("10:30", "no_event", True, None, detail="next: NFP 2026-12-04"),
-        verdict("10:30", "day_range", False, 28.4, low=27.7, text="below 0.6 x 46.1 = 27.7"),
+        judged("10:30", "vix", True, 16.82, low=12, high=22, text="in 12 to 22"),
+        judged("10:30", "vix_change", True, -0.41, low=3, text="below 3 pts"),
+        judged("10:30", "iv_over_rv", True, 1.04, low=1, text="above 1.0", detail="iv 12.5%, rv 12.0% over 20 days"),
+        judged("10:30", "spx_spy_ratio", True, 10.021, low=9.95, high=10.05, text="in 9.95 to 10.05"),
+        judged("10:30", "no_event", True, None, detail="next: NFP 2026-12-04"),
+        judged("10:30", "day_range", False, 28.4, low=27.7, text="below 0.6 x 46.1 = 27.7"),
         Record(
             at("10:30"), Kind.NEAREST, WATCHER, "",
             {"at": at("10:30").isoformat(), "rule": "day_range", "text": "day_range 28.4, below 27.7"},
         ),
-        verdict("11:15:22", "vix", None, None, low=12, high=22, text="in 12 to 22", missing="VIX: no price for 42 s"),
-        verdict("11:18:32", "vix", True, 16.9, low=12, high=22, text="in 12 to 22"),
+        judged("11:15:22", "vix", None, None, low=12, high=22, text="in 12 to 22", missing="VIX: no price for 42 s"),
+        judged("11:18:32", "vix", True, 16.9, low=12, high=22, text="in 12 to 22"),
         Record(
             at("12:00"), Kind.SELECTION, WATCHER, "",
             {
@@ -228,7 +228,7 @@ def watcher_records() -> list[Record]:
                 "rejected": "",
             },
         ),
-        verdict("13:30", "window", False, None),
+        judged("13:30", "window", False, None),
         entity(Kind.BOT_DAY, at("13:30"), over),
     ]  # fmt: skip
 

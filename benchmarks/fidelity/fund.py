@@ -67,12 +67,12 @@ def _figures(what: str, data: Path, rates: Path, quoted: Mapping[date, list[Quot
             dearer[quote.option.right, band].append((bid + ask) / 2.0 / middle)
             wider[quote.option.right, band].append((ask - bid) / (quote.ask - quote.bid))
     for right in (Right.PUT, Right.CALL):
-        told = []
+        reported = []
         for band, _, _ in MONEY:
             if found := dearer[right, band]:
                 text = f"{band} {np.median(found):.2f} of theirs, as wide {np.median(wider[right, band]):.1f} times"
-                told.append(f"{text} ({len(found):,} quotes)")
-        yield Figure(f"{right.value}s on SPY at the close, {what}: the median price", "; ".join(told))
+                reported.append(f"{text} ({len(found):,} quotes)")
+        yield Figure(f"{right.value}s on SPY at the close, {what}: the median price", "; ".join(reported))
 
 
 def _quoted(rows: Iterable[Mapping[str, str]], day: str, side: str) -> dict[date, list[Quote]]:

@@ -103,9 +103,9 @@ def _published(data: Path) -> Published:
     return Published(tuple(row["date"] for row in rows), levels, closes)
 
 
-def _replica(name: str, told: Mapping[str, Any], published: Published) -> Replica:
+def _replica(name: str, reported: Mapping[str, Any], published: Published) -> Replica:
     grows = _covered if name in ("BXM", "BXMD") else _in_bills
-    curve = _curve(told, published, grows, _UNITS[name])
+    curve = _curve(reported, published, grows, _UNITS[name])
     theirs = {day[:7]: level for day, level in published.levels[name].items()}
     months = [month for month in curve if month in theirs]
     ours = np.array([curve[month] for month in months])
@@ -117,12 +117,12 @@ Grows = Callable[[Published, float, float, str, str], float]
 Units = Callable[[float, Mapping[str, Any], Published], float]
 
 
-def _curve(told: Mapping[str, Any], published: Published, grows: Grows, units: Units) -> dict[str, float]:
+def _curve(reported: Mapping[str, Any], published: Published, grows: Grows, units: Units) -> dict[str, float]:
     """Return the level at the end of each month, from 100 on the first roll."""
-    entries = {trade["entered"][:10]: trade for trade in told["trades"]}
+    entries = {trade["entered"][:10]: trade for trade in reported["trades"]}
     level, held, found = 100.0, 0.0, {}
     before: Mapping[str, Any] | None = None
-    for day in told["days"]:
+    for day in reported["days"]:
         today = day["date"]
         if before is not None:
             level += grows(published, level, held, before["date"], today)

@@ -40,7 +40,7 @@ class Link(Protocol):
 
     @property
     def is_up(self) -> bool:
-        """True while the socket stands, also when the gateway has lost the broker behind it (1100)."""
+        """True while the socket is open, also when the gateway has lost the broker behind it (1100)."""
 
     async def connect(self) -> Batch:
         """Connect and read every complete snapshot; the batch ends with Connected.
@@ -68,9 +68,9 @@ class Feed(Protocol):
         """The columns that the feed writes in place."""
 
     def watch(self, contracts: Sequence[Contract], extras: Extras = frozenset()) -> None:
-        """Stream exactly these, most important first, within the line limit; drops the rest.
+        """Stream exactly these, most important first, within the line limit; drop all others.
 
-        extras: what lines bring beside quotes; a line that lacks some is asked for anew.
+        extras: data that lines bring beside quotes; a line without some is requested again.
         """
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:
@@ -83,10 +83,10 @@ class Feed(Protocol):
         """Return the listing with the strikes that exist for `expiry`, and learn their contract ids."""
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
-        """Return daily closes of so many sessions next before today, oldest first; only those after one that lacks."""
+        """Return the daily closes of this many sessions before today, oldest first, after the last gap."""
 
     async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
-        """Return at most so many finished bars of the regular sessions up to this one, oldest first.
+        """Return at most this many finished bars of the regular sessions up to this one, oldest first.
 
         `seconds` is the size of one: 86400 for daily bars, of finished sessions only. Raises: BrokerError.
         """
@@ -95,7 +95,7 @@ class Feed(Protocol):
         """Return the 30-day implied volatility at the close of finished sessions, annual fractions, oldest first."""
 
     async def hours(self, symbol: str, session: Session) -> Hours | None:
-        """Return when an underlying trades on the session's day, None where that is not told."""
+        """Return when an underlying trades on the session's day, None where that is not reported."""
 
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
         """Return the expected move of the session's first sound minute, in points, from minute bars; None if unsound.
@@ -105,7 +105,7 @@ class Feed(Protocol):
 
 
 class Broker(Protocol):
-    """Orders out. One call site: the loop. None raises for one order: what could not be sent is told as OrderUnsent."""
+    """Orders out. One call site: the loop. No call raises for one order: OrderUnsent reports what could not be sent."""
 
     def submit(self, order: Order) -> None:
         """Send a new order under its order id."""
@@ -120,7 +120,7 @@ class Broker(Protocol):
         """Ask what margin this order would need, under its order id; MarginReport or OrderMessage answers."""
 
     def inquire(self) -> None:
-        """Ask for positions, today's executions and all open orders; events tell what is new, OrdersListed last."""
+        """Request positions, today's executions and all open orders; events report changes, OrdersListed last."""
 
 
 class Journal(Protocol):
@@ -139,10 +139,10 @@ class Journal(Protocol):
         """True while the problem is a disk that is full."""
 
     def append(self, records: Sequence[Record], *, durable: bool, opens: bool = False) -> None:
-        """Write; on return with `durable` they survive a power cut.
+        """Write; on return with `durable` the records survive a power cut.
 
-        opens: they are of an order that opens something. Then UnkeptError, where the store does not take them.
-        Raises: StoreError; nothing may be sent then. UnwrittenError where what works may still be taken back.
+        opens: they belong to an order that opens something. Then UnkeptError, where the store does not accept them.
+        Raises: StoreError; nothing may be sent then. UnwrittenError where working orders may still be cancelled.
         """
 
     def catch_up(self, at: datetime) -> None:
@@ -171,14 +171,14 @@ class Tape(Protocol):
         """Keep nothing more: the disk is full."""
 
     def end(self) -> None:
-        """Keep what is left; nothing more comes. What is done with it beyond that goes on beside, until `is_kept`."""
+        """Write what remains; nothing follows. Work beyond that continues concurrently, until `is_kept`."""
 
     @property
     def is_kept(self) -> bool:
         """True once nothing more is done with what was kept."""
 
     def close(self, patience: float | None = None) -> None:
-        """End, and give up what is still done after so many seconds; None waits for it."""
+        """End, and give up unfinished work after this many seconds; None waits for it."""
 
 
 class NoTape:
@@ -197,7 +197,7 @@ class NoTape:
         """Nothing is kept."""
 
     def end(self) -> None:
-        """Nothing is left."""
+        """Do nothing."""
 
     @property
     def is_kept(self) -> bool:
@@ -205,4 +205,4 @@ class NoTape:
         return True
 
     def close(self, patience: float | None = None) -> None:
-        """Nothing is left."""
+        """Do nothing."""

@@ -115,7 +115,7 @@ GATEWAY_OPTIONS = (
         help="Simulated seconds between fences of the lockstep clock.",
     ),
     GatewayOption(
-        flag="--holders", kind=int, default=0, help="Let time begin when so many +LOCKSTEP clients have asked for it."
+        flag="--holders", kind=int, default=0, help="Start time when this many +LOCKSTEP clients have asked for it."
     ),
     GatewayOption(flag="--write-ledger", kind=Path, help="Append this run's ledger to a file, for --ledger."),
     GatewayOption(

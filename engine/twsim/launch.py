@@ -71,7 +71,7 @@ class RunningGateway:
             faults.calm()
 
     @property
-    def untold(self) -> tuple[Row, ...]:
+    def unreported(self) -> tuple[Row, ...]:
         """The ledger's rows of commissions that a fault has kept from the clients so far."""
         faults = self.gateway.hub.faults
         if faults is None or self.ledger is None:

@@ -274,7 +274,7 @@ def second_id(order_id: int) -> int:
     return -order_id - 2
 
 
-def told_id(order_id: int) -> int:
+def reported_id(order_id: int) -> int:
     """Return the id under which clients know an order: that of a second one is below -1 in here."""
     return second_id(order_id) if order_id < -1 else order_id
 

@@ -221,7 +221,7 @@ class BoundWalk(BacktestSimulation):
                 count = -leg.sign * self.chance.choice((leg.held, max(leg.held // 2, 1)))
                 self.is_liquidated, self.liquidates = True, False
                 for event in self.broker.liquidated(position, leg, count, self.now):
-                    self._hear(event)
+                    self._receive(event)
                 return
 
     def _is_quoted(self, leg: PositionLeg) -> bool:
@@ -334,10 +334,10 @@ class Found:
     def problems(self) -> tuple[str, ...]:
         """What is wrong: losses beyond their bound, and counts that say that little was tried."""
         count, opened = len(self.paths), self.opened
-        told = [
+        reported = [
             f"path {each.number} ({each.kind}) lost {each.lost:.2f}, bound {each.bound:.2f}" for each in self.beyond
         ]
-        told += [f"path {each.number}: {each.trouble}" for each in self.paths if each.trouble]
+        reported += [f"path {each.number}: {each.trouble}" for each in self.paths if each.trouble]
         wanted = (
             ("were opened and closed", len(opened), 0.5),
             ("closed in parts", sum(each.is_in_parts for each in opened), 0.15),
@@ -346,11 +346,11 @@ class Found:
             ("lost more than 90 % of their bound", sum(each.share > 0.9 for each in opened), 0.01),
             ("have no bound", sum(each.opened > 0 and each.bound is None for each in self.paths), 0.02),
         )
-        told += [f"only {found} of {count} paths {what}" for what, found, part in wanted if found < part * count]
+        reported += [f"only {found} of {count} paths {what}" for what, found, part in wanted if found < part * count]
         nearest = max((each.share for each in opened), default=0.0)
         if nearest < 0.97:
-            told.append(f"no trade came near its bound: {nearest:.1%} at most")
-        return tuple(told)
+            reported.append(f"no trade came near its bound: {nearest:.1%} at most")
+        return tuple(reported)
 
     def lines(self) -> Iterator[str]:
         """Yield what came of it."""

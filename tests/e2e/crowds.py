@@ -49,9 +49,9 @@ def in_all_worlds(number: int, folder: Path) -> tuple[Lived, list[str]]:
     files, account = crowd(number).written(folder)
     tapes, market = folder / "tapes", MARKETS[number % len(MARKETS)]
     day = run_days(folder, files, seed=number, market=market, tapes=tapes, until=UNTIL, account=account)
-    lived = Lived(open_recording(listed(tapes)[0].file), list(day.records))
-    check_worlds(lived)
-    return lived, [*compare_books(day), *(f"{each}: {said}" for each, said in offences(day).items())]
+    simulated = Lived(open_recording(listed(tapes)[0].file), list(day.records))
+    check_worlds(simulated)
+    return simulated, [*compare_books(day), *(f"{each}: {said}" for each, said in offences(day).items())]
 
 
 def _of_worlds(number: int) -> Iterator[str]:
@@ -62,9 +62,9 @@ def _of_worlds(number: int) -> Iterator[str]:
             yield str(error)
 
 
-def traded(lived: Lived) -> set[str]:
+def traded(simulated: Lived) -> set[str]:
     """Return the bots of which something filled."""
-    return {record.bot for record in lived.wire if record.kind is Kind.FILL}
+    return {record.bot for record in simulated.wire if record.kind is Kind.FILL}
 
 
 def main() -> int:

@@ -44,7 +44,7 @@ MEMORY = Path("/dev/shm")
 """Where stores are, if the machine has it: a power cut is played by the journal, so no disk need be waited for."""
 SOON = {'time: "15:45"': 'time: "10:01"'}
 ONCE_FILLED = {'time: "15:45"': 'time: "10:02"'}
-"""For an entry that works for more than a minute: it is taken back at the time at which exits close all."""
+"""For an entry that works for more than a minute: rulebot cancels it at the time at which exits close all."""
 CONDOR_SOON = {"dte: {at_most: 1}": "dte: {at_most: 9}", 'time: "15:30"': 'time: "10:01"'}
 
 Ends = Counter[tuple[str, str, tuple[str, ...]]]
@@ -269,10 +269,10 @@ def main() -> int:
 def digest_of(root: Path) -> str:
     """Return a hash over the engine, the specs and this file: what was found holds for these."""
     files = chain(root.glob("engine/**/*.py"), root.glob("specs/*.yaml"), root.glob("examples/*.yaml"))
-    told = hashlib.sha256()
+    reported = hashlib.sha256()
     for path in (*sorted(files), Path(__file__)):
-        told.update(path.name.encode() + path.read_bytes())
-    return told.hexdigest()
+        reported.update(path.name.encode() + path.read_bytes())
+    return reported.hexdigest()
 
 
 def _show(number: int, found: Sequence[Found]) -> int:

@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parents[2] / "examples"
 PROMISE = "See it trade: "
 NOT_BOTS = ("account_limits", "liquid")
 """Examples of the other kinds of documents."""
-TOLD = ("after_earnings", "after_fomc", "earnings_fly", "webhook")
+REPORTED = ("after_earnings", "after_fomc", "earnings_fly", "webhook")
 """Examples that trade when something comes that a simulated day lacks: a report, the Fed's decision, or a hook, as in
 `test_web_hooks.py` does."""
 

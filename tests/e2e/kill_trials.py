@@ -98,12 +98,12 @@ class Outcome:
 class WatchedLedger(Ledger):
     """The broker's ledger, which also tells who listens of what kind each new row is."""
 
-    heard: Callable[[str], None] = lambda kind: None
+    received: Callable[[str], None] = lambda kind: None
 
     def write(self, kind: str, at: datetime, **fields: object) -> None:
         """Append one row, then tell of it."""
         Ledger.write(self, kind, at, **fields)
-        self.heard(kind)
+        self.received(kind)
 
 
 @dataclass(slots=True)
@@ -168,7 +168,7 @@ class Plan:
         real = chance.uniform(0.2, 2.0) if kind == "start" else chance.uniform(0.0, REAL_JITTER)
         return cls(kind, armed, delay, real)
 
-    def hear(self, row: str, now: int) -> None:
+    def receive(self, row: str, now: int) -> None:
         """Take a row of the ledger: an order's or an execution's may be what the plan waits for."""
         wanted = {"order": "order", "fill": "execution"}.get(self.kind)
         if row == wanted and now >= self.armed_at and not self.is_due:
@@ -236,7 +236,7 @@ class Runner:
         seen = self.gateway.now
         watched = OrderRows(self.engine.store) if plan is not None and plan.kind == "intent" else None
         if plan is not None:
-            self.ledger.heard = lambda row: plan.hear(row, self.gateway.now)
+            self.ledger.received = lambda row: plan.receive(row, self.gateway.now)
         while process.returncode is None:
             if plan is not None and self._is_due(plan, began, watched):
                 if plan.kind not in ("start", "intent"):
@@ -250,7 +250,7 @@ class Runner:
                 raise TimeoutError
             is_close = watched is not None and plan is not None and seen >= plan.armed_at
             await asyncio.sleep(0 if is_close else POLL)
-        self.ledger.heard = lambda row: None
+        self.ledger.received = lambda row: None
         return False
 
     def _is_due(self, plan: Plan, began: float, watched: "OrderRows | None") -> bool:

@@ -59,7 +59,7 @@ class Days:
 
 
 def live_through(folder: Path, days: int, *, seed: int = 7, first_day: date = FIRST_DAY, market: str | None = None,
-                 specs: Sequence[str] = SPECS, data_seconds: int = 5, told: bool = False) -> Days:  # fmt: skip
+                 specs: Sequence[str] = SPECS, data_seconds: int = 5, reported: bool = False) -> Days:  # fmt: skip
     """Run so many sessions in one engine; its store stays in `folder`."""
     store, found = folder / "days.db", Days()
     desk = load_desk(spec_files(specs), {}, None)
@@ -82,7 +82,7 @@ def live_through(folder: Path, days: int, *, seed: int = 7, first_day: date = FI
             )
             found.sessions.append(of_day)
             began = now
-            if told:
+            if reported:
                 print(_line(of_day), flush=True)
         if run.last is not None and at >= run.last:
             gateway = run.world.gateway
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str]) -> int:
         place = asked.folder or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         found = live_through(
-            place, asked.days, seed=asked.seed, market=asked.market, data_seconds=asked.data_seconds, told=True
+            place, asked.days, seed=asked.seed, market=asked.market, data_seconds=asked.data_seconds, reported=True
         )
     assert found.left is not None
     opened = sum(position.opened_at is not None for position in found.left.positions.values())

@@ -86,11 +86,11 @@ class AcmeGateway:
         else:
             getattr(self.exchange.broker, WORKED_BY[asked["do"]])(decode(Order, asked["order"]))
 
-    def tells(self, batch: Batch) -> list[str | Event]:
+    def reports(self, batch: Batch) -> list[str | Event]:
         """Return what it says of an instant in order; what is not of orders comes from its vendors as it is."""
-        return [self._told(event) for event in batch.events]
+        return [self._reported(event) for event in batch.events]
 
-    def _told(self, event: Event) -> str | Event:
+    def _reported(self, event: Event) -> str | Event:
         match event:
             case OrderReport():
                 return json.dumps({"tells": "ORDER", **self._order(event)})
@@ -109,8 +109,11 @@ class AcmeGateway:
     def _key(self, perm_id: int) -> int:
         return self.keys.setdefault(perm_id, 7_000_001 + len(self.keys)) if perm_id else 0
 
-    def _deal(self, told: ExecutionId) -> dict[str, Any]:
-        return {"deal": self.deals.setdefault(told.execution, f"D{len(self.deals) + 1}"), "rev": told.revision - 1}
+    def _deal(self, reported: ExecutionId) -> dict[str, Any]:
+        return {
+            "deal": self.deals.setdefault(reported.execution, f"D{len(self.deals) + 1}"),
+            "rev": reported.revision - 1,
+        }
 
     def _owner(self, event: OrderReport | ExecutionReport) -> dict[str, Any]:
         return {"tag": event.ref, "no": event.order_id, "key": self._key(event.perm_id), "desk": event.client_id}
@@ -183,66 +186,68 @@ class AcmeLink:
         await self._line.close()
 
     def _read(self, batch: Batch) -> Batch:
-        told = self.gateway.tells(batch)
-        events = [READERS[line["tells"]](line, batch.at) for line in map(_parsed, told) if isinstance(line, dict)]
+        reported = self.gateway.reports(batch)
+        events = [READERS[line["tells"]](line, batch.at) for line in map(_parsed, reported) if isinstance(line, dict)]
         read = iter(events)
-        return Batch(batch.at, tuple(next(read) if isinstance(each, str) else each for each in told))
+        return Batch(batch.at, tuple(next(read) if isinstance(each, str) else each for each in reported))
 
 
-def _parsed(told: str | Event) -> Any:
-    return json.loads(told) if isinstance(told, str) else told
+def _parsed(reported: str | Event) -> Any:
+    return json.loads(reported) if isinstance(reported, str) else reported
 
 
 def _number(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def _order(told: dict[str, Any], at: datetime) -> OrderReport:
+def _order(reported: dict[str, Any], at: datetime) -> OrderReport:
     return OrderReport(
         at=at,
-        ref=told["tag"],
-        order_id=told["no"],
-        perm_id=told["key"],
-        client_id=told["desk"],
-        status=STATES.get(told["state"]),
-        filled=_number(told["done"]),
-        remaining=_number(told["left"]),
-        average_price=_number(told["avg"]),
-        quantity=_number(told["size"]),
-        limit_price=_number(told["limit"]),
-        stop_price=_number(told["trigger"]),
-        side=Side(told["way"]) if told["way"] else None,
-        kind=told["sort"],
-        time_in_force=told["lasts"],
-        con_id=told["contract"],
+        ref=reported["tag"],
+        order_id=reported["no"],
+        perm_id=reported["key"],
+        client_id=reported["desk"],
+        status=STATES.get(reported["state"]),
+        filled=_number(reported["done"]),
+        remaining=_number(reported["left"]),
+        average_price=_number(reported["avg"]),
+        quantity=_number(reported["size"]),
+        limit_price=_number(reported["limit"]),
+        stop_price=_number(reported["trigger"]),
+        side=Side(reported["way"]) if reported["way"] else None,
+        kind=reported["sort"],
+        time_in_force=reported["lasts"],
+        con_id=reported["contract"],
     )
 
 
-def _note(told: dict[str, Any], at: datetime) -> OrderMessage:
-    meanings = frozenset(NOTES[word] for word in told["words"])
-    return OrderMessage(at, told["no"], BrokerMessage(0, f"Acme: {told['words']}", meanings, BY[told["by"]]))
+def _note(reported: dict[str, Any], at: datetime) -> OrderMessage:
+    meanings = frozenset(NOTES[word] for word in reported["words"])
+    return OrderMessage(
+        at, reported["no"], BrokerMessage(0, f"Acme: {reported['words']}", meanings, BY[reported["by"]])
+    )
 
 
-def _exec_id(told: dict[str, Any]) -> ExecutionId:
-    return ExecutionId(told["deal"], told["rev"] + 1)
+def _exec_id(reported: dict[str, Any]) -> ExecutionId:
+    return ExecutionId(reported["deal"], reported["rev"] + 1)
 
 
-def _deal(told: dict[str, Any], at: datetime) -> ExecutionReport:
+def _deal(reported: dict[str, Any], at: datetime) -> ExecutionReport:
     return ExecutionReport(
         at=at,
-        exec_id=_exec_id(told),
-        ref=told["tag"],
-        order_id=told["no"],
-        perm_id=told["key"],
-        client_id=told["desk"],
-        option=decode_as(Option | None, told["of"]),
-        is_combo=told["whole"],
-        is_buy=told["way"] == "buy",
-        quantity=Decimal(told["size"]),
-        price=Decimal(told["price"]),
-        executed_at=None if told["when"] is None else datetime.fromisoformat(told["when"]),
-        symbol=told["symbol"],
-        is_liquidation=told["forced"],
+        exec_id=_exec_id(reported),
+        ref=reported["tag"],
+        order_id=reported["no"],
+        perm_id=reported["key"],
+        client_id=reported["desk"],
+        option=decode_as(Option | None, reported["of"]),
+        is_combo=reported["whole"],
+        is_buy=reported["way"] == "buy",
+        quantity=Decimal(reported["size"]),
+        price=Decimal(reported["price"]),
+        executed_at=None if reported["when"] is None else datetime.fromisoformat(reported["when"]),
+        symbol=reported["symbol"],
+        is_liquidation=reported["forced"],
     )
 
 
@@ -250,8 +255,8 @@ READERS: dict[str, Any] = {
     "ORDER": _order,
     "NOTE": _note,
     "DEAL": _deal,
-    "FEE": lambda told, at: CommissionReport(at, _exec_id(told), Decimal(told["fee"])),
-    "BOOK-END": lambda told, at: OrdersListed(at, frozenset(told["tags"])),
+    "FEE": lambda reported, at: CommissionReport(at, _exec_id(reported), Decimal(reported["fee"])),
+    "BOOK-END": lambda reported, at: OrdersListed(at, frozenset(reported["tags"])),
 }
 
 

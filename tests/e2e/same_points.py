@@ -52,8 +52,8 @@ class Outliving:
         return isinstance(owner, ConnectionEnd) and owner.is_client
 
     def _outside(self, loop: VirtualLoop) -> str:
-        told = hashlib.sha256(repr((loop.time(), self._others, self._durable, loop.network.outside)).encode())
+        reported = hashlib.sha256(repr((loop.time(), self._others, self._durable, loop.network.outside)).encode())
         for path in sorted(self._folder.iterdir()):
             if path.is_file() and not path.name.endswith("-shm"):  # SQLite makes that one anew
-                told.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
-        return told.hexdigest()
+                reported.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+        return reported.hexdigest()

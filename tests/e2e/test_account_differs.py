@@ -27,7 +27,7 @@ DAY = date(2026, 10, 21)
 HAND_PUT = Path(__file__).with_name("hand_put.yaml")
 
 
-def lived(
+def simulated(
     folder: Path, spec: Path, *faults: str, until: time, resume_at: time | None = None, client: int = 1
 ) -> CheckedDay:
     """Run a spec on a simulated morning with these faults, over TCP; return its books and the broker's ledger."""
@@ -70,7 +70,9 @@ def sizes(day: CheckedDay, *purposes: Purpose) -> dict[Purpose, int]:
 @pytest.mark.parametrize("client", [1, 0], ids=["nobody tells who", "the broker tells the trade"])
 def test_a_person_buys_half_of_the_puts_back(client: int, tmp_path: Path) -> None:
     """The stop for 4 was cancelled, and the other 2 had none; their time exit never came."""
-    day = lived(tmp_path, HAND_PUT, 'kind: person_halves, at: "09:36", seconds: 0', until=time(9, 50), client=client)
+    day = simulated(
+        tmp_path, HAND_PUT, 'kind: person_halves, at: "09:36", seconds: 0', until=time(9, 50), client=client
+    )
     (position,) = day.positions.values()
     assert sizes(day, Purpose.TARGET, Purpose.STOP) == {Purpose.TARGET: 2, Purpose.STOP: 2}
     (closing,) = [order for order in day.orders.values() if order.purpose is Purpose.EXIT]
@@ -82,7 +84,7 @@ def test_a_person_buys_half_of_the_puts_back(client: int, tmp_path: Path) -> Non
 def test_resume_adopts_what_the_account_holds(tmp_path: Path) -> None:
     """It was accepted and did nothing."""
     fault = 'kind: person_halves, at: "09:36", seconds: 0'
-    day = lived(tmp_path, HAND_PUT, fault, until=time(9, 43), resume_at=time(9, 38))
+    day = simulated(tmp_path, HAND_PUT, fault, until=time(9, 43), resume_at=time(9, 38))
     (position,) = day.positions.values()
     assert (position.state, position.hold, position.legs[0].held) == ("open", None, 2)
     assert sizes(day, Purpose.TARGET, Purpose.STOP) == {Purpose.TARGET: 2, Purpose.STOP: 2}
@@ -91,7 +93,7 @@ def test_resume_adopts_what_the_account_holds(tmp_path: Path) -> None:
 
 def test_status_page_and_resume_tell_what_the_account_holds(tmp_path: Path) -> None:
     """They told four puts, of which the account held two. What `resume` makes of that only the engine told."""
-    lived(tmp_path, HAND_PUT, 'kind: person_halves, at: "09:36", seconds: 0', until=time(9, 38))
+    simulated(tmp_path, HAND_PUT, 'kind: person_halves, at: "09:36", seconds: 0', until=time(9, 38))
     store = str(tmp_path / "s.db")
     shown = CliRunner().invoke(main, ["status", "--store", store]).output
     assert re.search(r"hand_put +2 of 4 x \d+p +open", shown)
@@ -108,7 +110,7 @@ def test_status_page_and_resume_tell_what_the_account_holds(tmp_path: Path) -> N
 def test_status_and_page_tell_what_is_unprotected(tmp_path: Path) -> None:
     condor = shipped("specs") / "dte0_condor.yaml"
     fault = 'kind: person_closes_leg, at: "11:03", seconds: 0'
-    lived(tmp_path, condor, fault, until=time(11, 3, 40))
+    simulated(tmp_path, condor, fault, until=time(11, 3, 40))
     shown = CliRunner().invoke(main, ["status", "--store", str(tmp_path / "s.db")]).output
     assert re.search(r"unprotected: dte0_condor .*no protection since 11:03:0\d: -1 SPXW", shown)
     with StoreReader(tmp_path / "s.db") as reader:
@@ -117,7 +119,7 @@ def test_status_and_page_tell_what_is_unprotected(tmp_path: Path) -> None:
 
 
 def test_everything_that_a_person_cancels_is_sent_again_within_a_second(tmp_path: Path) -> None:
-    day = lived(tmp_path, HAND_PUT, 'kind: person_cancels_all, at: "09:36", seconds: 0', until=time(9, 43))
+    day = simulated(tmp_path, HAND_PUT, 'kind: person_cancels_all, at: "09:36", seconds: 0', until=time(9, 43))
     (position,) = day.positions.values()
     assert position.state == "open"
     sent = [order.sent_at for order in day.orders.values() if order.purpose is Purpose.STOP]
@@ -152,21 +154,21 @@ risk: {max_loss_per_trade: $5000}
 def test_the_alarm_names_the_legs_that_a_liquidation_has_rulebot_close(tmp_path: Path) -> None:
     """The puts lost their short leg. The calls have exits of their own: the alarm said that they are closed too."""
     (spec := tmp_path / "fly.yaml").write_text(FLY, encoding="utf-8")
-    day = lived(tmp_path, spec, 'kind: liquidation, at: "10:20", seconds: 0', until=time(10, 25))
+    day = simulated(tmp_path, spec, 'kind: liquidation, at: "10:20", seconds: 0', until=time(10, 25))
     (position,) = day.positions.values()
     assert {leg.name: leg.held for leg in position.legs} == {
         "short_put": 0, "long_put": 0, "short_call": 1, "long_call": 1,
     }  # fmt: skip
     (text,) = [text for text in alarms(day) if "has liquidated a part" in text]
     assert re.search(
-        r"that stand alone, \+1 SPXW \S+ 5945P\. Its exits go on with -1 SPXW \S+ 5975C, \+1 SPXW \S+ 6005C\.", text
+        r"that stand alone, \+1 SPXW \S+ 5945P\. Its exits continue with -1 SPXW \S+ 5975C, \+1 SPXW \S+ 6005C\.", text
     )
 
 
 def test_a_short_leg_whose_long_leg_the_broker_liquidates_is_closed(tmp_path: Path) -> None:
     """The short leg kept no exit. What was to close with the liquidated leg is closed at market at once."""
     condor = shipped("specs") / "dte0_condor.yaml"
-    day = lived(tmp_path, condor, 'kind: liquidation, at: "11:01", seconds: 0', until=time(11, 10))
+    day = simulated(tmp_path, condor, 'kind: liquidation, at: "11:01", seconds: 0', until=time(11, 10))
     (position,) = day.positions.values()
     held = {leg.name: leg.held for leg in position.legs}
     assert held == {"short_put": 0, "long_put": 0, "short_call": 0, "long_call": 0}

@@ -64,7 +64,7 @@ def test_an_address_that_is_none_is_refused_without_being_repeated(tmp_path: Pat
 
 def test_nobody_named_and_nothing_told_yet_are_said(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["alerts", "--test"], env={"RULEBOT_ALERTS": ""})
-    assert (result.exit_code, "nobody is named who could be told" in result.output) == (2, True)
+    assert (result.exit_code, "no recipient is named" in result.output) == (2, True)
     SqlJournal(open_store(tmp_path / "a.db")).close()
     result = CliRunner().invoke(main, ["alerts", "--store", str(tmp_path / "a.db")])
     assert (result.exit_code, "nobody has been told anything" in result.output) == (2, True)
@@ -103,23 +103,23 @@ def test_ci_each_alarm_is_told_at_least_once_under_kills(tmp_path: Path) -> None
         while left or not all(any(text in taken for taken in (*http.taken,)) for text in texts):
             assert time.monotonic() < deadline, (left, http.taken)
             arguments = command("alerts", "--send", "--store", str(store), "--to", str(file))
-            teller = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True)
-            assert teller.stdout is not None
-            teller.stdout.readline()
+            alert_sender = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True)
+            assert alert_sender.stdout is not None
+            alert_sender.stdout.readline()
             for text in [left.pop(0) for _ in range(min(3, len(left)))]:
                 journal.append([Record(NOW, Kind.ALARM, data={"text": text})], durable=True)
             time.sleep(chance.uniform(0.3, 2.5))
-            teller.send_signal(signal.SIGKILL)
-            teller.communicate()
+            alert_sender.send_signal(signal.SIGKILL)
+            alert_sender.communicate()
         arguments = command("alerts", "--send", "--store", str(store), "--to", str(file))
-        teller = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True)
-        assert teller.stdout is not None
-        teller.stdout.readline()
+        alert_sender = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True)
+        assert alert_sender.stdout is not None
+        alert_sender.stdout.readline()
         while not all(any(text in taken for taken in mail.taken) for text in texts):
             assert time.monotonic() < deadline, mail.taken
             time.sleep(0.2)
-        teller.send_signal(signal.SIGINT)
-        assert teller.wait(30) == 0
+        alert_sender.send_signal(signal.SIGINT)
+        assert alert_sender.wait(30) == 0
         for taken in (http.taken, mail.taken):
             lines = [line for message in taken for line in message.split("\n") if "alarm number" in line]
             plain = Counter(re.search(r"alarm number \d\d", line)[0] for line in lines if "perhaps" not in line)  # type: ignore[index]
@@ -147,10 +147,10 @@ def test_ci_a_day_is_told_as_it_passes_and_summed_up(tmp_path: Path) -> None:
             time.sleep(0.2)
         serving.send_signal(signal.SIGTERM)
         serving.communicate(timeout=60)
-        told = "\n".join(http.taken)
-        assert "[simulated] rulebot" in told
-        assert "dte0_condor: opened 5895/5905p 6000/6010c at 0.60" in told
-        assert "2026-11-27: realised" in told
+        reported = "\n".join(http.taken)
+        assert "[simulated] rulebot" in reported
+        assert "dte0_condor: opened 5895/5905p 6000/6010c at 0.60" in reported
+        assert "2026-11-27: realised" in reported
         assert "\n".join(mail.taken).count("2026-11-27: realised") == 1
         shown = CliRunner().invoke(main, ["alerts", "--store", str(store), "--format", "json"])
         assert '"phone told"' in shown.stdout

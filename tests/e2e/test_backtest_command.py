@@ -88,17 +88,17 @@ def test_a_time_without_data_is_refused_with_that_of_the_data(data: Path) -> Non
 
 
 def test_for_machines_it_is_the_same_bytes_each_time(data: Path, tmp_path: Path) -> None:
-    told = [
+    reported = [
         typed(ROOT / SPEC, "--data", data, "--store", tmp_path / name, "--format", "json", "--workers", workers)
         for name, workers in (("a.db", 1), ("b.db", 2))
     ]
-    assert told[0].stdout == told[1].stdout
-    assert json.loads(told[0].stdout)["all"]["trades"] == 3
-    for name, result in zip(("a", "b"), told, strict=True):
+    assert reported[0].stdout == reported[1].stdout
+    assert json.loads(reported[0].stdout)["all"]["trades"] == 3
+    for name, result in zip(("a", "b"), reported, strict=True):
         (tmp_path / f"{name}.json").write_text(result.stdout, encoding="utf-8")
     compared = ("--compare", tmp_path / "a.json", "--compare", tmp_path / "b.db")
-    told = typed(*compared, "--out", tmp_path / "ab.html")
-    assert (told.exit_code, told.stdout) == (0, f" report {tmp_path / 'ab.html'}\n")
+    reported = typed(*compared, "--out", tmp_path / "ab.html")
+    assert (reported.exit_code, reported.stdout) == (0, f" report {tmp_path / 'ab.html'}\n")
     assert "2 backtests compared" in (tmp_path / "ab.html").read_text(encoding="utf-8")
 
 
@@ -108,9 +108,9 @@ def test_a_report_that_is_compared_is_still_the_report_of_its_backtest(data: Pat
     assert first.exit_code == 0, first.output
     page = tmp_path / "mid.html"
     words = ("--data", data, "--fills", "mid", "--store", tmp_path / "mid.db", "--workers", 1, "--out", page)
-    told = typed(ROOT / SPEC, *words, "--compare", tmp_path / "natural.db")
-    assert told.exit_code == 0, told.output
-    assert told.stdout.splitlines()[-1] == f" report {page}, compared with 1 earlier one"
+    reported = typed(ROOT / SPEC, *words, "--compare", tmp_path / "natural.db")
+    assert reported.exit_code == 0, reported.output
+    assert reported.stdout.splitlines()[-1] == f" report {page}, compared with 1 earlier one"
     text = page.read_text(encoding="utf-8")
     assert "<title>dte0_condor: 2026-09-01 to 2026-09-03</title>" in text
     heads = ("Compared", "Side by side", "Account", "What kept bots out", "Trades", "Why")
@@ -122,8 +122,8 @@ def test_a_report_that_is_compared_is_still_the_report_of_its_backtest(data: Pat
 
 def test_what_is_no_backtest_is_said_before_hours_of_one(data: Path, tmp_path: Path) -> None:
     words = (ROOT / SPEC, "--data", data, "--store", tmp_path / "a.db", "--out", tmp_path / "a.html")
-    told = typed(*words, "--compare", ROOT / SPEC)
-    assert (told.exit_code, told.stdout) == (3, ""), told.output
+    reported = typed(*words, "--compare", ROOT / SPEC)
+    assert (reported.exit_code, reported.stdout) == (3, ""), reported.output
     assert not (tmp_path / "a.db").exists()
 
 

@@ -23,8 +23,8 @@ def decided(store: Path) -> list[tuple[str, str, str, Record]]:
     """Return what was entered and left, by bot, with why."""
     with StoreReader(store) as reader:
         found = [each for each in reader.records((Kind.DECISION,)) if each.data["what"] in ("enter", "exit")]
-    told = [(each.bot, str(each.data["what"]), str(each.data["reason"]), each) for each in found]
-    return sorted(told, key=lambda each: (each[0], each[3].at))
+    reported = [(each.bot, str(each.data["what"]), str(each.data["reason"]), each) for each in found]
+    return sorted(reported, key=lambda each: (each[0], each[3].at))
 
 
 def strikes(store: Path) -> list[str]:

@@ -46,13 +46,13 @@ def test_ci_a_calendar_goes_on_after_its_front_has_ended(tmp_path: Path) -> None
     account = tmp_path / "account.yaml"
     spec.write_text(CALENDAR, encoding="utf-8")
     account.write_text(ACCOUNT, encoding="utf-8")
-    lived = run_days(tmp_path, [str(spec)], seed=7, days=2, data_seconds=15, tapes=tapes, account=account)
-    records = list(lived.records)
+    simulated = run_days(tmp_path, [str(spec)], seed=7, days=2, data_seconds=15, tapes=tapes, account=account)
+    records = list(simulated.records)
     assert [each.data["text"] for each in records if each.kind is Kind.ALARM] == []
 
     settled = {str(each.data["leg"]) for each in records if each.kind is Kind.SETTLEMENT}
     assert settled >= {"front_put", "front_call"}
-    first, second = lived.positions.values()
+    first, second = simulated.positions.values()
     assert (first.state, first.exit_reason) == ("closed", "back_day")
     assert {leg.name for leg in first.legs if leg.settled} == settled, "one that nobody bids for is left to expire"
     assert first.entry_price is not None
@@ -61,7 +61,7 @@ def test_ci_a_calendar_goes_on_after_its_front_has_ended(tmp_path: Path) -> None
     assert second.state == "open"
     assert {leg.name: leg.held for leg in second.legs if leg.held} == {"back_put": 2, "back_call": 2}
 
-    assert compare_books(lived) == []
+    assert compare_books(simulated) == []
     assert check_replays(tapes) >= 3
     tape = listed(tapes)[0]
     of_first = [each for each in records if each.at.date() == tape.day]

@@ -135,20 +135,20 @@ def test_an_order_whose_refusal_only_a_dead_engine_could_hear_has_no_permanent_i
     orders = {**calm.day.orders, ref: replace(calm.day.orders[ref], perm_id=0)}
     rows = tuple({**row, "status": "Inactive"} if row.get("order_ref") == ref else row for row in calm.outside.rows)
     left = replace(calm, day=replace(calm.day, orders=orders))
-    told = replace(left, outside=replace(calm.outside, rows=rows))
+    reported = replace(left, outside=replace(calm.outside, rows=rows))
     assert 2 in judge(left, desk)
     assert 2 in judge(replace(left, lives=2), desk)
-    assert 2 in judge(told, desk)
-    assert 2 not in judge(replace(told, lives=2), desk)
+    assert 2 in judge(reported, desk)
+    assert 2 not in judge(replace(reported, lives=2), desk)
 
 
 def test_a_commission_that_was_never_told_is_not_missed(desk: LoadedBots, tmp_path: Path) -> None:
     """The ledger has it, the books cannot; without knowing of it they would be called wrong."""
     never: dict[str, str | int] = {"kind": "no_commission", "on": "fill", "number": "each"}
     left = run_scenario(morning(desk, **faults(never)), desk, tmp_path)
-    assert left.untold
+    assert left.unreported
     assert judge(left, desk) == {}
-    assert set(judge(replace(left, untold=()), desk)) == {4}
+    assert set(judge(replace(left, unreported=()), desk)) == {4}
 
 
 # ---------------------------------------------------------------- engines die

@@ -142,15 +142,15 @@ def ended_by(store: Path, *signals: int) -> list[str]:
         env={**os.environ, "RULEBOT_DATA": str(store.parent / "data"), "PYTHONUNBUFFERED": "1"},
     ) as process:
         assert process.stdout is not None
-        told = []
+        reported = []
         for line in process.stdout:
-            told.append(line.rstrip("\n"))
+            reported.append(line.rstrip("\n"))
             if "filled: sold" in line:
                 for each in signals:
                     process.send_signal(each)
     assert process.returncode == 0
-    assert any("stopped by the operator" in line for line in told)
-    return told
+    assert any("stopped by the operator" in line for line in reported)
+    return reported
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP there")
@@ -162,7 +162,7 @@ def test_a_terminal_that_is_closed_ends_it_in_order(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to one process there")
 def test_ctrl_c_says_what_stays_and_keeps_everything(tmp_path: Path) -> None:
     store = tmp_path / "stopped.db"
-    told = ended_by(store, signal.SIGINT)
-    assert " stopping: entries are cancelled, exits stay at the broker (Ctrl+C again ends at once)" in told
-    assert any("its exits act only while rulebot runs" in line for line in told)
+    reported = ended_by(store, signal.SIGINT)
+    assert " stopping: entries are cancelled, exits stay at the broker (Ctrl+C again ends at once)" in reported
+    assert any("its exits act only while rulebot runs" in line for line in reported)
     assert "put_lite" in asked(store, "status")

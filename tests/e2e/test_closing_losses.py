@@ -40,7 +40,7 @@ LOSS = ", daily_loss: $10, at_daily_loss: {close: all}"
 HALT = ', halt_when: [{name: late, time: "11:00", close: all}]'
 
 
-def lived(folder: Path, risk: str, account: str) -> tuple[LoadedBots, CheckedDay]:
+def simulated(folder: Path, risk: str, account: str) -> tuple[LoadedBots, CheckedDay]:
     """Run a recorded simulated day of two bots; return them, and what the day left."""
     files = []
     for name in ("one", "two"):
@@ -78,7 +78,7 @@ def walked(desk: LoadedBots, tapes: Path, *, skips: bool) -> tuple[BacktestSimul
 def test_a_day_on_which_everything_is_closed_replays_and_backtests_alike(
     risk: str, account: str, reason: str, halt: Halt, tmp_path: Path
 ) -> None:
-    desk, day = lived(tmp_path, risk, account)
+    desk, day = simulated(tmp_path, risk, account)
     closed = {position.bot: (position.state, position.exit_reason) for position in day.positions.values()}
     assert closed == {"one": ("closed", reason), "two": ("closed", reason)}
     assert {each.halt for each in day.bot_days} == {halt}

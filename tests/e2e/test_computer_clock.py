@@ -97,16 +97,16 @@ def _steps(at: datetime) -> float:
 
 
 @pytest.mark.parametrize(
-    ("ahead", "told"),
+    ("ahead", "reported"),
     [
         pytest.param(lambda _: 6 * 3600.0, "21,599 s ahead of", id="6 h ahead"),
         pytest.param(_steps, "3,600 s behind", id="ci set during the day", marks=pytest.mark.long),
     ],
 )
-def test_62_a_day_by_a_wrong_clock(ahead: Callable[[datetime], float], told: str, tmp_path: Path) -> None:
+def test_62_a_day_by_a_wrong_clock(ahead: Callable[[datetime], float], reported: str, tmp_path: Path) -> None:
     """Exits that were due before the close were sent in the morning."""
     alarms, (entry, leave) = lived_through(ahead, tmp_path)
-    assert any(f"this computer's clock is {told} the broker's" in text for text in alarms), alarms
+    assert any(f"this computer's clock is {reported} the broker's" in text for text in alarms), alarms
     assert (entry.purpose, leave.purpose) == (Purpose.ENTRY, Purpose.EXIT)
     assert entry.prepared_at is not None
     assert leave.prepared_at is not None

@@ -11,9 +11,9 @@ from tests.e2e.crowds import in_all_worlds, in_chaos, traded
 @pytest.mark.parametrize("number", [6, 15], ids=["ci 6", "15"])
 def test_a_crowd_does_the_same_in_each_world(number: int, tmp_path: Path) -> None:
     """Two of them fill one option at an instant: a past session had the second in the account once it was told."""
-    lived, offences = in_all_worlds(number, tmp_path)
+    simulated, offences = in_all_worlds(number, tmp_path)
     assert offences == []
-    assert len(traded(lived)) >= 2
+    assert len(traded(simulated)) >= 2
 
 
 @pytest.mark.long

@@ -93,14 +93,14 @@ def test_a_new_bot_and_one_that_is_gone_do_what_they_do_beside_another_text(data
     words = ["diff", str(tmp_path / "old"), str(tmp_path / "new"), "--days", str(data), "--all"]
     found = CliRunner().invoke(main, [*words, "--format", "json"])
     assert found.exit_code == 1, found.output
-    told = {each["name"]: each for each in json.loads(found.stdout)["compared"]}
-    assert {name: each["status"] for name, each in told.items()} == {
+    reported = {each["name"]: each for each in json.loads(found.stdout)["compared"]}
+    assert {name: each["status"] for name, each in reported.items()} == {
         "dte0_condor": "added",
         "swing": "same",
         "old_condor": "removed",
     }
-    assert "days" not in told["swing"]
-    come, went = told["dte0_condor"]["days"], told["old_condor"]["days"]
+    assert "days" not in reported["swing"]
+    come, went = reported["dte0_condor"]["days"], reported["old_condor"]["days"]
     assert any(day["trades"] for day in come["new"])
     assert any(day["trades"] for day in went["old"])
     assert (come["new"], went["old"]) == (pair["days"]["old"], pair["days"]["new"])
@@ -127,13 +127,13 @@ def test_many_days_are_walked_through_in_two_processes(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = typed(data, tmp_path / "edited.yaml")
-    begun = []
+    started = []
     several = behaviour.several
     monkeypatch.setattr(behaviour, "MANY", 2)
     monkeypatch.setattr(behaviour.os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(behaviour, "several", lambda count, **given: begun.append(count) or several(count, **given))
+    monkeypatch.setattr(behaviour, "several", lambda count, **given: started.append(count) or several(count, **given))
     beside = typed(data, tmp_path / "edited.yaml")
-    assert (beside.stdout, begun) == (here.stdout, [1])
+    assert (beside.stdout, started) == (here.stdout, [1])
 
 
 @pytest.fixture

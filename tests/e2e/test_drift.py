@@ -93,7 +93,7 @@ def test_ci_each_run_of_a_day_is_compared_and_not_what_was_over_before(tmp_path:
 def lived(folder: Path, spec: str, at: datetime, does: Callable[[Run], None]) -> DayComparison:
     """Return the morning of one bot, during which a person does something, beside its spec, which goes on holding."""
 
-    def begun(run: Run) -> None:
+    def started(run: Run) -> None:
         run.last = new_york(11, 15)
 
     async def body() -> None:
@@ -105,7 +105,7 @@ def lived(folder: Path, spec: str, at: datetime, does: Callable[[Run], None]) ->
                 left.pop()(run)
 
         world = simulated(SimSettings(seed=3, data_seconds=15), 1)
-        await execute(load_desk([spec], {}, None), options, world, begun, watcher)
+        await execute(load_desk([spec], {}, None), options, world, started, watcher)
 
     asyncio.run(body())
     (found,) = days_of(folder / "tapes")
@@ -203,7 +203,7 @@ def test_a_computer_that_slept_is_the_cause_of_what_it_did_when_it_woke(tmp_path
 
     in_loop(day, tmp_path, seed=3, faults_file=faults)
     (file,) = (each.file for each in listed(tmp_path / "tapes"))
-    told = RecordedCause()
-    replay(open_recording(file), watcher=told.see)
-    assert [told.still(new_york(hour, minute)) for hour, minute in ((9, 44), (10, 47))] == ["", ""]
-    assert told.still(new_york(10, 45)).endswith("to 10:44:30: the computer slept, or hung")
+    reported = RecordedCause()
+    replay(open_recording(file), watcher=reported.see)
+    assert [reported.still(new_york(hour, minute)) for hour, minute in ((9, 44), (10, 47))] == ["", ""]
+    assert reported.still(new_york(10, 45)).endswith("to 10:44:30: the computer slept, or hung")

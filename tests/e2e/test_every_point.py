@@ -81,18 +81,18 @@ def test_ci_an_end_that_is_otherwise_needs_a_reason() -> None:
     calm = undisturbed(0)
     at, silence = calm.day.records[0].at, "other: not entered, and nothing says why"
     day = {"halted": "", "skipped": "", "bot": "a"}
-    told = (
+    reported = (
         (Kind.ALARM, {"text": WORDS}, DIED_TOO_OFTEN),
         (Kind.ALARM, {"text": "no data"}, silence),
-        (Kind.BOT_DAY, {**day, "halted": "c7:1 was never acknowledged and may still come to life"}, UNANSWERED),
+        (Kind.BOT_DAY, {**day, "halted": "c7:1 was never acknowledged and may still arrive"}, UNANSWERED),
         (Kind.BOT_DAY, {**day, "skipped": "its window is over"}, TOO_LATE),
         (Kind.BOT_DAY, {**day, "skipped": "no strike"}, silence),
     )
-    for kind, data, end in told:
+    for kind, data, end in reported:
         records = *(each for each in calm.day.records if each.kind is not Kind.ALARM), Record(at, kind, data=data)
         empty = replace(calm.day, positions={}, orders={}, records=records)
         assert compared(replace(calm, day=empty), calm) == end
-    late = replace(calm.day, positions={}, records=(Record(at, Kind.BOT_DAY, data=told[3][1]),))
+    late = replace(calm.day, positions={}, records=(Record(at, Kind.BOT_DAY, data=reported[3][1]),))
     assert compared(replace(calm, day=late), calm) == silence, "it had sent an order"
     for reason, end in (("unwind", "closed, since a leg was missing"), ("stop", "other")):
         closed = {name: replace(each, state="closed", exit_reason=reason) for name, each in calm.day.positions.items()}

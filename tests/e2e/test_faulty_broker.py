@@ -124,12 +124,12 @@ def test_why_says_that_market_data_did_not_come_and_why(tmp_path: Path) -> None:
     day = morning(tmp_path, 'kind: competing_session, at: "09:29:30"')
     assert day.orders == {}
     with StoreReader(tmp_path / "s.db") as reader:
-        told = reader.data_troubles(DAY)
+        reported = reader.data_troubles(DAY)
         lines = explanation_lines(
-            "spy_put_seller", DAY, DayFacts(explain_day(reader.day("spy_put_seller", DAY)), blind=told)
+            "spy_put_seller", DAY, DayFacts(explain_day(reader.day("spy_put_seller", DAY)), without_data=reported)
         )
-    assert "another session of this user has the market data (error 10197)" in told[0][1]
-    assert lines[1].endswith(told[0][1])
+    assert "another session of this user has the market data (error 10197)" in reported[0][1]
+    assert lines[1].endswith(reported[0][1])
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_ladder_goes_on_at_a_broker_who_takes_no_change_of_a_combo_as_it_was_s
 
 @pytest.mark.parametrize("cancels", ["second", "first"])
 def test_an_exit_whose_change_came_as_a_second_order_closes_once(cancels: str, tmp_path: Path) -> None:
-    """Both work under one id: both are taken back, and the next exit waits until a list has neither."""
+    """Both work under one id: rulebot cancels both, and the next exit waits until a list has neither."""
     fault = f"kind: change_doubled, on: order, number: 2, told: at_once, cancels: {cancels}"
     day = condor_morning(tmp_path, fault)
     assert [(each.state, each.exit_reason) for each in day.positions.values()] == [("closed", "time")]
@@ -168,7 +168,7 @@ def test_an_exit_whose_change_came_as_a_second_order_closes_once(cancels: str, t
     exits = [order for order in day.orders.values() if order.purpose is Purpose.EXIT]
     assert [order.status for order in exits] == [OrderStatus.CANCELLED, OrderStatus.FILLED]
     alarms = [str(each.data["text"]) for each in day.records if each.kind is Kind.ALARM]
-    assert any("two orders work at the broker" in text and "both are taken back" in text for text in alarms)
+    assert any("two orders work at the broker" in text and "rulebot cancels both" in text for text in alarms)
 
 
 def test_an_exit_of_which_nobody_says_that_it_is_two_is_taken_back_once_the_other_fills(tmp_path: Path) -> None:

@@ -76,13 +76,13 @@ def live(
 def lived_through(folder: Path, specs: list[str], **given: Any) -> Lived:
     """Run a day on the wire, as `run_days` does, and record it."""
     tapes = folder / "tapes"
-    lived = run_days(folder, specs, tapes=tapes, **given)
-    return Lived(open_recording(listed(tapes)[0].file), list(lived.records))
+    simulated = run_days(folder, specs, tapes=tapes, **given)
+    return Lived(open_recording(listed(tapes)[0].file), list(simulated.records))
 
 
-def check_worlds(lived: Lived) -> list[str]:
+def check_worlds(simulated: Lived) -> list[str]:
     """Replay the day and walk through it: every record is the same; return what the walk tells."""
-    recording, wire = lived
+    recording, wire = simulated
     again = replay(recording)
     assert again.difference is None
     assert [line(each) for each in again.records] == [line(each) for each in wire if each.kind not in OF_NO_TURN]
@@ -111,11 +111,11 @@ def _is_note(record: Record) -> bool:
     return record.kind is Kind.FACTS and (what == ("open", REGIME) or what[0] == HELD)
 
 
-def check_first_orders(lived: Lived) -> None:
+def check_first_orders(simulated: Lived) -> None:
     """Walk through the day with fills of a model: what was sent first is the same."""
-    program, walked = sent_by_the_model(lived.recording)
+    program, walked = sent_by_the_model(simulated.recording)
     alone = {name for name, bot in program.bots.items() if not bot.members}
-    assert _of(alone, walked) == _of(alone, first_sent(lived.wire))
+    assert _of(alone, walked) == _of(alone, first_sent(simulated.wire))
 
 
 def sent_by_the_model(recording: Recording, alone: str = "") -> tuple[Program, dict[str, Sent]]:
@@ -139,9 +139,9 @@ def first_sent(records: list[Record]) -> dict[str, Sent]:
     return found
 
 
-def check_likeness(lived: Lived) -> None:
+def check_likeness(simulated: Lived) -> None:
     """Walk through the day with fills of a model: each bot sends the same first, within an instant of the recording."""
-    (_, ours), theirs = sent_by_the_model(lived.recording), first_sent(lived.wire)
+    (_, ours), theirs = sent_by_the_model(simulated.recording), first_sent(simulated.wire)
     assert {name: sent[1:] for name, sent in ours.items()} == {name: sent[1:] for name, sent in theirs.items()}
     assert all(abs((sent[0] - theirs[name][0]).total_seconds()) <= EVERY for name, sent in ours.items())
 
@@ -150,9 +150,9 @@ def _of(bots: set[str], sent: dict[str, Sent]) -> dict[str, Sent]:
     return {name: each for name, each in sent.items() if name in bots}
 
 
-def count(lived: Lived, what: str) -> int:
+def count(simulated: Lived, what: str) -> int:
     """Return how many decisions of a kind there were."""
-    return sum(each.kind is Kind.DECISION and each.data["what"] == what for each in lived.wire)
+    return sum(each.kind is Kind.DECISION and each.data["what"] == what for each in simulated.wire)
 
 
 @pytest.mark.long
@@ -161,29 +161,29 @@ def count(lived: Lived, what: str) -> int:
 )
 def test_a_half_day_is_the_same_in_each_world(seed: int, until: time | None, tmp_path: Path) -> None:
     """Three entries and an exit at least. The last two runs end before their session, which goes on without them."""
-    lived = live(tmp_path, seed, HALF_DAY, 15, None if until is None else at_exchange_time(HALF_DAY, until))
-    assert count(lived, "enter") >= 3
-    assert count(lived, "exit") >= 1
-    told = check_worlds(lived)
-    assert told[:1] == ([] if until is None else [f"nothing is recorded from {until} to 13:00:00"])
-    assert all(text.endswith("are filled by the model: the recording ends") for text in told[1:])
+    simulated = live(tmp_path, seed, HALF_DAY, 15, None if until is None else at_exchange_time(HALF_DAY, until))
+    assert count(simulated, "enter") >= 3
+    assert count(simulated, "exit") >= 1
+    reported = check_worlds(simulated)
+    assert reported[:1] == ([] if until is None else [f"nothing is recorded from {until} to 13:00:00"])
+    assert all(text.endswith("are filled by the model: the recording ends") for text in reported[1:])
 
 
 @pytest.mark.long
 def test_ci_a_bot_alone_finds_the_strike_that_it_had_beside_others(tmp_path: Path) -> None:
     """It had few lines, and found none: its own text on that day, as `replay DAY SPEC` walks it, did not trade."""
-    lived = live(tmp_path, 7, until=at_exchange_time(DEFAULT_DATE, time(9, 40)))
-    (name,) = theirs = first_sent(lived.wire)
+    simulated = live(tmp_path, 7, until=at_exchange_time(DEFAULT_DATE, time(9, 40)))
+    (name,) = theirs = first_sent(simulated.wire)
     assert name == "spy_put_seller"
-    assert sent_by_the_model(lived.recording, name)[1] == theirs
+    assert sent_by_the_model(simulated.recording, name)[1] == theirs
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(1, 21))
 def test_days_are_the_same_in_each_world(seed: int, tmp_path: Path) -> None:
-    lived = live(tmp_path, seed)
-    assert check_worlds(lived) == []
-    check_first_orders(lived)
+    simulated = live(tmp_path, seed)
+    assert check_worlds(simulated) == []
+    check_first_orders(simulated)
 
 
 @pytest.mark.long
@@ -195,10 +195,10 @@ def test_days_are_the_same_in_each_world(seed: int, tmp_path: Path) -> None:
 def test_an_example_does_the_same_in_each_world(shown: Shown, tmp_path: Path) -> None:
     """The day on which its comment says that it trades: live, replayed, and as a past session."""
     given = FOUND_BY.get(shown.example, {})
-    lived = lived_through(tmp_path, [shown.file], seed=shown.seed, market=shown.market, **given)
-    assert count(lived, "enter") >= 1
-    for text in check_worlds(lived):
+    simulated = lived_through(tmp_path, [shown.file], seed=shown.seed, market=shown.market, **given)
+    assert count(simulated, "enter") >= 1
+    for text in check_worlds(simulated):
         assert text.startswith("nothing is recorded from ") or (
             "until" in given and text.endswith("the recording ends")
         )
-    check_likeness(lived)
+    check_likeness(simulated)

@@ -63,26 +63,26 @@ def level(symbol: str, day: date, at: str, first_day: date) -> Decimal:
     return Decimal(str(stats.open if at == "open" else stats.last))
 
 
-def due(lived: CheckedDay, bot: str, settled_at: Decimal) -> Decimal:
+def due(simulated: CheckedDay, bot: str, settled_at: Decimal) -> Decimal:
     """Return what the structure of a bot owes per share at a level."""
-    (position,) = [each for each in lived.positions.values() if each.bot == bot]
-    owed = Decimal(0)
+    (position,) = [each for each in simulated.positions.values() if each.bot == bot]
+    outstanding = Decimal(0)
     for leg in position.legs:
         strike = leg.option.strike
         worth = strike - settled_at if leg.option.right.letter == "P" else settled_at - strike
-        owed -= leg.sign * max(worth, Decimal(0))
-    return owed
+        outstanding -= leg.sign * max(worth, Decimal(0))
+    return outstanding
 
 
 @pytest.mark.long
 def test_ci_condors_on_three_indices_settle_in_cash_at_the_close(tmp_path: Path) -> None:
     tapes = tmp_path / "tapes"
     specs = [written(tmp_path, name, "dte: 0", "0.20", **given) for name, given in SAME_DAY.items()]
-    lived = run_days(tmp_path, specs, seed=7, data_seconds=15, tapes=tapes)
-    records = list(lived.records)
+    simulated = run_days(tmp_path, specs, seed=7, data_seconds=15, tapes=tapes)
+    records = list(simulated.records)
     assert [each.data["text"] for each in records if each.kind is Kind.ALARM] == []
-    (day,) = {each.session for each in lived.positions.values()}
-    positions = {each.bot: each for each in lived.positions.values()}
+    (day,) = {each.session for each in simulated.positions.values()}
+    positions = {each.bot: each for each in simulated.positions.values()}
     assert set(positions) == set(SAME_DAY)
     classes = {name: {leg.option.trading_class for leg in each.legs} for name, each in positions.items()}
     assert classes == {"xsp": {"XSP"}, "ndx": {"NDXP"}, "rut": {"RUTW"}}
@@ -90,15 +90,15 @@ def test_ci_condors_on_three_indices_settle_in_cash_at_the_close(tmp_path: Path)
     assert abs(close * 10 - level("SPX", day, "close", day)) <= Decimal("0.05")
     for name, position in positions.items():
         settled_at = level(str(SAME_DAY[name]["symbol"]), day, "close", day)
-        owed = due(lived, name, settled_at)
-        assert position.exit_price == -owed
-        assert position.exit_reason == ("settled" if owed else "expired_worthless")
+        outstanding = due(simulated, name, settled_at)
+        assert position.exit_price == -outstanding
+        assert position.exit_reason == ("settled" if outstanding else "expired_worthless")
     assert any(each.exit_reason == "settled" for each in positions.values())
-    prices = {name: [each.limit_price for each in lived.orders.values() if each.bot == name] for name in SAME_DAY}
+    prices = {name: [each.limit_price for each in simulated.orders.values() if each.bot == name] for name in SAME_DAY}
     for name, sent in prices.items():
         assert all(price is not None and price % Decimal(str(SAME_DAY[name]["step"])) == 0 for price in sent)
     assert any(price is not None and price % Decimal("0.05") for price in prices["xsp"]), "between two nickels"
-    assert compare_books(lived) == []
+    assert compare_books(simulated) == []
     assert check_replays(tapes) >= 3
     assert check_worlds(Lived(open_recording(listed(tapes)[0].file), records)) == []
 
@@ -115,25 +115,25 @@ def test_ci_monthlies_settle_at_the_open_of_the_third_friday(tmp_path: Path) -> 
         ),
     ]
     tapes = tmp_path / "tapes"
-    lived = run_days(tmp_path, specs, seed=7, days=3, first_day=WEDNESDAY, data_seconds=15, tapes=tapes)
-    assert [each.data["text"] for each in lived.records if each.kind is Kind.ALARM] == []
+    simulated = run_days(tmp_path, specs, seed=7, days=3, first_day=WEDNESDAY, data_seconds=15, tapes=tapes)
+    assert [each.data["text"] for each in simulated.records if each.kind is Kind.ALARM] == []
     for name, symbol in (("ndx", "NDX"), ("rut", "RUT")):
-        (position,) = [each for each in lived.positions.values() if each.bot == name]
+        (position,) = [each for each in simulated.positions.values() if each.bot == name]
         assert {(leg.option.trading_class, leg.option.expiry) for leg in position.legs} == {
             (symbol, date(2026, 10, 15))
         }
         opened, closed = (level(symbol, FRIDAY, at, WEDNESDAY) for at in ("open", "close"))
-        assert position.exit_price == -due(lived, name, opened)
+        assert position.exit_price == -due(simulated, name, opened)
         assert opened != closed
         ended = next(
             each.at
-            for each in lived.records
+            for each in simulated.records
             if each.kind is Kind.POSITION and each.position == position.id and each.data["exit_reason"]
         )
         session = session_on(FRIDAY)
         assert session is not None
         assert ended == session.at(time(10, 0))
-    assert compare_books(lived) == []
+    assert compare_books(simulated) == []
     assert check_replays(tapes) >= 2
 
 
@@ -156,12 +156,12 @@ def test_ci_a_condor_on_xsp_over_modelled_sessions_as_a_backtest_and_in_a_sweep(
     runner = CliRunner(env={"RULEBOT_DATA": str(tmp_path / "data")})
     found = runner.invoke(main, ["backtest", *given, spec, "--store", str(tmp_path / "past.db")])
     assert found.exit_code == 0, found.output
-    told = json.loads(found.stdout)
-    assert {each["reason"] for each in told["trades"]} == {"settled", "expired_worthless"}
+    reported = json.loads(found.stdout)
+    assert {each["reason"] for each in reported["trades"]} == {"settled", "expired_worthless"}
     variants = runner.invoke(main, ["sweep", *given, spec, "--vary", "legs.short_put.strike.delta=0.35,0.15"])
     assert variants.exit_code == 0, variants.output
     first = json.loads(variants.stdout)["variants"][0]
-    assert (first["net"], first["trades"], first["by_arrays"]) == (told["all"]["net"], len(told["trades"]), 12)
+    assert (first["net"], first["trades"], first["by_arrays"]) == (reported["all"]["net"], len(reported["trades"]), 12)
 
 
 @pytest.mark.long
@@ -175,9 +175,9 @@ def test_ci_the_statement_of_a_day_ties_and_its_tax_sheet_is_of_section_1256(tmp
     assert runner.invoke(main, ["gateway", "--ledger", ledger, "--flex", statement]).exit_code == 0
     tied = runner.invoke(main, ["store", "tie", statement, "--store", store])
     assert tied.exit_code == 0, tied.output
-    told = Path(statement).read_text(encoding="utf-8")
-    assert all(f'underlyingSymbol="{given["symbol"]}"' in told for given in SAME_DAY.values())
-    assert 'underlyingSymbol="NDXP"' not in told
+    reported = Path(statement).read_text(encoding="utf-8")
+    assert all(f'underlyingSymbol="{given["symbol"]}"' in reported for given in SAME_DAY.values())
+    assert 'underlyingSymbol="NDXP"' not in reported
     out = tmp_path / "sheets"
     sheets = runner.invoke(main, ["store", "export", "--store", store, "--to", str(out)])
     assert sheets.exit_code == 0, sheets.output

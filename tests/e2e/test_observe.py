@@ -153,11 +153,11 @@ def test_what_would_have_been_is_followed_to_its_end(observed: tuple[Path, list[
 
 def test_each_entry_is_told_before_as_one_that_would_be(observed: tuple[Path, list[Tally]]) -> None:
     with StoreReader(observed[0]) as reader:
-        told = [each for each in reader.records((Kind.DECISION,)) if each.data.get("what") == "would enter"]
+        reported = [each for each in reader.records((Kind.DECISION,)) if each.data.get("what") == "would enter"]
         executions = [row["exec_id"] for row in reader.view("fills")]
-    assert [each.bot for each in told] == ["spy_put_seller", "dte0_condor", "put_lite"]
-    assert told[2].data["reason"] == "sell 5960/5970p at 0.50 (mid 0.475, natural 0.40)"
-    assert told[2].data["values"] == ["0.50", pytest.approx(0.475), pytest.approx(0.4)]
+    assert [each.bot for each in reported] == ["spy_put_seller", "dte0_condor", "put_lite"]
+    assert reported[2].data["reason"] == "sell 5960/5970p at 0.50 (mid 0.475, natural 0.40)"
+    assert reported[2].data["values"] == ["0.50", pytest.approx(0.475), pytest.approx(0.4)]
     assert all(each.startswith("observed.") for each in executions)
     assert len(set(executions)) == len(executions) == 13
 
@@ -298,12 +298,12 @@ def test_a_reload_takes_the_document_of_another_account(tmp_path: Path) -> None:
     document = "rulebot_account: 1\nabout: For a test.\naccount: DU1234567\nrisk: {max_open: 3}\n"
     (tmp_path / "account.yaml").write_text(document, encoding="utf-8")
     store = tmp_path / "s.db"
-    told: list[Result] = []
+    reported: list[Result] = []
 
     def watcher(run: Run, at: datetime) -> None:
-        if not told:
+        if not reported:
             (specs / "dte0_condor.yaml").write_text(text.replace("delta: 0.06", "delta: 0.08"), encoding="utf-8")
-            told.append(CliRunner().invoke(main, ["reload", "--store", str(store)]))
+            reported.append(CliRunner().invoke(main, ["reload", "--store", str(store)]))
             run.inbox.ask(Request.RELOAD)
         elif run.reloader.plan is None or at >= new_york(9, 40):
             run.inbox.ask(Request.STOP)
@@ -320,7 +320,7 @@ def test_a_reload_takes_the_document_of_another_account(tmp_path: Path) -> None:
             await gateway.stop()
 
     asyncio.run(asyncio.wait_for(body(), 60))
-    assert (told[0].exit_code, "asked the engine" in told[0].output) == (0, True), told[0].output
+    assert (reported[0].exit_code, "asked the engine" in reported[0].output) == (0, True), reported[0].output
     with StoreReader(store) as reader:
         said_of_it = [str(each.data["what"]) for each in reader.records((Kind.RELOAD,)) if not each.bot]
     assert "refused" not in said_of_it

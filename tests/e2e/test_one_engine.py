@@ -92,7 +92,7 @@ def test_a_store_that_is_gone_is_told_and_not_made_anew(tmp_path: Path, change: 
         change(store)
         there = store.read_bytes() if store.exists() else None
         assert process.stdout is not None
-        words = f"the store {store} was {change.__name__} by somebody while in use"
+        words = f"the store {store} was {change.__name__} by another program while in use"
         assert any(words in line for line in process.stdout)
         assert process.poll() is None
     assert (store.read_bytes() if store.exists() else None) == there
@@ -167,8 +167,8 @@ def test_ci_a_second_store_at_the_broker_enters_nothing_until_a_person_says_so(t
         assert not second.loop.state.orders.by_ref
         with StoreReader(folder / "two.db") as reader:
             alarms = [one for _, one in reader.numbered() if not isinstance(one, str) and one.kind is Kind.ALARM]
-        (told,) = [text for one in alarms if "another rulebot" in (text := str(one.data["text"]))]
-        assert "nothing is entered until 'rulebot resume'; exits go on" in told
+        (reported,) = [text for one in alarms if "another rulebot" in (text := str(one.data["text"]))]
+        assert "no entries until 'rulebot resume'; exits continue" in reported
         assert "trades this account" in second.loop.state.bots.by_name["put_lite"].status_text
         assert [view.perm_id for view in working(gateway)] == resting
         post(folder / "two.db", Request.RESUME)

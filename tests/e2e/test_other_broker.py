@@ -67,7 +67,7 @@ def ib_ports(exchange: IbConnection) -> tuple[Link, Broker]:
     return exchange.link, exchange.broker
 
 
-def lived(folder: Path, spec: str, faults: tuple[str, ...], until: time, ports: Ports) -> DayLeft:
+def simulated(folder: Path, spec: str, faults: tuple[str, ...], until: time, ports: Ports) -> DayLeft:
     """Run one bot at the broker of these ports."""
     plan = read_faults("faults:\n" + "".join(f"  - {{{each}}}\n" for each in faults)) if faults else None
     store, written = folder / "s.db", []
@@ -79,7 +79,7 @@ def lived(folder: Path, spec: str, faults: tuple[str, ...], until: time, ports: 
             written.append(Written(broker, found.ib.link))
             yield PortsWorld(found.ib, None, ports=(link, written[0]))  # type: ignore[arg-type]
 
-    def begun(run: Run) -> None:
+    def started(run: Run) -> None:
         run.last = at_exchange_time(DAY, until)
 
     async def body() -> CheckedDay:
@@ -87,7 +87,7 @@ def lived(folder: Path, spec: str, faults: tuple[str, ...], until: time, ports: 
         try:
             options = RunOptions(store=store, logs=None, sessions=None, install="o")
             desk = load_desk(spec_files([spec]), {}, None)
-            await execute(desk, options, world(gateway.port), begun, lambda run, at: None)
+            await execute(desk, options, world(gateway.port), started, lambda run, at: None)
             assert gateway.ledger is not None
             return read_day(store, gateway.ledger.totals(), {})
         finally:
@@ -96,9 +96,9 @@ def lived(folder: Path, spec: str, faults: tuple[str, ...], until: time, ports: 
     folder.mkdir()
     day = asyncio.run(body())
     fills = [record.data for record in day.records if record.kind is Kind.FILL]
-    told = ("ref", "leg", "is_buy", "quantity", "price", "executed_at", "purpose")
+    reported = ("ref", "leg", "is_buy", "quantity", "price", "executed_at", "purpose")
     net = sum((position.net for position in day.positions.values()), Decimal(0))
-    return DayLeft(written[0].commands, [tuple(fill[name] for name in told) for fill in fills], net, day)
+    return DayLeft(written[0].commands, [tuple(fill[name] for name in reported) for fill in fills], net, day)
 
 
 def words_of(day: CheckedDay) -> set[str]:
@@ -133,8 +133,8 @@ def words_of(day: CheckedDay) -> set[str]:
 def test_a_day_at_another_broker_is_the_same_as_at_ib(
     spec: str, faults: tuple[str, ...], until: time, words: set[str], tmp_path: Path
 ) -> None:
-    at_ib = lived(tmp_path / "ib", spec, faults, until, ib_ports)
-    at_acme = lived(tmp_path / "acme", spec, faults, until, acme_ports)
+    at_ib = simulated(tmp_path / "ib", spec, faults, until, ib_ports)
+    at_acme = simulated(tmp_path / "acme", spec, faults, until, acme_ports)
     assert [command[1] for command in at_ib.commands].count("submit") > 0
     assert at_acme.commands == at_ib.commands
     assert (at_acme.fills, at_acme.money) == (at_ib.fills, at_ib.money)

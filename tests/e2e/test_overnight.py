@@ -113,7 +113,7 @@ def test_an_entry_that_filled_after_the_engine_had_died_is_a_protected_position_
     assert abs(cash(day) - flow) < Decimal("0.01")
     live = [order for order in day.orders.values() if order.status is OrderStatus.WORKING]
     assert {order.purpose for order in live if order.position == first.id} == {Purpose.TARGET, Purpose.STOP}
-    assert any("filled while nobody listened" in text for text in alarms(day))
+    assert any("filled while no engine was connected" in text for text in alarms(day))
     _correct_it(tmp_path / "s.db", first)
 
 
@@ -135,13 +135,13 @@ def _correct_it(store: Path, position: Position) -> None:
     assert after.cash == Decimal("4.20") * option.multiplier
     assert after.max_risk == (option.strike - Decimal("4.20")) * option.multiplier, "at the price it was entered at"
     assert replace(after, legs=position.legs, max_risk=position.max_risk) == position
-    assert all(verdict.holds for verdict in audit_store(store))
+    assert all(evaluation.holds for evaluation in audit_store(store))
     again = CliRunner().invoke(rulebot, [*asked[:3], "4.25", *asked[4:]])
     assert (again.exit_code, "at 4.25 instead of 4.20" in again.output) == (0, True)
-    assert all(verdict.holds for verdict in audit_store(store))
+    assert all(evaluation.holds for evaluation in audit_store(store))
     strange = CliRunner().invoke(rulebot, [*asked[:2], "rb:none:1", *asked[3:]])
     assert strange.exit_code == 2
-    assert f"fills that were, and that nobody told since: {ref}" in strange.output + strange.stderr
+    assert f"fills that happened without a report: {ref}" in strange.output + strange.stderr
 
 
 @pytest.mark.long

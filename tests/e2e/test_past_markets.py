@@ -20,9 +20,9 @@ INDEX = ROOT / "examples" / "index"
 
 
 def results(*words: object) -> dict[str, Any]:
-    told = CliRunner().invoke(main, ["backtest", *map(str, words), "--workers", "1", "--format", "json"])
-    assert told.exit_code == 0, told.output
-    found: dict[str, Any] = json.loads(told.stdout)
+    reported = CliRunner().invoke(main, ["backtest", *map(str, words), "--workers", "1", "--format", "json"])
+    assert reported.exit_code == 0, reported.output
+    found: dict[str, Any] = json.loads(reported.stdout)
     return found
 
 
@@ -33,8 +33,8 @@ def test_the_shipped_half_day_is_traded_and_left_before_its_early_close(tmp_path
     assert trade["left"] < "2015-12-24 12:50"
     assert trade["reason"] in ("time", "target")
     assert not found["settings"]["is_modelled"]
-    told = [each["text"].partition(" (")[0] for each in found["findings"]]
-    assert sorted(told) == [
+    reported = [each["text"].partition(" (")[0] for each in found["findings"]]
+    assert sorted(reported) == [
         "the 805 call at 1.075 is far from the strikes beside it, 0.375 and 0.375",
         "there is a bid and no ask",
     ]

@@ -1,6 +1,6 @@
 """Others act in the account while the store, a clock or the connection fails: short options stay protected (D16).
 
-Each pair is one trial of chaos. What a person closes the engine is not told: to it a transfer out of the account, or an
+Each pair is one trial of chaos. What a person closes is not reported: to the engine a transfer out of the account, or an
 execution that the broker never tells, looks the same.
 """
 
@@ -70,7 +70,7 @@ def storm(act: str, trouble: str) -> ChaosScenario:
         faults=tuple(faults),
         acts=acts,
         lockstep=False,
-        tells_time=trouble == CLOCK,
+        sends_time=trouble == CLOCK,
     )
 
 

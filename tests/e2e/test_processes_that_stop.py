@@ -64,13 +64,13 @@ def until(is_true: Callable[[], bool], log: Path, seconds: float) -> None:
 @pytest.mark.timeout(400)
 def test_20_75_an_exit_goes_out_after_the_gateway_stood_still_while_the_store_is_locked(tmp_path: Path) -> None:
     (tmp_path / "holder.yaml").write_text(spec_of("holder", "09:30", "09:31:30"))
-    store, says, heard = tmp_path / "s.db", tmp_path / "engine.log", tmp_path / "gateway.log"
+    store, says, received = tmp_path / "s.db", tmp_path / "engine.log", tmp_path / "gateway.log"
     environ = {"RULEBOT_DATA": str(tmp_path / "data"), "NO_COLOR": "1"}
     serve = (sys.executable, "-m", "rulebot.cli.main", "gateway", "--port", "0", "--date", DAY, "--seed", "7")
-    with process(heard, environ, *serve, "--write-ledger", str(tmp_path / "ledger.jsonl")) as gateway:
-        until(lambda: "SIMULATED TWS gateway on" in heard.read_text(), heard, 60)
+    with process(received, environ, *serve, "--write-ledger", str(tmp_path / "ledger.jsonl")) as gateway:
+        until(lambda: "SIMULATED TWS gateway on" in received.read_text(), received, 60)
         shift = new_york("09:29:00") - time.time()
-        address = heard.read_text().split()[4]
+        address = received.read_text().split()[4]
         run = ("run", "--paper", "--plain", "--gateway", address, "--store", str(store), str(tmp_path / "holder.yaml"))
         with process(says, environ, sys.executable, "-c", ENGINE, str(shift), *run) as engine:
             until(lambda: "filled: sold" in says.read_text(), says, 180)
@@ -100,14 +100,14 @@ def test_20_75_an_exit_goes_out_after_the_gateway_stood_still_while_the_store_is
 def test_75_an_engine_killed_on_a_locked_store_is_followed_by_one_that_watches_exits(tmp_path: Path) -> None:
     """The store stays locked over the death of the first engine, the start of the second and the time of the exit."""
     (tmp_path / "holder.yaml").write_text(spec_of("holder", "09:30", "09:32:00"))
-    store, heard = tmp_path / "s.db", tmp_path / "gateway.log"
+    store, received = tmp_path / "s.db", tmp_path / "gateway.log"
     says, again = tmp_path / "engine.log", tmp_path / "again.log"
     environ = {"RULEBOT_DATA": str(tmp_path / "data"), "NO_COLOR": "1"}
     serve = (sys.executable, "-m", "rulebot.cli.main", "gateway", "--port", "0", "--date", DAY, "--seed", "7")
-    with process(heard, environ, *serve, "--write-ledger", str(tmp_path / "ledger.jsonl")):
-        until(lambda: "SIMULATED TWS gateway on" in heard.read_text(), heard, 60)
+    with process(received, environ, *serve, "--write-ledger", str(tmp_path / "ledger.jsonl")):
+        until(lambda: "SIMULATED TWS gateway on" in received.read_text(), received, 60)
         shift = new_york("09:29:00") - time.time()
-        address = heard.read_text().split()[4]
+        address = received.read_text().split()[4]
         run = ("run", "--paper", "--plain", "--gateway", address, "--store", str(store), str(tmp_path / "holder.yaml"))
         command = (sys.executable, "-c", ENGINE, str(shift), *run)
         with process(says, environ, *command) as first:

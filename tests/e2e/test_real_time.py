@@ -37,7 +37,7 @@ class GatewayClock:
 @asynccontextmanager
 async def free_running(gateway: RunningGateway) -> AsyncIterator[World]:
     """Yield a world whose clock nobody holds."""
-    settings = IbSettings(port=gateway.port, client_id=1, lockstep=False, rounds_apart=0.05)
+    settings = IbSettings(port=gateway.port, client_id=1, lockstep=False, round_interval=0.05)
     ib = ib_world(settings, GatewayClock(gateway))
     try:
         yield World(ib, None)

@@ -13,7 +13,7 @@ from statistics import variance
 import pytest
 from click.testing import CliRunner
 
-from rulebot.adapters.recorded.recording import EventHeard, play_told
+from rulebot.adapters.recorded.recording import EventReceived, play_reported
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk
 from rulebot.live.environments import DEFAULT_DATE, attached
@@ -62,10 +62,10 @@ def bot(folder: Path, *estimators: str) -> str:
     return str(file)
 
 
-def told(tapes: Path, seconds: int) -> list[BarsReport]:
+def reported(tapes: Path, seconds: int) -> list[BarsReport]:
     """Return the bars that the gateway told, as they were recorded."""
-    steps = [step for each in listed(tapes) for step in play_told((each.file,))]
-    events = [step.event for step in steps if isinstance(step, EventHeard)]
+    steps = [step for each in listed(tapes) for step in play_reported((each.file,))]
+    events = [step.event for step in steps if isinstance(step, EventReceived)]
     return [each for each in events if isinstance(each, BarsReport) and each.seconds == seconds]
 
 
@@ -102,7 +102,7 @@ def check_values(records: list[Record], tapes: Path, today: date, estimators: tu
     """Hold what was decided by against what is made anew of the bars that were told."""
     for estimator in estimators:
         seen = [each.data for each in records if each.kind is Kind.VERDICT and each.data["rule"] == estimator]
-        (report, *more) = told(tapes, 300 if estimator == "intraday" else 86400)
+        (report, *more) = reported(tapes, 300 if estimator == "intraday" else 86400)
         assert not more, "bars of finished sessions are asked for once"
         value = next(each["value"] for each in seen if each["truth"] is True)
         assert value == pytest.approx(anew(estimator, report.bars.bars, today), rel=1e-4)
@@ -149,7 +149,7 @@ def test_a_start_within_the_session_reads_the_same(tmp_path: Path) -> None:
         await part(gateway, new_york(10, 30))
 
     in_loop(body, tmp_path, seed=7)
-    first, second = told(tmp_path / "tapes", 300)
+    first, second = reported(tmp_path / "tapes", 300)
     opened = session_from(DAY).open.timestamp()
     assert first.at.timestamp() < opened < second.at.timestamp()
     assert (first.bars.bars[-1].at < opened, second.bars.bars[-1].at >= opened) == (True, True)
@@ -157,7 +157,7 @@ def test_a_start_within_the_session_reads_the_same(tmp_path: Path) -> None:
         records = list(reader.records((Kind.VERDICT,)))
     for estimator in ALL:
         value = next(each.data["value"] for each in records if each.data["rule"] == estimator and each.data["truth"])
-        report = told(tmp_path / "tapes", 300 if estimator == "intraday" else 86400)[-1]
+        report = reported(tmp_path / "tapes", 300 if estimator == "intraday" else 86400)[-1]
         assert value == pytest.approx(anew(estimator, report.bars.bars, DAY), rel=1e-4)
     assert check_replays(tmp_path / "tapes")
 

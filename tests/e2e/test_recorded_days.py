@@ -21,7 +21,7 @@ from rulebot.model.errors import StoreError
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.narrate.periods import summed
 from rulebot.record.record import Kind, Record
-from rulebot.replay.replay import lived_until
+from rulebot.replay.replay import replayed_until
 from rulebot.store.journal import SqlJournal
 from rulebot.store.registry import open_store
 from rulebot.web import recorded_days as days_page
@@ -40,8 +40,8 @@ def store(two_days: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = Path(shutil.copytree(two_days, tmp_path_factory.mktemp("days") / "of")) / "s.db"
     with closing(SqlJournal(open_store(found), logs=None)) as journal:
         trade = {"bot": "put_lite", "position": "p", "differs": False, "is_explained": True, "natural": None}
-        told = {"trades": [trade], "since": None, "until": None, "decides_otherwise": False}
-        data = summed(DAY, [told], {})
+        reported = {"trades": [trade], "since": None, "until": None, "decides_otherwise": False}
+        data = summed(DAY, [reported], {})
         journal.append([Record(at(DAY, "16:06:00"), Kind.FACTS, data=data)], durable=True)
     return found
 
@@ -108,18 +108,18 @@ def test_nobody_looks_without_the_token(address: str, path: str) -> None:
 def test_an_instant_is_what_replay_shows_of_it(address: str, store: Path) -> None:
     text = page(f"{address}days/2026-10-21?at=10:29")
     words = ("replay", "2026-10-21", "--at", "10:29", "--format", "json", "--store", str(store))
-    told = json.loads(CliRunner().invoke(main, words).stdout)
-    for name, quote in told["quotes"].items():
+    reported = json.loads(CliRunner().invoke(main, words).stdout)
+    for name, quote in reported["quotes"].items():
         shown = [re.escape("–" if each is None else f"{each:,.2f}") for each in (quote["bid"], quote["ask"])]
         assert re.search(rf'{re.escape(name)}</th><td class="n">{shown[0]}</td><td class="n">{shown[1]}</td>', text)
-    for rule in told["bots"]["put_lite"]:
+    for rule in reported["bots"]["put_lite"]:
         assert f'<th scope="row">{rule["rule"]}</th>' in text
     assert "At 10:29:00" in text
     assert text.count('<span class="truth true">yes</span>') == 4
     assert "entry sent" not in text[text.index("What had happened") :]
     assert "Next: 10:30:00" in text
     assert "is recorded before" not in text
-    assert "nothing is recorded before 09:29:00: this is what stood then" in page(f"{address}days/2026-10-21?at=08:00")
+    assert "nothing is recorded before 09:29:00: this was the state then" in page(f"{address}days/2026-10-21?at=08:00")
 
 
 def test_exits_stand_in_a_row_below_their_position(address: str) -> None:
@@ -172,7 +172,7 @@ def test_each_moment_is_the_state_of_its_instant_bit_for_bit(store: Path) -> Non
     assert found.instants == tuple(sorted(found.instants))
     assert not found.problem
     for clock in ("09:31", "10:30", "10:30:11", "12:00", "15:59"):
-        assert found.at(at(DAY, clock)) == replay_snapshot(lived_until(files, at(DAY, clock)), at(DAY, clock)), clock
+        assert found.at(at(DAY, clock)) == replay_snapshot(replayed_until(files, at(DAY, clock)), at(DAY, clock)), clock
 
 
 def test_a_later_day_of_a_run_has_its_own_moments_alone(store: Path) -> None:

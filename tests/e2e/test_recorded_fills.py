@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.adapters.history.session import Finding
-from rulebot.adapters.recorded.recording import RecordsWritten, open_recording, play_told
+from rulebot.adapters.recorded.recording import RecordsWritten, open_recording, play_reported
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.backtest.fill_model import RECORDED
 from rulebot.backtest.recorded_simulation import RecordedSimulation
@@ -53,7 +53,7 @@ def of_bots(records: Iterable[Record]) -> list[str]:
 
 def wire(tapes: Path) -> list[Record]:
     """Return what was recorded then, by all runs."""
-    steps = play_told(tuple(each.file for each in listed(tapes)))
+    steps = play_reported(tuple(each.file for each in listed(tapes)))
     return [record_of(text) for step in steps if isinstance(step, RecordsWritten) for text in step.lines]
 
 
@@ -77,9 +77,9 @@ def changed(tapes: Path, *changes: tuple[str, str]) -> Program:
 def test_orders_are_as_recorded_until_the_bot_does_otherwise(tapes: Path) -> None:
     """It leaves by the clock at 10:40, which the recorded one did not: the entry is as it was, and the exit is not."""
     records, findings = walked(tapes, changed(tapes, EARLY))
-    (told,) = findings
-    assert Path(told.file).name == "2026-10-21.tape"
-    assert told.text == (
+    (reported,) = findings
+    assert Path(reported.file).name == "2026-10-21.tape"
+    assert reported.text == (
         "from 10:40:00 on orders of put_lite are filled by the model: it sends an order that the recording has not"
     )
     was, found = fills(wire(tapes)), fills(records)
@@ -122,8 +122,8 @@ def test_the_command_tells_it_and_takes_recordings_alone(tapes: Path) -> None:
     words = ["backtest", spec, "--fills", "recorded", "--store", str(store)]
     done = CliRunner().invoke(main, [*words, "--data", f"tapes:{tapes}", "--format", "json"])
     assert done.exit_code == 0, done.output
-    told = json.loads(done.output)
-    assert (told["settings"]["fills"], told["findings"]) == ("recorded", [])
+    reported = json.loads(done.output)
+    assert (reported["settings"]["fills"], reported["findings"]) == ("recorded", [])
     done = CliRunner().invoke(main, [*words, "--data", f"tapes:{tapes}", "--check-look-ahead"])
     assert (done.exit_code, "--check-look-ahead with --fills natural" in done.output) == (2, True)
     done = CliRunner().invoke(main, ["sweep", spec, "--vary", "quantity=1,2", *words[2:4], "--data", f"tapes:{tapes}"])

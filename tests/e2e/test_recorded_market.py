@@ -79,8 +79,8 @@ def test_a_bot_trades_in_a_chain_that_stands_still(tmp_path: Path) -> None:
     chain = Path(__file__).parents[2] / "examples" / "chains" / "spx.json"
     (spec := tmp_path / "still.yaml").write_text(STILL, encoding="utf-8")
     market, ends = captured([chain]).market, at_exchange_time(DEFAULT_DATE, time(10, 3))
-    lived = run_days(tmp_path, [str(spec)], seed=1, given=market, until=ends, data_seconds=15)
-    assert [each.data["price"] for each in lived.records if each.kind is Kind.FILL] == ["6"], "the bid of the file"
+    simulated = run_days(tmp_path, [str(spec)], seed=1, given=market, until=ends, data_seconds=15)
+    assert [each.data["price"] for each in simulated.records if each.kind is Kind.FILL] == ["6"], "the bid of the file"
 
 
 # ---------------------------------------------------------------- another client

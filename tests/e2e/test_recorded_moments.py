@@ -67,8 +67,8 @@ def test_a_scan_of_a_recording_sees_what_the_bot_saw(store: Path) -> None:
 
 def test_crowding_of_a_recording_is_what_the_rule_read(store: Path) -> None:
     row = scanned(store, str(store.with_name("crowding.yaml")), "09:59")
-    told = command(store, "replay", "2026-10-21", "--at", "09:59", "--format", "json")
-    (rule,) = json.loads(told.stdout)["bots"]["crowding"]
+    reported = command(store, "replay", "2026-10-21", "--at", "09:59", "--format", "json")
+    (rule,) = json.loads(reported.stdout)["bots"]["crowding"]
     assert f"{row['crowding']:.3f}" in rule["why"]
     assert row["iv_rank"] is not None
 
@@ -81,13 +81,13 @@ def test_what_was_not_streamed_is_unknown(store: Path) -> None:
     assert "no market data line was taken" in done.output
     assert "its recording ends" not in done.output
     late = command(store, "scan", PUT_OF_FIVE, "--recording", "2026-10-21", "--at", "17:30")
-    assert re.search(r"its recording ends at 11:30:\d\d: nothing is known of what came after", late.output)
+    assert re.search(r"its recording ends at 11:30:\d\d: later data is unknown", late.output)
 
 
 def test_after_the_end_of_a_recording_stands_what_stood_there(store: Path) -> None:
     """Quotes were stale there, as if an engine had waited for them, and positions were worth their last mark."""
-    *late, told = command(store, "replay", "2026-10-21", "--at", "11:50").stdout.splitlines()
-    ends = re.fullmatch(r" its recording ends at (11:30:\d\d), and this is what stood then: .*", told)
+    *late, reported = command(store, "replay", "2026-10-21", "--at", "11:50").stdout.splitlines()
+    ends = re.fullmatch(r" its recording ends at (11:30:\d\d), and this was the state then: .*", reported)
     assert ends is not None
     assert late == command(store, "replay", "2026-10-21", "--at", ends[1]).stdout.splitlines()
     assert not any("stale for" in line for line in late)
@@ -101,7 +101,7 @@ def test_a_scan_of_a_recording_is_not_kept(store: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--recording", "2026-10-21", "--sim"), "--sim is of a gateway: with --recording none is asked"),
+        (("--recording", "2026-10-21", "--sim"), "--sim needs a gateway: with --recording no gateway is used"),
         (("--recording", "2026-10-21", "--source", "cboe"), "either --recording or --source cboe"),
         (("--at", "10:00"), "--at says where to look in a recording"),
         (("--recording", "2026-10-21", "--at", "05:00"), "nothing was recorded of 2026-10-21 by 05:00:00"),
@@ -300,8 +300,8 @@ def test_an_instant_has_the_conditions_of_each_symbol_of_a_universe(tmp_path: Pa
     bot, tapes = tmp_path / "vertical_switch.yaml", tmp_path / "s-tapes"
     bot.write_text(text.replace("  when:\n", "  when:\n    - trend: {is: up}\n", 1), encoding="utf-8")
     run_days(tmp_path, [str(bot)], seed=3, data_seconds=60, tapes=tapes, until=morning)
-    told = command(tmp_path / "s.db", "replay", "--at", "10:10", "--format", "json")
-    rules = [each["rule"] for each in json.loads(told.stdout)["bots"]["vertical_switch"]]
+    reported = command(tmp_path / "s.db", "replay", "--at", "10:10", "--format", "json")
+    rules = [each["rule"] for each in json.loads(reported.stdout)["bots"]["vertical_switch"]]
     when = [each for each in rules if each.endswith((" trend", " no_event")) and ": " not in each]
     assert when[:4] == ["SPY trend", "SPY no_event", "QQQ trend", "QQQ no_event"]
     shown = command(tmp_path / "s.db", "replay", "--at", "10:10").output

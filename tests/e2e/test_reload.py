@@ -126,7 +126,7 @@ def check(day: CheckedDay, store: Path) -> None:
     """Prove that the books are the broker's, and that what must always hold held."""
     assert compare_books(day) == []
     assert offences(day) == {}
-    assert [verdict.first for verdict in audit_store(store) if not verdict.holds] == []
+    assert [evaluation.first for evaluation in audit_store(store) if not evaluation.holds] == []
 
 
 def command(folder: Path, store: str = "s.db") -> Result:
@@ -243,8 +243,10 @@ def test_a_removed_bot_enters_nothing_and_its_position_is_closed_by_its_text(tmp
         assert [order.bot for order in entries(day)] == ["one"]
         (position,) = day.positions.values()
         assert (position.state, position.exit_reason) == ("closed", "time")
-        told = {record.bot: record.data["what"] for record in day.records if record.kind is Kind.RELOAD and record.bot}
-        assert told == {"one": "removed", "two": "removed"}
+        reported = {
+            record.bot: record.data["what"] for record in day.records if record.kind is Kind.RELOAD and record.bot
+        }
+        assert reported == {"one": "removed", "two": "removed"}
         check(day, folder / "s.db")
 
     in_loop(body, tmp_path, seed=7)
@@ -371,11 +373,11 @@ def test_limits_of_the_account_document_are_taken_up(tmp_path: Path) -> None:
 def test_a_problem_in_any_file_changes_nothing_and_is_told_with_its_place(tmp_path: Path) -> None:
     async def body(gateway: RunningGateway, folder: Path) -> None:
         specs_in(folder, one=bot("one", start="10:15"))
-        told: list[Result] = []
+        reported: list[Result] = []
 
         def spoil(run: Run) -> None:
             specs_in(folder, one=bot("one", start="10:30"), two=bot("two").replace("sell: put", "sell: putt"))
-            told.append(command(folder))
+            reported.append(command(folder))
             ask(run)
 
         def twice(run: Run) -> None:
@@ -383,27 +385,27 @@ def test_a_problem_in_any_file_changes_nothing_and_is_told_with_its_place(tmp_pa
             deep = folder / "specs" / "deep"
             deep.mkdir()
             (deep / "one.yaml").write_text(bot("one", start="10:30"), encoding="utf-8")
-            told.append(command(folder))
+            reported.append(command(folder))
             ask(run)
 
         def vanish(run: Run) -> None:
             shutil.rmtree(folder / "specs")
-            told.append(command(folder))
+            reported.append(command(folder))
             ask(run)
 
         planned = (at(10, 0), spoil), (at(10, 2), twice), (at(10, 4), vanish), (at(10, 30), stop)
         day = await live(gateway, folder, *planned)
         assert said(day) == ["refused"] * 3
         reasons = [str(record.data["reason"]) for record in reloads(day)]
-        assert [result.exit_code for result in told] == [1, 1, 2]
+        assert [result.exit_code for result in reported] == [1, 1, 2]
         place = str(folder / "specs" / "two.yaml") + ":8:"
-        assert place in told[0].output
+        assert place in reported[0].output
         assert place in reasons[0]
-        for text in (told[1].output, reasons[1]):
+        for text in (reported[1].output, reasons[1]):
             assert "two documents are the bot 'one'" in text
             assert str(folder / "specs" / "deep" / "one.yaml") in text
             assert str(folder / "specs" / "one.yaml") in text
-        assert "none of the files of this run is there any more" in told[2].output
+        assert "the files of this run are gone" in reported[2].output
         (entry,) = entries(day)
         assert entry.prepared_at is not None
         assert new_york(10, 15) <= entry.prepared_at < new_york(10, 16)
@@ -458,22 +460,22 @@ def test_a_stop_while_the_gateway_is_waited_for_is_heeded(tmp_path: Path) -> Non
 def test_the_command_shows_what_changes_and_the_engine_does_it(tmp_path: Path) -> None:
     async def body(gateway: RunningGateway, folder: Path) -> None:
         specs_in(folder, one=bot("one"), two=bot("two", start="14:00", leave="15:30"))
-        told: list[Result] = []
+        reported: list[Result] = []
 
         def same(run: Run) -> None:
-            told.append(command(folder))
+            reported.append(command(folder))
             time.sleep(POLL_SECONDS)
 
         def changed(run: Run) -> None:
             specs_in(folder, one=bot("one", leave="11:15"), three=bot("three", start="14:30", leave="15:30"))
-            told.append(command(folder))
+            reported.append(command(folder))
             time.sleep(POLL_SECONDS)
 
         day = await live(gateway, folder, (at(10, 0), same), (at(10, 5), changed), (at(10, 10), stop))
         assert said(day) == ["nothing", "asked", "applied"]
-        assert [result.exit_code for result in told] == [0, 0]
-        assert "runs already" in told[0].output
-        lines = [line for line in told[1].output.splitlines() if not line.startswith(" warning:")]
+        assert [result.exit_code for result in reported] == [0, 0]
+        assert "runs already" in reported[0].output
+        lines = [line for line in reported[1].output.splitlines() if not line.startswith(" warning:")]
         assert [line.split(",")[0] for line in lines[:3]] == [" one changed", " three added", " two removed"]
         assert lines[3].startswith("asked the engine of ")
         with StoreReader(folder / "s.db") as reader:

@@ -86,8 +86,8 @@ def of_another_version(store: Path, folder: Path) -> tuple[Path, Path]:
     run = Path(shutil.copytree(listed(store.with_name("s-tapes"))[0].file.parent, folder / "o-tapes" / "run"))
     first, second = sorted(run.glob("*.tape"))
     with closing(sqlite3.connect(second)) as file, file:
-        (told,) = file.execute("SELECT value FROM head WHERE name = 'state'").fetchone()
-        state = json.loads(told)
+        (reported,) = file.execute("SELECT value FROM head WHERE name = 'state'").fetchone()
+        state = json.loads(reported)
         del state["bots"]["next_wakes"]
     rewrite(second, "UPDATE head SET value = ? WHERE name = 'state'", (json.dumps(state),))
     return first, second
@@ -117,17 +117,17 @@ def test_verify_names_what_cannot_be_read_and_takes_the_others(store: Path, tmp_
     assert (done.exit_code, done.output.count("the same, "), done.output.count("NOT REPLAYED: frame 1 of")) == (3, 1, 1)
     assert all(line.count(".tape") == 1 for line in done.output.splitlines()), "each names its file once"
     second.write_bytes(b"no database")
-    told = replay(tmp_path / "o.db", "--list").output.splitlines()
-    assert (len(told), [line.count(".tape") for line in told]) == (2, [1, 1])
+    reported = replay(tmp_path / "o.db", "--list").output.splitlines()
+    assert (len(reported), [line.count(".tape") for line in reported]) == (2, [1, 1])
     done = replay(tmp_path / "o.db", "--verify", "--format", "json")
     assert (done.exit_code, len(json.loads(done.output)["unread"])) == (3, 2)
 
 
 def test_an_instant_can_be_looked_at(store: Path) -> None:
-    told = replay(store, "2026-10-21", "--at", "10:45").output
-    assert "2026-10-21  10:45:00" in told
-    assert "put_lite, if it were to enter now:" in told
-    assert "   iv_over_rv  unknown  above 1.0: SPXW 2026-10-21 " in told
+    reported = replay(store, "2026-10-21", "--at", "10:45").output
+    assert "2026-10-21  10:45:00" in reported
+    assert "put_lite, if it were to enter now:" in reported
+    assert "   iv_over_rv  unknown  above 1.0: SPXW 2026-10-21 " in reported
     found = json.loads(replay(store, "2026-10-21", "--at", "10:45", "--format", "json").output)
     assert found["quotes"]["VIX"]["last"] > 5
     said = {each["rule"]: each["truth"] for each in found["bots"]["put_lite"]}
@@ -150,8 +150,8 @@ def test_a_recorded_day_says_which_bots_ran(store: Path) -> None:
 
 
 def test_step_shows_what_happened(store: Path) -> None:
-    told = replay(store, "2026-10-21", "--step").output
-    assert "put_lite  entry sent: sell" in told
+    reported = replay(store, "2026-10-21", "--step").output
+    assert "put_lite  entry sent: sell" in reported
 
 
 def test_what_an_exit_made_is_told_with_all_of_its_commissions(store: Path) -> None:
@@ -300,12 +300,12 @@ def test_files_of_other_names_beside_recordings_are_passed_over(store: Path, tmp
 
 def test_drift_sets_what_was_done_beside_what_the_spec_makes(store: Path) -> None:
     done = replay(store, "2026-10-21", "--drift")
-    told = done.stdout
-    begun = [line.partition(": ")[2] for line in done.stderr.splitlines()]
-    assert begun[0] == "living through it again ...", "a day of eight bots takes minutes on a busy machine"
-    assert begun[1:] == ["walking through it with the answers of then ...", "walking through it at natural ..."]
-    assert "put_lite  as the spec says" in told
-    assert "+$0.00 beside what the specs make; their fills made " in told
+    reported = done.stdout
+    started = [line.partition(": ")[2] for line in done.stderr.splitlines()]
+    assert started[0] == "living through it again ...", "a day of eight bots takes minutes on a busy machine"
+    assert started[1:] == ["walking through it with the answers of then ...", "walking through it at natural ..."]
+    assert "put_lite  as the spec says" in reported
+    assert "+$0.00 beside what the specs make; their fills made " in reported
     (found,) = json.loads(replay(store, "2026-10-21", "--drift", "--format", "json").stdout)["trades"]
     assert (found["what"], found["bot"], found["causes"]) == ("same", "put_lite", [])
     assert (found["done"], found["made"]) == (found["would"], found["would_make"])
@@ -338,11 +338,11 @@ def test_drift_without_a_cause_says_so(
     came: list[drift.DayComparison] = []
     compare = drift.compared
     monkeypatch.setattr(drift, "compared", lambda *given: came.append(compare(*given)) or came[-1])
-    told = replay(store, "2026-10-21", "--drift").output
+    reported = replay(store, "2026-10-21", "--drift").output
     (found,) = came[0].trades
     assert (found.what, found.differs, found.is_explained) == (what, True, False)
     assert not parts or parts in found.causes[0]
-    assert "nothing that was recorded explains it" in told
+    assert "nothing that was recorded explains it" in reported
 
 
 @pytest.mark.parametrize(("clock", "says"), [((14, 29, 45), "pause"), ((13, 45, 0), "entries are switched off")])
@@ -362,10 +362,10 @@ def test_drift_names_the_cause_of_a_trade_that_was_not_done(
                 asked.append(at)
                 run.inbox.ask(Request.PAUSE)
 
-        def begun(run: Run) -> None:
+        def started(run: Run) -> None:
             run.last = datetime(2026, 10, 21, 14, 40, tzinfo=UTC)
 
-        await execute(desk, options, simulated(SimSettings(seed=3, data_seconds=15), 1), begun, watcher)
+        await execute(desk, options, simulated(SimSettings(seed=3, data_seconds=15), 1), started, watcher)
 
     asyncio.run(body())
     (found,) = drifts(open_recording(listed(tapes)[0].file))
@@ -383,8 +383,8 @@ def test_ci_a_run_compares_its_day_when_it_has_ended(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, [*words, *store, *spec_files(["dte0_condor"])])
     said = "2026-12-24 beside the specs: 1 of 1 trades as the specs say, but for prices"
     assert (done.exit_code, said in done.output) == (0, True), done.output
-    told = CliRunner().invoke(main, ["summary", *store, "--format", "json"])
-    found = json.loads(told.stdout)["drift"]
+    reported = CliRunner().invoke(main, ["summary", *store, "--format", "json"])
+    found = json.loads(reported.stdout)["drift"]
     assert (found["differs"], found["by_fills"]) == ([], [])
     drift = json.loads(CliRunner().invoke(main, ["replay", "--drift", *store, "--format", "json"]).stdout)
     natural = drift["trades"][0]["natural"]
@@ -447,7 +447,7 @@ def test_a_store_that_is_not_there_and_one_without_recordings_are_told_apart(sto
     assert "there is no store" in (done := replay(tmp_path / "x.db")).output
     assert done.exit_code == 3
     shutil.copy(store, tmp_path / "y.db")
-    assert "records unless told not to; a backtest records none" in replay(tmp_path / "y.db").output
+    assert "records by default; a backtest records none" in replay(tmp_path / "y.db").output
     why = ("why", "put_lite", "--date", "2026-10-21", "--at", "10:45", "--store")
     said = [CliRunner().invoke(main, [*why, str(file)]).output for file in (store, tmp_path / "y.db")]
     assert ["rulebot replay 2026-10-21 --at 10:45:00" in each for each in said] == [True, False]

@@ -112,9 +112,9 @@ def test_what_the_account_document_refuses_is_told_anew_once_it_is_another_also_
             ask(run)
 
         day = await live(gateway, folder, (at(10, 0), loosen), (at(10, 10), stop))
-        told = [(record.at, record.data["reason"]) for record in day.records if record.data.get("what") == "skip"]
-        assert [reason for _, reason in told] == ["the account has 1 open position, max_open is 1"] * 2
-        assert told[0][0] < new_york(10, 0) < told[1][0]
+        reported = [(record.at, record.data["reason"]) for record in day.records if record.data.get("what") == "skip"]
+        assert [reason for _, reason in reported] == ["the account has 1 open position, max_open is 1"] * 2
+        assert reported[0][0] < new_york(10, 0) < reported[1][0]
 
     in_loop(body, tmp_path, seed=7)
     (tmp_path / "tapes").rename(tmp_path / "s-tapes")

@@ -261,7 +261,7 @@ def test_an_engine_may_start_late_in_the_morning(tmp_path: Path) -> None:
         for key, points in learned.items():
             assert points == pytest.approx(seen[key], rel=0.15)
         readings = late.loop.state.bots.by_name["put_lite"].readings
-        assert readings[("halts", "day_range")].verdict.truth is False
-        assert readings[("halts", "vix_spike")].verdict.truth is False
+        assert readings[("halts", "day_range")].evaluation.truth is False
+        assert readings[("halts", "vix_spike")].evaluation.truth is False
 
     in_loop(body, tmp_path, seed=4)

@@ -31,7 +31,7 @@ TEXT = (shipped("examples") / "resting_condor.yaml").read_text(encoding="utf-8")
 Body = Callable[[RunningGateway, Path, Path], Awaitable[None]]
 
 
-def lived(body: Body, tmp_path: Path, text: str = TEXT, **settings: bool) -> None:
+def simulated(body: Body, tmp_path: Path, text: str = TEXT, **settings: bool) -> None:
     """Live through two days of a gateway whose exchange has these habits."""
 
     async def whole() -> None:
@@ -49,7 +49,7 @@ def lived(body: Body, tmp_path: Path, text: str = TEXT, **settings: bool) -> Non
     asyncio.run(whole())
 
 
-def told(gateway: RunningGateway, store: Path) -> CheckedDay:
+def reported(gateway: RunningGateway, store: Path) -> CheckedDay:
     assert gateway.ledger is not None
     return read_day(store, gateway.ledger.totals(), {})
 
@@ -69,10 +69,10 @@ def test_it_rests_over_a_kill_and_is_picked_up(tmp_path: Path) -> None:
         assert (before.ticket.oca_group, before.ticket.quantity) == ("", 2)
         await run(gateway, store, stop_at(new_york(10, 30)), spec)
         assert [view.perm_id for view in working(gateway)] == [before.perm_id]
-        day = told(gateway, store)
+        day = reported(gateway, store)
         assert (compare_books(day), offences(day)) == ([], {})
 
-    lived(body, tmp_path)
+    simulated(body, tmp_path)
 
 
 @pytest.mark.long
@@ -84,10 +84,10 @@ def test_ci_it_rests_over_a_night_and_no_engine_need_be_there(tmp_path: Path) ->
         assert [view.perm_id for view in working(gateway)] == [before.perm_id]
         await run(gateway, store, stop_at(new_york(9, 40, 22)), spec)
         assert [view.perm_id for view in working(gateway)] == [before.perm_id]
-        day = told(gateway, store)
+        day = reported(gateway, store)
         assert compare_books(day) == []
 
-    lived(body, tmp_path, TEXT.replace("profit: 40%", "profit: 90%"))
+    simulated(body, tmp_path, TEXT.replace("profit: 40%", "profit: 90%"))
 
 
 def test_what_filled_while_no_engine_was_there_is_booked_once_as_the_target(tmp_path: Path) -> None:
@@ -99,14 +99,14 @@ def test_what_filled_while_no_engine_was_there_is_booked_once_as_the_target(tmp_
             at += timedelta(minutes=10)
         assert not working(gateway)
         await run(gateway, store, stop_at(at + timedelta(minutes=1)), spec)
-        day = told(gateway, store)
+        day = reported(gateway, store)
         (position,) = day.positions.values()
         assert (position.state, end_of(position)) == ("closed", "target")
         assert position.entry_price is not None
         assert position.gross >= position.entry_price * 200 * Decimal("0.05")
         assert (compare_books(day), offences(day)) == ([], {})
 
-    lived(body, tmp_path, TEXT.replace("profit: 40%", "profit: 5%"))
+    simulated(body, tmp_path, TEXT.replace("profit: 40%", "profit: 5%"))
 
 
 def test_what_filled_on_an_earlier_day_is_booked_at_its_limit_and_a_person_told(tmp_path: Path) -> None:
@@ -117,11 +117,11 @@ def test_what_filled_on_an_earlier_day_is_booked_at_its_limit_and_a_person_told(
         await live_on(gateway, new_york(9, 15, 22))
         assert not working(gateway)
         await run(gateway, store, stop_at(new_york(9, 40, 22)), spec)
-        day = told(gateway, store)
+        day = reported(gateway, store)
         position = min(day.positions.values(), key=lambda found: found.session)
         assert (position.state, end_of(position)) == ("closed", "target")
 
-    lived(body, tmp_path, TEXT.replace("profit: 40%", "profit: 5%"))
+    simulated(body, tmp_path, TEXT.replace("profit: 40%", "profit: 5%"))
 
 
 def test_a_broker_that_compares_the_legs_of_combos_refuses_nothing(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_broker_that_compares_the_legs_of_combos_refuses_nothing(tmp_path: Pat
         options = RunOptions(store=store, logs=None, sessions=None, install="")
         world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
         await execute(desk, options, world, lambda run: None, stop_at(new_york(10, 40)))
-        day = told(gateway, store)
+        day = reported(gateway, store)
         assert {position.bot for position in day.positions.values()} == {"resting_condor", "later"}
         assert not [order.ref for order in day.orders.values() if order.status is OrderStatus.REJECTED]
         targets = [order for order in day.orders.values() if order.purpose is Purpose.TARGET]
@@ -144,4 +144,4 @@ def test_a_broker_that_compares_the_legs_of_combos_refuses_nothing(tmp_path: Pat
         assert [order.bot for order in targets if order.cause is Cause.GIVES_WAY] == ["resting_condor"]
         assert (compare_books(day), offences(day)) == ([], {})
 
-    lived(body, tmp_path, compare_combo_legs=True)
+    simulated(body, tmp_path, compare_combo_legs=True)

@@ -54,16 +54,16 @@ risk: {max_loss_per_trade: $10000}
 def test_ci_a_spread_is_rolled_by_one_order_and_each_world_says_so(tmp_path: Path) -> None:
     spec, tapes = tmp_path / "rolled.yaml", tmp_path / "tapes"
     spec.write_text(ROLLED, encoding="utf-8")
-    lived = run_days(tmp_path, [str(spec)], seed=11, days=2, data_seconds=15, tapes=tapes, until=UNTIL)
-    records = list(lived.records)
+    simulated = run_days(tmp_path, [str(spec)], seed=11, days=2, data_seconds=15, tapes=tapes, until=UNTIL)
+    records = list(simulated.records)
     assert [each.data["text"] for each in records if each.kind is Kind.ALARM] == []
 
-    old, new, second, third = lived.positions.values()
+    old, new, second, third = simulated.positions.values()
     assert [each.exit_reason for each in (old, new, second, third)] == ["onward", "out", "onward", ""]
     assert [each.rolled_from for each in (old, new, second, third)] == ["", old.id, "", second.id]
     assert [leg.option.strike for leg in new.legs] == [leg.option.strike for leg in old.legs]
     assert {leg.option.expiry for leg in new.legs} == {second.session}
-    (order,) = [each for each in lived.orders.values() if each.opens_position == new.id]
+    (order,) = [each for each in simulated.orders.values() if each.opens_position == new.id]
     assert order.limit_price is not None
     assert old.exit_price is not None
     assert new.entry_price is not None
@@ -79,7 +79,7 @@ def test_ci_a_spread_is_rolled_by_one_order_and_each_world_says_so(tmp_path: Pat
         text = bytes(shown.endpoint(2).body).decode()  # type: ignore[attr-defined]
         assert 'it was rolled from <a href="/trades/1">trade 1</a>' in text
 
-    assert compare_books(lived) == []
+    assert compare_books(simulated) == []
     assert check_replays(tapes) >= 3
     tape = listed(tapes)[0]
     of_first = [each for each in records if each.at.date() == tape.day]
@@ -125,11 +125,11 @@ risk: {max_loss_per_trade: $20000}
 def test_ci_each_side_of_a_condor_is_rolled_by_itself_and_each_world_says_so(tmp_path: Path) -> None:
     spec, tapes = tmp_path / "sides.yaml", tmp_path / "tapes"
     spec.write_text(SIDES, encoding="utf-8")
-    lived = run_days(tmp_path, [str(spec)], seed=11, days=2, data_seconds=15, tapes=tapes, until=UNTIL)
-    records = list(lived.records)
+    simulated = run_days(tmp_path, [str(spec)], seed=11, days=2, data_seconds=15, tapes=tapes, until=UNTIL)
+    records = list(simulated.records)
     assert [each.data["text"] for each in records if each.kind is Kind.ALARM] == []
 
-    opened = [each for each in lived.positions.values() if each.opened_at is not None]
+    opened = [each for each in simulated.positions.values() if each.opened_at is not None]
     first, puts, calls = opened[:3]
     assert (first.exit_reason, puts.rolled_from, calls.rolled_from) == ("calls_onward", first.id, first.id)
     assert ([leg.name for leg in puts.legs], [leg.name for leg in calls.legs]) == (
@@ -140,7 +140,7 @@ def test_ci_each_side_of_a_condor_is_rolled_by_itself_and_each_world_says_so(tmp
     assert {leg.option.expiry for leg in puts.legs} == {first.session}
     assert {leg.option.expiry > first.session for leg in calls.legs} == {True}
     for new, names in ((puts, {"short_put", "long_put"}), (calls, {"short_call", "long_call"})):
-        (order,) = [each for each in lived.orders.values() if each.opens_position == new.id and each.has_fills]
+        (order,) = [each for each in simulated.orders.values() if each.opens_position == new.id and each.has_fills]
         assert {leg.name for leg in order.legs} == names
         assert len(order.legs) == 4
         with StoreReader(tmp_path / "plain-11-2-max.db") as reader:
@@ -148,7 +148,7 @@ def test_ci_each_side_of_a_condor_is_rolled_by_itself_and_each_world_says_so(tmp
     with StoreReader(tmp_path / "plain-11-2-max.db") as reader:
         assert set(reader.rolls(first.id).went_into) >= {puts.id, calls.id}
 
-    assert compare_books(lived) == []
+    assert compare_books(simulated) == []
     assert check_replays(tapes) >= 3
     tape = listed(tapes)[0]
     of_first = [each for each in records if each.at.date() == tape.day]
@@ -188,9 +188,9 @@ def test_a_drift_tells_a_rolled_side_and_counts_nothing_that_hangs_on_what_is_no
     spec.write_text(THREATENED, encoding="utf-8")
     words = ("run", "--paper", "--sim", "--seed", "5", "--market", "trend_down", "--store", str(store), str(spec))
     assert CliRunner().invoke(main, words).exit_code == 0
-    told = CliRunner().invoke(main, ["replay", "--store", str(store), "--drift"]).output
+    reported = CliRunner().invoke(main, ["replay", "--store", str(store), "--drift"]).output
     left = r"15:45:\d\d bought back in all at \d\.\d\d \(the rest expired\): time"
     rolled = f"short_put and long_put rolled: put_side; {left}"
-    assert re.search(rolled, told), told
-    assert "no trade" in told
-    assert "; their fills made +$0.00 beside natural ones, without what is not recorded of threatened" in told
+    assert re.search(rolled, reported), reported
+    assert "no trade" in reported
+    assert "; their fills made +$0.00 beside natural ones, without what is not recorded of threatened" in reported

@@ -24,7 +24,7 @@ from rulebot.model.session import at_exchange_time
 from rulebot.record.record import Kind
 from tests.e2e import figures
 from tests.e2e.conftest import Lived
-from tests.e2e.examples import FOLDER, NOT_BOTS, TOLD, Shown, names, promises
+from tests.e2e.examples import FOLDER, NOT_BOTS, REPORTED, Shown, names, promises
 from tests.e2e.figures import World, alone, example_worlds, run_everything, run_with_rest, run_world
 from tests.e2e.findings import EXIT_KINDS, fired, problems_of
 from tests.e2e.worlds import FIRST_BOTS, check_replays, run_days, spec_files
@@ -61,8 +61,8 @@ def day(folder: Path) -> CheckedDay:
 
 
 def test_a_day_replays_to_the_same_decisions(day: CheckedDay, folder: Path) -> None:
-    told = [record for record in day.records if record.kind not in NOT_OF_TURNS]
-    assert check_replays(folder / "seven" / "tapes") == len(told)
+    reported = [record for record in day.records if record.kind not in NOT_OF_TURNS]
+    assert check_replays(folder / "seven" / "tapes") == len(reported)
 
 
 def test_a_day_is_sound(day: CheckedDay) -> None:
@@ -113,7 +113,7 @@ def test_resting_orders_are_at_the_broker_from_the_fill_on(day: CheckedDay) -> N
 
 
 def test_every_example_says_how_to_see_it_trade() -> None:
-    assert {shown.example for shown in promises()} == set(names()) - set(TOLD)
+    assert {shown.example for shown in promises()} == set(names()) - set(REPORTED)
 
 
 def test_the_index_of_the_examples_names_them_all() -> None:

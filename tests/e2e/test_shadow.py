@@ -91,7 +91,7 @@ def test_both_are_told_under_names_of_their_own(beside: tuple[Path, Result]) -> 
     assert "beside them dte0_condor~shadow, put_lite~shadow: SHADOW of " in said
     assert re.search(r"09:45:00  dte0_condor  entry sent: sell 6000/6010p 6130/6140c at 0.65", said)
     assert re.search(r"09:45:00  dte0_condor~shadow  would enter: sell 6010/6020p 6125/6135c at 0.90", said)
-    assert "the shadows, of which nothing was sent" in said
+    assert "the shadows, which sent nothing" in said
 
 
 def test_a_recording_of_each_replays(beside: tuple[Path, Result]) -> None:
@@ -113,16 +113,16 @@ def test_a_shadow_knows_that_contracts_of_its_own_are_beyond_the_limit_of_lines(
     shadow.write_text(shadow.read_text(encoding="utf-8").replace("delta: 0.08", "delta: 0.25"), encoding="utf-8")
     done = run(tmp_path, *words)
     assert done.exit_code == 0, done.output
-    told = {}
+    reported = {}
     for name in ("s", "s-shadow"):
         check_replays(tmp_path / f"{name}-tapes")
         with StoreReader(tmp_path / f"{name}.db") as reader:
-            told[name] = [words for _, words in reader.data_troubles(date.fromisoformat(HALF_DAY))]
-    assert told["s"] == []
-    assert [re.sub(r"lines: SPXW .* more", "lines", words) for words in told["s-shadow"]] == [
+            reported[name] = [words for _, words in reader.data_troubles(date.fromisoformat(HALF_DAY))]
+    assert reported["s"] == []
+    assert [re.sub(r"lines: SPXW .* more", "lines", words) for words in reported["s-shadow"]] == [
         "10 contracts are beyond the limit of 24 lines",
         "14 contracts are beyond the limit of 24 lines",
-        "no contract is beyond the limit of lines any more",
+        "all contracts are within the limit of lines again",
     ]
     why = CliRunner().invoke(main, ["why", "dte0_condor", "--store", str(tmp_path / "s-shadow.db")]).output
     assert "10 contracts are beyond the limit of 24 lines: SPXW" in why
@@ -130,12 +130,12 @@ def test_a_shadow_knows_that_contracts_of_its_own_are_beyond_the_limit_of_lines(
 
 def test_both_measure_the_expected_move_of_the_open_at_the_same_instant(beside: tuple[Path, Result]) -> None:
     """The shadow finds the options at the money streamed already: it looked at them four seconds later."""
-    told = []
+    reported = []
     for name in ("s", "s-shadow"):
         with StoreReader(beside[0] / f"{name}.db") as reader:
             facts = [each for each in reader.records((Kind.FACTS,)) if each.data["what"] == "opening_move"]
-        told.append([(each.at, each.data["symbol"], each.data["value"]) for each in facts])
-    assert told[0] == told[1] != []
+        reported.append([(each.at, each.data["symbol"], each.data["value"]) for each in facts])
+    assert reported[0] == reported[1] != []
 
 
 def is_note(record: Record) -> bool:
@@ -146,9 +146,9 @@ def is_note(record: Record) -> bool:
 
 def test_any_instant_of_a_shadow_can_be_looked_at(beside: tuple[Path, Result]) -> None:
     store = ("--store", str(beside[0] / "s-shadow.db"))
-    told = CliRunner().invoke(main, ["replay", "--at", "10:30", *store])
-    assert "put_lite, if it were to enter now:" in told.output, told.output
-    assert "below -50%" in told.output
+    reported = CliRunner().invoke(main, ["replay", "--at", "10:30", *store])
+    assert "put_lite, if it were to enter now:" in reported.output, reported.output
+    assert "below -50%" in reported.output
     test = CliRunner().invoke(main, ["replay", "--as-test", "09:45", "--bot", "dte0_condor", *store])
     assert "enters: {short_put: 6020, long_put: 6010, short_call: 6125, long_call: 6135}" in test.stdout
     assert test.exit_code == 0, test.output
@@ -168,12 +168,12 @@ def test_they_are_kept_apart(beside: tuple[Path, Result]) -> None:
 
 
 def test_compare_says_what_differed_and_why(beside: tuple[Path, Result]) -> None:
-    told = asked(beside[0], "summary", "--compare").output
-    assert "dte0_condor over 1 session, 2026-12-24" in told
-    assert re.search(r"entries +1 +0", told)
-    assert re.search(r"entry +6030/6040p +none +vix_change +", told)
-    assert "short_put  |delta| nearest 0.06; the shadow |delta| nearest 0.08" in told
-    assert "observed, a shadow of" in told
+    reported = asked(beside[0], "summary", "--compare").output
+    assert "dte0_condor over 1 session, 2026-12-24" in reported
+    assert re.search(r"entries +1 +0", reported)
+    assert re.search(r"entry +6030/6040p +none +vix_change +", reported)
+    assert "short_put  |delta| nearest 0.06; the shadow |delta| nearest 0.08" in reported
+    assert "observed, a shadow of" in reported
 
 
 def test_compare_as_json(beside: tuple[Path, Result]) -> None:
@@ -191,8 +191,8 @@ def test_compare_as_json(beside: tuple[Path, Result]) -> None:
 def test_status_and_summary_of_the_shadows_say_what_they_are(beside: tuple[Path, Result]) -> None:
     store = ("--store", str(beside[0] / "s-shadow.db"))
     for command in ("status", "summary", "why dte0_condor"):
-        told = CliRunner().invoke(main, [*command.split(), *store]).output
-        assert "nothing was sent, and orders filled by a model (natural)" in told, command
+        reported = CliRunner().invoke(main, [*command.split(), *store]).output
+        assert "nothing was sent, and orders filled by a model (natural)" in reported, command
 
 
 def test_what_trades_is_the_same_without_shadows(beside: tuple[Path, Result], tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_shadow_that_fails_ends_nothing_else(
     monkeypatch.setattr(ObservingLink, "_translated", fails)
     done = run(tmp_path, *new_versions(tmp_path))
     assert done.exit_code == 0, done.output
-    assert "the shadows have ended, what trades goes on: RuntimeError('a planted fault')" in done.output
+    assert "the shadows have ended, trading continues: RuntimeError('a planted fault')" in done.output
     assert rows(tmp_path / "s.db", "fills") == rows(beside[0] / "s.db", "fills")
 
 

@@ -54,7 +54,7 @@ def lived_through(
     options = RunOptions(store=folder / "s.db", logs=None, sessions=days, install="", tapes=folder / "tapes")
     settings = GatewaySettings(first_day=DAY, days=days, seed=4, data_seconds=15)
 
-    def begun(run: Run) -> None:
+    def started(run: Run) -> None:
         run.last = last or run.last
 
     def stop(run: Run, at: datetime, stops_at: datetime | None) -> None:
@@ -66,7 +66,7 @@ def lived_through(
         try:
             for stops_at in (*stops, None):
                 world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
-                await execute(desk, options, world, begun, partial(stop, stops_at=stops_at))
+                await execute(desk, options, world, started, partial(stop, stops_at=stops_at))
         finally:
             await gateway.stop()
 

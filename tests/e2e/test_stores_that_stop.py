@@ -109,8 +109,8 @@ def test_75_exits_go_on_while_another_program_holds_the_store(seconds: int, tmp_
     entered = [record.at for record in found.of(Kind.FILL) if record.bot == "latecomer"]
     assert min(entered) > at("9:40")
     assert (min(entered) - at("9:39:58")).total_seconds() >= seconds
-    told = [text for text in found.alarms() if UNRECORDED in text or "takes records again" in text]
-    assert len(told) == 2
+    reported = [text for text in found.alarms() if UNRECORDED in text or "takes records again" in text]
+    assert len(reported) == 2
 
 
 @pytest.mark.parametrize("accounts", ["locks", None], ids=["real account", "made up"])
@@ -216,9 +216,9 @@ def test_81_exits_go_on_while_the_store_is_not_the_one_that_was_opened(
     assert max(times(found, "holder", "exit")) < at("9:40:20")
     entered = [record.at for record in found.of(Kind.FILL) if record.bot == "latecomer"]
     assert min(entered) > at("9:40:35")
-    told = [text for text in found.alarms() if UNRECORDED in text or "takes records again" in text]
-    assert len(told) == 2
-    assert f"was {word} by somebody while in use" in told[0]
+    reported = [text for text in found.alarms() if UNRECORDED in text or "takes records again" in text]
+    assert len(reported) == 2
+    assert f"was {word} by another program while in use" in reported[0]
 
 
 @pytest.fixture

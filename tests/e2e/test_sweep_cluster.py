@@ -40,9 +40,9 @@ def run(address: str, same: Same) -> list[Any]:
         file="x.yaml",
         calendar=EventCalendar(),
     )
-    told: list[int] = []
+    reported: list[int] = []
     with on_cluster(address, same, GOES_ON) as runs:
-        return list(runs([Task([(0, ("a",), "no: bot")], (FIRST, FIRST), 1)], terms, told.append))
+        return list(runs([Task([(0, ("a",), "no: bot")], (FIRST, FIRST), 1)], terms, reported.append))
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_a_scheduler_that_is_gone_is_told() -> None:
     with distributed.LocalCluster(n_workers=0, **HERE) as engine:
         ends = Timer(0.3, engine.close)
         ends.start()
-        with pytest.raises(StoreError, match=r"the scheduler at tcp://127.* answers no more") as caught:
+        with pytest.raises(StoreError, match=r"the scheduler at tcp://127.* no longer answers") as caught:
             run(engine.scheduler_address, same_as_here(DAILY, FIRST))
         ends.join()
     assert caught.value.help == GOES_ON

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from past_days import PastDays
 
 from rulebot.adapters.history.chain_file import write_day
-from rulebot.cli.exit_codes import NOBODY_READS
+from rulebot.cli.exit_codes import READER_GONE
 from rulebot.cli.main import main
 from rulebot.model.errors import StoreError
 from rulebot.sweep.evaluate import Asked
@@ -55,8 +55,8 @@ def test_a_sweep_is_a_table_with_a_map(data: Path, tmp_path: Path) -> None:
     assert "the data is of" not in found.stdout
     assert "net by delta (down) and exits.target.profit (across)" in found.stdout
     assert page.read_text(encoding="utf-8").count('class="heat"') == 4
-    told = typed(*words, "--fills", "mid", "--workers", 1, "--out", tmp_path / "s.jsonl", "--format", "json")
-    assert len(json.loads(told.stdout)["variants"]) == 4
+    reported = typed(*words, "--fills", "mid", "--workers", 1, "--out", tmp_path / "s.jsonl", "--format", "json")
+    assert len(json.loads(reported.stdout)["variants"]) == 4
 
 
 def test_the_page_is_there_where_nobody_reads_the_table_on(
@@ -70,7 +70,7 @@ def test_the_page_is_there_where_nobody_reads_the_table_on(
     monkeypatch.setattr("rulebot.cli.output.echo", gone)
     monkeypatch.setattr("rulebot.cli.main._print_nowhere", lambda: None)
     words = (SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--workers", 1, "--html", tmp_path / "s.html")
-    assert typed(*words).exit_code == NOBODY_READS
+    assert typed(*words).exit_code == READER_GONE
     assert (tmp_path / "s.html").stat().st_size > 1000
 
 
@@ -101,7 +101,7 @@ def test_ctrl_c_tells_how_to_go_on(data: Path, tmp_path: Path, monkeypatch: pyte
     asked = ["backtest", str(SPEC), "--data", str(data), "--store", str(tmp_path / "a.db")]
     found = CliRunner().invoke(main, asked)
     assert found.exit_code == 130
-    assert f"the same with --resume --store {tmp_path / 'a.db'} goes on after the last whole session" in found.stderr
+    assert f"the same with --resume --store {tmp_path / 'a.db'} continues after the last whole session" in found.stderr
 
 
 def test_what_is_wrong_with_the_data_is_told_also_of_what_was_kept(data: Path, tmp_path: Path) -> None:
@@ -121,9 +121,9 @@ def test_what_is_wrong_with_the_data_is_told_also_of_what_was_kept(data: Path, t
         page = (tmp_path / "pages" / "s.html").read_text(encoding="utf-8")
         assert "What was wrong with the data" in page
         assert "Parquet chains of chains" in page
-    told = json.loads(typed(*words, "--format", "json").stdout)
-    assert [each["severity"] for each in told["findings"]] == ["refused", "told"]
-    assert told["data"]["fills"] == "mid"
+    reported = json.loads(typed(*words, "--format", "json").stdout)
+    assert [each["severity"] for each in reported["findings"]] == ["refused", "reported"]
+    assert reported["data"]["fills"] == "mid"
 
 
 def test_without_a_single_session_nothing_was_tried(data: Path, tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_variants_are_judged_under_the_account_document(data: Path, tmp_path: Pa
 
 def test_shares_of_an_index_are_held_by_nobody(data: Path) -> None:
     found = typed(SPEC, "--data", data, "--vary", "delta=0.06", "--shares", "SPX=100")
-    assert (found.exit_code, "SPX is an index: nobody holds shares of it" in found.stderr) == (2, True), found.output
+    assert (found.exit_code, "SPX is an index and has no shares" in found.stderr) == (2, True), found.output
 
 
 def test_what_is_kept_of_data_that_was_repaired_since_is_told(data: Path, tmp_path: Path) -> None:

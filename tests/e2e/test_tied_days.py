@@ -100,7 +100,7 @@ def test_a_corrected_trade_and_other_people_in_the_account(tmp_path: Path) -> No
     )
     assert found.differences == ()
     assert found.executions == 1
-    assert [told.ref for told in found.strangers] == [""]
+    assert [reported.ref for reported in found.strangers] == [""]
 
 
 def test_a_trade_that_is_taken_back_leaves_its_commission(tmp_path: Path) -> None:
@@ -249,8 +249,8 @@ def test_ci_a_day_of_several_bots_ties_to_the_cent(day: Day) -> None:
     assert 'transactionType="Cash Settlement"' in day.statement
     assert len(set(re.findall(r'orderReference="(rb:[^"]+)"', day.statement))) >= 6
     for name, (tamper, says) in TAMPERED.items():
-        told = day.tie(tamper(day.statement))
-        assert (told.exit_code, says in told.stdout) == (1, True), f"{name}\n{told.output}"
+        reported = day.tie(tamper(day.statement))
+        assert (reported.exit_code, says in reported.stdout) == (1, True), f"{name}\n{reported.output}"
     strange = day.tie(added("somebody")(day.statement))
     assert strange.exit_code == 0
     assert " on 2026-10-21, order reference 'somebody'" in strange.stdout

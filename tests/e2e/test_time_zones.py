@@ -39,8 +39,8 @@ def morning_in(zone: str, folder: Path) -> Morning:
     """Live through a morning with an exit at 12:30, and an engine that goes on at 11:00, at a login of this zone."""
     text = BOT.replace("15:45", "12:30")
     stops, last = (new_york(11, 0, DAY.day),), new_york(12, 45, DAY.day)
-    told = lived_through(f"kind: time_zone, name: {zone}", folder, text=text, stops=stops, last=last)
-    return Morning(summed_up(*told), times_of_fills(folder))
+    reported = lived_through(f"kind: time_zone, name: {zone}", folder, text=text, stops=stops, last=last)
+    return Morning(summed_up(*reported), times_of_fills(folder))
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +79,8 @@ def test_the_greeting_settles_a_name_of_several_zones(name: str, place: str, tmp
     assert found.problems == []
     fills = found.of(Kind.FILL)
     assert len(fills) == 4
-    told = [utc_time(str(each.data["executed_at"])) for each in fills]
-    assert all(abs(each.at - dealt) < timedelta(seconds=5) for each, dealt in zip(fills, told, strict=True))
+    reported = [utc_time(str(each.data["executed_at"])) for each in fills]
+    assert all(abs(each.at - dealt) < timedelta(seconds=5) for each, dealt in zip(fills, reported, strict=True))
 
 
 def test_an_unknown_zone_of_the_hours_leaves_the_calendar(tmp_path: Path) -> None:

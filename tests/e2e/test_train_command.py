@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from past_days import PastDays
 
 from rulebot.adapters.history.chain_file import write_day
-from rulebot.cli.exit_codes import NOBODY_READS
+from rulebot.cli.exit_codes import READER_GONE
 from rulebot.cli.main import main
 from rulebot.documents.load_bots import load_desk
 from rulebot.model.errors import StoreError
@@ -150,9 +150,9 @@ def test_a_minute_brings_what_a_bot_that_enters_then_makes(sparse: Path, tmp_pat
         file, store = spec(tmp_path, times=[clock]), tmp_path / f"{clock[3:]}.db"
         assert typed("backtest", file, *words, "--features", "when", "--store", store).exit_code == 0
         ((name, digest),) = load_desk([str(file)], {}, None).digests.items()
-        told = table_of(read_samples(store, name, digest)).splitlines()
-        assert told[0] == head
-        expected += told[1:]
+        reported = table_of(read_samples(store, name, digest)).splitlines()
+        assert reported[0] == head
+        expected += reported[1:]
     assert rows == sorted(expected)
 
 
@@ -193,9 +193,11 @@ def test_ci_from_sessions_to_a_condition_that_trades(sparse: Path, tmp_path: Pat
     away = tmp_path / "models" / "old" / "learned.json"
     far = typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--out", away)
     assert f"Put it beside {bare}, or in a folder beside it" in far.stdout
-    told = json.loads(typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--format", "json").stdout)
-    ours = [each["text"].partition(": ")[2] for each in told["findings"] if each["file"] != "daily"]
-    assert [each["file"] for each in told["findings"] if not each["file"].startswith("Parquet chains")] == ["daily"]
+    reported = json.loads(
+        typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--format", "json").stdout
+    )
+    ours = [each["text"].partition(": ")[2] for each in reported["findings"] if each["file"] != "daily"]
+    assert [each["file"] for each in reported["findings"] if not each["file"].startswith("Parquet chains")] == ["daily"]
     assert set(ours) == {"there is no level of VIX9D, VIX1D, VIX3M: what noon would make of it is unknown"}
     condition = trained.stdout.strip().rpartition("- ")[2]
     assert "file: models/learned.json," in condition
@@ -226,7 +228,7 @@ def test_the_model_is_there_where_nobody_reads_the_report_on(
     bare, store = many
     out = tmp_path / "m.json"
     found = typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--out", out)
-    assert found.exit_code == NOBODY_READS
+    assert found.exit_code == READER_GONE
     assert model_of(out.read_text()).trained["bot"] == "noon"
 
 

@@ -73,8 +73,8 @@ async def day(folder: Path, client_id: int, *, is_shared: bool) -> tuple[Checked
 
 def lines(found: CheckedDay) -> list[str]:
     """Return what is recorded, without order ids: they lie above those that are told of others, as TWS demands."""
-    told = (line(record) for record in found.records if record.kind is not Kind.RUN_STARTED)
-    return [re.sub(r'"order_id":\d+', '"order_id":0', each) for each in told]
+    reported = (line(record) for record in found.records if record.kind is not Kind.RUN_STARTED)
+    return [re.sub(r'"order_id":\d+', '"order_id":0', each) for each in reported]
 
 
 @pytest.mark.long

@@ -95,8 +95,8 @@ def test_ci_a_stop_that_the_gateway_has_read_is_waited_for_and_a_person_is_told_
     left = struck_late(tmp_path)
     assert judge(left, desk_of(GUARDED)) == {}
     assert left.deaths == ("crash at",)
-    told = [str(record.data["text"]) for record in left.day.records if record.kind is Kind.ALARM]
-    (text,) = [each for each in told if "without protection since" in each]
+    reported = [str(record.data["text"]) for record in left.day.records if record.kind is Kind.ALARM]
+    (text,) = [each for each in reported if "without protection since" in each]
     sent = min(order.prepared_at for order in protecting(left))
     assert f"since {sent.astimezone(EXCHANGE_ZONE):%H:%M:%S}" in text
     assert text.endswith("then it is closed")

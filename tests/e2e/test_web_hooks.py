@@ -92,19 +92,21 @@ class Teller:
             self._server.stop()
 
 
-async def run(gateway: RunningGateway, spec: Path, teller: Teller, *, sessions: int | None = None) -> Run:
+async def run(gateway: RunningGateway, spec: Path, alert_sender: Teller, *, sessions: int | None = None) -> Run:
     """Run a bot against a gateway that lives on."""
     desk = load_desk([str(spec)], {}, None)
-    tapes = teller.store.with_name("tapes")
-    options = RunOptions(store=teller.store, logs=None, sessions=sessions, install="", takes_hooks=True, tapes=tapes)
+    tapes = alert_sender.store.with_name("tapes")
+    options = RunOptions(
+        store=alert_sender.store, logs=None, sessions=sessions, install="", takes_hooks=True, tapes=tapes
+    )
     world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
     try:
-        return await execute(desk, options, world, lambda run: None, teller)
+        return await execute(desk, options, world, lambda run: None, alert_sender)
     finally:
-        teller.close()
+        alert_sender.close()
 
 
-def lived(body: Callable[[RunningGateway], object]) -> None:
+def simulated(body: Callable[[RunningGateway], object]) -> None:
     """Let a test live with a gateway of its own."""
 
     async def live() -> None:
@@ -132,15 +134,15 @@ def test_ci_a_hook_opens_a_position_and_another_closes_it(tmp_path: Path) -> Non
             (new_york(11, 15), "trend", "up"),
             (new_york(11, 40), "get_out", ""),
         ]
-        teller = Teller(store, plan)
-        await run(gateway, FOLDER / "webhook.yaml", teller, sessions=1)
-        assert teller.answers == [202, 202, 202]
+        alert_sender = Teller(store, plan)
+        await run(gateway, FOLDER / "webhook.yaml", alert_sender, sessions=1)
+        assert alert_sender.answers == [202, 202, 202]
         assert gateway.ledger is not None
         day = read_day(store, gateway.ledger.totals(), {})
         assert compare_books(day) == []
         assert offences(day) == {}
 
-    lived(body)
+    simulated(body)
     down, up, out = recorded(store, Kind.WEBHOOK)
     assert [each.data["says"] for each in (down, up, out)] == ["down", "up", ""]
     (trade,) = _trades(store)
@@ -188,7 +190,7 @@ def test_ci_an_engine_that_is_started_between_hook_and_entry_enters(tmp_path: Pa
         (position,) = second.loop.state.positions.by_id.values()
         assert position.state in ("open", "entering")
 
-    lived(body)
+    simulated(body)
     (hook,) = recorded(store, Kind.WEBHOOK)
     entered = next(r for r in recorded(store, Kind.ORDER) if r.data["purpose"] == "entry")
     assert hook.at < new_york(10, 30) <= entered.at < new_york(10, 31)

@@ -109,8 +109,8 @@ class Lived(NamedTuple):
     store: Path
 
     def alarms(self) -> list[str]:
-        told = (record for record in self.day.records if record.kind is Kind.ALARM)
-        return [f"{each.at.astimezone(EXCHANGE_ZONE):%m-%d %H:%M} {each.data['text']}" for each in told]
+        reported = (record for record in self.day.records if record.kind is Kind.ALARM)
+        return [f"{each.at.astimezone(EXCHANGE_ZONE):%m-%d %H:%M} {each.data['text']}" for each in reported]
 
     def of(self, kind: Kind) -> list[Record]:
         return [record for record in self.day.records if record.kind is kind]
@@ -157,7 +157,7 @@ FRIDAY, SUNDAY, MONDAY = date(2026, 10, 30), date(2026, 11, 1), date(2026, 11, 2
 BEFORE, HALF = date(2026, 11, 25), date(2026, 11, 27)
 """The days around Thanksgiving, of which the second ends at 13:00."""
 TOO_LATE = [
-    r"11-02 09:4[01] no connection to the broker for 1[01] minutes: nobody watches 1 open position",
+    r"11-02 09:4[01] no connection to the broker for 1[01] minutes: no exit watches 1 open position",
     r"11-02 10:3[23] connected again: an open position was not watched for 6[23] min of the session",
 ]
 """It is looked for with each attempt to connect, which comes within a minute and a quarter."""
@@ -195,12 +195,12 @@ def test_what_must_be_told_is_told_once_and_nothing_at_night(
     alarms: list[str],
 ) -> None:
     found = live(tmp_path, monkeypatch, sessions[0], len(sessions), acts)
-    told = found.alarms()
-    assert len(told) == len(alarms), told
-    assert all(re.fullmatch(words, each) for words, each in zip(alarms, told, strict=True)), told
+    reported = found.alarms()
+    assert len(reported) == len(alarms), reported
+    assert all(re.fullmatch(words, each) for words, each in zip(alarms, reported, strict=True)), reported
     assert [each.data["date"] for each in found.of(Kind.SESSION)] == [f"{day}" for day in sessions]
     assert compare_books(found.day) == []
-    assert [verdict.first for verdict in audit_store(found.store) if not verdict.holds] == []
+    assert [evaluation.first for evaluation in audit_store(found.store) if not evaluation.holds] == []
     assert any(not position.is_flat for position in found.day.positions.values())
     sent = {record.at for record in found.of(Kind.ORDER)}
     hours = [session_from(day) for day in sessions]

@@ -149,7 +149,7 @@ def days_left(day: Day, now: int) -> int:
 def run_day(day: Day, folder: Path, change: str = "") -> Ran:
     """Run a day in a folder of its own and return what it left."""
     folder.mkdir(parents=True, exist_ok=True)
-    return asyncio.run(_Run(day, folder, change).lived())
+    return asyncio.run(_Run(day, folder, change).simulated())
 
 
 class _Run:
@@ -163,7 +163,7 @@ class _Run:
         self.killed = False
         self.ended = asyncio.Event()
 
-    async def lived(self) -> Ran:
+    async def simulated(self) -> Ran:
         gateway = self._start("gateway", *self._gateway_options())
         try:
             proxy = Proxy(await self._port_of(gateway), commands=self.ran.commands)

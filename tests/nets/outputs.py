@@ -121,8 +121,8 @@ def _name_in(text: str) -> str:
 
 
 def _codes(path: str, *, with_lines: bool) -> Iterator[str]:
-    told = json.loads(output_in_process("validate", path, "--date", JUDGED_ON, "--format", "json"))
-    for each in told:
+    reported = json.loads(output_in_process("validate", path, "--date", JUDGED_ON, "--format", "json"))
+    for each in reported:
         yield f"{each['code']}:{each['line']}" if with_lines else str(each["code"])
 
 

@@ -83,7 +83,7 @@ def command_text(fields: Sequence[str], known: set[str]) -> str | None:
     return f"{words[kind]} {' '.join(fields[1:])}".strip() if kind in words else None
 
 
-def told_time(second: int) -> str:
+def reported_time(second: int) -> str:
     """Return a virtual time as text, UTC."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
@@ -120,7 +120,7 @@ class Proxy:
 
     def note(self, text: str) -> None:
         """Note something with its virtual time."""
-        self.commands.append(f"{told_time(self.now)} {text}")
+        self.commands.append(f"{reported_time(self.now)} {text}")
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -138,10 +138,10 @@ class Proxy:
             writer.write(await reader.readexactly(len(GREETING)))
             while True:
                 payload = await read_frame(reader)
-                self._hear(payload)
+                self._receive(payload)
                 writer.write(frame(payload))
 
-    def _hear(self, payload: bytes) -> None:
+    def _receive(self, payload: bytes) -> None:
         fields = payload.decode(errors="replace").split("\0")
         text = command_text(fields, self._known)
         if text is not None:

@@ -55,10 +55,10 @@ async def connection(host: str, port: int) -> AsyncIterator[Connection]:
 async def account_of(found: Connection) -> Account:
     """Return the account as the gateway tells it."""
 
-    def told(events: list[Event]) -> bool:
+    def reported(events: list[Event]) -> bool:
         return any(isinstance(event, AccountReport) and event.account.net_liquidation for event in events)
 
-    events = await until(found.world, told, list(found.events))
+    events = await until(found.world, reported, list(found.events))
     return next(event.account for event in reversed(events) if isinstance(event, AccountReport))
 
 
@@ -89,10 +89,10 @@ async def sent_and_cancelled(found: Connection) -> Seen:
     world, events = found.world, list[Event]()
     world.ib.broker.submit(order)
     try:
-        await until(world, lambda told: bool({*statuses_of(order, told)} & (WORKS | OVER)), events)
+        await until(world, lambda reported: bool({*statuses_of(order, reported)} & (WORKS | OVER)), events)
     finally:
         world.ib.broker.cancel(order)
-    await until(world, lambda told: bool({*statuses_of(order, told)} & OVER), events)
+    await until(world, lambda reported: bool({*statuses_of(order, reported)} & OVER), events)
     mine = [each for each in events if isinstance(each, OrderReport) and each.order_id == order.order_id]
     messages = [each for each in events if isinstance(each, OrderMessage) and each.order_id == order.order_id]
     return Seen(

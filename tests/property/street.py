@@ -174,9 +174,9 @@ class Street:
 
         That is a picture of the orders as they were; behind what happened since it would tell that one lives again.
         """
-        answers = (at for at, told in enumerate(self.outbox) if isinstance(told, tuple))
-        told = self.outbox.pop(min(index, next(answers, index)))
-        for found in told if isinstance(told, tuple) else (told,):
+        answers = (at for at, reported in enumerate(self.outbox) if isinstance(reported, tuple))
+        reported = self.outbox.pop(min(index, next(answers, index)))
+        for found in reported if isinstance(reported, tuple) else (reported,):
             event = replace(found, at=self.desk.now)
             self.delivered.append(event)
             self.desk.send(event)

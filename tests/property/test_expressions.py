@@ -83,12 +83,12 @@ def test_the_tree_means_what_simpleeval_says(text: str, levels: dict[str, float]
     tree = compiled(text)
     if tree is None:
         return
-    verdict = compile_test(tree, CONTEXT)(view(levels)).truth
+    evaluation = compile_test(tree, CONTEXT)(view(levels)).truth
     try:
         expected = SimpleEval(functions=FUNCTIONS, names=levels).eval(text)
     except ZeroDivisionError:
         return
-    assert verdict is None or verdict is bool(expected), text
+    assert evaluation is None or evaluation is bool(expected), text
 
 
 def test_generated_expressions_are_mostly_accepted() -> None:

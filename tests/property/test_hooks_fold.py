@@ -23,12 +23,12 @@ def test_a_restart_folds_the_same_hooks(coming: list[tuple[tuple[str, str, int, 
     desk.state = desk.state._replace(
         market=replace(desk.state.market, facts=replace(desk.state.market.facts, hooks={}))
     )
-    heard: dict[int, tuple[str, str, int]] = {}
+    received: dict[int, tuple[str, str, int]] = {}
     for (name, says, number, late), dies in coming:
         desk.tick(20)
         came = desk.now - timedelta(seconds=late)
         desk.send(WebhookReceived(at=desk.now, id=f"h{number}", name=name, says=says, came=came))
-        heard.setdefault(number, (name, says, int(came.timestamp())))
+        received.setdefault(number, (name, says, int(came.timestamp())))
         found = resume(desk.records, desk.now, desk.board, EventCalendar(), takes_hooks=True).state
         assert (found.market.facts.hooks, found.requests.hook_ids) == (
             desk.state.market.facts.hooks,
@@ -42,7 +42,7 @@ def test_a_restart_folds_the_same_hooks(coming: list[tuple[tuple[str, str, int, 
                 ),
             )
     last: dict[str, tuple[int, str]] = {}
-    for name, says, at in heard.values():  # each id once, in the order in which it was first heard
+    for name, says, at in received.values():  # each id once, in the order in which it was first heard
         if name not in last or at >= last[name][0]:
             last[name] = (at, says)
     assert desk.state.market.facts.hooks is not None

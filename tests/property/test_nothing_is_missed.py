@@ -69,8 +69,8 @@ def live_through(
     """Live through sessions, and tell each instant twice. Return what was recorded, by kind."""
     step = BacktestSimulation._step
 
-    def step_twice(walk: BacktestSimulation, *told: object) -> None:
-        step(walk, *told)  # type: ignore[arg-type]
+    def step_twice(walk: BacktestSimulation, *reported: object) -> None:
+        step(walk, *reported)  # type: ignore[arg-type]
         assert walk.state is not None
         session, state = walk.state.schedule.session, walk.state
         if not session.open <= walk.now < session.close or state.schedule.wake_at <= walk.now + SOON:

@@ -54,14 +54,14 @@ class OnePosition(RuleBasedStateMachine):
         self.street = Street(self.desk)
         self.said = 0
         self.desk.enter("10:00")
-        self.heard()
+        self.received()
         if filled:
             (known,) = self.street.in_state("transit")
             self.street.arrive(known)
             self.street.fill(known, filled)
             self.everything_is_said()
 
-    def heard(self) -> None:
+    def received(self) -> None:
         """After every turn: judge what was sent."""
         for order in self.street.listen():
             self.judge_order(order)
@@ -71,26 +71,26 @@ class OnePosition(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0]))
     def time_passes(self, seconds: float) -> None:
         self.desk.tick(seconds)
-        self.heard()
+        self.received()
 
     @rule(vix=st.sampled_from([16.0, 16.0, 16.0, 30.0, float("nan")]))
     def vix_moves(self, vix: float) -> None:
         self.desk.level("VIX", vix)
         self.desk.tick(0.5)
-        self.heard()
+        self.received()
 
     @rule(cost=st.sampled_from([0.3, 0.5, 0.7, 0.7, 0.9, 2.5]))
     def price_moves(self, cost: float) -> None:
         self.desk.quote(put(5945), cost + 1.55, cost + 1.65, -0.104)
         self.desk.tick(0.5)
-        self.heard()
+        self.received()
 
     @rule()
     def a_quote_goes(self) -> None:
-        self.desk.blind(put(5935))
+        self.desk.without_data(put(5935))
         self.desk.tick(0.5)
         self.desk.quote(put(5935), 1.55, 1.65, -0.078)
-        self.heard()
+        self.received()
 
     def chosen(self, index: int, *states: str) -> Known | None:
         found = self.street.in_state(*states)
@@ -121,30 +121,30 @@ class OnePosition(RuleBasedStateMachine):
     @rule(index=INDEX)
     def something_is_said(self, index: int) -> None:
         self.street.deliver(index % len(self.street.outbox))
-        self.heard()
+        self.received()
 
     @precondition(lambda self: self.street.outbox and self.desk.state.connection.is_linked)
     @rule()
     def everything_is_said(self) -> None:
         while self.street.outbox:
             self.street.deliver()
-            self.heard()
+            self.received()
 
     @precondition(lambda self: self.street.delivered and self.desk.state.connection.is_linked)
     @rule(index=INDEX)
     def something_is_said_again(self, index: int) -> None:
         self.street.repeat(index % len(self.street.delivered))
-        self.heard()
+        self.received()
 
     @precondition(lambda self: self.desk.state.connection.is_linked)
     @rule(fate=st.sampled_from(["working", "lost", "transit", "unread"]))
     def the_link_breaks(self, fate: str) -> None:
         self.street.break_over(fate)
         self.street.drop()
-        self.heard()
+        self.received()
         self.desk.tick(2)
         self.street.connect()
-        self.heard()
+        self.received()
 
     @precondition(lambda self: self.desk.state.connection.is_linked)
     @rule(fate=st.sampled_from(["working", "lost", "transit", "unread"]))
@@ -158,7 +158,7 @@ class OnePosition(RuleBasedStateMachine):
         )
         desk.take(start_run(desk.program, desk.state, desk.now))
         self.street.connect()
-        self.heard()
+        self.received()
 
     @rule(seconds=st.integers(10, 14))
     def the_spec_is_edited(self, seconds: int) -> None:
@@ -173,7 +173,7 @@ class OnePosition(RuleBasedStateMachine):
         pinned = {**desk.program.pinned, **{bot.plan.digest: bot for bot in desk.program.bots.values()}}
         desk.program = replace(desk.program, bots=bots, pinned=pinned)
         desk.take(reload(desk.program, desk.state, desk.now, changes))
-        self.heard()
+        self.received()
 
     @rule()
     def all_goes_well(self) -> None:
@@ -187,7 +187,7 @@ class OnePosition(RuleBasedStateMachine):
                 self.street.cancel(known)
         self.everything_is_said()
         self.desk.tick(1)
-        self.heard()
+        self.received()
 
     @rule(index=INDEX)
     def an_order_is_done(self, index: int) -> None:
@@ -199,12 +199,12 @@ class OnePosition(RuleBasedStateMachine):
     def the_end_of_the_day_comes(self) -> None:
         if self.desk.now < clock("15:40"):
             self.desk.until("15:45")
-            self.heard()
+            self.received()
 
     @rule(request=st.sampled_from([Request.PAUSE, Request.RESUME, Request.RESUME, Request.KILL]))
     def somebody_asks(self, request: Request) -> None:
         self.desk.ask(request)
-        self.heard()
+        self.received()
 
     @rule(request=st.sampled_from([Request.CLOSE, Request.KEEP, Request.KEEP]))
     def somebody_asks_of_one(self, request: Request) -> None:
@@ -213,7 +213,7 @@ class OnePosition(RuleBasedStateMachine):
         if (name := next(iter(desk.state.positions.active), None)) is not None:
             desk.ask(request, position=name)
             assert not (request is Request.KEEP and desk.state.waits_to_close(desk.state.positions.by_id[name]))
-            self.heard()
+            self.received()
 
     @rule()
     def it_is_closed_before_orders_arrive(self) -> None:
@@ -222,7 +222,7 @@ class OnePosition(RuleBasedStateMachine):
             return
         self.desk.ask(Request.FLATTEN)
         self.desk.tick(0.5)
-        self.heard()
+        self.received()
         for known in self.street.in_state("transit"):
             self.street.cancel(known)
         self.everything_is_said()
@@ -294,7 +294,7 @@ class OnePosition(RuleBasedStateMachine):
 
     @invariant()
     def closing_orders_fit(self) -> None:
-        """9; a group counts once, and one that was over and works after all does not while it is taken back."""
+        """9; a group counts once, and one that was over and works again does not while it is taken back."""
         orders = self.desk.said(Kind.ORDER)
         over = {each.data["ref"] for each in orders if each.data["status"] in ("cancelled", "lost")}
         counted = [o for o in self.desk.live if not (o.ref in over and o.status is OrderStatus.CANCELLING)]
@@ -308,16 +308,16 @@ class OnePosition(RuleBasedStateMachine):
     @invariant()
     def positions_are_the_fold_of_executions(self) -> None:
         """5."""
-        told = {event.exec_id: event for event in self.street.delivered if hasattr(event, "exec_id")}
+        reported = {event.exec_id: event for event in self.street.delivered if hasattr(event, "exec_id")}
         if self.desk.state.bots.by_name and not self.street.outbox:
-            told = {report.exec_id: report for report in self.street.executions}
+            reported = {report.exec_id: report for report in self.street.executions}
             ours = {option: count for option, count in self.desk.books().items() if count}
             theirs = {option: count for option, count in self.street.positions.items() if count}
             assert ours == theirs
         cash = sum((p.cash for p in self.desk.state.positions.by_id.values()), ZERO)
         booked = sum((each.cash for each in self.desk.state.positions.executions.values()), ZERO)
         assert cash == booked
-        assert set(told) <= {report.exec_id for report in self.street.executions}
+        assert set(reported) <= {report.exec_id for report in self.street.executions}
 
     @invariant()
     def only_declared_moves(self) -> None:
@@ -354,7 +354,7 @@ class OnePosition(RuleBasedStateMachine):
             if not desk.state.connection.is_linked or desk.state.schedule.wake_at > desk.now:
                 return
             desk.send(MarketDataUpdated(desk.now, ()))
-            self.heard()
+            self.received()
         raise AssertionError("a wake in the past")
 
     def teardown(self) -> None:
@@ -368,7 +368,7 @@ class OnePosition(RuleBasedStateMachine):
         desk.level("VIX", 16.0)
         desk.until("15:45") if desk.now < clock("15:45") else None
         for _ in range(60):
-            self.heard()
+            self.received()
             for known in street.in_state("transit"):
                 street.arrive(known)
             for known in street.in_state("working", "lost"):
@@ -451,15 +451,15 @@ class Rolling(OnePosition):
     def what_it_may_roll_into_moves(self, short: float) -> None:
         self.desk.quote(put(5945, expiry=self.desk.expiry_90), short, short + 0.10, -0.30)
         self.desk.tick(0.5)
-        self.heard()
+        self.received()
 
     @rule()
     def what_it_may_roll_into_goes(self) -> None:
         later = put(5935, expiry=self.desk.expiry_90)
-        self.desk.blind(later)
+        self.desk.without_data(later)
         self.desk.tick(0.5)
         self.desk.quote(later, 2.60, 2.70, -0.20)
-        self.heard()
+        self.received()
 
 
 class RollingOrClosing(Rolling):

@@ -62,7 +62,7 @@ class RollingSides(OnePosition):
             self.desk.quote(kind(near, expiry=later), 5.95, 6.05, sign * 0.30)
             self.desk.quote(kind(far, expiry=later), 1.95, 2.05, sign * 0.20)
         self.desk.tick(0.5)
-        self.heard()
+        self.received()
         if not filled or rolled < 0:
             return
         self.vix_moves(30.0)
@@ -85,7 +85,7 @@ class RollingSides(OnePosition):
     def a_side_moves(self, side: int, cost: float) -> None:
         self.desk.quote(SHORTS[side], cost + 1.55, cost + 1.65, -0.104 if side == 0 else 0.104)
         self.desk.tick(0.5)
-        self.heard()
+        self.received()
 
     @rule()
     def it_is_frightened(self) -> None:
@@ -94,10 +94,10 @@ class RollingSides(OnePosition):
     @rule()
     def what_it_may_roll_into_goes(self) -> None:
         later = put(5935, expiry=self.desk.expiry_90)
-        self.desk.blind(later)
+        self.desk.without_data(later)
         self.desk.tick(0.5)
         self.desk.quote(later, 1.95, 2.05, -0.20)
-        self.heard()
+        self.received()
 
 
 class RollingSidesOrClosing(RollingSides):

@@ -30,8 +30,8 @@ def quote(desk: Desk, amount: float, width: float) -> None:
 
 def sent(desk: Desk) -> list[Order]:
     """Return the orders of the target as they were sent and changed."""
-    told = [each.order for each in desk.commands if isinstance(each, Submit | Replace)]
-    return [order for order in told if order.reason == "target" and order.purpose is Purpose.EXIT]
+    reported = [each.order for each in desk.commands if isinstance(each, Submit | Replace)]
+    return [order for order in reported if order.reason == "target" and order.purpose is Purpose.EXIT]
 
 
 def answer(desk: Desk, how: int, costs: float) -> None:

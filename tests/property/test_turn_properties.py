@@ -244,10 +244,10 @@ def test_a_turn_is_pure(moves: list[str]) -> None:
             answers[move](desk.live[-1])
         for event in (MarketDataUpdated(desk.now, tuple(range(20))), desk.events[-1]):
             before, board = desk.state, frozen_board(desk.board)
-            told = repr(before)
+            reported = repr(before)
             first = handle_event(desk.program, before, event)
             second = handle_event(desk.program, before, event)
-            assert repr(before) == told
+            assert repr(before) == reported
             assert frozen_board(desk.board) == board
             assert first.records == second.records
             assert first.commands == second.commands

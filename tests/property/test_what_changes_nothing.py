@@ -38,7 +38,7 @@ SOURCES = tuple(kind(strikes=40, expiries=3, seed=3, change=with_spy) for kind i
 BUSY = (1, 6, 12, 46, 15, 43, 14, 49, 20, 42, 29, 59)
 """Numbers of bots that enter and leave on the first session: by targets, stops, deltas, the clock; some halt."""
 LEGS = re.compile(r"\b(short|long)_(put|call)\b")
-TOLD = ("enter", "exit", "halt", "armed")
+REPORTED = ("enter", "exit", "halt", "armed")
 
 
 def text_of(seed: int) -> str:
@@ -70,7 +70,7 @@ def walk_of(texts: Iterable[str], seed: int) -> BacktestSimulation:
     return BacktestSimulation(program, SOURCES[seed % 2], calendar(), fill_model(("mid", "natural")[seed % 2]), CASH)
 
 
-def lived(walk: BacktestSimulation) -> list[Record]:
+def simulated(walk: BacktestSimulation) -> list[Record]:
     return [record for done in walk.through(FIRST, FIRST) for record in done.records]
 
 
@@ -84,14 +84,14 @@ def did(records: Iterable[Record], bot: str = "plain", names: Names | None = Non
 
 @cache
 def did_alone(seed: int) -> list[str]:
-    return did(lived(walk_of([text_of(seed)], seed)))
+    return did(simulated(walk_of([text_of(seed)], seed)))
 
 
 def done_in(record: Record) -> str:
     data = record.data
     if record.kind is Kind.FILL:
         return f"{data['contract']} {data['is_buy']} {data['quantity']} at {data['price']}: {data['purpose']}"
-    if record.kind is Kind.DECISION and data["what"] in TOLD:
+    if record.kind is Kind.DECISION and data["what"] in REPORTED:
         return f"{data['what']} {data['reason'] if data['what'] == 'exit' else ''}"
     if record.is_leaving:
         return f"{data['side']} {data['quantity']} at {data['limit_price']}: {data['purpose']}"
@@ -172,7 +172,7 @@ def test_the_same_in_other_words_does_the_same(way: Callable[[Tree, Random], Nam
         tree = deepcopy(tree_of(text_of(seed)))
         names = way(tree, Random(seed))
         first = did_alone(seed)
-        other = did(lived(walk_of([written(tree)], seed)), tree["name"], names)
+        other = did(simulated(walk_of([written(tree)], seed)), tree["name"], names)
         assert other == first, f"seed {seed}"
         acts += len(first)
     assert acts > 20
@@ -190,7 +190,7 @@ def test_a_bot_does_the_same_among_others() -> None:
     for seed in some(3):
         text = text_of(seed)
         among = others_of(seed, 4)
-        assert did(lived(walk_of([*among[:2], text, *among[2:]], seed))) == did_alone(seed), f"seed {seed}"
+        assert did(simulated(walk_of([*among[:2], text, *among[2:]], seed))) == did_alone(seed), f"seed {seed}"
 
 
 def reloading(walk: BacktestSimulation, at: datetime, texts: Iterable[str]) -> None:
@@ -198,8 +198,8 @@ def reloading(walk: BacktestSimulation, at: datetime, texts: Iterable[str]) -> N
     bots = {bot.plan.name: bot for bot in map(bot_of, texts)}
     step = walk._step
 
-    def stepped(*told: Any) -> None:
-        step(*told)
+    def stepped(*reported: Any) -> None:
+        step(*reported)
         was, now = ({name: bot.plan.digest for name, bot in each.items()} for each in (walk.program.bots, bots))
         changes = changes_between(was, now)
         assert walk.state is not None
@@ -223,7 +223,7 @@ def test_a_reload_of_other_bots_changes_nothing() -> None:
         goes, comes = others_of(seed, 2)
         walk = walk_of([goes, text], seed)
         reloading(walk, session.open.replace(hour=15), [text, comes])
-        records = lived(walk)
+        records = simulated(walk)
         taken_up += sum(record.kind is Kind.RELOAD for record in records)
         assert did(records) == did_alone(seed), f"seed {seed}"
     assert taken_up == len(some(4)) * 2

@@ -28,7 +28,7 @@ def report(desk: Desk, order: Order, **changes: object) -> OrderReport:
 
 
 def test_an_order_that_was_only_held_was_taken_for_refused_and_another_sent() -> None:
-    """Inactive without a reason may be an order that lives: it is taken back, and over when the broker says so."""
+    """Inactive without a reason may be an order that lives: rulebot cancels it, and over when the broker says so."""
     desk = Desk((text_of(),))
     order = desk.enter()
     desk.send(report(desk, order, status=BrokerStatus.INACTIVE))
@@ -91,10 +91,10 @@ def test_an_order_that_a_person_had_changed_was_thought_to_be_as_it_was_sent() -
     assert target.limit_price is not None
     changed = report(desk, target, status=BrokerStatus.WORKING, limit_price=target.limit_price + 1)
     desk.send(changed)
-    assert any("somebody has changed it" in text for text in desk.alarms)
+    assert any("another client changed it" in text for text in desk.alarms)
     desk.tick(15)
     desk.send(replace(changed, at=desk.now))
-    assert len([text for text in desk.alarms if "somebody has changed it" in text]) == 1
+    assert len([text for text in desk.alarms if "another client changed it" in text]) == 1
     assert desk.order(target.ref).limit_price == target.limit_price
     assert desk.replaced == []
 

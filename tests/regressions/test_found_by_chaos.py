@@ -79,9 +79,9 @@ def test_a_length_that_is_no_length_is_noticed_though_the_broker_goes_on_talking
     storm = replace(bare, begins=start, calm_at=start + timedelta(minutes=6), lockstep=False, delay=0.002)
     left = run_scenario(storm, desk, tmp_path)
     assert judge(left, desk) == {}
-    told = [record for record in left.day.records if record.kind is Kind.LINK]
-    assert [record.data["up"] for record in told] == [True, False, True]
-    assert "no answer for" in str(told[1].data["reason"])
+    reported = [record for record in left.day.records if record.kind is Kind.LINK]
+    assert [record.data["up"] for record in reported] == [True, False, True]
+    assert "no answer for" in str(reported[1].data["reason"])
 
 
 def test_a_commission_that_came_before_its_execution_is_taken_when_it_is_told_again(tmp_path: Path) -> None:
@@ -256,11 +256,11 @@ def test_a_try_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_pat
     (position,) = left.day.positions.values()
     assert [leg.opened for leg in position.legs] == [2, 2]
     assert judge(left, desk) == {}
-    told = [record.data["text"] for record in left.day.records if record.kind is Kind.ALARM]
-    assert len(told) == 1
-    assert "enters nothing more today: a person must look" in told[0]
-    untold = [record for record in left.day.records if record.kind is not Kind.ALARM]
-    assert list(more_than_cap(replace(left.day, records=tuple(untold)), left.outside.rows, {}))
+    reported = [record.data["text"] for record in left.day.records if record.kind is Kind.ALARM]
+    assert len(reported) == 1
+    assert "enters nothing more today: a person must look" in reported[0]
+    unreported = [record for record in left.day.records if record.kind is not Kind.ALARM]
+    assert list(more_than_cap(replace(left.day, records=tuple(unreported)), left.outside.rows, {}))
 
 
 AGAIN_AT_ONCE = """rulebot: 1
@@ -288,10 +288,10 @@ def test_an_entry_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_
     left = run_scenario(storm, desk, tmp_path)
     assert [position.state for position in left.day.positions.values()] == ["open", "open"]
     assert judge(left, desk) == {}
-    told = [record.data["text"] for record in left.day.records if record.kind is Kind.ALARM]
-    assert told[-1].endswith("1 of 1 a day without it. again_at_once enters nothing more today: a person must look")
-    untold = replace(left.day, records=tuple(each for each in left.day.records if each.kind is not Kind.ALARM))
-    assert list(more_than_cap(untold, left.outside.rows, {"again_at_once": 1}))
+    reported = [record.data["text"] for record in left.day.records if record.kind is Kind.ALARM]
+    assert reported[-1].endswith("1 of 1 a day without it. again_at_once enters nothing more today: a person must look")
+    unreported = replace(left.day, records=tuple(each for each in left.day.records if each.kind is not Kind.ALARM))
+    assert list(more_than_cap(unreported, left.outside.rows, {"again_at_once": 1}))
 
 
 def told_late(tmp_path: Path, seed: int, faults: list[dict[str, str | int | float]], *examples: str) -> ChaosResult:
@@ -311,9 +311,11 @@ def test_a_leg_that_is_not_told_counts_where_another_order_owes_the_same_contrac
     assert left.kinds_fired["late_leg"] == 2
     fills = [record.data for record in left.day.records if record.kind is Kind.FILL and record.data["quantity"]]
     guessed = {(each["ref"], each["leg"]): each["price"] for each in fills if "unseen" in str(each["exec_id"])}
-    told = {(each["ref"], each["leg"]): each["price"] for each in fills if "unseen" not in str(each["exec_id"])}
+    reported = {(each["ref"], each["leg"]): each["price"] for each in fills if "unseen" not in str(each["exec_id"])}
     assert len(guessed) == 2
-    assert guessed.items() <= told.items()  # what is left of the average price, not nothing: no exit may act on that
+    assert (
+        guessed.items() <= reported.items()
+    )  # what is left of the average price, not nothing: no exit may act on that
     assert {position.state for position in left.day.positions.values()} == {"open"}
 
 
@@ -353,11 +355,11 @@ def test_the_partner_of_what_a_person_cancels_is_not_cancelled_and_fills_nothing
     assert min(order.quantity for order in left.day.orders.values()) == 1
 
 
-TOO_DEAR: dict[str, str | int | float] = {"kind": "worse_fill", "on": "order", "action": "BUY", "price_by": 0.1}
+TOO_EXPENSIVE: dict[str, str | int | float] = {"kind": "worse_fill", "on": "order", "action": "BUY", "price_by": 0.1}
 SOLD_TWICE: dict[str, str | int | float] = {"kind": "overfill", "on": "fill", "number": 2, "seconds": 0}
 
 
-@pytest.mark.parametrize(("seed", "faults"), [(61830, ()), (61853, (TOO_DEAR, SOLD_TWICE))])
+@pytest.mark.parametrize(("seed", "faults"), [(61830, ()), (61853, (TOO_EXPENSIVE, SOLD_TWICE))])
 def test_a_broker_that_closes_more_than_it_was_asked_leaves_what_nobody_can_prevent(
     tmp_path: Path, seed: int, faults: tuple[dict[str, str | int | float], ...]
 ) -> None:
@@ -380,7 +382,7 @@ def test_what_a_person_paid_is_taken_out_of_the_books_once_though_the_broker_nev
         {"kind": "person_closes_part", "at": "10:16:15", "seconds": 5},
     )
     left = run_scenario(replace(draw(82868, desk, CHOICE), faults=faults, crashes=(), acts=()), desk, tmp_path)
-    assert [str(row["exec_id"]) for row in left.untold] == ["0001248a.00000003.01.01"]
+    assert [str(row["exec_id"]) for row in left.unreported] == ["0001248a.00000003.01.01"]
     assert judge(left, desk) == {}
 
 

@@ -34,7 +34,7 @@ OVERFILL: dict[str, str | int | float] = {"kind": "overfill", "on": "fill", "num
 LIQUIDATION: dict[str, str | int | float] = {"kind": "liquidation", "at": "10:01:00", "seconds": 0}
 
 
-def lived(
+def simulated(
     tmp_path: Path, legs: str, exits: str, fault: dict[str, str | int | float], seed: int, protect: str = ""
 ) -> tuple[ChaosResult, LoadedBots]:
     """Return twelve minutes of a bot to which this happens; a person lets its exits go on a minute later."""
@@ -66,7 +66,7 @@ def gone(left: ChaosResult, name: str) -> ChaosResult:
 
 def test_the_other_side_of_one_that_the_broker_has_closed_twice_stands_as_it_was(tmp_path: Path) -> None:
     """Nothing is sent for it any more, and a person was told: it was called torn, and is whole."""
-    left, desk = lived(tmp_path, CONDOR, PUTS, OVERFILL, 7)
+    left, desk = simulated(tmp_path, CONDOR, PUTS, OVERFILL, 7)
     assert held(left) == {"short_put": -1, "long_put": -1, "short_call": 1, "long_call": 1}
     assert judge(left, desk) == {}
     found = judge(gone(left, "long_call"), desk)[23]
@@ -78,7 +78,7 @@ def test_the_long_leg_of_a_short_one_that_the_broker_has_liquidated_may_be_sold(
     tmp_path: Path, seed: int, legs: str, exits: str
 ) -> None:
     """What the broker had bought back counted as short, so that its long leg left it uncovered."""
-    left, desk = lived(tmp_path, legs, exits, LIQUIDATION, seed)
+    left, desk = simulated(tmp_path, legs, exits, LIQUIDATION, seed)
     (booked,) = (each for each in left.day.records if each.data.get("purpose") == "by_others")
     assert booked.data["leg"] == "short_put"
     assert not {"short_put", "long_put"} & set(held(left))
@@ -91,7 +91,7 @@ def test_the_long_leg_of_a_short_one_that_the_broker_has_liquidated_may_be_sold(
 
 def test_a_short_leg_whose_long_one_the_broker_has_liquidated_is_bought_back_after_a_minute(tmp_path: Path) -> None:
     """It waited for its exits once a person had let them go on."""
-    left, desk = lived(tmp_path, SPREAD, f"\n{LAST}", LIQUIDATION, 7)
+    left, desk = simulated(tmp_path, SPREAD, f"\n{LAST}", LIQUIDATION, 7)
     assert held(left) == {}
     assert judge(left, desk) == {}
 
@@ -104,7 +104,7 @@ def test_a_short_leg_whose_long_one_the_broker_has_liquidated_is_closed_at_once_
     Without the stop it is unprotected, and if nobody else has closed the long leg it is torn.
     """
     protect = ", protect: {cost: 4x credit, of: each_short}"
-    left, desk = lived(tmp_path, SPREAD, f"\n{LAST}", LIQUIDATION, 7, protect)
+    left, desk = simulated(tmp_path, SPREAD, f"\n{LAST}", LIQUIDATION, 7, protect)
     assert held(left) == {}
     assert judge(left, desk) == {}
     (position,) = left.day.positions.values()
@@ -117,8 +117,8 @@ def test_a_short_leg_whose_long_one_the_broker_has_liquidated_is_closed_at_once_
     assert any("a short leg without protection" in each for each in judge(with_records(standing, bare), desk)[27])
     unsaid = tuple(each for each in standing.day.records if each.kind is not Kind.OPERATOR)
     (stood,) = standing.day.positions.values()
-    torn = replace(standing.day, records=unsaid, positions={position.id: replace(stood, closed_by_others=())})
-    found = judge(replace(standing, day=torn), desk)[23]
+    incomplete = replace(standing.day, records=unsaid, positions={position.id: replace(stood, closed_by_others=())})
+    found = judge(replace(standing, day=incomplete), desk)[23]
     assert any("holds short_put without its partner" in each for each in found)
 
 

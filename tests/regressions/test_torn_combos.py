@@ -52,8 +52,10 @@ def test_a_start_heard_of_the_end_of_a_combo_before_its_only_leg_and_left_that_a
     ends = [
         Crash(moment=ScenarioMoment.AT_TIME, at=start + timedelta(seconds=at), away=away) for at, away in pauses.items()
     ]
-    torn: dict[str, str | int] = {"kind": "one_leg", "on": "order", "leg": 3}
-    bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(torn,), crashes=tuple(ends), acts=())
+    incomplete: dict[str, str | int] = {"kind": "one_leg", "on": "order", "leg": 3}
+    bare = replace(
+        draw(7, desk, CHOICE), day=session.date, market=None, faults=(incomplete,), crashes=tuple(ends), acts=()
+    )
     storm = replace(bare, begins=start - timedelta(minutes=1), calm_at=start + timedelta(minutes=10), lockstep=True)
     left = run_scenario(storm, desk, tmp_path)
     assert dict(left.kinds_fired) == {"crash at": len(ends), "one_leg": 1}
@@ -156,7 +158,7 @@ def test_a_partner_that_is_told_while_the_leg_waits_to_be_closed_makes_the_posit
     order = over(desk)
     short, long = fills(desk, order)
     desk.send(short)
-    desk.blind(put(5945))
+    desk.without_data(put(5945))
     for _ in range(31):
         desk.tick(1)
     assert desk.position.state == "exiting"
@@ -264,8 +266,8 @@ def test_the_partners_of_what_an_unwind_closed_beyond_its_size_are_closed_too(*,
     desk = Desk((text_of(legs=CONDOR, quantity="2", risk="{max_loss_per_trade: $20000}"),))
     order = desk.enter()
     desk.ack(order)
-    told = desk.fill(order, 2)
-    short = next(each for each in told if each.option == put(5945))
+    reported = desk.fill(order, 2)
+    short = next(each for each in reported if each.option == put(5945))
     desk.send(replace(short, exec_id=short.exec_id.next, quantity=Decimal(1)))
     desk.tick(1)
     closing = desk.last

@@ -166,19 +166,19 @@ def test_a_second_question_made_the_answer_to_the_first_one_a_short_list() -> No
         reqAllOpenOrders=lambda: asked.append("orders"),
     )
     link._wire = SimpleNamespace(client=client)  # type: ignore[assignment]
-    told = [each for each in resting_seller().events if isinstance(each, OrderReport)][-2:]
+    reported = [each for each in resting_seller().events if isinstance(each, OrderReport)][-2:]
     link.inquire()
-    link._noted(told[0], ("5",))
+    link._noted(reported[0], ("5",))
     link.inquire()
-    link._noted(told[1], ("5",))
+    link._noted(reported[1], ("5",))
     listed = link._read(["53", "1"])
     assert isinstance(listed, OrdersListed)
-    assert listed.order_refs == {each.ref for each in told}
+    assert listed.order_refs == {each.ref for each in reported}
     assert link._read(["53", "1"]) is None
     assert len(asked) == 4
 
 
-# ---------------------------------------------------------------- what was over works after all
+# ---------------------------------------------------------------- what was over works again
 
 
 def test_an_entry_that_was_over_and_works_after_all_is_taken_back_with_the_try_that_followed_it() -> None:
@@ -193,7 +193,7 @@ def test_an_entry_that_was_over_and_works_after_all_is_taken_back_with_the_try_t
     desk.ack(second)
     shown(desk, first.ref, second.ref)
     assert {desk.order(each.ref).status for each in (first, second)} == {OrderStatus.CANCELLING}
-    assert any(f"{first.ref} was cancelled and works after all" in text for text in desk.alarms)
+    assert any(f"{first.ref} was cancelled and works again" in text for text in desk.alarms)
     desk.cancelled(first)
     assert desk.position.state == "entering"
     desk.cancelled(second)
@@ -264,7 +264,7 @@ def test_a_stop_that_was_over_and_works_after_all_goes_and_the_pair_that_replace
     assert desk.order(old_stop.ref).status is OrderStatus.CANCELLING
     assert desk.cancels[-1].ref == old_stop.ref
     assert {desk.order(ref).status for ref in pair} == {OrderStatus.WORKING}
-    assert any(f"{old_stop.ref} was cancelled and works after all: it is taken back" in text for text in desk.alarms)
+    assert any(f"{old_stop.ref} was cancelled and works again: rulebot cancels it" in text for text in desk.alarms)
     desk.cancelled(old_stop)
     desk.tick(5)
     assert [order.ref for order in desk.live] == pair

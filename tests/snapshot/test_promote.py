@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from paper_days import BOT, at, days, put, session, sound_trade, spec_text, together
-from paper_days import alarm as told
+from paper_days import alarm as reported
 from syrupy.assertion import SnapshotAssertion
 
 from rulebot.adapters.ib.handshake import Greeting
@@ -82,7 +82,7 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_falls_short_is_said_line_by_line(tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     one, two, three, four = days(4)
-    by_hand = told(two, "13:00", f"not ours: bought 1 {put(two)} at 0.50", str(put(two)))
+    by_hand = reported(two, "13:00", f"not ours: bought 1 {put(two)} at 0.50", str(put(two)))
     runs = [
         traded(one, "25"),
         traded(two, "-40", by_hand),
@@ -213,7 +213,7 @@ def asked(*promotions: Promotion, **changes: object) -> AdmissionRequest:
         "digests": {BOT: DIGEST},
         "document": document(),
         "where": "127.0.0.1:4001",
-        "offered": Greeting(accounts=("U1234567",), is_simulated=False, told_at=None),
+        "offered": Greeting(accounts=("U1234567",), is_simulated=False, reported_at=None),
         "unreachable": "",
         "store": LiveStore(promotions={BOT: promotions} if promotions else {}),
         "today": TODAY,
@@ -223,7 +223,7 @@ def asked(*promotions: Promotion, **changes: object) -> AdmissionRequest:
 
 
 def offers(*accounts: str, simulated: bool = False) -> Greeting:
-    return Greeting(accounts=accounts, is_simulated=simulated, told_at=None)
+    return Greeting(accounts=accounts, is_simulated=simulated, reported_at=None)
 
 
 def test_nothing_is_missing() -> None:

@@ -70,7 +70,7 @@ def test_every_state_has_a_line(snapshot: SnapshotAssertion) -> None:
 def test_lines_of_a_pipe(snapshot: SnapshotAssertion) -> None:
     diary = RunLog(at("09:29"))
     diary.write(small_day())
-    assert [happening_line(told).plain for told in diary.note(day_state("16:06"), at("16:06"))] == snapshot
+    assert [happening_line(reported).plain for reported in diary.note(day_state("16:06"), at("16:06"))] == snapshot
 
 
 @pytest.mark.parametrize("width", [72, 120])

@@ -76,22 +76,22 @@ def test_a_lost_broker_is_told_by_status_while_an_engine_runs(day_store: Path, m
         last = journal.read()[-1].at
         for up, reason in ((False, "error 1100"), (True, ""), (False, "error 1100")):
             journal.append([Record(last, Kind.LINK, data={"up": up, "reason": reason})], durable=True)
-            told = json.loads(run(day_store, "status --format json", monkeypatch))
-            assert (told["connected"], bool(told["connection"])) == (up, not up)
+            reported = json.loads(run(day_store, "status --format json", monkeypatch))
+            assert (reported["connected"], bool(reported["connection"])) == (up, not up)
             with StoreReader(day_store) as reader:
                 page = snapshot_of_store(reader)
-            assert (page.is_linked, page.notice) == (up, told["connection"])
+            assert (page.is_linked, page.notice) == (up, reported["connection"])
         assert "not connected to the broker since 2026-11-18 " in run(day_store, "status", monkeypatch)
         assert "no other exit acts (error 1100)" in run(day_store, "status", monkeypatch)
-    told = json.loads(run(day_store, "status --format json", monkeypatch))
-    assert (told["engine"], told["connected"], told["connection"]) == ("stopped", None, "")
+    reported = json.loads(run(day_store, "status --format json", monkeypatch))
+    assert (reported["engine"], reported["connected"], reported["connection"]) == ("stopped", None, "")
 
 
 def test_a_bot_that_is_paused_alone_is_told_by_status(day_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = f" paused: {SELLER} enters nothing until 'rulebot resume {SELLER}'; exits go on"
     with closing(SqlJournal(open_store(day_store))) as journal:
         last = journal.read()[-1].at
-        for request, bot, is_told in (
+        for request, bot, is_reported in (
             ("pause", SELLER, True),
             ("resume", SELLER, False),
             ("flatten", SELLER, True),
@@ -99,7 +99,7 @@ def test_a_bot_that_is_paused_alone_is_told_by_status(day_store: Path, monkeypat
         ):
             asked: dict[str, Json] = {"id": f"{request} {bot}", "request": request, "bot": bot}
             journal.append([Record(last, Kind.OPERATOR, bot, data=asked)], durable=True)
-            assert (words in run(day_store, "status", monkeypatch)) is is_told
+            assert (words in run(day_store, "status", monkeypatch)) is is_reported
 
 
 def test_an_engine_that_waits_for_its_gateway_after_one_that_died_is_starting(
@@ -107,8 +107,8 @@ def test_an_engine_that_waits_for_its_gateway_after_one_that_died_is_starting(
 ) -> None:
     """The one before it was killed, so the store's last run has no end."""
     with closing(SqlJournal(open_store(day_store))) as journal:
-        begun = replace(journal.read((Kind.RUN_STARTED,))[-1], at=journal.read()[-1].at)
-        journal.append([replace(begun, data={**begun.data, "epoch": journal.epoch})], durable=True)
+        started = replace(journal.read((Kind.RUN_STARTED,))[-1], at=journal.read()[-1].at)
+        journal.append([replace(started, data={**started.data, "epoch": journal.epoch})], durable=True)
         assert "starting, trading active" in run(day_store, "status", monkeypatch)
         assert "waits for its gateway" not in run(day_store, "status", monkeypatch)
     with closing(SqlJournal(open_store(day_store))):
@@ -122,15 +122,15 @@ def test_an_engine_that_waits_for_its_gateway_is_starting_whatever_was_before(
 ) -> None:
     """As after a machine was started again: the run before has ended, or there was none."""
     with closing(SqlJournal(open_store(day_store))) as journal:
-        begun = replace(journal.read((Kind.RUN_STARTED,))[-1], at=journal.read()[-1].at)
-        ended = Record(begun.at, Kind.RUN_ENDED, data={"reason": "stopped"})
-        journal.append([replace(begun, data={**begun.data, "epoch": journal.epoch}), ended], durable=True)
+        started = replace(journal.read((Kind.RUN_STARTED,))[-1], at=journal.read()[-1].at)
+        ended = Record(started.at, Kind.RUN_ENDED, data={"reason": "stopped"})
+        journal.append([replace(started, data={**started.data, "epoch": journal.epoch}), ended], durable=True)
     assert "stopped, trading stopped" in run(day_store, "status", monkeypatch)
     for store in (day_store, tmp_path / "new.db"):
         with closing(SqlJournal(open_store(store))):
-            told = run(store, "status", monkeypatch)
-        assert "starting, trading active" in told
-        assert "waits for its gateway" in told
+            reported = run(store, "status", monkeypatch)
+        assert "starting, trading active" in reported
+        assert "waits for its gateway" in reported
 
 
 def test_a_bot_that_is_run_no_more_is_stopping_while_it_holds_something(
@@ -177,8 +177,8 @@ def test_status_says_of_today_what_was_made_since_the_session_began(day_store: P
     journal.append([replace(mark, at=at("10:00", tomorrow), data={**mark.data, "profit": "12.00"})], durable=True)
     journal.close()
     found = CliRunner().invoke(main, ["status", "--format", "json", "--store", str(day_store)])
-    told = json.loads(found.stdout)
-    assert (told["realized_today"], told["open_today"], told["unrealized"]) == (0.0, 5.0, 12.0)
+    reported = json.loads(found.stdout)
+    assert (reported["realized_today"], reported["open_today"], reported["unrealized"]) == (0.0, 5.0, 12.0)
     text = CliRunner().invoke(main, ["status", "--store", str(day_store)]).stdout
     assert "today +$0.00 realised, +$5.00 open" in text
     with StoreReader(day_store) as reader:

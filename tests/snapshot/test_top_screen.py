@@ -144,7 +144,9 @@ def test_screen_after_keys(keys: str, width: int, height: int, snapshot: Snapsho
 
 @pytest.mark.parametrize(("width", "height"), [*SIZES, (40, 10), (200, 50)])
 def test_screen_that_has_something_to_say(width: int, height: int, snapshot: SnapshotAssertion) -> None:
-    picture = replace(PICTURE, trading="reducing", notice="nothing is opened, exits go on; Start lets bots enter again")
+    picture = replace(
+        PICTURE, trading="reducing", notice="nothing is opened, exits continue; Start lets bots enter again"
+    )
     seen = replace(SEEN, picture=picture, waiting=2)
     assert drawn(seen, Focus(chosen=Row("spy_put_seller")), width, height) == snapshot
 

@@ -25,7 +25,7 @@ RAISES = {
     "close_position": 3,
     "CloseWanted": 2,
     "tell": 0,
-    "_tell_of_others": 2,
+    "_alarm_of_external": 2,
 }
 """Functions that raise an alarm, by where its text stands among their arguments."""
 FILLED_IN = "\0"
@@ -123,9 +123,9 @@ def text_of(call: ast.Call) -> ast.expr | None:
         return found if name != "tell" or isinstance(found, ast.JoinedStr) else None
     if name not in ("record", "Record") or not any(ast.unparse(each) == "Kind.ALARM" for each in call.args):
         return None
-    told = {each.arg: each.value for each in call.keywords}
-    data = told.get("data")
-    return data.values[0] if isinstance(data, ast.Dict) else told["text"]
+    reported = {each.arg: each.value for each in call.keywords}
+    data = reported.get("data")
+    return data.values[0] if isinstance(data, ast.Dict) else reported["text"]
 
 
 @cache
@@ -135,8 +135,8 @@ def alarms() -> list[tuple[str, str]]:
         (f"{scope.file.name}:{node.lineno}", re.sub(f"{FILLED_IN}+", FILLED_IN, text))
         for scope in scopes()
         for node in ast.walk(scope.function)
-        if isinstance(node, ast.Call) and (told := text_of(node)) is not None
-        for text in texts(told, scope)
+        if isinstance(node, ast.Call) and (reported := text_of(node)) is not None
+        for text in texts(reported, scope)
     }
     return sorted(found | {("crash_loop.py", WORDS)})
 
@@ -159,14 +159,14 @@ def test_alarms_are_found_where_they_are_raised() -> None:
     assert handed_on == {"executions.py", "pipeline.py", "start.py", "turn.py"}, (
         "each gives on a text that another place has made"
     )
-    told = [parts(text) for _, text in found]
-    assert ["no answer about order"] in told
+    reported = [parts(text) for _, text in found]
+    assert ["no answer about order"] in reported
     assert [
         "this computer's clock is",
         "the broker's",
-        "Entries and exits go by the broker's time. Set the clock (NTP",
-    ] in told
-    assert ["the engine stood still for", "s: was the computer asleep or overloaded, or its disk slow?"] in told
+        "Entries and exits use the broker's time. Set the clock (NTP",
+    ] in reported
+    assert ["the engine was suspended for", "s: was the computer asleep or overloaded, or its disk slow?"] in reported
 
 
 def test_what_the_runbook_says_of_alarms_can_be_raised() -> None:

@@ -12,7 +12,7 @@ from rulebot.model.errors import StoreError, in_words
 from rulebot.store.place import make_secret
 
 
-def teller(file: Path) -> None:
+def alert_sender(file: Path) -> None:
     nothing: Any = None
     Notifier(file, nothing, nothing)
 
@@ -22,7 +22,7 @@ def teller(file: Path) -> None:
     [
         (make_secret, "{file} cannot be made: {why}"),
         (lambda file: RecordingWriter(file, {}), "no recording can be written to {file}: {why}"),
-        (teller, "the outbox of alerts cannot be made: {why}"),
+        (alert_sender, "the outbox of alerts cannot be made: {why}"),
     ],
 )
 def test_a_file_below_another_file(makes: Callable[[Path], object], words: str, tmp_path: Path) -> None:

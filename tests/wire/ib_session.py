@@ -38,7 +38,7 @@ async def gateway(faults: str = "", **changes: object) -> AsyncIterator[RunningG
 @asynccontextmanager
 async def connected(port: int, **changes: object) -> AsyncIterator[tuple[IbConnection, tuple[Event, ...]]]:
     """A connected world and the events of its first batch."""
-    world = ib_world(IbSettings(**({"port": port, "lockstep": True, "rounds_apart": 0.01} | changes)))  # type: ignore[arg-type]
+    world = ib_world(IbSettings(**({"port": port, "lockstep": True, "round_interval": 0.01} | changes)))  # type: ignore[arg-type]
     batch = await world.link.connect()
     try:
         yield world, batch.events

@@ -15,7 +15,7 @@ class Tally:
 
     def __init__(self, gw: RunningGateway) -> None:
         self._gateway = gw
-        self._heard = bytearray()
+        self._received = bytearray()
         self._is_greeted = False
         self.by_second: Counter[int] = Counter()
         self.kinds: Counter[str] = Counter()
@@ -30,22 +30,22 @@ class Tally:
 
     def take(self, data: bytes) -> None:
         """Take bytes of the client."""
-        self._heard += data
+        self._received += data
         if not self._is_greeted:
-            if len(self._heard) < 8:
+            if len(self._received) < 8:
                 return
-            del self._heard[:4]  # API, and a zero
+            del self._received[:4]  # API, and a zero
             self._is_greeted = True
             self._frame()  # the versions that it speaks
         while (fields := self._frame()) is not None:
             self._count(fields)
 
     def _frame(self) -> list[str] | None:
-        length = int.from_bytes(self._heard[:4], "big") if len(self._heard) >= 4 else 0
-        if not length or len(self._heard) < 4 + length:
+        length = int.from_bytes(self._received[:4], "big") if len(self._received) >= 4 else 0
+        if not length or len(self._received) < 4 + length:
             return None
-        fields = self._heard[4 : 4 + length].decode().split("\0")
-        del self._heard[: 4 + length]
+        fields = self._received[4 : 4 + length].decode().split("\0")
+        del self._received[: 4 + length]
         return fields
 
     def _count(self, fields: list[str]) -> None:
@@ -68,11 +68,11 @@ async def tallied(gw: RunningGateway) -> AsyncIterator[tuple[int, Tally]]:
     tally = Tally(gw)
     tasks: set[asyncio.Task[None]] = set()
 
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: Tally | None) -> None:
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, received: Tally | None) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(65536):
-                if heard is not None:
-                    heard.take(data)
+                if received is not None:
+                    received.take(data)
                 writer.write(data)
                 await writer.drain()
         writer.close()

@@ -138,9 +138,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("bot", BOTS)
 def test_ci_why_names_the_limit(bot: str, store: Path) -> None:
     words = BOTS[bot][1]
-    told = CliRunner().invoke(main, ["why", bot, "--store", str(store)])
-    assert told.exit_code == 0, told.output
-    flat = " ".join(told.stdout.split())
+    reported = CliRunner().invoke(main, ["why", bot, "--store", str(store)])
+    assert reported.exit_code == 0, reported.output
+    flat = " ".join(reported.stdout.split())
     if words:
         assert f"{bot} did not trade on {DAY}." in flat
         assert "refused: " in flat

@@ -92,8 +92,8 @@ def test_a_stop_whose_trigger_has_no_meaning_has_that_of_its_contract(method: st
             client = await RawClient.connect(running.port, offer="v100..178 +LOCKSTEP")
             stop = order(3, con_id(running, 5800), kind="STP", limit="", auxPrice="9.00", triggerMethod=method)
             client.send(*stop)
-            told = await client.fence(70)
-            assert [m[2] for m in told if m[0] == "3"][-1] == "PreSubmitted"
+            reported = await client.fence(70)
+            assert [m[2] for m in reported if m[0] == "3"][-1] == "PreSubmitted"
 
     run(scenario)
 

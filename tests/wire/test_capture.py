@@ -29,7 +29,7 @@ def in_time(test: Coroutine[object, object, None]) -> None:
 
 
 def test_ib_async_reads_the_numbers_of_the_file() -> None:
-    told = json.loads(EXAMPLE.read_text())
+    reported = json.loads(EXAMPLE.read_text())
     given = captured([EXAMPLE])
 
     async def reads() -> None:
@@ -37,14 +37,14 @@ def test_ib_async_reads_the_numbers_of_the_file() -> None:
         running = await start_gateway(settings, market=ReplayedMarket(given.market))
         ib = await plain_client(running.port)
         values = {each.tag: each.value for each in ib.accountValues()}
-        assert ib.managedAccounts() == [told["account"]["id"]]
-        assert values["NetLiquidation"] == told["account"]["net_liquidation"]
+        assert ib.managedAccounts() == [reported["account"]["id"]]
+        assert values["NetLiquidation"] == reported["account"]["net_liquidation"]
         (index,) = await ib.qualifyContractsAsync(Contract(secType="IND", symbol="SPX", exchange="CBOE"))
         (chain,) = {
             each.tradingClass: each for each in await ib.reqSecDefOptParamsAsync("SPX", "", "IND", index.conId)
         }.values()
-        assert [f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in chain.expirations] == list(told["expiries"]["SPXW"])
-        assert chain.strikes == told["expiries"]["SPXW"]["2026-10-21"]
+        assert [f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in chain.expirations] == list(reported["expiries"]["SPXW"])
+        assert chain.strikes == reported["expiries"]["SPXW"]["2026-10-21"]
         details = await ib.reqContractDetailsAsync(
             Contract(
                 secType="OPT",
@@ -57,10 +57,10 @@ def test_ib_async_reads_the_numbers_of_the_file() -> None:
         listed = {(each.contract.strike, each.contract.right): each.contract for each in details}
         assert len(listed) == 2 * len(chain.strikes)
         spot = ib.reqMktData(index)
-        rows = [(each, ib.reqMktData(listed[each["strike"], each["right"]])) for each in told["chain"]]
+        rows = [(each, ib.reqMktData(listed[each["strike"], each["right"]])) for each in reported["chain"]]
         await ib.reqCurrentTimeAsync()
         assert (spot.last, spot.close, spot.high) == tuple(
-            told["levels"]["SPX"][name] for name in ("last", "previous_close", "high")
+            reported["levels"]["SPX"][name] for name in ("last", "previous_close", "high")
         )
         for row, ticker in rows:
             names = "bid", "ask", "bid_size", "ask_size", "last", "previous_close"
@@ -71,7 +71,7 @@ def test_ib_async_reads_the_numbers_of_the_file() -> None:
             assert (greeks.impliedVol, greeks.delta, greeks.gamma, greeks.vega, greeks.theta, greeks.optPrice) == tuple(
                 row[name] for name in ("iv", "delta", "gamma", "vega", "theta", "model_price")
             )
-            assert greeks.undPrice == told["spot"]
+            assert greeks.undPrice == reported["spot"]
         row, ticker = rows[0]
         for _ in range(120):
             await ib.reqCurrentTimeAsync()

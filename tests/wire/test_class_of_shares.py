@@ -52,14 +52,14 @@ def test_a_combo_on_it_is_sent_filled_and_held_under_our_name() -> None:
             sent = order(1, leg(bought, Side.BUY), leg(sold, Side.SELL), limit_price=Decimal("2.00"))
             world.broker.submit(sent)
             held: dict[object, Decimal] = {}
-            heard: list[Event] = []
+            received: list[Event] = []
             while len(held) < 2:
-                heard += await play_until(world, lambda event: isinstance(event, PositionReport))
-                held = {each.contract: each.quantity for each in heard if isinstance(each, PositionReport)}
+                received += await play_until(world, lambda event: isinstance(event, PositionReport))
+                held = {each.contract: each.quantity for each in received if isinstance(each, PositionReport)}
             assert held == {bought: 1, sold: -1}
-            told = {each.symbol for each in heard if isinstance(each, ExecutionReport)}
-            assert told == {SYMBOL}
-            options = {each.option for each in heard if isinstance(each, ExecutionReport) and not each.is_combo}
+            reported = {each.symbol for each in received if isinstance(each, ExecutionReport)}
+            assert reported == {SYMBOL}
+            options = {each.option for each in received if isinstance(each, ExecutionReport) and not each.is_combo}
             assert options == {bought, sold}
             ib = await plain_client(gw.port, 9)
             names = {each.contract.symbol for each in await ib.reqExecutionsAsync()}

@@ -86,10 +86,10 @@ async def into_the_day(gw: RunningGateway) -> None:
 def test_a_simulated_market_is_looked_at_and_nothing_is_left_behind(tmp_path: Path) -> None:
     found = doctor("--sim", "--format", "json", *spec("calm_tape_condor", "spy_put_seller"))
     assert found.exit_code == 0, found.output
-    told = json.loads(found.stdout)
-    keys = [(row["group"], row["name"]) for row in told["checks"]]
+    reported = json.loads(found.stdout)
+    keys = [(row["group"], row["name"]) for row in reported["checks"]]
     assert keys == sorted(keys)
-    rows = {(row["group"], row["name"]): row for row in told["checks"]}
+    rows = {(row["group"], row["name"]): row for row in reported["checks"]}
     assert rows["account", "account"]["text"].startswith("DU0000007 (paper, simulated)")
     assert "short options without cover on SPY; spreads on SPX" in rows["account", "option level"]["text"]
     assert rows["account", "option level"]["level"] == "not checked"
@@ -112,11 +112,11 @@ def test_65_a_day_that_the_broker_has_shorter_than_the_calendar_is_a_warning(
         plan = read_faults(f'faults:\n  - {{kind: short_day, close: "{close}"}}\n')
         gw = await start_gateway(GatewaySettings(first_day=date(2026, 10, 21)), faults=plan)
         try:
-            told = of(await found_by(at_port(gw.port, tmp_path, "put_lite")), Group.CLOCK, "hours of SPX")
+            reported = of(await found_by(at_port(gw.port, tmp_path, "put_lite")), Group.CLOCK, "hours of SPX")
         finally:
             await gw.stop()
-        assert told.level is Level.WARNING
-        assert told.text == f"by the broker's hours {words} on 2026-10-21; bots keep to it, not to the calendar"
+        assert reported.level is Level.WARNING
+        assert reported.text == f"by the broker's hours {words} on 2026-10-21; bots keep to it, not to the calendar"
 
     run(body())
 
@@ -205,7 +205,7 @@ def test_settings_that_cannot_be_used_end_with_what_is_wrong(tmp_path: Path) -> 
     assert found.exit_code == 1, found.output
     rows = {(row["group"], row["name"]): row for row in json.loads(found.stdout)["checks"]}
     assert "RB613" in rows["settings", "settings"]["text"]
-    assert rows["gateway", "connection"]["text"] == "nobody knows where it is"
+    assert rows["gateway", "connection"]["text"] == "its place is unknown"
 
 
 def test_what_a_universe_requires_and_what_halts_are_judged_too(tmp_path: Path) -> None:
@@ -382,7 +382,7 @@ def test_a_gateway_whose_api_is_read_only_is_named_at_once(data: Path) -> None:
             found = await found_by(at_port(gw.port, data, "put_lite"))
             _, refused = [each for each in found if each.name == "connection"]
             assert refused.text == (
-                f"127.0.0.1:{gw.port} is connected, and its API is read-only: neither orders nor lists of them"
+                f"127.0.0.1:{gw.port} is connected, and its API is read-only: no orders, and no lists of orders"
             )
             assert "switch off 'Read-Only API'" in refused.mend
             assert exit_code(found) == 3
@@ -449,12 +449,12 @@ def test_sim_is_refused_where_a_real_gateway_answers(data: Path) -> None:
 
 def test_an_account_without_funds_or_day_trades_is_warned_of() -> None:
     values = {"NetLiquidation": "400.00", "AvailableFunds": "350.00", "DayTradesRemaining": "0"}
-    told = [(6, 2, key, value, "USD", "DU1") for key, value in values.items()]
+    reported = [(6, 2, key, value, "USD", "DU1") for key, value in values.items()]
 
     async def scenario() -> None:
         desk = load_desk(spec("put_lite", "spy_put_seller"), {}, None)
         async with (
-            fake_tws(answers={"6": lambda _: [*told, (54, 1, "DU1")]}) as fake,
+            fake_tws(answers={"6": lambda _: [*reported, (54, 1, "DU1")]}) as fake,
             client_of(fake.port, lockstep=False) as (world, events),
         ):
             visit = ReadOnlySession(World(world, None), desk, EventCalendar(), Batch(IN_HOURS, events), 10)
@@ -529,7 +529,7 @@ def test_without_lockstep_as_at_a_real_gateway(data: Path) -> None:
             while gw.now < SOON_IN_HOURS.timestamp():
                 await asyncio.sleep(0.01)
             clock = GatewayClock(gw)
-            ib = ib_world(IbSettings(port=gw.port, client_id=72, rounds_apart=0.01), clock)
+            ib = ib_world(IbSettings(port=gw.port, client_id=72, round_interval=0.01), clock)
             wanted = DoctorOptions(specs=spec("calm_tape_condor"), data=data, environ={})
             try:
                 world = World(ib, None)
@@ -557,7 +557,7 @@ class Ahead:
 def test_a_clock_that_is_wrong_is_a_warning(data: Path) -> None:
     async def scenario() -> None:
         async with fake_tws(answers={"49": lambda _: [(49, 1, int(IN_HOURS.timestamp()))]}) as fake:
-            ib = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), Ahead())
+            ib = ib_world(IbSettings(port=fake.port, round_interval=0.01), Ahead())
             wanted = DoctorOptions(data=data, environ={})
             looks = connected(World(ib, None), EMPTY, EventCalendar(), Ahead(), wanted, has_neighbour=False)
             try:
@@ -567,7 +567,7 @@ def test_a_clock_that_is_wrong_is_a_warning(data: Path) -> None:
         skew = of(found, Group.CLOCK, "broker's time")
         assert skew.level is Level.WARNING
         assert "11.5 s ahead of the broker's" in skew.text
-        assert skew.text.endswith(": an engine goes by the broker's")
+        assert skew.text.endswith(": an engine uses the broker's")
         assert of(found, Group.ACCOUNT, "balance").text.startswith("worth $100,000.00, cash not told")
         assert exit_code(found) == 0
 
@@ -608,13 +608,13 @@ def test_the_probe_agrees_with_the_simulated_gateway_and_leaves_nothing(tmp_path
     assert rows["order ids"]["text"].startswith(
         "the next id after an order is above its own; a lower one: refused, 103"
     )
-    assert rows["orders"]["text"] == "17 orders sent and taken back, none has filled"
+    assert rows["orders"]["text"] == "17 orders sent and cancelled, none has filled"
     lines = [json.loads(line) for line in record.read_text().splitlines()]
     assert {line["case"] for line in lines} == {case.name for case in CASES} | {"quotes"}
     assert sum("sent" in line for line in lines) > 15
-    heard = [line for line in lines if "hex" in line]
-    assert all(bytes.fromhex(line["hex"])[4:].decode().split("\0")[:-1] == line["fields"] for line in heard)
-    assert not any("DU0000007" in field for line in heard for field in line["fields"])
+    received = [line for line in lines if "hex" in line]
+    assert all(bytes.fromhex(line["hex"])[4:].decode().split("\0")[:-1] == line["fields"] for line in received)
+    assert not any("DU0000007" in field for line in received for field in line["fields"])
     assert "there already" in doctor("--sim", "--probe", "--record", str(record)).output
 
 

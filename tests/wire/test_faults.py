@@ -155,9 +155,9 @@ async def test_row_28_a_fill_comes_after_cancelled(running, client):
     await client.fence(2)
     client.send(4, 1, 1)
     found = await client.fence(4)
-    told = [each for each in found if each[0] in ORDERS]
-    cancelled = next(at for at, each in enumerate(told) if each[0] == "3" and each[2] == "Cancelled")
-    filled = next(at for at, each in enumerate(told) if each[0] == "11")
+    reported = [each for each in found if each[0] in ORDERS]
+    cancelled = next(at for at, each in enumerate(reported) if each[0] == "3" and each[2] == "Cancelled")
+    filled = next(at for at, each in enumerate(reported) if each[0] == "11")
     assert 202 in errors(found)
     assert cancelled < filled
     assert of("59", found)
@@ -323,8 +323,8 @@ def test_row_51_a_preset_makes_another_order_of_it(what, at, echo):
     @at_open(f"kind: preset, on: order, what: {what}, price_by: 0.2")
     async def main(running, client):
         client.send(*buy(running, limit="0.05"))
-        told = of("5", await client.fence(2))
-        assert told[0][at] == echo
+        reported = of("5", await client.fence(2))
+        assert reported[0][at] == echo
         (view,) = running.exchange.open_orders()
         asked = view.ticket.limit_price, view.ticket.quantity, view.ticket.tif
         assert asked != (Decimal("0.05"), 1, "DAY")
@@ -588,14 +588,14 @@ async def test_the_gateway_says_what_fired(running, client):
     client.send(*buy(running, limit="0.05"))
     await client.fence(2)
     assert running.fired == {2: 1}
-    assert running.untold == ()
+    assert running.unreported == ()
 
 
 @at_open("kind: no_commission, on: order")
 async def test_the_gateway_says_which_commissions_it_keeps(running, client):
     client.send(*buy(running))
     await client.fence(4)
-    (row,) = running.untold
+    (row,) = running.unreported
     assert running.fired == {1: 1}
     assert row["con_id"] == con_id(running, 5890)
     assert Decimal(str(row["commission"])) > 0
@@ -785,12 +785,12 @@ def test_row_36_a_client_is_turned_away_without_a_word():
     run(main)
 
 
-@pytest.mark.parametrize(("accounts", "told"), [("live", "U1234567"), ("several", "{own},DU7654321"), ("none", "")])
-def test_row_34_a_client_is_told_of_another_account(accounts, told):
+@pytest.mark.parametrize(("accounts", "reported"), [("live", "U1234567"), ("several", "{own},DU7654321"), ("none", "")])
+def test_row_34_a_client_is_told_of_another_account(accounts, reported):
     async def main():
         async with faulty(f"kind: wrong_account, on: connect, accounts: {accounts}") as running:
             own = running.exchange.account
-            assert of("15", (await RawClient.connect(running.port)).start)[0][2] == told.format(own=own)
+            assert of("15", (await RawClient.connect(running.port)).start)[0][2] == reported.format(own=own)
             assert of("15", (await RawClient.connect(running.port, 2)).start)[0][2] == own
 
     run(main)
@@ -929,9 +929,9 @@ def test_rows_69_70_and_30_others_trade_what_is_held(kind, left):
         found = await client.fence(6)
         assert [int(each.quantity) for each in running.exchange.positions()] == left
         assert [int(float(each[14])) for each in of("61", found)][-1] == sum(left)
-        told = of("11", found)
-        assert len(told) == (kind == "liquidation")
-        assert all((each[2], each[23], each[26]) == ("0", "1", "") for each in told)
+        reported = of("11", found)
+        assert len(reported) == (kind == "liquidation")
+        assert all((each[2], each[23], each[26]) == ("0", "1", "") for each in reported)
         rows = [row for row in running.ledger.rows if row["kind"] == "execution"]
         assert [row["order_ref"] for row in rows][1:] == [""]
 
@@ -1206,8 +1206,8 @@ def test_row_21_fills_inside_a_lost_link_come_after_it(restored):
         assert not of("11", await client.until_kind(55))
         found = await client.fence(2)
         assert errors(found) == [restored]
-        told = [each[0] for each in found]
-        assert told.index("4") < told.index("11")
+        reported = [each[0] for each in found]
+        assert reported.index("4") < reported.index("11")
         assert bool(ticks(found + await client.fence(3))) is (restored == 1102)
 
     main()
@@ -1227,7 +1227,7 @@ async def test_row_25_executions_come_only_when_asked_for(running, client):
 async def test_row_21_who_asks_while_the_broker_is_lost_is_told_what_was_known(running, client):
     """Of a fill that the gateway cannot have heard of it told the position, and called the order filled."""
 
-    async def told(who: RawClient) -> tuple[list[str], ...]:
+    async def reported(who: RawClient) -> tuple[list[str], ...]:
         who.send(16, 1)
         working = statuses(await who.until_kind(53))
         who.send(99, 0)
@@ -1242,14 +1242,14 @@ async def test_row_21_who_asks_while_the_broker_is_lost_is_told_what_was_known(r
     client.send(*buy(running))
     await client.fence()
     assert len(running.exchange.executions()) == 1
-    assert await told(client) == (["PreSubmitted"], [], [], [], ["1000000.00"])
+    assert await reported(client) == (["PreSubmitted"], [], [], [], ["1000000.00"])
     await client.fence(2)
     other = await RawClient.connect(running.port, 2)
     assert errors(other.start)[-1:] == [2158]
     assert errors(await other.until(lambda each: each[0] == "4")) == [1100]
-    assert await told(other) == (["PreSubmitted"], [], [], [], ["1000000.00"])
+    assert await reported(other) == (["PreSubmitted"], [], [], [], ["1000000.00"])
     assert len(exec_ids(await client.fence(2))) == 1
-    assert [len(each) for each in await told(client)] == [0, 1, 1, 1, 1]
+    assert [len(each) for each in await reported(client)] == [0, 1, 1, 1, 1]
     other.close()
 
 
@@ -1347,8 +1347,8 @@ def test_ib_async_hears_of_a_correction_and_a_warning():
         plan = ("kind: correction, on: fill, seconds: 5, price_by: 0.25", "kind: warning, on: order, code: 10349")
         async with faulty(*plan, speed=200.0, lockstep=False) as running:
             ib = ib_async.IB()
-            heard: list[int] = []
-            ib.errorEvent += lambda _, code, *rest: heard.append(code)
+            received: list[int] = []
+            ib.errorEvent += lambda _, code, *rest: received.append(code)
             await ib.connectAsync("127.0.0.1", running.port, clientId=1)
             wanted = ib_async.Option("SPX", "20251124", 5890, "P", "SMART", tradingClass="SPXW", currency="USD")
             await ib.qualifyContractsAsync(wanted)
@@ -1356,7 +1356,7 @@ def test_ib_async_hears_of_a_correction_and_a_warning():
             async with asyncio.timeout(60):
                 while len(ib.fills()) < 2:
                     await asyncio.sleep(0.02)
-            assert 10349 in heard
+            assert 10349 in received
             first, second = (each.execution for each in ib.fills())
             assert second.execId == first.execId[:-1] + "2"
             assert second.price == pytest.approx(first.price + 0.25)

@@ -66,9 +66,9 @@ def test_a_run_says_it_is_simulated_stops_on_interrupt_and_leaves_a_ledger(tmp_p
     ledger = tmp_path / "run.jsonl"
     options = ["--port", "0", "--speed", "max", "--write-ledger", str(ledger)]
     with subprocess.Popen([*RUN, *options], stdout=-1, stderr=-1, text=True) as process:
-        told = [process.stdout.readline() for _ in range(3)]
-        assert told[0].startswith("SIMULATED TWS gateway on 127.0.0.1:")
-        assert told[2].startswith(
+        reported = [process.stdout.readline() for _ in range(3)]
+        assert reported[0].startswith("SIMULATED TWS gateway on 127.0.0.1:")
+        assert reported[2].startswith(
             "next: rulebot run --paper --sim --gateway 127.0.0.1:"
         )  # how a client is had was not told
         process.send_signal(signal.SIGINT)

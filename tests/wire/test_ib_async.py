@@ -94,14 +94,16 @@ def test_portfolio_profit_and_executions_are_those_of_the_books():
             ib.placeOrder(sold, MarketOrder("SELL", 2, account=account))
             await _pass(ib, 5)
             values = running.exchange.account_values()
-            told = {row.tag: row.value for row in ib.accountValues() if row.currency == "USD"}
-            assert told["TotalCashValue"] == values["TotalCashValue"] != "1000000.00", "told where a position changes"
+            reported = {row.tag: row.value for row in ib.accountValues() if row.currency == "USD"}
+            assert reported["TotalCashValue"] == values["TotalCashValue"] != "1000000.00", (
+                "told where a position changes"
+            )
             whole = ib.reqPnL(account)
             of_each = [ib.reqPnLSingle(account, "", put.conId) for put in (kept, sold)]
             await _pass(ib, 185)  # values and portfolio are told every three minutes
             books = [running.exchange.position(put.conId) for put in (kept, sold)]
-            told = [(one.position, one.dailyPnL, one.unrealizedPnL, one.realizedPnL, one.value) for one in of_each]
-            assert told == [
+            reported = [(one.position, one.dailyPnL, one.unrealizedPnL, one.realizedPnL, one.value) for one in of_each]
+            assert reported == [
                 (each.quantity, *map(float, (each.daily, each.unrealized, each.realized, each.market_value)))
                 for each in books
             ]
@@ -266,15 +268,15 @@ def test_every_field_of_an_order_comes_back_in_its_place(monkeypatch, version):
             adaptive = {"algoStrategy": "Adaptive", "algoParams": [TagValue("adaptivePriority", "Patient")]}
             ib.placeOrder(put, LimitOrder("BUY", 1, 0.05, **adaptive))
             await _pass(ib, 2)
-            told = {name for name in EVERY_FIELD if LATER.get(name, 0) <= version}
+            reported = {name for name in EVERY_FIELD if LATER.get(name, 0) <= version}
             first, second = (each.order for each in await other.reqAllOpenOrdersAsync())
-            assert {name: getattr(first, name) for name in told} == {name: EVERY_FIELD[name] for name in told}
+            assert {name: getattr(first, name) for name in reported} == {name: EVERY_FIELD[name] for name in reported}
             assert {name: getattr(second, name) for name in adaptive} == adaptive
             ib.reqGlobalCancel()
             await _pass(ib, 2)
             done, _ = (each.order for each in await other.reqCompletedOrdersAsync(False))
-            told -= set(NOT_WHEN_DONE)
-            assert {name: getattr(done, name) for name in told} == {name: EVERY_FIELD[name] for name in told}
+            reported -= set(NOT_WHEN_DONE)
+            assert {name: getattr(done, name) for name in reported} == {name: EVERY_FIELD[name] for name in reported}
             for client in (ib, other):
                 client.disconnect()
 

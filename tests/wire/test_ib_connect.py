@@ -46,7 +46,7 @@ POSITION = "61|3|DU1|9|SPY|OPT|20251219|650.0|P|100||USD|SPY   251219P00650000|S
 
 
 async def refusal(port: int, **changes: object) -> BrokerError:
-    world = ib_world(IbSettings(**({"port": port, "connect_seconds": 3.0, "rounds_apart": 0.01} | changes)))  # type: ignore[arg-type]
+    world = ib_world(IbSettings(**({"port": port, "connect_seconds": 3.0, "round_interval": 0.01} | changes)))  # type: ignore[arg-type]
     with pytest.raises(BrokerError) as caught:
         await world.link.connect()
     return caught.value
@@ -106,12 +106,12 @@ def test_a_greeting_says_whose_accounts_there_are_and_which_world_it_is() -> Non
     async def scenario() -> None:
         async with fake_tws(account="U7654321,U7654322,") as fake:
             found = await read_greeting("127.0.0.1", fake.port)
-            assert found == Greeting(accounts=("U7654321", "U7654322"), is_simulated=False, told_at=None)
+            assert found == Greeting(accounts=("U7654321", "U7654322"), is_simulated=False, reported_at=None)
             assert fake.writer is not None
         async with gateway(holders=1, account="U1234567") as gw:
             found = await read_greeting("127.0.0.1", gw.port)
             assert (found.accounts, found.is_simulated) == (("U1234567",), True)
-            assert found.told_at == gw.gateway.hub.at
+            assert found.reported_at == gw.gateway.hub.at
             assert "U1234567 is not a paper account" in (await refusal(gw.port)).message
             async with connected(gw.port, paper=False) as (world, _):
                 assert (world.link.account, world.link.is_simulated) == ("U1234567", True)
@@ -223,13 +223,16 @@ def test_orders_that_have_no_permanent_id_yet_are_all_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("account", "told", "next_id"), [("DU1", 40, 51), ("DU1", 900, 901), ("DU2", 900, 901), ("DU1", 1_700_000_000, 51)]
+    ("account", "reported", "next_id"),
+    [("DU1", 40, 51), ("DU1", 900, 901), ("DU2", 900, 901), ("DU1", 1_700_000_000, 51)],
 )
-def test_order_ids_go_on_behind_all_that_are_listed_whosever_they_are(account: str, told: int, next_id: int) -> None:
+def test_order_ids_go_on_behind_all_that_are_listed_whosever_they_are(
+    account: str, reported: int, next_id: int
+) -> None:
     """A gateway whose count was reset names less than is at work, and none counts those of other programs."""
 
     async def scenario() -> None:
-        ours, others = open_order("DU1", 50, "rb.t.50", 77), open_order(account, told, "", 78)
+        ours, others = open_order("DU1", 50, "rb.t.50", 77), open_order(account, reported, "", 78)
         others[24] = 9
         answers = {"16": lambda _: [tuple(ours), tuple(others), (53, 1)]}
         async with (
@@ -443,8 +446,8 @@ def test_what_the_broker_warns_of_the_account_is_told() -> None:
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
             fake.push(4, 2, -1, 2148, "ALERT: Your account maintains equity only 5% above that which is required.", "")
-            (told,) = [each for each in await wait_for(world, AccountWarning) if isinstance(each, AccountWarning)]
-            assert told.text == "ALERT: Your account maintains equity only 5% above that which is required."
+            (reported,) = [each for each in await wait_for(world, AccountWarning) if isinstance(each, AccountWarning)]
+            assert reported.text == "ALERT: Your account maintains equity only 5% above that which is required."
 
     run(scenario())
 
@@ -562,7 +565,7 @@ def test_orders_that_are_asked_for_again_before_their_list_ends_are_all_listed()
 def test_35_an_account_that_is_not_ready_yet_is_told_once_it_is() -> None:
     """The broker tells by itself only what has changed since it was told."""
 
-    def told(ready: str, amount: str) -> list[tuple[object, ...]]:
+    def reported(ready: str, amount: str) -> list[tuple[object, ...]]:
         return [
             (6, 2, "AccountReady", ready, "", "DU1"),
             (6, 2, "NetLiquidation", amount, "USD", "DU1"),
@@ -570,12 +573,12 @@ def test_35_an_account_that_is_not_ready_yet_is_told_once_it_is() -> None:
         ]
 
     async def scenario() -> None:
-        answers = {"6": lambda _: told("false", "0.00")}
+        answers = {"6": lambda _: reported("false", "0.00")}
         async with fake_tws(answers=answers) as fake, connected(fake.port, lockstep=False) as (world, events):
             assert isinstance(events[-1], Connected)
             assert not [each for each in events if isinstance(each, AccountReport)]
-            fake.answers["6"] = lambda _: told("true", "100000.00")
-            fake.push(*told("true", "")[0])
+            fake.answers["6"] = lambda _: reported("true", "100000.00")
+            fake.push(*reported("true", "")[0])
             found = (await wait_for(world, AccountReport))[-2:]
             assert isinstance(found[0], AccountReport)
             assert found[0].account.net_liquidation == 100_000
@@ -663,12 +666,12 @@ def test_39_an_unreadable_order_message_ends_the_connection_and_not_the_run() ->
 
 def test_38_lists_count_once_two_rounds_agree() -> None:
     """TWS has just logged in: at first it tells no positions, then half of them."""
-    told = iter(([], [1], [1, 2], [1, 2], [1, 2]))
+    reported = iter(([], [1], [1, 2], [1, 2], [1, 2]))
 
     def positions(_: list[str]) -> list[tuple[object, ...]]:
         rows = [
             (61, 3, "DU1", 900 + each, "SPY", "OPT", "20261218", 600 + each, "P", 100, "", "USD", "", "SPY", -1, 250.0)
-            for each in next(told)
+            for each in next(reported)
         ]
         return [*rows, (62, 1)]
 
@@ -693,7 +696,7 @@ def test_lists_are_told_as_of_their_end() -> None:
     async def scenario() -> None:
         async with fake_tws() as fake:
             before = datetime.now(UTC)
-            async with connected(fake.port, lockstep=False, rounds_apart=apart.total_seconds()) as (world, events):
+            async with connected(fake.port, lockstep=False, round_interval=apart.total_seconds()) as (world, events):
                 assert {event.at for event in events} == {world.link.now}
                 assert before + apart <= world.link.now <= datetime.now(UTC)
                 again = datetime.now(UTC)
@@ -729,9 +732,9 @@ def test_a_connection_that_is_closed_between_two_rounds_is_a_lost_one() -> None:
     async def scenario() -> None:
         async with fake_tws() as fake:
             cut = asyncio.create_task(closed_after(fake, 1))
-            assert "closed the connection before it was ready" in (await refusal(fake.port, rounds_apart=0.2)).message
+            assert "closed the connection before it was ready" in (await refusal(fake.port, round_interval=0.2)).message
             await cut
-        async with fake_tws() as fake, connected(fake.port, lockstep=False, rounds_apart=0.2) as (world, _):
+        async with fake_tws() as fake, connected(fake.port, lockstep=False, round_interval=0.2) as (world, _):
             cut = asyncio.create_task(closed_after(fake, len(await fake.until_asked("7")) + 1))
             fake.push(4, 2, -1, 1102, "Connectivity has been restored - data maintained.", "")
             assert "closed the connection" in (await wait_for(world, Disconnected))[-1].reason
@@ -776,7 +779,7 @@ def test_62_63_a_clock_that_jumps_is_a_lost_connection(seconds: int, words: str)
         clock = HandClock()
         real = RealTime(clock)
         async with fake_tws(answers=real.answers) as fake:
-            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            world = ib_world(IbSettings(port=fake.port, round_interval=0.01), clock=clock)
             await world.link.connect()
             clock.at += timedelta(seconds=30)
             clock.ran += 30
@@ -818,7 +821,7 @@ def test_15_63_a_process_that_stood_still_decides_nothing_by_the_quotes_that_wai
             time.sleep(0.8)  # the event loop itself is to stand still
             (down,) = (await world.link.next(None)).events
             assert isinstance(down, Disconnected)
-            assert "this process stood still for " in down.reason
+            assert "this process was suspended for " in down.reason
             again = await world.link.connect()
             assert isinstance(again.events[-1], Connected)
             _, asked = await fake.until_asked("1", 2)
@@ -842,7 +845,7 @@ def test_62_all_goes_by_the_brokers_time_and_a_wrong_clock_is_told(ahead: int) -
         real = RealTime(clock)
         clock.at += timedelta(seconds=ahead)
         async with fake_tws(answers=real.answers) as fake:
-            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            world = ib_world(IbSettings(port=fake.port, round_interval=0.01), clock=clock)
             first = await world.link.connect()
             assert isinstance(first.events[-1], Connected)
             found = apart(first.events)
@@ -866,9 +869,9 @@ def test_62_a_clock_that_is_set_during_the_day_moves_no_instant(steps: tuple[int
         clock = HandClock()
         real = RealTime(clock)
         async with fake_tws(answers=real.answers) as fake:
-            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            world = ib_world(IbSettings(port=fake.port, round_interval=0.01), clock=clock)
             await world.link.connect()
-            times, told = [], []
+            times, reported = [], []
             for number in range(400):
                 clock.at += timedelta(seconds=1 if number % 100 else steps[number // 100 % len(steps)])
                 clock.ran += 1
@@ -877,11 +880,11 @@ def test_62_a_clock_that_is_set_during_the_day_moves_no_instant(steps: tuple[int
                     batch = await world.link.connect()
                 assert abs(batch.at - real.at) <= timedelta(seconds=2), number
                 times.append(batch.at)
-                told += apart(batch.events)
+                reported += apart(batch.events)
                 await asyncio.sleep(0)
             await world.link.close()
         assert times == sorted(times)
-        assert told
+        assert reported
 
     run(scenario())
 
@@ -894,7 +897,7 @@ def test_62_a_clock_that_is_set_right_is_told_though_its_jump_ends_the_connectio
         real = RealTime(clock)
         clock.at += timedelta(hours=1)
         async with fake_tws(answers=real.answers) as fake:
-            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            world = ib_world(IbSettings(port=fake.port, round_interval=0.01), clock=clock)
             assert apart((await world.link.connect()).events) == [pytest.approx(3600, abs=5)]
             clock.at -= timedelta(hours=1)
             assert isinstance((await world.link.next(world.link.now)).events[-1], Disconnected)
@@ -909,16 +912,16 @@ def test_62_a_broker_whose_time_leaps_is_a_lost_connection_and_its_new_time_coun
         clock = HandClock()
         real = RealTime(clock)
         async with fake_tws(answers=real.answers) as fake:
-            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            world = ib_world(IbSettings(port=fake.port, round_interval=0.01), clock=clock)
             await world.link.connect()
             real.slept = 7200
-            told = []
+            reported = []
             for _ in range(130):
                 clock.at += timedelta(seconds=1)
                 clock.ran += 1
                 batch = await world.link.next(world.link.now)
                 assert batch.at <= clock.at
-                told += apart(batch.events)
+                reported += apart(batch.events)
                 if isinstance(down := batch.events[-1], Disconnected):
                     break
                 await asyncio.sleep(0.001)
@@ -926,7 +929,7 @@ def test_62_a_broker_whose_time_leaps_is_a_lost_connection_and_its_new_time_coun
             assert down.reason == "the broker's time has leapt: everything is read again"
             first = await world.link.connect()
             assert abs(first.at - real.at) <= timedelta(seconds=1)
-            assert [*told, *apart(first.events)] == [pytest.approx(-7200, abs=5)]
+            assert [*reported, *apart(first.events)] == [pytest.approx(-7200, abs=5)]
             await world.link.close()
 
     run(scenario())
@@ -938,7 +941,7 @@ def test_62_nobody_is_let_in_by_a_clock_that_is_wrong_by_more_than_a_day(hours: 
         clock = HandClock()
         real = RealTime(clock)
         async with fake_tws(answers=real.answers) as fake:
-            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            world = ib_world(IbSettings(port=fake.port, round_interval=0.01), clock=clock)
             clock.at += timedelta(hours=hours)
             for _ in range(2):
                 with pytest.raises(BrokerError) as caught:
@@ -954,8 +957,10 @@ def test_62_nobody_is_let_in_by_a_clock_that_is_wrong_by_more_than_a_day(hours: 
     run(scenario())
 
 
-@pytest.mark.parametrize("told", ["20251124 10:00:00", "20251124 10:00:00 Nowhere", "20251124 09:00:00 CST", ""])
-def test_62_a_broker_that_does_not_tell_its_time_is_told_and_once_it_does_everything_is_read_again(told: str) -> None:
+@pytest.mark.parametrize("reported", ["20251124 10:00:00", "20251124 10:00:00 Nowhere", "20251124 09:00:00 CST", ""])
+def test_62_a_broker_that_does_not_tell_its_time_is_told_and_once_it_does_everything_is_read_again(
+    reported: str,
+) -> None:
     """A greeting whose zone is missing, unknown or ambiguous tells no time either."""
 
     async def scenario() -> None:
@@ -963,8 +968,8 @@ def test_62_a_broker_that_does_not_tell_its_time_is_told_and_once_it_does_everyt
         real = RealTime(clock)
         clock.at += timedelta(hours=6)
         silent: dict[str, Callable[[Fields], list[tuple[object, ...]]]] = {"49": lambda _: []}
-        async with fake_tws(answers=silent, greeting=lambda: told) as fake:
-            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+        async with fake_tws(answers=silent, greeting=lambda: reported) as fake:
+            world = ib_world(IbSettings(port=fake.port, round_interval=0.01), clock=clock)
             first = await world.link.connect()
             assert [each for each in first.events if isinstance(each, ClockSkew)] == [
                 ClockSkew(first.at, 0.0, is_known=False)
@@ -978,7 +983,7 @@ def test_62_a_broker_that_does_not_tell_its_time_is_told_and_once_it_does_everyt
                     break
                 await asyncio.sleep(0.001)
             assert isinstance(down, Disconnected)
-            assert down.reason == "the broker tells his time now: everything is read again by it"
+            assert down.reason == "the broker reports its time now: everything is read again by it"
             events = (await world.link.connect()).events
             clocks = [each for each in events if isinstance(each, ClockSkew)]
             assert clocks[-1].is_known
@@ -999,10 +1004,10 @@ def test_62_the_greeting_tells_the_time_until_the_broker_answers(ahead: int) -> 
         clock.at += timedelta(seconds=ahead)
         silent: dict[str, Callable[[Fields], list[tuple[object, ...]]]] = {"49": lambda _: []}
         async with fake_tws(answers=silent, greeting=lambda: greeting_at(real.at)) as fake:
-            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            world = ib_world(IbSettings(port=fake.port, round_interval=0.01), clock=clock)
             first = await world.link.connect()
-            (told,) = [each for each in first.events if isinstance(each, ClockSkew)]
-            assert (told.seconds, told.is_known) == (pytest.approx(ahead, abs=2), False)
+            (reported,) = [each for each in first.events if isinstance(each, ClockSkew)]
+            assert (reported.seconds, reported.is_known) == (pytest.approx(ahead, abs=2), False)
             assert all(abs(each.at - real.at) <= timedelta(seconds=1) for each in (first, *first.events))
             clock.at += timedelta(seconds=30)
             clock.ran += 30
@@ -1032,7 +1037,7 @@ def test_62_what_is_read_before_the_broker_answers_counts_as_of_its_answer() -> 
 
         late = greeting_at(real.at + timedelta(seconds=2))
         async with fake_tws(answers={"49": second}, greeting=lambda: late) as fake:
-            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            world = ib_world(IbSettings(port=fake.port, round_interval=0.01), clock=clock)
             first = await world.link.connect()
             assert len(asked) > 1
             assert {each.at for each in first.events} == {first.at}
@@ -1058,7 +1063,7 @@ def test_62_a_simulated_gateway_that_does_not_answer_tells_its_time_in_the_greet
         async with gateway("[{kind: broker_clock, answers: false}]", lockstep=False) as gw:
             clock = HandClock()
             clock.at = datetime.fromtimestamp(gw.now - 86000, UTC)
-            world = ib_world(IbSettings(port=gw.port, rounds_apart=0.01), clock=clock)
+            world = ib_world(IbSettings(port=gw.port, round_interval=0.01), clock=clock)
             first = await world.link.connect()
             assert abs(first.at.timestamp() - gw.now) <= 2
             assert apart(first.events) == [pytest.approx(-86000, abs=3)]
@@ -1078,7 +1083,7 @@ def test_free_running_waits_until_a_timer_is_due() -> None:
     async def scenario() -> None:
         answers = {"49": lambda _: [(49, 1, int(Still().now().timestamp()))]}
         async with fake_tws(answers=answers) as fake:
-            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=Still())
+            world = ib_world(IbSettings(port=fake.port, round_interval=0.01), clock=Still())
             await world.link.connect()
             due = Still().now()
             batch = await world.link.next(due)

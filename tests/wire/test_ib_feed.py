@@ -366,12 +366,12 @@ def test_lines_that_are_refused_alike_are_told_together() -> None:
             world.feed.watch([SPX, *(Underlying(f"S{number}", number) for number in range(1, 8))])
             while len(asked) < 8:
                 await world.link.next(world.link.now + timedelta(seconds=0.01))
-            told = []
+            reported = []
             for lines, code in ((asked[:7], "10197"), (asked[7:], "101"), (asked[:1], "10197")):
                 for line in lines:
                     assert world.feed.refused(["4", "2", line, code, "No market data", ""], world.link.now) is None
-                told += [(each.symbol, each.text) for each in world.feed.stopped(world.link.now)]
-            assert told == [
+                reported += [(each.symbol, each.text) for each in world.feed.stopped(world.link.now)]
+            assert reported == [
                 ("", "SPX, S1, S2, S3, S4 and 2 more: another session of this user has the market data (error 10197)"),
                 ("S7", "S7: the broker's market data lines are used up (error 101)"),
             ]
@@ -421,21 +421,21 @@ def test_59_a_line_that_streams_again_is_told_and_so_is_its_next_refusal(
     async def scenario() -> None:
         async with fake_tws(answers={"1": answer}) as fake, connected(fake.port, lockstep=False) as (world, _):
             world.feed.watch([SPX])
-            told: list[str] = []
+            reported: list[str] = []
 
             async def until(count: int) -> None:
-                while len(told) < count:
+                while len(reported) < count:
                     batch = await world.link.next(world.link.now + timedelta(seconds=0.01))
-                    told.extend(each.text for each in batch.events if isinstance(each, DataTrouble))
+                    reported.extend(each.text for each in batch.events if isinstance(each, DataTrouble))
                     if len(asked) == 2 and world.feed.board.frozen != {0} and batch.events[-1].rows:
                         fake.push(*_trouble(10197)(asked[-1])[0])
 
             away = "SPX: another session of this user has the market data (error 10197)"
             await until(2)
-            assert (told, len(asked)) == ([away, "market data is back: SPX"], 4)
+            assert (reported, len(asked)) == ([away, "market data is back: SPX"], 4)
             fake.push(4, 2, asked[-1][2], 10197, "No market data during competing live session", "")
             await until(4)
-            assert told[2:] == told[:2]
+            assert reported[2:] == reported[:2]
             assert caplog.text.count("market data is back: SPX") == 2
 
     monkeypatch.setattr(feed, "ASK_AGAIN", timedelta(seconds=0.01))
@@ -480,7 +480,7 @@ def test_a_line_that_is_refused_while_a_farm_is_broken_does_not_come_back_with_i
 
 
 def test_a_farm_that_was_broken_and_is_inactive_then_holds_no_quote_back() -> None:
-    """Of a farm that nothing is asked of it is not told that it is connected: no quote counted any more."""
+    """Of a farm that nothing is asked of it is not reported that it is connected: no quote counted any more."""
 
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
@@ -576,9 +576,9 @@ def test_no_quote_counts_while_a_farm_is_broken() -> None:
             for code, words in ((2103, "broken:usopt"), (2104, "OK:usfarm"), (2104, "OK:usopt")):
                 fake.push(4, 2, -1, code, f"Market data farm connection is {words}", "")
                 events = (await world.link.next(None)).events
-                told = [each.text for each in events if isinstance(each, DataTrouble)]
+                reported = [each.text for each in events if isinstance(each, DataTrouble)]
                 moved = [each.rows for each in events if isinstance(each, MarketDataUpdated)]
-                found.append((told, moved, world.feed.board.frozen.copy()))
+                found.append((reported, moved, world.feed.board.frozen.copy()))
             broken = "market data farm usopt is broken; no quote counts until it is back"
             assert found == [
                 ([broken], [(0, 1)], {0, 1}),
@@ -707,8 +707,8 @@ def test_72_the_next_dividend_of_a_stock_is_told() -> None:
             asked = await fake.until_asked("1", 2)
             assert [("456" in fields) for fields in asked] == [False, True]
             events = (await world.link.next(None)).events
-            told = [event for event in events if isinstance(event, DividendReport)]
-            assert [(each.symbol, each.dividend) for each in told] == [
+            reported = [event for event in events if isinstance(event, DividendReport)]
+            assert [(each.symbol, each.dividend) for each in reported] == [
                 ("SPY", Dividend(date(2025, 12, 19), Decimal("1.83")))
             ]
 
@@ -728,7 +728,7 @@ def test_what_stands_still_does_not_look_alive_when_it_is_asked_for_anew(monkeyp
             spy, board = Underlying("SPY"), world.feed.board
             world.feed.watch([SPX, spy])
 
-            async def told(level: str, count: int) -> list[bool]:
+            async def reported(level: str, count: int) -> list[bool]:
                 """Tell both on the lines that they have; return whether that counts."""
                 before = world.link.now.timestamp()
                 for asked in (await fake.until_asked("1", count))[-2:]:
@@ -737,16 +737,16 @@ def test_what_stands_still_does_not_look_alive_when_it_is_asked_for_anew(monkeyp
                     await world.link.next(None)
                 return [board.last_at[board.rows[each]] > before for each in (SPX, spy)]
 
-            assert await told("5900.5", 2) == [True, True]
+            assert await reported("5900.5", 2) == [True, True]
             first = board.last_at[board.rows[SPX]]
             silent = [[SPX, spy], [SPX, spy]]
             monkeypatch.setattr(feed.StaleLines, "due", lambda *_: silent.pop() if silent else [])
             world.feed.ask_again(world.link.now, is_away=False)
             world.feed.ask_again(world.link.now, is_away=False)  # the first had no answer
             assert board.last_at[board.rows[SPX]] == board.last_at[board.rows[spy]] == first, "as old as it was"
-            assert await told("5900.5", 6) == [False, False]
+            assert await reported("5900.5", 6) == [False, False]
             assert board.last_at[board.rows[SPX]] == first
-            assert await told("5900.75", 6) == [True, True]
+            assert await reported("5900.75", 6) == [True, True]
 
     run(scenario())
 
@@ -774,7 +774,7 @@ def test_an_open_that_the_line_of_an_index_does_not_tell_is_asked_for(monkeypatc
         day = exchange_date(datetime.now(UTC))
         return [(17, fields[1], "", "", 1, f"{day:%Y%m%d}", 5901.5, 5920, 5890, 5910, 0, 0, 0)]
 
-    def begun(day: date) -> Session:
+    def started(day: date) -> Session:
         opened = datetime.now(UTC) - timedelta(minutes=1)
         return Session(day, opened, opened + timedelta(hours=6), is_half=False)
 
@@ -793,7 +793,7 @@ def test_an_open_that_the_line_of_an_index_does_not_tell_is_asked_for(monkeypatc
             assert isinstance(moved[-1], MarketDataUpdated)
             assert moved[-1].rows == (row,), "and it is told, to be recorded"
 
-    monkeypatch.setattr(history, "session_on", begun)
+    monkeypatch.setattr(history, "session_on", started)
     run(scenario())
 
 

@@ -36,11 +36,11 @@ def test_contracts_beyond_the_limit_are_told_when_it_begins_when_there_are_more_
                 assert world.feed.unwatched == tuple(Underlying(symbol) for symbol in wanted[1:])
 
     run(scenario())
-    told = [each.getMessage() for each in caplog.records if "beyond the limit" in each.getMessage()]
-    assert told == [
+    reported = [each.getMessage() for each in caplog.records if "beyond the limit" in each.getMessage()]
+    assert reported == [
         "2 contracts are beyond the limit of 1 lines: B, C",
         "3 contracts are beyond the limit of 1 lines: C, B, D",
-        "no contract is beyond the limit of lines any more",
+        "all contracts are within the limit of lines again",
         "1 contract is beyond the limit of 1 lines: B",
         "8 contracts are beyond the limit of 1 lines: B, C, D, E, F and 3 more",
     ]

@@ -103,8 +103,8 @@ def test_a_combo_whose_legs_the_broker_writes_otherwise_is_changed() -> None:
                 await play_until(world, with_price("-14.95"))
             async with connected(gw.port) as (world, _):
                 world.broker.replace(replace(sent, limit_price=Decimal("-14.90")))
-                told = await play_until(world, with_price("-14.90"))
-                assert not of(OrderMessage, told)
+                reported = await play_until(world, with_price("-14.90"))
+                assert not of(OrderMessage, reported)
                 world.broker.cancel(sent)
                 await play_until(world, with_status(BrokerStatus.CANCELLED, 1))
 
@@ -284,7 +284,7 @@ def test_fills_of_today_are_reported_after_a_reconnect_with_the_resting_order() 
 def test_the_gateway_counts_the_ids_of_all_orders_that_it_has_read_and_of_no_others() -> None:
     """Refused ones and questions too; not one that was lost with its connection."""
 
-    async def told(port: int) -> int:
+    async def reported(port: int) -> int:
         async with connected(port) as (_, events):
             up = events[-1]
             assert isinstance(up, Connected)
@@ -292,7 +292,7 @@ def test_the_gateway_counts_the_ids_of_all_orders_that_it_has_read_and_of_no_oth
 
     async def scenario() -> None:
         async with gateway() as gw:
-            assert await told(gw.port) == 1
+            assert await reported(gw.port) == 1
             async with connected(gw.port) as (world, _):
                 strike = await near(world, below=20)
                 rest = order(4, leg(put(strike), Side.BUY), limit_price=Decimal("0.05"))
@@ -303,7 +303,7 @@ def test_the_gateway_counts_the_ids_of_all_orders_that_it_has_read_and_of_no_oth
                 await play(world, 2)
                 world.link.wire.give_up("cut")
                 world.broker.submit(replace(rest, order_id=7, ref="rb.t.7"))
-            assert await told(gw.port) == 7
+            assert await reported(gw.port) == 7
 
     run(scenario())
 
@@ -319,8 +319,8 @@ def test_a_large_order_fills_in_parts_that_add_up() -> None:
             assert len(fills) > 1
             assert sum(fill.quantity for fill in fills) == 400
             assert len({fill.exec_id for fill in fills}) == len(fills)
-            told = [event.filled for event in of(OrderReport, events) if event.filled]
-            assert told == sorted(told)
+            reported = [event.filled for event in of(OrderReport, events) if event.filled]
+            assert reported == sorted(reported)
 
     run(scenario())
 

@@ -25,21 +25,21 @@ class App(EWrapper, EClient):
 
     def __init__(self):
         EClient.__init__(self, self)
-        self.heard = queue.Queue()
+        self.received = queue.Queue()
 
     def wait_for(self, name, wanted=lambda *given: True):
         """Return the arguments of the next callback of this name that is wanted."""
         while True:
-            heard, given = self.heard.get(timeout=SECONDS)
-            if heard == name and wanted(*given):
+            received, given = self.received.get(timeout=SECONDS)
+            if received == name and wanted(*given):
                 return given
 
 
 def _listen(name):
-    def heard(self, *given, **named):
-        self.heard.put((name, (*given, *named.values())))
+    def received(self, *given, **named):
+        self.received.put((name, (*given, *named.values())))
 
-    return heard
+    return received
 
 
 HEARD = (
@@ -135,9 +135,9 @@ def test_price_steps_are_those_that_orders_are_held_to(app):
         order.orderType, order.auxPrice = "STP", price
         app.placeOrder(number, found.contract, order)
         if is_taken:
-            assert app.wait_for("openOrder", lambda told, *rest, number=number: told == number)
+            assert app.wait_for("openOrder", lambda reported, *rest, number=number: reported == number)
         else:
-            assert app.wait_for("error", lambda told, *rest, number=number: told == number)[1] == 110
+            assert app.wait_for("error", lambda reported, *rest, number=number: reported == number)[1] == 110
         app.cancelOrder(number)
 
 
@@ -177,9 +177,9 @@ def test_a_combo_is_placed_filled_and_another_cancelled(app):
     app.wait_for("orderStatus", lambda number, status, *rest: (number, status) == (100, "Filled"))
     app.reqExecutions(7, ExecutionFilter())
     secs = []
-    while (heard := app.heard.get(timeout=SECONDS))[0] != "execDetailsEnd":
-        if heard[0] == "execDetails" and heard[1][0] == 7:
-            secs.append(heard[1][1].secType)
+    while (received := app.received.get(timeout=SECONDS))[0] != "execDetailsEnd":
+        if received[0] == "execDetails" and received[1][0] == 7:
+            secs.append(received[1][1].secType)
     assert sorted(secs) == ["BAG", "OPT", "OPT"]
     app.placeOrder(101, bag, _limit("BUY", -9.5, "GTC"))
     app.wait_for("orderStatus", lambda number, status, *rest: (number, status) == (101, "Submitted"))

@@ -104,8 +104,8 @@ def test_an_order_that_cannot_be_sent_fails_alone(
     found = live_through(tmp_path, specs, None, lives=(("9:34", "9:42"),))
     assert found.problems == []
     assert failed
-    told = f"rulebot could not send {failed[0]}: the broker's contract id of a leg is not known"
-    assert told in found.alarms()
+    reported = f"rulebot could not send {failed[0]}: the broker's contract id of a leg is not known"
+    assert reported in found.alarms()
     fills = {(record.bot, record.data["purpose"]) for record in found.of(Kind.FILL)}
     assert {("other", "entry"), ("other", "exit")} <= fills
     assert (("linked", "entry") in fills, ("linked", "exit") in fills) == (not is_entry, not is_entry)

@@ -14,7 +14,7 @@ OF_CONNECTIONS = {"cut", "silence", "garbage", "slow", "restart", "hang_up", "id
 OTHER_CONTRACTS = {"chain_hole", "adjusted", "not_subscribed", "delayed_data", "short_day", "time_zone", "broker_clock"}
 MIXED = [kind for kind in KINDS if kind not in OF_CONNECTIONS | OTHER_CONTRACTS]
 UNTOLD = {"swallow_order", "pacing", "late_order", "lose_ack", "lost_execution", "correction"}
-"""Of orders that meet these a client is not told all by itself."""
+"""Of orders that meet these a client is not reported all by itself."""
 STRIKES = (5200, 5800, 5850, 5880, 5890, 5900, 5950, 6100)
 
 
@@ -37,11 +37,11 @@ class Trader:
 
     def __init__(self, client: RawClient, running: RunningGateway, chance: Random) -> None:
         self.client, self.running, self.chance = client, running, chance
-        self.told: list[Message] = []
+        self.reported: list[Message] = []
         self.orders = self.lines = 0
 
     async def pass_time(self, fences: int = 1) -> None:
-        self.told += await self.client.fence(fences)
+        self.reported += await self.client.fence(fences)
 
     def act(self) -> None:
         what = self.chance.random()
@@ -59,8 +59,8 @@ class Trader:
 
     def lines_that_are_wrong(self) -> list[object]:
         quotes: dict[tuple[str, str], tuple[str, str]] = {}
-        greeks, counts = {}, {(each[2], each[3]) for each in self.told if each[0] == "2"}
-        for each in self.told:
+        greeks, counts = {}, {(each[2], each[3]) for each in self.reported if each[0] == "2"}
+        for each in self.reported:
             if each[0] == "1":
                 quotes[each[2], each[3]] = each[4], each[5]
             elif each[0] == "2" and (side := {"0": "1", "3": "2"}.get(each[3])):
@@ -82,14 +82,14 @@ class Trader:
         return wrong
 
     def orders_that_are_wrong(self) -> list[object]:
-        last = {each[1]: (each[2], float(each[3])) for each in self.told if each[0] == "3"}
+        last = {each[1]: (each[2], float(each[3])) for each in self.reported if each[0] == "3"}
         views = (*self.running.exchange.open_orders(), *self.running.exchange.completed_orders())
         own = {str(each.ticket.order_id): each for each in views if each.ticket.client_id == 1}
         true = {name: (each.status.value, float(each.filled)) for name, each in own.items()}
         return [(name, last.get(name), each) for name, each in true.items() if last.get(name) != each]
 
     def positions(self) -> dict[int, float]:
-        rows = {int(each[3]): float(each[14]) for each in self.told if each[0] == "61"}
+        rows = {int(each[3]): float(each[14]) for each in self.reported if each[0] == "61"}
         return {con: quantity for con, quantity in rows.items() if quantity}
 
 

@@ -68,8 +68,8 @@ def test_the_gateway_refuses_a_stop_between_two_steps_and_takes_one_on_them() ->
             option = Option("GGG", "GGG", expiry, found.strikes[expiry][0], Right.PUT)
             sent = order(1, leg(option, Side.BUY), kind=OrderType.STOP, stop_price=Decimal("4.73"), side=Side.BUY)
             world.broker.submit(sent)
-            heard = await play_until(world, lambda event: isinstance(event, OrderMessage))
-            assert [each.message.code for each in heard if isinstance(each, OrderMessage)][-1:] == [110]
+            received = await play_until(world, lambda event: isinstance(event, OrderMessage))
+            assert [each.message.code for each in received if isinstance(each, OrderMessage)][-1:] == [110]
             world.broker.submit(replace(sent, order_id=2, ref="rb:again:2", stop_price=Decimal("4.80")))
             assert await play_until(world, lambda event: isinstance(event, OrderReport) and event.order_id == 2)
 

@@ -114,20 +114,20 @@ def test_a_broken_bar_makes_it_unknown(broken: str) -> None:
     changed = change(rows[place])
     bad = [*rows[:place], *([] if changed is None else [changed]), *rows[place + 1 :]]
 
-    def answers(told: list[Row]) -> dict[str, Callable[[Fields], list[Row]]]:
-        flat = [value for each in told for value in each]
+    def answers(reported: list[Row]) -> dict[str, Callable[[Fields], list[Row]]]:
+        flat = [value for each in reported for value in each]
         return {
             "9": lambda fields: [tuple(DETAILS.format(fields[2]).split("|")), (52, 1, fields[2])],
-            "20": lambda fields: [(17, fields[1], "", "", len(told), *flat)],
+            "20": lambda fields: [(17, fields[1], "", "", len(reported), *flat)],
         }
 
-    async def told(which: list[Row]) -> Bars:
+    async def reported(which: list[Row]) -> Bars:
         async with fake_tws(answers=answers(which)) as fake, connected(fake.port, lockstep=False) as (world, _):
             world.feed._time = _At(session)  # type: ignore[assignment]
             return await world.feed.bars("SPX", 86400, 25, session)
 
     async def scenario() -> None:
-        sound, flawed = await told(rows), await told(bad)
+        sound, flawed = await reported(rows), await reported(bad)
         value = reading("parkinson", 20, sound, session)
         assert isinstance(value, float)
         assert isclose(value, log(1.01) / sqrt(4 * log(2)) * sqrt(252) * 100)

@@ -258,7 +258,7 @@ def test_without_lockstep_as_at_a_real_gateway(data: Path) -> None:
         async with gateway(first_day=SIM_DAY, seed=7, speed=20.0, lockstep=False) as gw:
             while gw.now < SOON_IN_HOURS.timestamp():
                 await asyncio.sleep(0.01)
-            ib = ib_world(IbSettings(port=gw.port, client_id=CLIENT_ID, rounds_apart=0.01), GatewayClock(gw))
+            ib = ib_world(IbSettings(port=gw.port, client_id=CLIENT_ID, round_interval=0.01), GatewayClock(gw))
             try:
                 found = await run_scan(World(ib, None), desk, EventCalendar(), at_port(gw.port, data), LINES)
             finally:

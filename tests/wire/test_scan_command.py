@@ -22,8 +22,8 @@ def command(*words: str) -> Result:
 
 
 def test_a_row_has_the_structure_that_doctor_finds(data: Path) -> None:
-    told = CliRunner().invoke(main, ["doctor", "--sim", "--format", "json", example("by_category")])
-    legs = {row["name"]: row["text"] for row in json.loads(told.stdout)["checks"] if row["group"] == "legs"}
+    reported = CliRunner().invoke(main, ["doctor", "--sim", "--format", "json", example("by_category")])
+    legs = {row["name"]: row["text"] for row in json.loads(reported.stdout)["checks"] if row["group"] == "legs"}
     found = json.loads(command("--sim", "--all", "--format", "json", example("by_category")).stdout)
     assert len(found["rows"]) == 10
     for row in found["rows"]:
@@ -103,9 +103,9 @@ def test_scans_are_kept_and_shown_again(data: Path) -> None:
     rows = json.loads(command("--history", "xlf", "--format", "json").stdout)["rows"]
     assert [(row["scan"], row["symbol"], row["holds"]) for row in rows] == [(2, "XLF", True), (1, "XLF", True)]
     assert len(command("--history", "XLF", "--top", "1").stdout.splitlines()) == 2
-    told = next(csv.DictReader(command("--history", "XLF", "--format", "csv").stdout.splitlines()))
-    assert json.loads(told["legs"])[0]["symbol"] == "XLF"
-    assert json.loads(told["missing"]) == {}
+    reported = next(csv.DictReader(command("--history", "XLF", "--format", "csv").stdout.splitlines()))
+    assert json.loads(reported["legs"])[0]["symbol"] == "XLF"
+    assert json.loads(reported["missing"]) == {}
     assert command("--history", "IBM").stdout == "no scan has seen IBM yet\n"
 
 

@@ -96,13 +96,13 @@ def test_nothing_of_the_other_account_is_ours() -> None:
             assert other.managedAccounts() == [OURS, OTHER]
             filled, works = (other.placeOrder(wire_put(strike), bid(*each)) for each in ((3, ask + 1), (1, "0.05")))
             ours.broker.submit(order(1, leg(put(strike), Side.BUY), limit_price=ask + 1))
-            heard = await play(ours, 200)
+            received = await play(ours, 200)
             assert (filled.orderStatus.status, works.orderStatus.status) == ("Filled", "Submitted")
-            assert [each.quantity for each in of(ExecutionReport, heard)] == [1]
-            assert [each.quantity for each in of(PositionReport, heard)] == [1]
-            assert {each.client_id for each in of(OrderReport, heard)} == {1}
-            fills = {each.exec_id for each in of(ExecutionReport, heard)}
-            assert {each.exec_id for each in of(CommissionReport, heard)} == fills
+            assert [each.quantity for each in of(ExecutionReport, received)] == [1]
+            assert [each.quantity for each in of(PositionReport, received)] == [1]
+            assert {each.client_id for each in of(OrderReport, received)} == {1}
+            fills = {each.exec_id for each in of(ExecutionReport, received)}
+            assert {each.exec_id for each in of(CommissionReport, received)} == fills
             assert not fills & {each.execution.execId for each in other.fills()}
             assert [(each.account, each.position) for each in await other.reqPositionsAsync()] == [
                 (OURS, 1),
@@ -138,8 +138,8 @@ def test_435_an_order_without_an_account_is_refused_where_there_are_several() ->
         async with gateway(**LOGIN, speed=60.0) as gw:
             ib = IB()
             await ib.connectAsync("127.0.0.1", gw.port, 2, account=OTHER)
-            told: list[tuple[int, int, str]] = []
-            ib.errorEvent += lambda number, code, words, _: told.append((number, code, words))
+            reported: list[tuple[int, int, str]] = []
+            ib.errorEvent += lambda number, code, words, _: reported.append((number, code, words))
             strike = next(
                 each.strikes[len(each.strikes) // 2]
                 for each in await ib.reqSecDefOptParamsAsync("SPX", "", "IND", 416904)
@@ -151,7 +151,7 @@ def test_435_an_order_without_an_account_is_refused_where_there_are_several() ->
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asked, 2)
             numbers = (nobodys.order.orderId, strangers.order.orderId)
-            errors = [(number, code, words) for number, code, words in told if code not in (2104, 2106, 2158)]
+            errors = [(number, code, words) for number, code, words in reported if code not in (2104, 2106, 2158)]
             assert (numbers[0], 435, "You must specify an account.") in errors
             assert [code for number, code, _ in errors if number == numbers[1]] == [321]
             assert [code for number, code, _ in errors if number not in numbers] == [435]
@@ -167,14 +167,14 @@ def test_an_order_stays_in_its_account_and_a_cancel_finds_it_there() -> None:
             strike = await near(ours, below=20)
             other = IB()
             await other.connectAsync("127.0.0.1", gw.port, 2, account=OTHER)
-            told: list[int] = []
-            other.errorEvent += lambda _number, code, _words, _: told.append(code)
+            reported: list[int] = []
+            other.errorEvent += lambda _number, code, _words, _: reported.append(code)
             works = other.placeOrder(wire_put(strike), bid(1, "0.05"))
             await play(ours, 5)
             works.order.account = OURS
             other.placeOrder(wire_put(strike), works.order)
             await play(ours, 2)
-            assert 105 in told
+            assert 105 in reported
             assert gw.exchange.open_orders() == []
             assert len(gw.gateway.hub.others[OTHER].open_orders()) == 1
             other.cancelOrder(works.order)

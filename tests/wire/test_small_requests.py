@@ -97,8 +97,8 @@ def test_hours_are_told_of_the_days_that_the_calendar_knows():
         async with gateway(first_day=date(2028, 12, 28)) as running:
             client = await RawClient.connect(running.port)
             client.send(9, 8, 5, *contract(0, "SPY", "STK"), 0, "", "", "")
-            (told,) = [m for m in await client.until_kind(52) if m[0] == "10"]
-            (liquid,) = [each for each in told if each.startswith("20281228:0930")]
+            (reported,) = [m for m in await client.until_kind(52) if m[0] == "10"]
+            (liquid,) = [each for each in reported if each.startswith("20281228:0930")]
             assert [day[:8] for day in liquid.split(";")] == ["20281228", "20281229", "20281230", "20281231"]
 
     run(main)

@@ -80,10 +80,10 @@ def test_an_order_waits_for_its_conditions(kind):
             (spy,) = await ib.qualifyContractsAsync(Stock("SPY", "SMART", "USD"))
             early = TimeCondition(isMore=True, time="20251124 09:31:00 US/Eastern", conjunction="o")
             late = TimeCondition(isMore=True, time="20251124 09:32:00 US/Eastern")
-            dear = PriceCondition(isMore=True, price=1e6, conId=spy.conId, exch="SMART", conjunction="o")
+            expensive = PriceCondition(isMore=True, price=1e6, conId=spy.conId, exch="SMART", conjunction="o")
             cheap = PriceCondition(isMore=True, price=1.0, conId=spy.conId, exch="SMART")
             order = MarketOrder("BUY", 1)
-            order.conditions = {"time": [late], "price": [dear, late], "either": [early, dear]}[kind]
+            order.conditions = {"time": [late], "price": [expensive, late], "either": [early, expensive]}[kind]
             trade = ib.placeOrder(spy, order)
             at_once = MarketOrder("BUY", 1)
             at_once.conditions = [cheap]
@@ -174,8 +174,8 @@ def test_each_price_is_followed_by_its_size():
             client = await RawClient.connect(running.port, 1, "v100..178 +LOCKSTEP")
             await client.fence(65)
             client.send(1, 11, 7, 756733, "", "", "", 0, "", "", "SMART", "", "", "", "", 0, "", 0, 0, "")
-            told = await client.fence(20)
-        ticks = [each for each in told if each[0] in ("1", "2") and each[2] == "7"]
+            reported = await client.fence(20)
+        ticks = [each for each in reported if each[0] in ("1", "2") and each[2] == "7"]
         sizes = {"1": "0", "2": "3", "4": "5"}
         priced = [place for place, each in enumerate(ticks) if each[0] == "1" and each[3] in sizes]
         assert len(priced) > 10

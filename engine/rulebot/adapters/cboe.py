@@ -1,9 +1,9 @@
-"""Cboe's file of one underlying read: its price, and every option on it with quotes, greeks and counts.
+"""Cboe's delayed option file of one underlying: its price, and every option with quotes, greeks and counts.
 
-The layout is promised by nobody: it is as it was observed. `data.options` holds an object for each option, named by its
-OSI symbol (root, YYMMDD, C or P, strike x 1000 in eight digits); prices are per share, `iv` is a fraction, `iv30`
-percent; greeks that are not known are -999, quotes that are not there 0. `data.last_trade_time` is New York's. So every
-field is read with care, and a file that reads otherwise is refused as a whole.
+The layout is not documented; this is what was observed. `data.options` holds an object for each option, named by its
+OSI symbol (root, YYMMDD, C or P, strike x 1000 in eight digits). Prices are per share, `iv` is a fraction, `iv30`
+percent; unknown greeks are -999, missing quotes 0. `data.last_trade_time` is New York time. A file with any other
+layout is refused as a whole.
 """
 
 import json
@@ -27,7 +27,7 @@ from rulebot.model.values import dataclass
 
 OSI = re.compile(r"([A-Z]{1,6})(\d{6})([CP])(\d{8})")
 NOT_KNOWN = -999.0
-"""What stands where a greek is not known."""
+"""Value of an unknown greek."""
 MOST_UNREADABLE = 0.02
 """The part of the options that may be unreadable before the file is taken for one of another layout."""
 AHEAD = timedelta(minutes=5)
@@ -52,9 +52,9 @@ class DelayedOption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DelayedChain:
-    """One file. at: the instant of its last trade, by which its age is told; unreadable: options that were left out.
+    """One file. at: time of its last trade, which gives its age; unreadable: options that were left out.
 
-    numbers: of the underlying, by Cboe's names, nan where there is none; iv30 is in percent.
+    numbers: of the underlying, by Cboe's names, nan where missing; iv30 is in percent.
     """
 
     symbol: str
@@ -68,9 +68,9 @@ def parse(symbol: str, raw: bytes, now: datetime) -> DelayedChain:
     """Return what a file says of a symbol. Raises: DelayedDataError in words for what it cannot be."""
     whole = _object(_document(symbol, raw), symbol, "the file")
     data = _object(whole.get("data"), symbol, "'data'")
-    told = str(data.get("symbol") or whole.get("symbol") or "").lstrip("^_").upper()
-    if told != symbol.upper():
-        raise DelayedDataError(f"Cboe's file of {symbol} is of '{told[:20]}'", "nothing of it was used")
+    reported = str(data.get("symbol") or whole.get("symbol") or "").lstrip("^_").upper()
+    if reported != symbol.upper():
+        raise DelayedDataError(f"Cboe's file of {symbol} is of '{reported[:20]}'", "nothing of it was used")
     at = _instant(symbol, data.get("last_trade_time"), now)
     numbers = {name: _number(data.get(name)) for name in OF_UNDERLYING}
     if not numbers["current_price"] > 0:
@@ -109,7 +109,7 @@ def _shown(found: Any) -> str:
 
 
 def _instant(symbol: str, found: Any, now: datetime) -> datetime:
-    """Return the time of the last trade. Raises: DelayedDataError for none, or one that lies ahead."""
+    """Return the time of the last trade. Raises: DelayedDataError when it is missing or in the future."""
     try:
         local = datetime.fromisoformat(str(found))
         at = at_exchange_time(local.date(), local.time()) if local.tzinfo is None else local.astimezone(now.tzinfo)
@@ -135,7 +135,7 @@ def _number(found: Any) -> float:
 
 def _options(symbol: str, rows: list[Any]) -> tuple[tuple[DelayedOption, ...], int]:
     """Return the readable options of our classes, and how many are not. Raises: DelayedDataError for too many."""
-    classes = product(symbol).classes  # adjusted ones are left out
+    classes = product(symbol).classes  # adjusted ones are excluded
     found: dict[Option, DelayedOption] = {}
     unreadable = 0
     for row in rows:
@@ -176,7 +176,7 @@ def _option(symbol: str, name: str) -> Option | None:
 
 
 def _cleaned(numbers: dict[str, float]) -> dict[str, float]:
-    """Return numbers without those that stand for none: quotes and volatility of 0, the mark of unknown greeks."""
+    """Return numbers without placeholders: quotes and volatility of 0, and the value of unknown greeks."""
     found = dict(numbers)
     for name in ("bid", "ask"):
         if not found[name] > 0:
@@ -209,7 +209,7 @@ _WHY: Mapping[int, tuple[str, str]] = {
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows nothing: what is asked of one place is not told by another."""
+    """Refuses redirects: the answer must come from the host that was asked."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
@@ -259,10 +259,10 @@ def _read(symbol: str, answer: Any, until: float, elapsed: Callable[[], float]) 
             raise DelayedDataError(f"Cboe's file of {symbol} is larger than {MOST_BYTES >> 20} MB", "nothing was used")
         if elapsed() > until:
             raise DelayedDataError(f"Cboe's file of {symbol} has not come whole in {IN_ALL:.0f} s", "try again later")
-    told = answer.headers.get("Content-Length", "")
-    if told.isdigit() and size < int(told):
+    reported = answer.headers.get("Content-Length", "")
+    if reported.isdigit() and size < int(reported):
         raise DelayedDataError(
-            f"Cboe's file of {symbol} ends in the middle, after {size:,} of {int(told):,} bytes", "ask again"
+            f"Cboe's file of {symbol} ends in the middle, after {size:,} of {int(reported):,} bytes", "ask again"
         )
     return b"".join(parts)
 
@@ -272,7 +272,7 @@ def _refused(symbol: str, error: urllib.error.HTTPError) -> DelayedDataError:
     if not what:
         moved = 300 <= error.code < 400
         what = "has moved its files" if moved else "failed" if error.code >= 500 else "refuses the question"
-        help = "this program has to be told where they are" if moved else "try again later"
+        help = "set where they are" if moved else "try again later"
     wait = error.headers.get("Retry-After", "") if error.headers is not None else ""
     if error.code == 429 and wait.isdigit():
         help = f"it was asked too often: try again in {int(wait):,} s"

@@ -1,4 +1,4 @@
-"""The wall clock; the only place that reads it. And the broker's clock, which an engine goes by."""
+"""The wall clock (read nowhere else), and the broker's clock, which an engine uses."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ class Clock(Protocol):
         """Return the present instant, UTC."""
 
     def elapsed(self) -> float:
-        """Return seconds that only ever count up, whatever the clock is set to; a sleeping computer does not count."""
+        """Return seconds that never go back, whatever the computer's clock is set to; they pause while it sleeps."""
 
 
 class WallClock:
@@ -28,37 +28,37 @@ class WallClock:
 
 
 class BrokerClock:
-    """The broker's clock: a time that he told, carried on by the computer's count of seconds.
+    """The broker's clock: its reported time plus the computer's monotonic seconds since.
 
-    The computer's clock may be wrong, or be set meanwhile: that moves nothing. Before the broker has told his time it
-    is the computer's.
+    Setting the computer's clock does not move it. Before the broker has reported its time, it equals the computer's
+    clock.
     """
 
     def __init__(self, computer: Clock) -> None:
         self.computer = computer
-        self._told: datetime | None = None
-        self._told_at = 0.0
+        self._reported: datetime | None = None
+        self._reported_at = 0.0
         self._ahead = timedelta(0)
 
     def now(self) -> datetime:
         """Return the broker's present instant, UTC."""
-        if self._told is None:
+        if self._reported is None:
             return self.computer.now() - self._ahead
-        return self._told + timedelta(seconds=self.computer.elapsed() - self._told_at)
+        return self._reported + timedelta(seconds=self.computer.elapsed() - self._reported_at)
 
     @property
     def is_of_computer(self) -> bool:
-        """Whether it goes by the computer's clock, and not by a time that the broker told."""
-        return self._told is None
+        """Whether it follows the computer's clock because the broker reported no time."""
+        return self._reported is None
 
     def elapsed(self) -> float:
         """Return the seconds of the computer's count."""
         return self.computer.elapsed()
 
-    def set_to(self, told: datetime) -> None:
+    def set_to(self, reported: datetime) -> None:
         """Take this as the broker's present instant."""
-        self._told, self._told_at = told, self.computer.elapsed()
+        self._reported, self._reported_at = reported, self.computer.elapsed()
 
     def follow_computer(self, ahead: float) -> None:
-        """Go by the computer's clock, which is so many seconds ahead, until the broker tells his time again."""
-        self._told, self._ahead = None, timedelta(seconds=ahead)
+        """Follow the computer's clock, which is this many seconds ahead, until the broker reports its time again."""
+        self._reported, self._ahead = None, timedelta(seconds=ahead)

@@ -31,7 +31,7 @@ _DATABASE = b"SQLite format 3\0"
 
 
 class SourceOptions(NamedTuple):
-    """What was written: the kind ("" to be guessed), the path, and what stands behind `?`."""
+    """A parsed source text: its kind ("" to be detected), path, and options after `?`."""
 
     kind: str
     path: Path
@@ -39,7 +39,7 @@ class SourceOptions(NamedTuple):
 
 
 class SourceKind(NamedTuple):
-    """A kind of source: how it is made, whether a path looks like one, options beside `daily`, and its own files."""
+    """A kind of source: its constructor, how a path is recognised, its options beside `daily`, and its files."""
 
     make: Callable[[SourceOptions, Daily], Source]
     fits: Callable[[Path], bool]
@@ -48,13 +48,13 @@ class SourceKind(NamedTuple):
 
 
 def open_source(text: str) -> Source:
-    """Return the source that a text names. Raises: MisuseError at a text like none, StoreError at what lies there."""
+    """Return the source that a text names. Raises: MisuseError for an unknown text, StoreError for bad data."""
     asked = _known(_asked(text))
     return KINDS[asked.kind].make(asked, Daily(_daily_folders(asked)))
 
 
 def from_anywhere(text: str) -> str:
-    """Return a text that names the same source in whatever folder it is read. Raises: MisuseError."""
+    """Return a text that names the same source from any folder. Raises: MisuseError."""
     asked = _asked(text)
     options = dict(asked.options)
     for name in {"daily", "rates"} & options.keys():
@@ -65,11 +65,10 @@ def from_anywhere(text: str) -> str:
 
 
 def written(text: str, last: date) -> dict[str, list[int]]:
-    """Return by path what tells whether a file is another one now, of each that sessions up to a day may be made of.
+    """Return fingerprints by path of the files that sessions up to a day may read.
 
-    Of daily bars it is how many rows there are up to that day, and their checksum: such a file grows with each session.
-    Of others it is their size and time of writing (ns), and none is opened. Raises: MisuseError and StoreError as
-    `open_source`.
+    For daily bars: the number of rows up to that day and their checksum, since such a file grows with each session. For
+    others: size and modification time (ns), without opening them. Raises: MisuseError and StoreError as `open_source`.
     """
     asked = _known(_asked(text))
     own = KINDS[asked.kind].files(asked)
@@ -102,7 +101,7 @@ def _state(file: Path, last: date | None) -> list[int]:
 
 
 def _files_of(path: Path) -> Iterator[Path]:
-    """Yield the files of data in a folder; of one file those that stand beside it and begin as its name does."""
+    """Yield the data files in a folder; for one file, those beside it whose names begin as its name does."""
     begins = "" if path.is_dir() else path.name.partition(".")[0]
     for file in path.rglob("*") if path.is_dir() else path.parent.iterdir():
         if file.name.startswith(begins) and file.name.endswith(_OF_DATA):
@@ -129,7 +128,7 @@ def _known(asked: SourceOptions) -> SourceOptions:
         raise StoreError(f"{asked.path} does not exist", _OF_A_KIND.format(asked.path) if is_kind else _HELP)
     if asked.kind != "tapes" and _is_database(asked.path):
         beside = asked.path.with_name(f"{asked.path.stem}{ENDING}")
-        help = f"what its runs have recorded lies beside it: tapes:{beside}" if beside.is_dir() else _HELP
+        help = f"recordings of its runs are beside it: tapes:{beside}" if beside.is_dir() else _HELP
         raise StoreError(f"{asked.path} is a database, as a store is, and holds no past sessions", help)
     name = asked.kind or _guessed(asked.path)
     known = ("daily", *KINDS[name].options)
@@ -163,7 +162,7 @@ def _guessed(path: Path) -> str:
         if kind.fits(path):
             return name
     help = what_to_write(path) or "; ".join(filter(None, (data_kind_of(path), _HELP)))
-    raise StoreError(f"nobody can say what kind of data lies in {path}", help)
+    raise StoreError(f"unrecognised data format: {path}", help)
 
 
 def _daily_folders(asked: SourceOptions) -> list[Path]:

@@ -1,1 +1,1 @@
-"""Who is told what, and when: an outbox of its own, read from the store, that outlives what sends it."""
+"""Alerts: who gets which, and when. An outbox, filled from the store, that survives the sending process."""

@@ -30,16 +30,16 @@ from rulebot.narrate.trades import (
     read_kept,
     structure_of,
 )
-from rulebot.narrate.why import parts_told
+from rulebot.narrate.why import reported_parts
 from rulebot.record.codec import utc_text, utc_time
 from rulebot.record.record import TAKEN_BACK, Json, Kind, Record
 from rulebot.store.queries import RestoredStore, Row, Run, StoreReader, broker_now
 
-# --- What somebody is told
+# --- What is reported
 
 
 class Grade(Enum):
-    """How much it matters. Grave ones are told in quiet hours too, and again until somebody acknowledges them."""
+    """Grades of alerts. Grave ones are also sent in quiet hours, and repeated until they are acknowledged."""
 
     GRAVE = "grave"
     WARNING = "warning"
@@ -49,7 +49,7 @@ class Grade(Enum):
 
 
 FOR_PEOPLE = tuple(grade for grade in Grade if grade is not Grade.DECISION)
-"""What a person hears who does not say; decisions are for programs, and for those who ask for them."""
+"""The default grades of a person; decisions are for programs, and for those who ask for them."""
 
 
 def gravest(grades: Iterable[Grade]) -> Grade:
@@ -60,9 +60,9 @@ def gravest(grades: Iterable[Grade]) -> Grade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One thing to tell. key: tells it from all others of a store, for good; at: when it happened.
+    """One alert. key: unique in its store for ever; at: when it happened.
 
-    data: what a program is told besides: `event`, and of a trade its numbers.
+    data: additional data for programs: `event`, and the numbers of a trade.
     """
 
     key: str
@@ -88,12 +88,12 @@ _WITHOUT_EXIT = {
 """How trades end by no exit of their bot, by the reason that the store has."""
 KINDS = (Kind.ALARM, Kind.DECISION, Kind.LINK, Kind.OPERATOR, Kind.RELOAD, Kind.RUN_ENDED, Kind.SESSION)
 AFTER_CLOSE = timedelta(minutes=5)
-"""How long after the close a day is told of: settlements and assignments are known by then."""
-WAITED = "'rulebot why' tells what it waited for"
+"""How long after the close a day is reported: settlements and assignments are known by then."""
+WAITED = "'rulebot why' shows what it waited for"
 MOST_OPEN = 4
-"""Open positions that an alert names, beside how many there are."""
+"""Open positions that an alert lists by name, beside their number."""
 GONE_FOR = timedelta(minutes=1)
-"""How much of a session no engine may have run until that is told afterwards."""
+"""Part of a session without an engine from which it is reported afterwards."""
 LOST_FOR = timedelta(minutes=5)
 """How long a connection may be lost until it is grave."""
 
@@ -106,7 +106,7 @@ _DECISIONS = {
     "roll": ("rolling", "rolls"),
     "no_roll": ("held", "does not roll"),
 }
-"""Decisions that a program may want to hear of: what it is told, and how that is said."""
+"""Decisions for programs: event name and text of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +142,14 @@ def find_alerts(reader: StoreReader, after: int, now: datetime, digested: str = 
     for number, record in reader.numbered_after(after, (Kind.SETTLEMENT,)):
         alerts += _of_settlement(reader, _named(number, restored), record)
     changed = dict.fromkeys(record.position for _, record in reader.numbered_after(after, (Kind.POSITION,)))
-    owed = reader.owed() if changed else {}
+    outstanding = reader.outstanding() if changed else {}
     for position in changed:
-        alerts += _trades(reader.view("trades", position=position), owed.get(position, 0))
+        alerts += _trades(reader.view("trades", position=position), outstanding.get(position, 0))
     last = reader.last_at()
     if last is not None:
         at = last if is_simulated else max(last, broker_now(reader, now))
         alerts += [*_gone(reader, run, last), *_were_gone(reader, after)]
-        if run.ended is None and run.is_alive:  # else nobody wants a connection
+        if run.ended is None and run.is_alive:  # otherwise no connection is wanted
             alerts += _lost(reader, at, restored)
         alerts += [*_late_digests(reader, after), *_digest(reader, at, run, digested)]
     began = run.started.at if run.started is not None and run.is_alive else None
@@ -157,12 +157,12 @@ def find_alerts(reader: StoreReader, after: int, now: datetime, digested: str = 
 
 
 def _named(number: int, restored: RestoredStore) -> int:
-    """Return the number by which a record is told: one that may have been another's goes on above that of a restore."""
+    """Return the number of an alert about a record; after a restore, numbers continue above the restored ones."""
     return number + restored.above if number >= restored.number else number
 
 
-class _Told(NamedTuple):
-    """What is told of a record. event: as programs have it, "" for the record's kind; bot: "" for the record's."""
+class _Reported(NamedTuple):
+    """The alert of a record. event: as programs get it, "" for the record's kind; bot: "" for the record's."""
 
     text: str
     grade: Grade = Grade.WARNING
@@ -171,43 +171,45 @@ class _Told(NamedTuple):
 
 
 def _of_record(reader: StoreReader, number: int, record: Record) -> Iterator[Alert]:
-    kind, told = record.kind, _told(reader, record)
-    if told is not None:
-        more: dict[str, Json] = {"event": told.event or kind.value}
+    kind, reported = record.kind, _reported(reader, record)
+    if reported is not None:
+        more: dict[str, Json] = {"event": reported.event or kind.value}
         more |= {"position": record.position} if record.position else {}
-        bot = told.bot or record.bot
-        yield Alert(key=f"{kind.value} {number}", at=record.at, grade=told.grade, bot=bot, text=told.text, data=more)
+        bot = reported.bot or record.bot
+        yield Alert(
+            key=f"{kind.value} {number}", at=record.at, grade=reported.grade, bot=bot, text=reported.text, data=more
+        )
 
 
-def _told(reader: StoreReader, record: Record) -> _Told | None:
-    """Return what is told of a record, None of one that nobody is told of."""
+def _reported(reader: StoreReader, record: Record) -> _Reported | None:
+    """Return the alert of a record, None where it has none."""
     data, asked_of = record.data, str(record.data.get("bot") or "")
     match record.kind:
         case Kind.ALARM:
-            return _Told(f"{_whose(reader, record)}{data['text']}", Grade.GRAVE)
+            return _Reported(f"{_whose(reader, record)}{data['text']}", Grade.GRAVE)
         case Kind.DECISION:
             return _of_decision(str(data["what"]), str(data["reason"] or ""))
         case Kind.LINK if not data["up"]:
-            return _Told(f"the connection to the broker was lost: {data.get('reason') or 'no reason is known'}")
+            return _Reported(f"the connection to the broker was lost: {data.get('reason') or 'no reason is known'}")
         case Kind.LINK if data.get("reason"):
-            return _Told("connected to the broker again")
+            return _Reported("connected to the broker again")
         case Kind.OPERATOR:
             why = data.get("reason") or "asked by the operator"
-            return _Told(f"{why}: {data['request']}", bot=record.bot or asked_of)
+            return _Reported(f"{why}: {data['request']}", bot=record.bot or asked_of)
         case Kind.RELOAD if data["what"] == "asked":
-            return _Told(f"asked by the operator: {asked_words(data)}", event=Kind.OPERATOR.value, bot=asked_of)
+            return _Reported(f"asked by the operator: {asked_words(data)}", event=Kind.OPERATOR.value, bot=asked_of)
         case Kind.RUN_ENDED if not data.get("is_clean", True):
-            return _Told(f"the engine ended ({_open(reader)}): {data.get('reason')}", Grade.GRAVE)
+            return _Reported(f"the engine ended ({_open(reader)}): {data.get('reason')}", Grade.GRAVE)
     return None
 
 
-def _of_decision(what: str, reason: str) -> _Told | None:
+def _of_decision(what: str, reason: str) -> _Reported | None:
     if what == "halt":
-        return _Told(f"halted for the day: {reason}", event="halted")
+        return _Reported(f"halted for the day: {reason}", event="halted")
     if what not in _DECISIONS:
         return None
     event, words = _DECISIONS[what]
-    return _Told(f"{words}: {reason}" if reason else words, Grade.DECISION, event)
+    return _Reported(f"{words}: {reason}" if reason else words, Grade.DECISION, event)
 
 
 def _whose(reader: StoreReader, record: Record) -> str:
@@ -218,9 +220,9 @@ def _whose(reader: StoreReader, record: Record) -> str:
 
 
 def _of_settlement(reader: StoreReader, number: int, record: Record) -> Iterator[Alert]:
-    """Yield which shares came or went at an expiry for an option that was assigned or exercised.
+    """Yield which shares moved at an expiry for an assigned or exercised option.
 
-    Its trade counts them at the settlement price. Of what was assigned earlier an alarm tells.
+    Its trade counts them at the settlement price. Early assignments have an alarm.
     """
     how, name, count = str(record.data["how"]), record.data["leg"], int(str(record.data["quantity"]))
     if record.data.get(TAKEN_BACK) or how not in DELIVERING or not count or Decimal(str(record.data["price"])):
@@ -236,7 +238,7 @@ def _of_settlement(reader: StoreReader, number: int, record: Record) -> Iterator
             )
 
 
-def _trades(rows: list[Row], owed: int) -> Iterator[Alert]:
+def _trades(rows: list[Row], outstanding: int) -> Iterator[Alert]:
     for row in rows:
         name, bot, held = row["position"], str(row["strategy_id"]), structure_of(row)
         if is_opened(row):
@@ -246,19 +248,19 @@ def _trades(rows: list[Row], owed: int) -> Iterator[Alert]:
             yield Alert(key=f"opened {name}", at=at, grade=Grade.TRADE, bot=bot, text=words, data=data)
         if row["status"] == "CLOSED" and row["exit_time"]:
             at = _instant(row["exit_time"])
-            made = f"{profit_text(row['final_pnl'])}{provisional_text(owed)}"
+            made = f"{profit_text(row['final_pnl'])}{provisional_text(outstanding)}"
             words = f"closed {held}: {end_of_row(row)}, {made}"
             numbers = {
                 "price": _number(row["exit_price"]),
                 "profit": _number(row["final_pnl"]),
-                "commissions_owed": owed,
+                "pending_commissions": outstanding,
             }
             data = {**_of_trade("closed", row), "exit": end_of_row(row), **numbers}
             yield Alert(key=f"closed {name}", at=at, grade=Grade.TRADE, bot=bot, text=words, data=data)
 
 
 def _of_trade(event: str, row: Row) -> dict[str, Json]:
-    """Return what a program is told of a trade; prices are net per share, as the store's views have them."""
+    """Return the data of a trade for programs; prices are net per share, as in the store's views."""
     return {"event": event, "position": row["position"], "symbol": row["symbol"], "quantity": row["quantity"]}
 
 
@@ -288,9 +290,9 @@ def _gone(reader: StoreReader, run: Run, last: datetime) -> Iterator[Alert]:
 
 
 def _were_gone(reader: StoreReader, after: int) -> Iterator[Alert]:
-    """Yield of engines that began after number `after` that those before them had died in a session, unless it is told.
+    """Yield engines that started after number `after` and followed a crash in a session, unless reported.
 
-    So it is where whoever tells was away, too, as after a power cut.
+    It is unreported where the sender was down too, as after a power cut.
     """
     for number, started in reader.numbered_after(after, (Kind.RUN_STARTED,)) if after else ():
         before, ended = (reader.last_record(each, until=number - 1) for each in (Kind.RUN_STARTED, Kind.RUN_ENDED))
@@ -323,35 +325,37 @@ def _open(reader: StoreReader) -> str:
 
 
 def _lost(reader: StoreReader, at: datetime, restored: RestoredStore) -> Iterator[Alert]:
-    told = reader.last_record(Kind.LINK)
-    if told is None or told[1].data["up"] or at - told[1].at < LOST_FOR:
+    reported = reader.last_record(Kind.LINK)
+    if reported is None or reported[1].data["up"] or at - reported[1].at < LOST_FOR:
         return
     minutes = LOST_FOR.total_seconds() / 60
     text = (
         f"the connection to the broker has been lost for {minutes:.0f} minutes ({_open(reader)}):"
-        " only exits that rest there are at work"
+        " only exits that rest there are working"
     )
-    yield Alert(key=f"lost {_named(told[0], restored)}", at=at, grade=Grade.GRAVE, text=text, data={"event": "lost"})
+    yield Alert(
+        key=f"lost {_named(reported[0], restored)}", at=at, grade=Grade.GRAVE, text=text, data={"event": "lost"}
+    )
 
 
 def of_waiting(reader: StoreReader, words: str, since: datetime, now: datetime) -> Iterator[Alert]:
-    """Yield that an engine was never connected since it began, in a session or soon before one: no record tells of it.
+    """Yield that an engine was never connected since it began, in a session or shortly before one.
 
-    words: why it waits; since: when it was first seen to.
+    No record shows this. words: why it waits; since: when it was first seen to.
     """
     session = session_from(exchange_date(now))
     if now - since < LOST_FOR or not session.open - BEFORE <= now < session.close:
         return
-    text = f"{words} ({_open(reader)}): only exits that rest at the broker are at work"
+    text = f"{words} ({_open(reader)}): only exits that rest at the broker are working"
     key = f"waiting {session.date} {utc_text(since)}"
     yield Alert(key=key, at=now, grade=Grade.GRAVE, text=text, data={"event": "waiting"})
 
 
 def _digest(reader: StoreReader, at: datetime, run: Run, digested: str) -> Iterator[Alert]:
-    told = reader.last_record(Kind.SESSION)
-    if told is None:
+    reported = reader.last_record(Kind.SESSION)
+    if reported is None:
         return
-    date, close = str(told[1].data["date"]), utc_time(str(told[1].data["close"]))
+    date, close = str(reported[1].data["date"]), utc_time(str(reported[1].data["close"]))
     if date == digested:
         return
     if at < close + AFTER_CLOSE and (run.ended is None or run.ended.at < close):
@@ -360,16 +364,16 @@ def _digest(reader: StoreReader, at: datetime, run: Run, digested: str) -> Itera
 
 
 def _late_digests(reader: StoreReader, after: int) -> Iterator[Alert]:
-    """Yield what each bot did on the days that were over when nobody looked: a later session was on at the next look.
+    """Yield each bot's result of days that ended between two looks, when a later session had begun.
 
-    after: number up to which somebody has looked, 0 if nobody ever has.
+    after: number of the last look, 0 for none.
     """
     begun = [record for _, record in reader.numbered_after(after, (Kind.SESSION,))] if after else []
     before = reader.last_record(Kind.SESSION, until=after) if begun else None
     sessions = {str(each.data["date"]): each for each in ([] if before is None else [before[1]]) + begun}
     for day, record in list(sessions.items())[:-1]:
         close = utc_time(str(record.data["close"]))
-        yield _digest_of(day, close, f"(told late) {digest(reader, day)}")
+        yield _digest_of(day, close, f"(sent late) {digest(reader, day)}")
 
 
 def _digest_of(date: str, close: datetime, text: str) -> Alert:
@@ -384,14 +388,14 @@ def digest(reader: StoreReader, date: str, bots: Collection[str] = ()) -> str:
     trades, days = reader.trades(), {row["strategy_id"]: row for row in reader.view("bot_days", date=date)}
     closed = [row for row in trades if _is_on(row["exit_time"], date) and row["status"] == "CLOSED"]
     still = [row for row in trades if _is_open_after(row, date)]
-    told = [parts_told(row, reader) for row in trades if _may_be(row, date)]
-    owed = provisional_text(sum(row["commissions_owed"] for row in told))
-    made = f"{signed_dollars(sum(day['realized'] for day in days.values()))}{owed}"
+    reported = [reported_parts(row, reader) for row in trades if _may_be(row, date)]
+    outstanding = provisional_text(sum(row["pending_commissions"] for row in reported))
+    made = f"{signed_dollars(sum(day['realized'] for day in days.values()))}{outstanding}"
     waits = dict.fromkeys(bots or sorted(days), WAITED)
-    gone = sorted({str(row["strategy_id"]) for row in told if is_opened(row)} - waits.keys())
-    waits |= dict.fromkeys(gone, "it runs no more")
+    gone = sorted({str(row["strategy_id"]) for row in reported if is_opened(row)} - waits.keys())
+    waits |= dict.fromkeys(gone, "it is not running")
     lines = [f"{date}: realised {made}, {len(closed)} closed, {len(still)} open"]
-    lines += [f"{bot}: {_day_of(bot, date, told, days.get(bot), words)}" for bot, words in waits.items()]
+    lines += [f"{bot}: {_day_of(bot, date, reported, days.get(bot), words)}" for bot, words in waits.items()]
     return "\n".join([*lines, *kept_lines(read_kept(reader, day=date), is_named=True)])
 
 

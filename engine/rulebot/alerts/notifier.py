@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # --- The words of a message
 
 MOST_LINES = 20
-"""Alerts of a message to a person at most; what is left comes in the next."""
+"""Alerts in one message to a person at most; the rest follows in the next."""
 MOST_LETTERS = 300
 """Letters of an alert at most, a digest's aside; services cut messages of some thousand."""
 
@@ -48,21 +48,21 @@ def message(
     is_simulated: bool,
     is_observed: bool = False,
 ) -> tuple[str, str]:
-    """Return title and body. The grave ones, each told so many `times`, stand first, the oldest of each first.
+    """Return title and body. Grave ones, each sent this many `times`, come first, the oldest first.
 
-    zone: of who reads it.
+    zone: of the reader.
     """
     ordered = sorted(deliveries, key=lambda each: each.kept.alert.grade is not Grade.GRAVE)
-    told = [each.kept for each in deliveries if each.kept.alert.grade is Grade.GRAVE]
-    grave = len(told)
+    reported = [each.kept for each in deliveries if each.kept.alert.grade is Grade.GRAVE]
+    grave = len(reported)
     if len(deliveries) == 1:
         title = f"rulebot: {_KINDS[deliveries[0].kept.alert.grade]}"
     else:
         title = f"rulebot: {len(deliveries)} messages" + (f", {grave} grave" if grave else "")
     lines = [_line(each, now, zone) for each in ordered]
     if grave:
-        is_again = any(each.rounds < times and not each.is_acknowledged for each in told)
-        until = "told again until somebody says" if is_again else "not told again; who has seen it says"
+        is_again = any(each.rounds < times and not each.is_acknowledged for each in reported)
+        until = "sent again until it is acknowledged" if is_again else "not sent again; acknowledged by"
         lines.append(f"{until} 'rulebot alerts --ack all' or does so on the page")
     return _marked(title, is_simulated=is_simulated, is_observed=is_observed), "\n".join(lines)
 
@@ -70,7 +70,7 @@ def message(
 def undelivered_text(
     alert: Alert, zone: ZoneInfo = EXCHANGE_ZONE, *, is_simulated: bool, is_observed: bool = False
 ) -> tuple[str, str]:
-    """Return title and body of what no outbox keeps: it is not told again."""
+    """Return title and body of a message that no outbox keeps: it is not repeated."""
     title = _marked(f"rulebot: {_KINDS[alert.grade]}", is_simulated=is_simulated, is_observed=is_observed)
     return title, f"{_clock(alert, alert.at, zone)} {alert.text}"
 
@@ -92,9 +92,9 @@ def _line(each: Delivery, now: datetime, zone: ZoneInfo) -> str:
     alert = each.kept.alert
     first = ""
     if each.is_again:
-        first = "(perhaps told before) "
+        first = "(perhaps sent before) "
     elif each.round > 1:
-        first = f"(told {each.round - 1} times, not acknowledged) " if each.round > 2 else "(not acknowledged yet) "
+        first = f"(sent {each.round - 1} times, not acknowledged) " if each.round > 2 else "(not acknowledged yet) "
     if alert.grade is Grade.DIGEST:
         return first + alert.text
     text = alert.text if len(alert.text) <= MOST_LETTERS else alert.text[: MOST_LETTERS - 3] + "..."
@@ -115,7 +115,7 @@ _KINDS = {
 
 
 def document(deliveries: Sequence[Delivery], *, is_simulated: bool, is_observed: bool = False) -> str:
-    """Return the same as JSON, for a program; `id` names an event, also when it is told again."""
+    """Return the same as JSON, for a program; `id` identifies an event, also when it is repeated."""
     events = [_event(each.kept.alert, each.kept.count, is_again=each.is_again) for each in deliveries]
     return _document(events, is_simulated=is_simulated, is_observed=is_observed)
 
@@ -136,7 +136,7 @@ def _document(events: list[dict[str, Json]], *, is_simulated: bool, is_observed:
 
 def _event(alert: Alert, count: int, *, is_again: bool) -> dict[str, Json]:
     event: dict[str, Json] = {"id": alert.key, "at": utc_text(alert.at), "grade": alert.grade.value, "bot": alert.bot}
-    return {**event, **alert.data, "text": alert.text, "count": count, "perhaps_told_before": is_again}
+    return {**event, **alert.data, "text": alert.text, "count": count, "perhaps_sent_before": is_again}
 
 
 # --- The teller
@@ -152,7 +152,7 @@ AT_ONCE = 8
 PROGRAM_EVERY, MOST_EVENTS = 1.0, 100
 """Seconds between two messages to a program at the least, and events in one."""
 TROUBLE_FOR = timedelta(minutes=1)
-"""How long a store or an outbox cannot be used until people are told of that alone, which nothing keeps."""
+"""How long a store or an outbox may be unusable before people get a message about it, which is not kept."""
 PUT_BACK = "put back"
 """Under this mark the outbox keeps after which restore of the store its head was read."""
 _CLOCK = WallClock()
@@ -168,9 +168,9 @@ def outbox_path(store: Place) -> Path:
 
 
 class Notifier:
-    """Sends the alerts of one store. `step` is one round; `run` goes on until it is stopped.
+    """Sends the alerts of one store. `step` is one round; `run` continues until it is stopped.
 
-    waits_for: why the engine of this process was never connected, None of any other. Raises: StoreError; MisuseError
+    waits_for: why the engine of this process was never connected, None for any other. Raises: StoreError; MisuseError
     when another notifier has this outbox.
     """
 
@@ -183,7 +183,7 @@ class Notifier:
             self._lock.acquire()
             give_to_owner(Path(self._lock.lock_file))
         except Timeout as error:
-            raise MisuseError("another process tells of this store already", f"it holds {path.name}") from error
+            raise MisuseError("another process already sends alerts of this store", f"it holds {path.name}") from error
         except OSError as error:
             raise StoreError(f"the outbox of alerts cannot be made: {in_words(error)}") from error
         self._pool = ThreadPoolExecutor(AT_ONCE, "rulebot-alerts")
@@ -197,10 +197,10 @@ class Notifier:
         self._waits_since: datetime | None = None
         self._was_well = False
         self._since: datetime | None = None
-        self._untold: dict[str, tuple[Future[None], datetime]] = {}
+        self._unreported: dict[str, tuple[Future[None], datetime]] = {}
 
     def chat(self) -> "TelegramChat | None":
-        """Return what takes commands, None when nobody may send any."""
+        """Return the receiver of commands, None when no one may send any."""
         from rulebot.alerts.send import TelegramChat  # here: apprise is not installed with every page or `top`
 
         chat = self._people.chat
@@ -217,7 +217,7 @@ class Notifier:
         return Outbox(outbox_path(self._store))
 
     def step(self, outbox: Outbox) -> None:
-        """Look, keep, tell again what nobody has acknowledged, and send what is due. Raises: StoreError."""
+        """Look, keep, repeat what is not acknowledged, and send what is due. Raises: StoreError."""
         self._harvest(outbox)
         now = self._now()
         self._look(outbox, now)
@@ -226,10 +226,10 @@ class Notifier:
             outbox.escalate(kept, self._who(kept.rounds + 1), now)
         for person in self._people.people:
             if person.name not in self._on_way:
-                self._tell(outbox, person, now)
+                self._notify(outbox, person, now)
 
     def finish(self, outbox: Outbox, seconds: float) -> None:
-        """Take one last look, and give what is on its way some time to arrive; the rest waits in the outbox."""
+        """Take one last look, and wait a little for messages being sent; the rest waits in the outbox."""
         end = time.monotonic() + seconds
         self.step(outbox)
         while self._on_way and time.monotonic() < end:
@@ -237,36 +237,39 @@ class Notifier:
             self._harvest(outbox)
 
     def fails(self, trouble: str, *, at_once: bool = False) -> None:
-        """Know that the store or the outbox cannot be used. Once that lasts who hears grave ones is told so, once.
+        """Handle an unusable store or outbox. If that lasts, recipients of grave alerts get one message.
 
-        at_once: this is the end, and nobody could be told later.
+        at_once: this is the end, with no later chance.
         """
         now = self._now()
         if trouble != self.trouble:
             log.warning("alerts: %s", trouble)
         self.trouble, self._since = trouble, self._since or now
-        if (not at_once and now - self._since < TROUBLE_FOR) or not self._has_begun():
+        if (not at_once and now - self._since < TROUBLE_FOR) or not self._has_started():
             return
-        text = f"what happens cannot be told any more: {trouble}; see to the engine"
+        text = f"alerts cannot be sent: {trouble}; check the engine"
         data: dict[str, Json] = {"event": "untold"}
         alert = Alert(key=f"untold {utc_text(self._since)}", at=self._since, grade=Grade.GRAVE, text=text, data=data)
         marks = {"is_simulated": self._is_simulated, "is_observed": self._is_observed}
         for person in self._people.people:
-            if Grade.GRAVE in person.tell and self._is_still_untold(person.name, now):
+            if Grade.GRAVE in person.tell and self._is_still_unreported(person.name, now):
                 title, body = undelivered_text(alert, person.zone, **marks)
                 said = document_unkept(alert, **marks) if person.is_program else body
-                self._untold[person.name] = (self._pool.submit(self._send, person.name, title, said, alert.grade), now)
+                self._unreported[person.name] = (
+                    self._pool.submit(self._send, person.name, title, said, alert.grade),
+                    now,
+                )
 
-    def _has_begun(self) -> bool:
-        """Say whether there is, or was, a store to tell of: before its first run nothing happens that could be told."""
+    def _has_started(self) -> bool:
+        """Say whether there is, or was, a store: before its first run there is nothing to report."""
         try:
             return self._was_well or is_there(self._store)
         except StoreError:  # of a server that does not answer
             return True
 
-    def _is_still_untold(self, person: str, now: datetime) -> bool:
-        """Say whether somebody was not told of the trouble, nor is being told; after a refusal a while must pass."""
-        if (found := self._untold.get(person)) is None:
+    def _is_still_unreported(self, person: str, now: datetime) -> bool:
+        """Say whether a recipient has no message about the trouble yet; after a failure a while must pass."""
+        if (found := self._unreported.get(person)) is None:
             return True
         future, at = found
         return future.done() and future.exception() is not None and (now - at).total_seconds() >= FIRST_RETRY
@@ -274,15 +277,15 @@ class Notifier:
     def goes_on(self) -> None:
         """Know that all can be used again."""
         self.trouble, self._since, self._was_well = "", None, True
-        self._untold.clear()
+        self._unreported.clear()
 
     def last_words(self, trouble: str, seconds: float) -> None:
-        """Tell of a trouble at the end, and wait so long at most until it has arrived."""
+        """Send a message about the trouble at the end, and wait at most this long until it has arrived."""
         self.fails(trouble, at_once=True)
-        wait([future for future, _ in self._untold.values()], seconds)
+        wait([future for future, _ in self._unreported.values()], seconds)
 
     def close(self) -> None:
-        """Let go of the outbox for another teller; what is on its way is not waited for."""
+        """Release the outbox for another sender, without waiting for messages being sent."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._lock.release()
 
@@ -295,10 +298,10 @@ class Notifier:
             waiting = [] if not why or not self._waits_since else [*of_waiting(reader, why, self._waits_since, now)]
         self._is_simulated, self._is_observed = found.is_simulated, found.is_observed
         wanted = {*FOR_PEOPLE, *(grade for _, grade in self._people.wants)}
-        owed = [each for each in found.alerts if each.grade in wanted]
-        if head is None:  # of what was before the run that is on, nobody is told
-            outbox.add(_before(found.began, owed), found.head, (), now)
-        outbox.add([*owed, *waiting], found.head, self._people.wants, now)
+        outstanding = [each for each in found.alerts if each.grade in wanted]
+        if head is None:  # events before the present run are not reported
+            outbox.add(_before(found.began, outstanding), found.head, (), now)
+        outbox.add([*outstanding, *waiting], found.head, self._people.wants, now)
         if found.put_back != put_back:
             outbox.set_mark(PUT_BACK, str(found.put_back))
         days = [str(each.data["date"]) for each in found.alerts if each.grade is Grade.DIGEST]
@@ -308,7 +311,7 @@ class Notifier:
         people = (each for each in self._people.people if not each.is_program)
         return [each.name for each in people if Grade.GRAVE in each.tell and each.from_round <= round]
 
-    def _tell(self, outbox: Outbox, person: Person, now: datetime) -> None:
+    def _notify(self, outbox: Outbox, person: Person, now: datetime) -> None:
         due = outbox.due(person.name, now)
         is_grave = any(each.kept.alert.grade is Grade.GRAVE for each in due)
         if person.is_quiet(now):
@@ -316,7 +319,7 @@ class Notifier:
         every = GRAVE_EVERY if is_grave else max(GRAVE_EVERY, self._people.manner.every)
         if person.is_program:
             due, every = due[:MOST_EVENTS], PROGRAM_EVERY
-        else:  # the rest is told in the next message
+        else:  # the rest follows in the next message
             due = sorted(due, key=lambda each: each.kept.alert.grade is not Grade.GRAVE)[:MOST_LINES]
         last = self._last.get(person.name)
         if not due or (last is not None and 0 <= (now - last).total_seconds() < every):
@@ -336,7 +339,7 @@ class Notifier:
             error = future.exception()
             self._warn(person, error)
             if error is None:
-                outbox.told(deliveries, self._now())
+                outbox.reported(deliveries, self._now())
             else:
                 for each in deliveries:
                     outbox.failed([each], str(error), self._again_at(each))
@@ -345,10 +348,10 @@ class Notifier:
     def _warn(self, person: str, error: BaseException | None) -> None:
         if error is not None and person not in self._unreached:
             self._unreached.add(person)
-            log.warning("alerts: '%s' was not told: %s. The message is kept and sent again", person, error)
+            log.warning("alerts: '%s' was not sent: %s. The message is kept and sent again", person, error)
         elif error is None and person in self._unreached:
             self._unreached.discard(person)
-            log.warning("alerts: '%s' is told again", person)
+            log.warning("alerts: '%s' is sent again", person)
 
     def _again_at(self, each: Delivery) -> datetime | None:
         if each.kept.alert.grade is not Grade.GRAVE and each.attempts + 1 >= GIVE_UP_AFTER:
@@ -358,48 +361,48 @@ class Notifier:
 
 
 class NotifierLoop:
-    """A teller at work in a thread of its own, until it is stopped."""
+    """An alert sender in its own thread, until it is stopped."""
 
-    def __init__(self, teller: Notifier) -> None:
-        self._teller = teller
+    def __init__(self, alert_sender: Notifier) -> None:
+        self._notifier = alert_sender
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="rulebot-teller", daemon=True)
         self._thread.start()
 
     def stop(self, seconds: float = 10.0) -> None:
-        """Tell what is due once more, for so long at most, and end."""
+        """Send what is due once more, for at most this long, and end."""
         self._seconds = seconds
         self._stop.set()
         self._thread.join(seconds + 5)
-        self._teller.close()
+        self._notifier.close()
 
     def _work(self) -> None:
-        work(self._teller, self._stop)
+        work(self._notifier, self._stop)
 
 
-def work(teller: Notifier, stop: threading.Event, seconds: float = 10.0) -> None:
-    """Tell until `stop` is set. What fails is tried again, and why it did stays in `trouble`."""
+def work(alert_sender: Notifier, stop: threading.Event, seconds: float = 10.0) -> None:
+    """Send until `stop` is set. Failures are retried, and their reason stays in `trouble`."""
     outbox: Outbox | None = None
-    if (chat := teller.chat()) is not None:
-        threading.Thread(target=_listen, args=(chat, teller, stop), name="rulebot-chat", daemon=True).start()
-    while not stop.wait(LOOK_EVERY if outbox is not None or teller.trouble else 0):
+    if (chat := alert_sender.chat()) is not None:
+        threading.Thread(target=_listen, args=(chat, alert_sender, stop), name="rulebot-chat", daemon=True).start()
+    while not stop.wait(LOOK_EVERY if outbox is not None or alert_sender.trouble else 0):
         try:
-            outbox = outbox or teller.open()
-            teller.step(outbox)
-            teller.goes_on()
-        except Exception as error:  # noqa: BLE001 - whatever it was, people are told that they are told nothing
-            teller.fails(_why(error, teller.trouble))
+            outbox = outbox or alert_sender.open()
+            alert_sender.step(outbox)
+            alert_sender.goes_on()
+        except Exception as error:  # noqa: BLE001 - any failure must be reported
+            alert_sender.fails(_why(error, alert_sender.trouble))
     try:
-        outbox = outbox or teller.open()
-        teller.finish(outbox, seconds)
+        outbox = outbox or alert_sender.open()
+        alert_sender.finish(outbox, seconds)
     except Exception as error:  # noqa: BLE001 - as above
-        teller.last_words(_why(error, teller.trouble), seconds)
+        alert_sender.last_words(_why(error, alert_sender.trouble), seconds)
     if outbox is not None:
         outbox.close()
 
 
 def _why(error: Exception, before: str) -> str:
-    """Return why nobody can be told; what this program has failed at goes into the log, once. before: the last why."""
+    """Return why no alert can be sent; failures of this program are logged once. before: the last reason."""
     if isinstance(error, StoreError):
         return error.message
     words = own_failure(error)
@@ -408,11 +411,11 @@ def _why(error: Exception, before: str) -> str:
     return words
 
 
-def _listen(chat: "TelegramChat", teller: Notifier, stop: threading.Event) -> None:
+def _listen(chat: "TelegramChat", alert_sender: Notifier, stop: threading.Event) -> None:
     """Take commands over an opening of the outbox of this thread's own, which may fail as that of the teller may."""
     while not stop.is_set():
         try:
-            outbox = teller.opened()
+            outbox = alert_sender.opened()
         except StoreError as error:
             log.warning("the chat: %s", error)
             stop.wait(LOOK_EVERY)

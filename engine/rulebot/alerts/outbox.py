@@ -1,7 +1,7 @@
-"""The outbox: what is sent to whom, and what became of it, in a file beside the store.
+"""The outbox: alerts, their recipients and deliveries, in a file beside the store.
 
-An alert is written before it is sent, and a delivery is marked before and after. After a crash between the two
-marks it is sent again and says so: each is sent at least once.
+An alert is written before it is sent, and a delivery is marked before and after. After a crash between the two marks it
+is sent again and says so: each is sent at least once.
 """
 
 import json
@@ -19,9 +19,9 @@ from rulebot.record.codec import json_text, utc_text, utc_time
 from rulebot.store.place import give_to_owner, make_folder, make_private
 
 SAME_WITHIN = timedelta(minutes=30)
-"""An alert with the words of one this old, about the same position, that nobody has acknowledged is counted with it."""
+"""An alert with the same words about the same position is counted with an unacknowledged one of this age."""
 MOST_OPEN = 100
-"""Grave alerts that nobody has acknowledged which are shown at most beside the newest."""
+"""Unacknowledged grave alerts shown at most beside the newest."""
 LONGEST_WAIT = timedelta(minutes=10)
 """How long a delivery that was refused waits at most until it is tried again."""
 _TABLES = """
@@ -46,7 +46,7 @@ _ALERT = "a.id, a.key, a.at, a.grade, a.bot, a.text, a.rounds, a.acknowledged_at
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredAlert:
-    """An alert of the outbox. rounds: how often people are, or will have been, told; count: it and those like it."""
+    """An alert of the outbox. rounds: how often it was, or will have been, sent; count: it and similar ones."""
 
     id: int
     alert: Alert
@@ -57,7 +57,10 @@ class StoredAlert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One alert for one person. is_again: an earlier try was cut off, and may have been heard; round: counts from 1."""
+    """One alert for one person.
+
+    is_again: an earlier try was interrupted, and may have arrived; round: counts from 1.
+    """
 
     kept: StoredAlert
     person: str
@@ -80,7 +83,7 @@ class Outbox:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_TABLES)
-        with self._transaction():  # a file of an earlier version lacks what programs are told, and when a round began
+        with self._transaction():  # a file of an earlier version lacks the data for programs, and when a round began
             found = {row[0] for row in self._connection.execute("SELECT name FROM pragma_table_info('alerts')")}
             for column, kind in (("data", "TEXT NOT NULL DEFAULT '{}'"), ("round_at", "TEXT")):
                 if column not in found:
@@ -108,9 +111,9 @@ class Outbox:
             self._connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))
 
     def add(self, alerts: Iterable[Alert], head: int, people: Sequence[tuple[str, Grade]], at: datetime) -> None:
-        """Keep alerts that are new, with a delivery for each person who wants its grade, and how far we looked.
+        """Keep new alerts, with a delivery for each person who wants their grade, and how far we looked.
 
-        people: names with the grades they want; with none at all nothing is owed to anybody.
+        people: names with their grades; without people there are no deliveries.
         """
         with self._transaction():
             for alert in alerts:
@@ -131,7 +134,7 @@ class Outbox:
                     json_text(alert.data),
                     utc_text(alert.at - SAME_WITHIN),
                     alert.key,
-                    not people,  # somebody is owed it who was not told of the earlier one
+                    not people,  # a recipient without the earlier one
                 ),
             ).fetchone()
         made = self._connection.execute(
@@ -149,23 +152,23 @@ class Outbox:
             ),
         )
         if made.rowcount and same is None:
-            self._owe(made.lastrowid, people, 1, at)
+            self._require(made.lastrowid, people, 1, at)
 
-    def _owe(self, alert: int | None, people: Iterable[str], round: int, at: datetime) -> None:
+    def _require(self, alert: int | None, people: Iterable[str], round: int, at: datetime) -> None:
         self._connection.executemany(
             "INSERT OR IGNORE INTO deliveries(alert, person, round, state, due_at) VALUES (?, ?, ?, 'waiting', ?)",
             [(alert, person, round, utc_text(at)) for person in people],
         )
 
     def recover(self) -> int:
-        """Take up what was being sent when its sender died: it is told again. Returns how many."""
+        """Requeue deliveries that were being sent when their sender died. Returns how many."""
         with self._transaction():
             return self._connection.execute(
                 "UPDATE deliveries SET state = 'waiting', is_again = 1 WHERE state = 'sending'"
             ).rowcount
 
     def due(self, person: str, now: datetime) -> list[Delivery]:
-        """Return what is to be told to somebody by now, the oldest first; also what a clock that was set back holds."""
+        """Return the deliveries that are due, the oldest first, including those held by a clock that was set back."""
         with _said(self.path):
             rows = self._connection.execute(
                 f"SELECT {_ALERT}, (SELECT count(*) FROM alerts s WHERE s.same_as = a.id) + 1,"
@@ -179,11 +182,11 @@ class Outbox:
         ]
 
     def sending(self, deliveries: Iterable[Delivery]) -> None:
-        """Mark deliveries as on their way, durably: from now on they may have been heard."""
+        """Mark deliveries as being sent, durably: from now on they may have arrived."""
         self._mark("UPDATE deliveries SET state = 'sending', attempts = attempts + 1 WHERE {which}", deliveries)
 
-    def told(self, deliveries: Iterable[Delivery], at: datetime) -> None:
-        """Mark deliveries as told."""
+    def reported(self, deliveries: Iterable[Delivery], at: datetime) -> None:
+        """Mark deliveries as sent."""
         self._mark(
             "UPDATE deliveries SET state = 'told', told_at = ?, error = '' WHERE {which}", deliveries, utc_text(at)
         )
@@ -207,9 +210,9 @@ class Outbox:
             )
 
     def unheard(self, before: datetime, rounds: int, now: datetime) -> list[StoredAlert]:
-        """Return grave alerts that nobody has acknowledged and that were last sent before `before`.
+        """Return unacknowledged grave alerts that were last sent before `before`.
 
-        One that could not be sent counts from when it was due. One sent after `now` dates from before a clock was set
+        One that could not be sent counts from when it was due. One sent after `now` is from before a clock was set
         back.
         """
         with _said(self.path):
@@ -225,19 +228,19 @@ class Outbox:
         return [_kept(row) for row in rows]
 
     def escalate(self, kept: StoredAlert, people: Iterable[str], at: datetime) -> None:
-        """Owe an alert to people once more, but to whom it still waits to be told; to nobody is no round."""
+        """Queue an alert again for people without a pending delivery of it; without people there is no round."""
         with self._transaction():
             still = self._connection.execute(
                 "SELECT person FROM deliveries WHERE alert = ? AND state IN ('waiting', 'sending')", (kept.id,)
             )
             waiting = {row[0] for row in still}
-            owed = [person for person in people if person not in waiting]
-            if not owed:
+            outstanding = [person for person in people if person not in waiting]
+            if not outstanding:
                 return
             self._connection.execute(
                 "UPDATE alerts SET rounds = ?, round_at = ? WHERE id = ?", (kept.rounds + 1, utc_text(at), kept.id)
             )
-            self._owe(kept.id, owed, kept.rounds + 1, at)
+            self._require(kept.id, outstanding, kept.rounds + 1, at)
 
     def acknowledge(self, id: int | None, at: datetime, until: int | None = None) -> int:
         """Mark an alert as seen by a person, and those like it; None marks all, with `until` those up to that one.
@@ -246,13 +249,13 @@ class Outbox:
         """
         which = "acknowledged_at IS NULL" + ("" if id is None else " AND (id = :id OR same_as = :id)")
         which += "" if until is None else " AND coalesce(same_as, id) <= :until"
-        told = {"at": utc_text(at), "id": id, "until": until}
+        reported = {"at": utc_text(at), "id": id, "until": until}
         with self._transaction():
             (done,) = self._connection.execute(
                 f"SELECT count(DISTINCT coalesce(same_as, id)) FROM alerts WHERE {which} AND grade <> 'decision'",
-                told,
+                reported,
             ).fetchone()
-            self._connection.execute(f"UPDATE alerts SET acknowledged_at = :at WHERE {which}", told)
+            self._connection.execute(f"UPDATE alerts SET acknowledged_at = :at WHERE {which}", reported)
             self._connection.execute(
                 "UPDATE deliveries SET state = 'given_up', error = 'acknowledged' WHERE state = 'waiting' AND round > 1"
                 " AND alert IN (SELECT id FROM alerts WHERE acknowledged_at IS NOT NULL)"
@@ -260,9 +263,9 @@ class Outbox:
         return int(done)
 
     def newest(self, count: int) -> list[tuple[StoredAlert, tuple[str, ...]]]:
-        """Return the newest alerts but decisions, each with what became of it: `phone told`, `mail waits: refused`.
+        """Return the newest alerts except decisions, with their deliveries: `phone sent`, `mail waits: refused`.
 
-        Grave ones that people were told of and nobody has acknowledged are among them, however old.
+        It includes unacknowledged grave ones, however old.
         """
         with _said(self.path):
             rows = self._connection.execute(
@@ -282,8 +285,8 @@ class Outbox:
                 found.append((_kept(row), tuple(_fate(*each) for each in states)))
         return found
 
-    def untold_decisions(self) -> list[str]:
-        """Return which decisions have not reached whom; they are not among the newest: `desk: 3 decisions not told`."""
+    def unreported_decisions(self) -> list[str]:
+        """Return the undelivered decisions by person; they are not among the newest: `desk: 3 decisions not sent`."""
         with _said(self.path):
             rows = self._connection.execute(
                 "SELECT d.person, d.state, count(*), max(d.error) FROM deliveries d JOIN alerts a ON a.id = d.alert"
@@ -310,8 +313,8 @@ class Outbox:
 
 def _kept(row: Sequence[object]) -> StoredAlert:
     number, key, at, grade, bot, text, rounds, acknowledged, data, count = row
-    told = json.loads(str(data))
-    alert = Alert(key=str(key), at=utc_time(str(at)), grade=Grade(grade), bot=str(bot), text=str(text), data=told)
+    reported = json.loads(str(data))
+    alert = Alert(key=str(key), at=utc_time(str(at)), grade=Grade(grade), bot=str(bot), text=str(text), data=reported)
     return StoredAlert(
         id=int(str(number)),
         alert=alert,

@@ -1,4 +1,4 @@
-"""The people who are told: a TOML file with the address of each, what they want to hear, and when they sleep."""
+"""The recipients: a TOML file with each one's address, wanted grades and quiet hours."""
 
 import os
 import re
@@ -21,9 +21,9 @@ SHAPE = 'each is a table: [[to]] with name = "phone" and url = "tgram://..." (do
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody who is told. url: a secret; quiet: from, to in `zone`; from_round: 2 hears grave ones once unheeded.
+    """A recipient. url: a secret; quiet: from, to in `zone`; from_round: 2 gets grave ones once unacknowledged.
 
-    is_program: a web hook of another program, which is sent JSON.
+    is_program: a web hook of another program, which gets JSON.
     """
 
     name: str
@@ -51,8 +51,8 @@ class Person:
 class DeliveryPolicy:
     """How alerts are sent, in seconds.
 
-    again_after: a grave alert that nobody acknowledges is sent again after this, `times` in all. every: the least time
-    between two messages to one person unless one is grave; what comes meanwhile is sent together.
+    again_after: an unacknowledged grave alert is repeated after this, `times` in all. every: the least time between two
+    messages to one person unless one is grave; alerts in between are sent together.
     """
 
     again_after: float = 600.0
@@ -75,7 +75,7 @@ class ChatSettings:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Who is told, and how, and who may ask."""
+    """The recipients, how alerts are sent, and who may ask."""
 
     people: tuple[Person, ...]
     manner: DeliveryPolicy = DeliveryPolicy()
@@ -83,7 +83,10 @@ class People:
 
     @property
     def wants(self) -> tuple[tuple[str, Grade], ...]:
-        """Who is owed which grades when they are found: grave ones those of the first round, the others everybody."""
+        """Recipients and the grades they get when an alert is found:
+
+        grave ones for the first round, the others for all.
+        """
         return tuple(
             (person.name, grade)
             for person in self.people
@@ -104,7 +107,7 @@ def read_people(file: Path, environ: Mapping[str, str] = os.environ) -> People:
 
 
 def _has_addresses(document: Mapping[str, Any]) -> bool:
-    """Say whether a secret stands in it, and not in a file or an environment that it names."""
+    """Say whether it contains a secret itself, not in a file or environment variable that it names."""
     return "telegram" in document.get("chat", {}) or any("url" in each or "hook" in each for each in document["to"])
 
 
@@ -122,7 +125,7 @@ def people_of(text: str, name: str, folder: Path, environ: Mapping[str, str]) ->
     chat = _chat(document["chat"], folder, environ, faults) if "chat" in document else None
     names = [person.name for person in people]
     if not faults:
-        faults += _never_heard(people, DeliveryPolicy(**manner).times)
+        faults += _never_received(people, DeliveryPolicy(**manner).times)
     faults += [f"two are called '{each}'" for each in sorted({each for each in names if names.count(each) > 1})]
     if faults:
         raise SpecError("\n".join(f"{name}: {fault}" for fault in faults))
@@ -132,7 +135,7 @@ def people_of(text: str, name: str, folder: Path, environ: Mapping[str, str]) ->
 def _people(tables: Any, folder: Path, environ: Mapping[str, str], faults: list[str]) -> list[Person]:
     """Return those of the tables who have no fault; the faults of the others are added."""
     if not isinstance(tables, list) or not tables or not all(isinstance(each, dict) for each in tables):
-        faults.append(f"nobody is named: {SHAPE}")
+        faults.append(f"no recipient is named: {SHAPE}")
         return []
     found = []
     for number, table in enumerate(tables, 1):
@@ -159,7 +162,7 @@ def _person(
         if key in table:
             fields[key] = _taken(faults, where + key, read, table[key])
     if "name" not in table:
-        faults.append(f"{where}name is owed")
+        faults.append(f"{where}name is required")
     if any(key in table for key in ("hook", "hook_file", "hook_env")):
         fields = {"tell": tuple(Grade), **fields, "is_program": True}
         fields["url"] = _taken(faults, where + "hook", lambda given: _hook(given, folder, environ), table)
@@ -168,8 +171,8 @@ def _person(
     return fields
 
 
-def _never_heard(people: list[Person], times: int) -> list[str]:
-    """Return what `from_round` asks for and nobody would ever hear."""
+def _never_received(people: list[Person], times: int) -> list[str]:
+    """Return what `from_round` asks for and can never arrive."""
     faults = []
     first = any(person.from_round == 1 and Grade.GRAVE in person.tell for person in people)
     for number, person in enumerate(people, 1):
@@ -177,13 +180,13 @@ def _never_heard(people: list[Person], times: int) -> list[str]:
         if person.from_round == 1:
             continue
         if person.is_program:
-            faults.append(f"{asked}: a program is told of everything once, when it is found")
+            faults.append(f"{asked}: a program gets everything once, when it is found")
         elif Grade.GRAVE not in person.tell:
-            faults.append(f"{asked}: only grave ones are told again, and 'tell' has none")
+            faults.append(f"{asked}: only grave ones are repeated, and 'tell' has none")
         elif person.from_round > times:
-            faults.append(f"{asked}: a grave one is told {times} times in all (times)")
+            faults.append(f"{asked}: a grave one is sent {times} times in all (times)")
         elif not first:
-            faults.append(f"{asked}: nobody is told of a grave one the first time")
+            faults.append(f"{asked}: no recipient gets a grave one the first time")
     return faults
 
 
@@ -196,10 +199,10 @@ def _chat(table: Any, folder: Path, environ: Mapping[str, str], faults: list[str
     token = _taken(faults, "[chat] telegram", lambda given: _secret(given, "telegram", folder, environ), table)
     ids = table.get("from")
     if not isinstance(ids, list) or not ids or not all(type(each) is int for each in ids):
-        faults.append("[chat] from: a list of the numbers of chats that may ask is owed")
+        faults.append("[chat] from: a list of the chat numbers that may ask is required")
     api = table.get("api", TELEGRAM)
     if not isinstance(api, str) or not _is_safe(api):
-        faults.append("[chat] api: an address with https:// is owed")
+        faults.append("[chat] api: an address with https:// is required")
     return (
         None if len(faults) > before else ChatSettings(token=str(token), ids=tuple(ids or ()), api=str(api).rstrip("/"))
     )
@@ -227,10 +230,10 @@ def _url(table: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> 
 
 def _hook(table: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> str:
     if any(key in table for key in ("url", "url_file", "url_env")):
-        raise ValueError("one of url and hook is owed, not both")
+        raise ValueError("exactly one of url and hook is required")
     value = _secret(table, "hook", folder, environ)
     if not _is_safe(value):
-        raise ValueError("an address with https:// is owed")
+        raise ValueError("an address with https:// is required")
     return value
 
 
@@ -242,7 +245,7 @@ def _secret(table: Mapping[str, Any], key: str, folder: Path, environ: Mapping[s
     names = (key, f"{key}_file", f"{key}_env")
     given = [name for name in names if name in table]
     if len(given) != 1 or not isinstance(table[given[0]], str):
-        raise ValueError(f"one of {names[0]}, {names[1]} and {names[2]} is owed, a text")
+        raise ValueError(f"one of {names[0]}, {names[1]} and {names[2]} is required, as text")
     value = str(table[given[0]])
     if given[0] == names[2]:
         if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", value) is None:
@@ -267,13 +270,13 @@ def _secret(table: Mapping[str, Any], key: str, folder: Path, environ: Mapping[s
 def _name(value: Any) -> str:
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_. -]{1,40}", value):
         return value
-    raise ValueError("1 to 40 letters, digits, '_', '.', '-' and spaces are owed")
+    raise ValueError("1 to 40 letters, digits, '_', '.', '-' and spaces are required")
 
 
 def _grades(value: Any) -> tuple[Grade, ...]:
     known = [grade.value for grade in Grade]
     if not isinstance(value, list) or not value or not all(each in known for each in value):
-        raise ValueError(f"a list of {', '.join(known)} is owed")
+        raise ValueError(f"a list of {', '.join(known)} is required")
     return tuple(Grade(each) for each in value)
 
 
@@ -301,7 +304,7 @@ def _zone(value: Any) -> ZoneInfo:
 def _times(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 20:
         return value
-    raise ValueError("a whole number from 1 to 20 is owed")
+    raise ValueError("a whole number from 1 to 20 is required")
 
 
 def _seconds(value: Any) -> float:

@@ -1,7 +1,7 @@
-"""Commands from a Telegram chat: status, pause, resume, kill; from listed ids only, each once.
+"""Sending alerts, and commands from a Telegram chat: status, pause, resume, kill; from listed ids only, each once.
 
 Source: Telegram Bot API, getUpdates (long polling) and sendMessage. Requests go into the store's box as from any other
-process; the engine alone acts. The token is part of every address there, so no address is ever told.
+process; the engine alone acts. Every address there contains the token, so no address is ever shown.
 """
 
 import http.client
@@ -45,9 +45,9 @@ TOO_OLD = timedelta(minutes=2)
 HELP = "status, pause [BOT], resume [BOT], kill [BOT]"
 _REQUESTS = {"pause": Request.PAUSE, "resume": Request.RESUME, "kill": Request.KILL}
 _DONE = {
-    "pause": "enters nothing more; an entry at work is let be, positions stay, their exits go on",
+    "pause": "enters nothing more; a working entry continues, positions stay open, their exits continue",
     "resume": "may enter again",
-    "kill": "has its entries cancelled and enters nothing more; exits go on",
+    "kill": "has its entries cancelled and enters nothing more; exits continue",
 }
 _MEANS = {401: "the token is not the right one", 404: "the token is none", 409: "another program asks with it"}
 _CLOCK = WallClock()
@@ -61,14 +61,14 @@ class ChatError(Exception):
 
 
 class TelegramChat:
-    """Listens to one bot of Telegram's for a store. `listen` goes on until `stop` is set."""
+    """Listens to one Telegram bot for a store. `listen` continues until `stop` is set."""
 
     def __init__(self, chat: ChatSettings, store: Place, now: Callable[[], datetime] = _CLOCK.now) -> None:
         self._chat, self._store, self._now = chat, store, now
         self.trouble = ""
 
     def listen(self, stop: threading.Event, outbox: Outbox) -> None:
-        """Answer until told to end; what fails is tried again, later and later."""
+        """Answer until stopped; failures are retried, with growing pauses."""
         wait = FIRST_WAIT
         while not stop.is_set():
             try:
@@ -94,7 +94,7 @@ class TelegramChat:
             message = update.get("message") or {}
             sender = (message.get("chat") or {}).get("id")
             if sender not in self._chat.ids:
-                log.warning("the chat: a message from %s, who is not listed, is let be", sender)
+                log.warning("the chat: a message from %s, who is not listed, is ignored", sender)
                 continue
             said = self._said(str(message.get("text") or ""), int(update["update_id"]), int(message.get("date") or 0))
             for part in in_parts(said):
@@ -124,7 +124,7 @@ class TelegramChat:
         return f"{bot or 'every bot'} {_DONE[name]}{later}"
 
     def _bots(self, name: str) -> list[str]:
-        """Return the bots of the store; none of one that cannot be read, which keeps no kill and no pause from anybody.
+        """Return the bots of the store; none of an unreadable one, so that kill and pause still work.
 
         Raises: StoreError.
         """
@@ -152,7 +152,7 @@ class TelegramChat:
 
 
 def in_parts(text: str) -> list[str]:
-    """Return a text as messages that are taken: of whole lines, as far as one is not too long by itself."""
+    """Return a text as messages of an allowed length, of whole lines where possible."""
     parts = [""]
     for line in text.split("\n"):
         pieces = [line[at : at + LONGEST] for at in range(0, len(line), LONGEST)] or [""]
@@ -163,7 +163,7 @@ def in_parts(text: str) -> list[str]:
 
 
 def status_words(store: Place, today: date) -> str:
-    """Return how a store's engine and its bots are, in a few lines; what was made is of the last day that it knows."""
+    """Return the state of a store's engine and bots in a few lines; results are of its last day."""
     with StoreReader(store) as reader:
         run, day = reader.run(), reader.last_day()
         made = sum(row["realized"] for row in reader.view("bot_days", date=str(day)))
@@ -183,11 +183,11 @@ TIMEOUT = 10.0
 
 
 class NotSentError(Exception):
-    """A message was not taken; says why as far as the service told."""
+    """A message was not accepted; gives the service's reason as far as known."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """An address that leads elsewhere is not followed: what is sent is meant for nobody else."""
+    """Redirects are not followed: the message is for this address only."""
 
     def redirect_request(
         self,
@@ -222,22 +222,22 @@ def post(address: str, body: str) -> None:
 _LOG = logging.getLogger("apprise")
 _LOG.propagate = False
 _LOG.setLevel(logging.DEBUG)
-"""What it says is kept with a delivery; some of it repeats addresses. Of e-mail it tells causes at debug alone."""
+"""Its message is kept with a delivery; some repeat addresses. For e-mail it gives causes at debug level only."""
 APP = "rulebot"
 _TYPES = {Grade.GRAVE: apprise.NotifyType.FAILURE, Grade.WARNING: apprise.NotifyType.WARNING}
 """What a service that wakes people takes for urgent; what is neither opens no incident there."""
 _READ_MARKS = frozenset({"Discord", "Mattermost"})
 """Services that read marks of Markdown in plain text too, which apprise hands on as it is; and take a backslash."""
 _SEND_MARK = re.compile(r"[\\*`\[<]|~~|\|\||(?<![^\W_])_|_(?![^\W_])")
-_CALLS_NOBODY = "@\u200b"
-"""What is shown as the sign that calls whoever stands behind it, and calls nobody; a backslash does not help."""
+_NOTIFIES_NO_ONE = "@\u200b"
+"""Replacement for the sign that mentions people, so that no one is mentioned; a backslash does not prevent it."""
 _MAIL_ADDRESS = re.compile(r"[^\s<>'\"]+@[^\s<>'\"]+")
 _CAUSE = "Socket Exception: "
 DELIVERY_HELP = "its services and their addresses: https://github.com/caronc/apprise/wiki"
 
 
 class DeliveryService:
-    """Sends to people, each by an address of its own. Never blocks longer than apprise's own time-outs, a few seconds.
+    """Sends to people, each by their address. Never blocks longer than apprise's own time-outs, a few seconds.
 
     Raises: SpecError for addresses that apprise does not understand; they are not repeated, since they are secrets.
     """
@@ -273,9 +273,9 @@ class DeliveryService:
         way: Any = self._ways[person]
         if all(each.service_name in _READ_MARKS for each in way):
             body = _SEND_MARK.sub(lambda mark: "".join(f"\\{sign}" for sign in mark[0]), body).replace(
-                "@", _CALLS_NOBODY
+                "@", _NOTIFIES_NO_ONE
             )
-        with _Overheard() as heard:
+        with _Overheard() as received:
             is_taken = way.notify(
                 title=title,
                 body=body,
@@ -283,7 +283,7 @@ class DeliveryService:
                 body_format=apprise.NotifyFormat.TEXT,
             )
         if not is_taken:
-            raise NotSentError(f"the service did not take it{heard.words}")
+            raise NotSentError(f"the service did not take it{received.words}")
 
 
 def _split_what_is_long(way: Iterable[Any]) -> None:
@@ -294,7 +294,7 @@ def _split_what_is_long(way: Iterable[Any]) -> None:
 
 
 class _Overheard(logging.Handler):
-    """What apprise says of a failure while it does what it is asked here; it may do so in threads of its own."""
+    """apprise's log messages of a failure here; it may send in its own threads."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)

@@ -29,7 +29,7 @@ from rulebot.model.session import Session
 Mask = NDArray[np.bool_]
 Shape = tuple[int, ...]
 Measure = Callable[[Call], Column | None]
-"""Returns a measure's values at all instants, or its only one; None where they are not known as an array."""
+"""Returns a measure's values at all instants, or its constant; None where it has no array."""
 _FINE = 1e-4
 """Numbers that are off by no more are those of the engine up to their last bits."""
 _SAME = 1e-10
@@ -40,7 +40,7 @@ _DIGITS = 1e9
 def may_hold(test: Truth, measure: Measure, shape: Shape) -> Mask | None:
     """Return at which instants a test may be true, None for all.
 
-    shape: of the mask, also where a test says the same at all instants.
+    shape: of the mask, also for a constant result.
     """
     return _shaped(_holds(test, measure, is_sure=False), shape)
 
@@ -58,7 +58,9 @@ def _holds(test: Truth, measure: Measure, *, is_sure: bool) -> Mask | None:
     match test:
         case Compare(op, left, right):
             bounds = [column_of(bound, measure) for bound in right]
-            return _compared(op, column_of(left, measure), bounds, _sure_doubt if is_sure else _may_doubt)
+            return _compared(
+                op, column_of(left, measure), bounds, _certain_uncertainty if is_sure else _possible_uncertainty
+            )
         case Holds(call):
             past = measure(call)
             return None if past is None else np.asarray(past[0] >= (past[1] if is_sure else -past[1]))
@@ -73,15 +75,15 @@ def _holds(test: Truth, measure: Measure, *, is_sure: bool) -> Mask | None:
             return None
 
 
-def _compared(op: Op, left: Column | None, right: list[Column | None], doubt_of: "DoubtOf") -> Mask | None:
+def _compared(op: Op, left: Column | None, right: list[Column | None], uncertainty_of: "UncertaintyOf") -> Mask | None:
     if left is None or not right or any(bound is None for bound in right) or op is Op.IS:
         return None
     value = np.asarray(left[0])
     bounds = [bound for bound in right if bound is not None]
     low, high = bounds[0], bounds[-1]
     is_strict = op in (Op.ABOVE, Op.BELOW, Op.BEYOND)
-    least = low[0] - doubt_of(left, low, is_strict)
-    most = high[0] + doubt_of(left, high, is_strict)
+    least = low[0] - uncertainty_of(left, low, is_strict)
+    most = high[0] + uncertainty_of(left, high, is_strict)
     if op in (Op.ABOVE, Op.AT_LEAST):
         return np.asarray(value >= least)
     if op in (Op.BELOW, Op.AT_MOST):
@@ -93,20 +95,20 @@ def _compared(op: Op, left: Column | None, right: list[Column | None], doubt_of:
     return None
 
 
-DoubtOf = Callable[[Column, Column, bool], "Columns | float"]
-"""Returns how far before its bound a value may stand, below 0 how far past it, by both and whether it must pass it."""
+UncertaintyOf = Callable[[Column, Column, bool], "Columns | float"]
+"""Returns the margin of a value to its bound (negative: past it), with both and whether it must exceed it."""
 
 
-def _may_doubt(left: Column, bound: Column, is_strict: bool) -> float:
-    return left.doubt + bound.doubt
+def _possible_uncertainty(left: Column, bound: Column, is_strict: bool) -> float:
+    return left.uncertainty + bound.uncertainty
 
 
-def _sure_doubt(left: Column, bound: Column, is_strict: bool) -> Columns | float:
-    doubt = left.doubt + bound.doubt
-    if is_strict or doubt > _FINE:
-        return -doubt
+def _certain_uncertainty(left: Column, bound: Column, is_strict: bool) -> Columns | float:
+    uncertainty = left.uncertainty + bound.uncertainty
+    if is_strict or uncertainty > _FINE:
+        return -uncertainty
     digits = np.asarray(bound[0]) * _DIGITS
-    return np.where(np.abs(digits - np.rint(digits)) < 0.1, _SAME, -doubt)
+    return np.where(np.abs(digits - np.rint(digits)) < 0.1, _SAME, -uncertainty)
 
 
 # --- What measures see of a session by columns
@@ -160,7 +162,7 @@ class MarketColumns(ColumnView):
         return self.day.level(symbol)
 
     def measure(self, call: Call) -> Column | None:
-        """Return a measure at all instants, None where there is no column of it."""
+        """Return a measure at all instants, None without a column."""
         if call not in self._columns:
             self._columns[call] = MEASURES[call.measure].column(call, self)
         return self._columns[call]

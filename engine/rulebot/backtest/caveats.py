@@ -1,8 +1,8 @@
 """The known bias of a backtest on modelled prices: what its trades would have brought less at real quotes.
 
-Source: docs/fidelity.md, "The model": modelled prices of SPY options beside real quotes at the close, January to August
-2021 and January 2025, by right and distance from the money. Same-day options were measured at the money alone, beside
-trades of November 2023 to June 2025; their prices agree there within 1 %.
+Source: docs/fidelity.md, "The model": modelled prices of SPY options against real quotes at the close, January to
+August 2021 and January 2025, by right and moneyness. Same-day options were measured at the money only, against trades
+of November 2023 to June 2025; their prices agree there within 1 %.
 """
 
 import json
@@ -79,7 +79,7 @@ def _of_trade(legs: Iterable[Mapping[str, Any]], *, first: bool) -> Decimal:
 
 
 def _ratio(leg: Mapping[str, Any], *, first: bool) -> Decimal:
-    """Return how many times too dear such an option is modelled; deep in the money, and of an unknown delta, 1."""
+    """Return the factor by which such an option's model price is too high; 1 deep in the money or without delta."""
     delta = leg.get("delta")
     if delta is None:
         return Decimal(1)
@@ -113,11 +113,11 @@ def _dollars(amount: Decimal | float) -> str:
 # --- What a backtest was alarmed by
 
 SHOWN = 5
-"""Kinds of alarms that are told, the most frequent ones."""
+"""Kinds of alarms that are listed, the most frequent ones."""
 
 
 def alarms_of(records: Iterable[Record]) -> dict[str, int]:
-    """Return how often each alarm was raised, the most frequent first; names of positions are left out."""
+    """Return how often each alarm was raised, the most frequent first, without names of positions."""
     found: Counter[str] = Counter()
     for record in records:
         if record.kind is Kind.ALARM:

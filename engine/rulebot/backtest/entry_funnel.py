@@ -1,8 +1,7 @@
 """The entry funnel: which condition kept a bot out, for how many minutes and on how many sessions.
 
-Told from what was recorded: verdicts whenever one changed, when a bot watched, and why it did not. Of several
-conditions that do not hold the first counts, as the spec has them, so that minutes add up; of a universe that of its
-first symbol, as long as all of them lack one.
+Computed from records: changed evaluations, when a bot watched, and why it did not. Of several false conditions the
+first in the spec counts, so that minutes add up; for a universe that of its first symbol, while all of them miss one.
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -18,12 +17,14 @@ KINDS = (Kind.VERDICT, Kind.DECISION, Kind.NEAREST, Kind.SESSION, Kind.BOT_DAY, 
 HALTED = "halted"
 NOT_JUDGED = "nothing was judged"
 LATER = "legs, limits or order"
-"""Minutes in which all conditions held, of `choose` those of one alternative: what it would have traded, a limit or the
-order stood in the way. Where that was on record as nearest when the watch ended, they are its own."""
+"""Minutes in which all conditions were true (of `choose`, of one alternative): a limit or the order blocked it.
+
+If that was the recorded nearest miss when the watch ended, they are its own.
+"""
 UNFILLED = "not filled"
 CHOICE = "choose"
 _PLACES = ("universe", "when", CHOICE, "require", "risk")
-"""Where conditions stand, in the order in which they are judged."""
+"""Places of conditions, in the order in which they are judged."""
 
 Missed = tuple[str, bool | None]
 """A condition that does not hold: its name, and whether it is false or unknown."""
@@ -71,10 +72,10 @@ class _Bot:
         self.later_minutes = 0.0
         self.by_day: dict[date, dict[str, float]] = {}
         self.skipped: dict[date, str] = {}
-        self.blind: dict[date, dict[str, bool]] = {}
+        self.without_data: dict[date, dict[str, bool]] = {}
 
     def until(self, at: datetime) -> None:
-        """Count the time since the last record for whatever stood in the way."""
+        """Count the time since the last record for the present obstacle."""
         if self.watches_since is None:
             return
         minutes = (at - self.watches_since).total_seconds() / 60.0
@@ -90,7 +91,7 @@ class _Bot:
         of_day[rule] = of_day.get(rule, 0.0) + minutes
 
     def _name_later(self, rule: str, day: date) -> None:
-        """Count the minutes of this watch in which all conditions held for what stood in the way all the same."""
+        """Count the minutes of this watch in which all conditions were true for the obstacle that remained."""
         self._count(LATER, False, -self.later_minutes, day)
         self._count(rule, False, self.later_minutes, day)
         self.later_minutes = 0.0
@@ -128,7 +129,7 @@ class _Bot:
             found = self.truths.setdefault(symbol, {}).setdefault(str(data["place"]), {})
             found[name] = truth if isinstance(truth, bool) else None
         elif record.kind is Kind.VERDICT and data["place"] == "halts":
-            self.blind.setdefault(day, {})[f"halt {data['rule']}"] = data["truth"] is None
+            self.without_data.setdefault(day, {})[f"halt {data['rule']}"] = data["truth"] is None
         elif record.kind is Kind.DECISION:
             self._decision(str(data["what"]), record.at, day)
         elif record.kind is Kind.BOT_DAY:
@@ -147,33 +148,35 @@ class _Bot:
             self.halted.add(day)
 
     def stopper(self, day: date) -> str:
-        """Return what kept it out on a session: what came nearest, a halt, else what stood in the way longest.
+        """Return what kept it out on a session: the nearest miss, a halt, else the longest obstacle.
 
-        Where it never watched, a halt that could not be judged, also one beside which another halted it later; or what
-        the day says: its week day, a cap.
+        If it never watched: a halt that could not be judged, also beside a later one; or the day's reason: its weekday,
+        a cap.
         """
         if day in self.tried:
             return UNFILLED
         if (nearest := self.nearest.get(day)) is not None:
             return nearest
-        blind = next((rule for rule, is_blind in self.blind.get(day, {}).items() if is_blind), "")
-        if blind and day not in self.watched:
-            return blind
+        without_data = next(
+            (rule for rule, is_without_data in self.without_data.get(day, {}).items() if is_without_data), ""
+        )
+        if without_data and day not in self.watched:
+            return without_data
         if day in self.halted:
             return HALTED
         minutes = self.by_day.get(day, {})
         if minutes:
             return max(minutes, key=lambda rule: minutes[rule])
-        return blind or self.skipped.get(day) or NOT_JUDGED
+        return without_data or self.skipped.get(day) or NOT_JUDGED
 
     def new_day(self) -> None:
-        """Forget the verdicts of the session before: all are judged anew."""
+        """Forget the evaluations of the previous session: all are judged again."""
         self.truths.clear()
         self.watches_since = None
 
 
 def _all_held(nearest: Mapping[str, Any]) -> bool:
-    """Say whether what came nearest is no condition: all held, and legs, a price or a limit stood in the way."""
+    """Say whether the nearest miss is no condition: all were true, and legs, a price or a limit prevented the entry."""
     return "readings" in nearest and all(each["truth"] is True for each in nearest["readings"])
 
 

@@ -23,7 +23,7 @@ from rulebot.backtest.historical_market import DayMarket
 from rulebot.backtest.scheduler import LOOKS_AGAIN, Agenda, Instant, idle_spans, only_looks_again
 from rulebot.compile.plan import Call, DayBounds, Rule
 from rulebot.core.program import CompiledBot, Program
-from rulebot.core.queries.account import is_untold
+from rulebot.core.queries.account import is_unreported
 from rulebot.core.queries.day_pnl import account_today, bot_today
 from rulebot.core.queries.schedule import ASK_EVERY, OPENING_MINUTES, ask_at
 from rulebot.core.rules.rule_evaluation import rounded
@@ -44,19 +44,19 @@ from rulebot.record.record import Json, Kind, Record
 
 # --- What a past session makes of a position that is held, by arrays
 
-_STEPS, _LARGE, _DOUBT = 1e6, 1e12, 1e-3
-"""`rounded` keeps six digits: its steps, how many are told apart, how far from half a step is sure."""
+_STEPS, _LARGE, _UNCERTAINTY = 1e6, 1e12, 1e-3
+"""`rounded` keeps six digits: its steps, distinguishable values, and safe distance from half a step."""
 _WHOLE, _NEAR_HALF = 1e15, 0.02
-"""Whole numbers that a float tells apart, with room; how near half a cent four digits of a dollar decide, in cents."""
+"""Integers that a float distinguishes, with margin; cents from half a cent that four digits of a dollar decide."""
 _A_STEP = 0.11
 """Dollars, more than the largest step of an option's price: what rounding may make of one."""
 
 
 class LegColumns:
-    """The columns of a position's legs, as rules read them while it is closed (see `measures.SessionColumns`).
+    """The columns of a position's legs, as exit rules read them (see `measures.SessionColumns`).
 
-    A leg that nobody bids for counts 0: a long one brings nothing, a short one costs half its ask at mid. quoted_bid,
-    quoted_ask: as they were quoted; is_odd: instants at which a quote is crossed, locked or not there.
+    A leg without a bid counts 0: a long one brings nothing, a short one costs half its ask at mid. quoted_bid,
+    quoted_ask: as quoted; is_odd: instants with a crossed, locked or missing quote.
     """
 
     def __init__(self, market: DayMarket, options: Sequence[Option], weights: Sequence[int]) -> None:
@@ -206,7 +206,7 @@ class HeldPosition:
 
     @cached_property
     def _shown(self) -> Columns:
-        """What its snapshots show of the market, in their order, at all instants."""
+        """Its snapshots' market values, in their order, at all instants."""
         bids, asks, given = np.nan_to_num(self._bids, nan=0.0), self._asks, self._columns.given
         is_long = np.array(self._weights)[:, None] > 0
         mids = np.where(np.isnan(self._bids) & is_long, 0.0, bids + asks)
@@ -248,7 +248,7 @@ def rounded_columns(columns: Columns) -> list[list[float | None]]:
     found: list[list[float | None]] = (whole / _STEPS).tolist()
     for number in np.flatnonzero(is_unknown).tolist():
         found[number] = [None] * columns.shape[1]
-    sure = (np.abs(np.abs(steps - whole) - 0.5) > _DOUBT) & (np.abs(steps) < _LARGE)
+    sure = (np.abs(np.abs(steps - whole) - 0.5) > _UNCERTAINTY) & (np.abs(steps) < _LARGE)
     for number, place in np.argwhere(~(sure | is_unknown[:, None])).tolist():
         found[number][place] = rounded(float(columns[number, place]))
     return found
@@ -268,7 +268,7 @@ CENTS = 0.02
 
 
 class FastForward:
-    """What one session makes of what is held; made anew for each."""
+    """The data of one session for the held positions, made for each session."""
 
     def __init__(self, program: Program, market: DayMarket) -> None:
         self._program, self._market = program, market
@@ -390,7 +390,7 @@ class FastForward:
             not state.connection.is_linked
             or state.requests.operator != OperatorState()
             or state.market.facts.dividends
-            or is_untold(state.account)
+            or is_unreported(state.account)
         ):
             return False
         if (
@@ -410,7 +410,7 @@ class FastForward:
         return all(order.remaining * leg.ratio == held[leg.name] for order in resting for leg in order.legs)
 
     def _all_held(self, state: State) -> tuple[HeldPosition, ...] | None:
-        """Return what is held, None when some of it is none of what arrays can tell, or waits for something."""
+        """Return the held positions, None when arrays cannot represent one, or one waits for something."""
         readers = {
             name for row in state.market.board.rows.values() for name in state.subscriptions.dependents.get(row, ())
         }
@@ -437,7 +437,9 @@ class FastForward:
         """Say whether a position that does not stir is as it was opened, and holds options that have quotes."""
         held = structure.held
         is_as_opened = held is not None and not held.realized and not position.is_frozen
-        is_of_one = len({part.option.symbol for part in structure.parts}) == 1  # a mark of several tells each apart
+        is_of_one = (
+            len({part.option.symbol for part in structure.parts}) == 1
+        )  # a mark of several underlyings lists each
         return is_as_opened and is_of_one and all(self._is_plain_leg(part) for part in structure.parts)
 
     def _is_plain_leg(self, part: HeldLeg) -> bool:
@@ -449,7 +451,7 @@ class FastForward:
         readings, place = state.bots.by_name[held.position.bot].readings, exits_of(held.position.id)
         for rule in held.rules:
             before = readings.get((place, rule.name))
-            if before is None or before.verdict.truth is not False:
+            if before is None or before.evaluation.truth is not False:
                 return False
         return True
 

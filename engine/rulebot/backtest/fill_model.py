@@ -26,7 +26,7 @@ _PART = re.compile(r"mid\+(0?\.\d+|0)")
 
 @dataclass(frozen=True, slots=True)
 class FillModel(FillPolicy):
-    """`part` of the width (ask less bid of the whole structure) that a fill lies away from the mid: 0.5 is natural."""
+    """`part` of the width (ask less bid of the whole structure) by which a fill is off the mid: 0.5 is natural."""
 
     part: float
     name: str

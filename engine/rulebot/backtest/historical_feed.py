@@ -1,7 +1,7 @@
 """The feed of a backtest: the board of a past session, and slow facts as they were known on its morning.
 
-Bars within sessions are those that a broker told, where a source has them, and else made of the levels of its instants:
-each from those in it and the one at its end.
+Bars within sessions are the broker's, where a source has them, else made of the levels of its instants: each from those
+in it and the one at its end.
 """
 
 from bisect import bisect_right
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rulebot.adapters.history.daily import can_split, split_at_open
-from rulebot.adapters.history.session import Columns, DailyBar, HistoryDay, Source, ToldBars, nan_median
+from rulebot.adapters.history.session import Columns, DailyBar, HistoryDay, ReportedBars, Source, nan_median
 from rulebot.backtest.historical_market import DayMarket
 from rulebot.backtest.sampling import NO_DATA
 from rulebot.measure.series import DAY, MOST_SESSIONS, Series
@@ -44,7 +44,7 @@ from rulebot.record.record import Kind, Record
 # --- The end of a session in the past
 
 NEAR = 900.0
-"""Seconds from the open or close within which a level may stand for it, or one and a half distances of two instants."""
+"""Seconds from the open or close within which a level may represent it, or one and a half distances of two instants."""
 CLOSE_LOOKS_BACK = timedelta(days=10)
 """How far back a session with levels may lie by which daily bars are judged: a long weekend, and some without data."""
 
@@ -52,11 +52,11 @@ CLOSE_LOOKS_BACK = timedelta(days=10)
 def settlement(
     option: Option, session: Session, day: HistoryDay, source: Source, far: dict[tuple[str, date], bool]
 ) -> float | None:
-    """Return what an option settles at: the official level, else the open's first or the close's last.
+    """Return what an option settles at: the official level, else the open's first or the close's last level.
 
-    None where neither the data of the session that it settles in nor its daily bar says it. A level of hours before the
-    close is no close: data that ends at noon would make winners of what nobody knows. far: keeps of which bars it was
-    looked up whether they are far from their sessions, since that may read a day, and what stays is asked for again.
+    None where neither the data of its settlement session nor its daily bar has it. A level of hours before the close is
+    no close: data that ends at noon would invent winners. far: caches which bars are far from their sessions, since the
+    check may read a day.
     """
     at_open = option.settles_at_open
     ends = session_after(option.expiry) if at_open else session_from(option.expiry)
@@ -121,19 +121,19 @@ def _nearest_level(symbol: str, session: Session, day: HistoryDay, *, at_open: b
 
 
 def empty_day(session: Session) -> HistoryDay:
-    """Return a session of which there is no data."""
+    """Return a session without data."""
     nothing = np.empty((0, 0))
     return HistoryDay(date=session.date, times=np.empty(0), levels={}, bid=nothing, ask=nothing)
 
 
 def no_data(at: datetime) -> Record:
-    """Return the note that a session is lived through without data, for what is held."""
+    """Return the note that a session is run without data, for held positions."""
     return Record(at, Kind.FACTS, data={"symbol": "", "what": NO_DATA, "value": True})
 
 
 @contextmanager
-def told_at(board: Board, option: Option, level: float, *, is_today: bool) -> Iterator[None]:
-    """Let the board show the settlement level while the engine hears that an option is gone."""
+def reported_at(board: Board, option: Option, level: float, *, is_today: bool) -> Iterator[None]:
+    """Show the settlement level on the board while the engine gets the expiry of an option."""
     row = board.add(Underlying(option.symbol))
     column = board.open if option.settles_at_open else board.last if is_today else board.previous_close
     before = column[row]
@@ -152,10 +152,10 @@ def keep_marks(
     source: Source,
     far: dict[tuple[str, date], bool],
 ) -> None:
-    """Keep the last middle of the session of what is held; what has no quotes keeps its own, what is gone has none.
+    """Keep the session's last mid of held contracts; without quotes the earlier one stays, expired ones have none.
 
-    Shares of which the session has no level are worth the close of their daily bar: those that an assignment has
-    brought on a day without data have no price of before. far: as in `settlement`.
+    Shares without a level are worth the close of their daily bar: those from an assignment on a day without data have
+    no earlier price. far: as in `settlement`.
     """
     inside = _inside(day, session)
     places = day.places() if any(holdings.values()) else {}
@@ -273,10 +273,10 @@ class Levels:
 
 
 class HistoryFeed:
-    """Market data of one session after the other (see `ports.Feed`); nothing that it answers lies after its session.
+    """Market data of one session after the other (see `ports.Feed`); no answer is later than its session.
 
-    shows_others: of a session of which options were streamed for the bots that ran, all of these are on the board,
-    whoever asks for them. lacks: what was asked of a recorded session that nobody had asked for then.
+    shows_others: of a session whose options were streamed for other bots, all are on the board for every bot. missing:
+    requests of a recorded session that were not recorded.
     """
 
     def __init__(self, source: Source, board: Board, *, shows_others: bool = False) -> None:
@@ -290,7 +290,7 @@ class HistoryFeed:
         self._others: frozenset[str] = frozenset()
 
     def begin(self, day: HistoryDay, session: Session) -> DayMarket:
-        """Go on with another session."""
+        """Continue with another session."""
         self._levels = Levels(day, session)
         self.lacks.clear()
         self._keep(session.date, self._levels)
@@ -317,7 +317,7 @@ class HistoryFeed:
         return True
 
     def is_of_its_bars(self, symbol: str) -> bool:
-        """Say whether this session's levels are of the scale of its daily bars, as far as there are both."""
+        """Say whether this session's levels have the scale of its daily bars, where both exist."""
         if self.market is None:
             return True
         if symbol in self._others:
@@ -326,9 +326,9 @@ class HistoryFeed:
         return ends is None or self._bar(symbol, day) is None or self._fits(symbol, day, ends)
 
     def _is_split(self, symbol: str, since: date, before: float, on: date, ends: tuple[float, float]) -> bool:
-        """Say whether the last level of one session and the first one of a later one are apart as by a split.
+        """Say whether the last level of one session and the first of a later one differ as by a split.
 
-        Not where daily bars that fit both tell none: a fall may look like a split. ends: first and last of the later.
+        Not where daily bars that fit both show none: a fall may look like a split. ends: first and last of the later.
         """
         if split_at_open(before, ends[0]) is None:
             return False
@@ -345,7 +345,7 @@ class HistoryFeed:
         return bars[-1] if bars and bars[-1].date == day else None
 
     def is_split(self, symbol: str) -> bool:
-        """Say whether this session's levels of shares are those of after a split, beside the last ones before it."""
+        """Say whether this session's share levels are after a split, compared with the last ones before it."""
         if symbol not in self._levels or not can_split(symbol):
             return False
         for earlier in islice(sessions_before(self._today().date), LOOKS_BACK):
@@ -371,45 +371,45 @@ class HistoryFeed:
             del self._past[min(self._past)]
 
     def watch(self, contracts: Sequence[Contract], extras: Extras = frozenset()) -> None:
-        """Stream exactly these, and what `shows_others` has beside them; all that the source has of each is brought.
+        """Stream exactly these, and all from `shows_others`, with all the source's data.
 
-        An engine finds strikes by what it has seen on its way, which is what was streamed for it and others then.
+        An engine finds strikes by what was streamed for it and others then.
         """
-        day = self._lived.day
+        day = self._simulated.day
         others = day.options if self._shows_others and day.ran is not None else ()
-        self._lived.watch([*contracts, *others])
+        self._simulated.watch([*contracts, *others])
 
     # ------------------------------------------------------------ slow facts
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:
-        """Return the expiries of a class as a broker told them, else those that the session has, if any."""
-        if (told := self._told_listing(symbol, trading_class)) is not None:
-            return Listing(symbol, trading_class, told.expiries)
+        """Return the expiries of a class as a broker reported them, else those of the session, if any."""
+        if (reported := self._reported_listing(symbol, trading_class)) is not None:
+            return Listing(symbol, trading_class, reported.expiries)
         self._lacks_listing(f"what is listed of {_called(symbol, trading_class)}")
-        return Listing(symbol, trading_class, tuple(self._lived.day.expiries(symbol, trading_class)))
+        return Listing(symbol, trading_class, tuple(self._simulated.day.expiries(symbol, trading_class)))
 
     async def strikes(self, listing: Listing, expiry: date) -> Listing:
-        """Return the listing with the strikes of an expiry, and the price grid that a broker told."""
-        told = self._told_listing(listing.symbol, listing.trading_class)
-        if told is not None and expiry in told.strikes:
-            found = told.strikes[expiry]
+        """Return the listing with the strikes of an expiry, and the broker's price grid."""
+        reported = self._reported_listing(listing.symbol, listing.trading_class)
+        if reported is not None and expiry in reported.strikes:
+            found = reported.strikes[expiry]
         else:
-            found = tuple(self._lived.day.strikes(listing.symbol, listing.trading_class, expiry))
+            found = tuple(self._simulated.day.strikes(listing.symbol, listing.trading_class, expiry))
             self._lacks_listing(
                 f"which strikes are listed of {_called(listing.symbol, listing.trading_class)} {expiry}"
             )
-        ticks = None if told is None else told.ticks
+        ticks = None if reported is None else reported.ticks
         return replace(listing, strikes={**listing.strikes, expiry: found}, ticks=ticks)
 
-    def _told_listing(self, symbol: str, trading_class: str) -> Listing | None:
-        return (self._lived.day.listings or {}).get((symbol, trading_class))
+    def _reported_listing(self, symbol: str, trading_class: str) -> Listing | None:
+        return (self._simulated.day.listings or {}).get((symbol, trading_class))
 
     def _lacks_listing(self, what: str) -> None:
-        if self._lived.day.listings is not None:
+        if self._simulated.day.listings is not None:
             self.lacks[f"{what} is not recorded: taken for it is what was streamed"] = None
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
-        """Return daily closes of the sessions before this one, back to the first of which there is none."""
+        """Return daily closes of the sessions before this one, back to the first gap."""
         bars = self._finished(symbol, self._today(), sessions)
         known = count_in_a_row([bar.date for bar in bars], self._today().date)
         return tuple(float(bar.close) for bar in bars[len(bars) - known :])
@@ -419,7 +419,7 @@ class HistoryFeed:
         return tuple(map(float, self._source.implied(symbol, self._today().date, sessions)))
 
     async def hours(self, symbol: str, session: Session) -> Hours | None:
-        """Return nothing: what a broker told of them is heard when it was told."""
+        """Return nothing: the broker's volatilities arrive at their recorded times."""
         return None
 
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
@@ -427,52 +427,52 @@ class HistoryFeed:
         return None
 
     async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
-        """Return finished bars up to where time stands."""
-        place = self._lived.place
-        now = float(self._lived.day.times[place]) if place >= 0 else session.open.timestamp()
+        """Return finished bars up to the present time."""
+        place = self._simulated.place
+        now = float(self._simulated.day.times[place]) if place >= 0 else session.open.timestamp()
         return self.bars_until(symbol, seconds, count, now)
 
     def bars_until(self, symbol: str, seconds: int, count: int, now: float) -> Bars:
-        """Return the bars that have ended by `now` (epoch seconds), with so many of the sessions before."""
+        """Return the bars that have ended by `now` (epoch seconds), with this many of the sessions before."""
         session = self._today()
         if seconds == DAY:
             return Bars(now, tuple(self._days(symbol, session, count)))
-        today, begun = self._levels.bars(symbol, seconds), last_end(session, seconds, now) - seconds
-        ended = today[: bisect_right(today, begun, key=lambda bar: bar.at)]
+        today, started = self._levels.bars(symbol, seconds), last_end(session, seconds, now) - seconds
+        ended = today[: bisect_right(today, started, key=lambda bar: bar.at)]
         return Bars(now, (*self._before(session, symbol, seconds, count), *ended))
 
-    # ------------------------------------------------------------ what a broker told
+    # ------------------------------------------------------------ bars from a broker
 
-    def is_told(self, series: Series) -> bool:
-        """Say whether a broker told bars of this series in this session."""
-        return series in self.told()
+    def is_reported(self, series: Series) -> bool:
+        """Say whether a broker reported bars of this series in this session."""
+        return series in self.reported()
 
-    def told_at(self) -> list[float]:
+    def reported_at(self) -> list[float]:
         """Return the instants at which bars, expected moves of the open and hours became known, epoch seconds."""
-        facts = (each.at.timestamp() for each in self._lived.day.facts())
-        return [*(at for told in self.told().values() for at, _ in told), *facts]
+        facts = (each.at.timestamp() for each in self._simulated.day.facts())
+        return [*(at for reported in self.reported().values() for at, _ in reported), *facts]
 
-    def told_by(self, series: Series, now: float) -> tuple[float, Bars] | None:
-        """Return what was told last of a series by `now` (epoch seconds), and when; None before the first time."""
-        told = self.told()[series]
-        count = bisect_right(told, now, key=lambda each: each[0])
-        return told[count - 1] if count else None
+    def reported_by(self, series: Series, now: float) -> tuple[float, Bars] | None:
+        """Return the last report of a series by `now` (epoch seconds), and its time; None before the first."""
+        reported = self.reported()[series]
+        count = bisect_right(reported, now, key=lambda each: each[0])
+        return reported[count - 1] if count else None
 
-    def told(self) -> Mapping[Series, ToldBars]:
-        return self._lived.day.bars or {}
+    def reported(self) -> Mapping[Series, ReportedBars]:
+        return self._simulated.day.bars or {}
 
     def _days(self, symbol: str, session: Session, count: int) -> list[Bar]:
         found = []
         for each in self._finished(symbol, session, count):
             opened = session_on(each.date)
             if opened is not None:
-                first = 0.0 if isnan(each.open) else each.open  # as a broker tells none: no price, and not the close
+                first = 0.0 if isnan(each.open) else each.open  # a broker sends none: no price, and not the close
                 first, high, low, last = (float(price) for price in (first, each.high, each.low, each.close))
                 found.append(Bar(opened.open.timestamp(), first, high, low, last, 0.0, 0.0))
         return found
 
     def _before(self, session: Session, symbol: str, seconds: int, count: int) -> tuple[Bar, ...]:
-        """Return so many bars of sessions before one, none of before a split: those are of other shares."""
+        """Return this many bars of sessions before one, none from before a split, which are of other shares."""
         found: list[Bar] = []
         earlier, last = session, None
         later = self._levels
@@ -507,20 +507,20 @@ class HistoryFeed:
         return self._past[day]
 
     @property
-    def _lived(self) -> DayMarket:
-        """The market of the session that is lived through."""
+    def _simulated(self) -> DayMarket:
+        """The market of the present session."""
         assert self.market is not None
         return self.market
 
     def _today(self) -> Session:
-        return self._lived.session
+        return self._simulated.session
 
 
 def _called(symbol: str, trading_class: str) -> str:
     return symbol if symbol == trading_class else f"{symbol} {trading_class}"
 
 
-# --- Shares that an account of the past begins with
+# --- Shares in the account at the start
 
 
 def check_brought(source: Source, shares: Mapping[str, int], cash: Decimal, day: date) -> None:
@@ -539,12 +539,12 @@ def share_cost(source: Source, feed: HistoryFeed, symbol: str, count: int, day: 
     bars = source.daily(symbol, day, 1)
     if not bars:
         text = f"{source.name} has no close of {symbol} before {day}, at which its shares were bought"
-        raise StoreError(text, f"daily bars of {symbol} tell it; docs/history-data.md says where they are read from")
+        raise StoreError(text, f"daily bars of {symbol} show it; docs/history-data.md says where they are read from")
     if not feed.is_of_its_bars(symbol):
         if source.was_split(symbol, bars[-1].date, day):
             text = f"{symbol} was split on {day}, by its daily bars: its close before, {bars[-1].close:g}, is of others"
             raise StoreError(text, "begin a session later")
-        text = f"the daily bars of {symbol} in {source.name} are of another scale than its levels on {day}"
+        text = f"the daily bars of {symbol} in {source.name} have another scale than its levels on {day}"
         text += f": {bars[-1].close:g} is not what its shares cost before it"
         raise StoreError(text, f"give it daily bars of {symbol} that are not adjusted for later splits or dividends")
     price = Decimal(f"{bars[-1].close:.4f}")

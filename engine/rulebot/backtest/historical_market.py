@@ -1,7 +1,7 @@
 """The market of one past session on the engine's board: what is watched, instant by instant, never anything later.
 
-Between two instants of sparse data (a quote a minute, say) the last ones stand for a while, as a quiet feed that lives
-does; of dense data (`is_dense`) a quiet row grows old as live.
+Between two instants of sparse data (a quote a minute, say) the last ones stay valid for a while, as with a quiet live
+feed; with dense data (`is_dense`) a quiet row ages as live.
 """
 
 from array import array
@@ -23,8 +23,8 @@ from rulebot.adapters.history.session import (
     Finding,
     HistoryDay,
     Places,
+    ReportedBars,
     Source,
-    ToldBars,
     is_unknown,
 )
 from rulebot.adapters.recorded.source import RecordingSource
@@ -41,22 +41,22 @@ from rulebot.model.text import clock, minute
 
 K = TypeVar("K")
 SHARE_SPREAD = 0.02
-"""Dollars between bid and ask of a share, of which sources of options bring the level alone."""
+"""Dollars between bid and ask of a share; option sources have only its level."""
 AHEAD = 16
 """Instants whose quotes are gathered at once at most; the board has those of one."""
 _QUOTE = ("bid", "ask", "bid_size", "ask_size")
-_TOLD = (*_QUOTE, "volume", "open_interest")
+_REPORTED = (*_QUOTE, "volume", "open_interest")
 _STAMPS = ("quote_at", "last_at", "model_at")
-_OF_A_DAY = (*_TOLD, "call_volume", "put_volume", "last", "open", "high", "low", *GREEKS, *_STAMPS)
+_OF_A_DAY = (*_REPORTED, "call_volume", "put_volume", "last", "open", "high", "low", *GREEKS, *_STAMPS)
 _STAMPED = ("bid", "ask", "delta")
-"""What is always gathered: by them is told what has a quote, and greeks."""
+"""Columns that are always read: they show which rows have a quote, and greeks."""
 
 
 class DayMarket:
-    """One session's columns, and where in them time stands: `place` is that of the last instant, -1 before the first.
+    """One session's columns, and the present time in them: `place` is the last instant, -1 before the first.
 
-    quoted: instants with quotes of their own. spacing: usual seconds between two of these. previous: closes of the
-    session before, by symbol.
+    quoted: instants with their own quotes. spacing: usual seconds between two of these. previous: closes of the session
+    before, by symbol.
     """
 
     def __init__(self, day: HistoryDay, session: Session, board: Board, previous: dict[str, float]) -> None:
@@ -78,7 +78,7 @@ class DayMarket:
         self._ranges = {symbol: ranges(times, level, session) for symbol, level in day.levels.items()}
         self._known = {symbol: known_places(level) for symbol, level in day.levels.items()}
         self._stand = {symbol: stands_for(spacing_of(times[~np.isnan(level)])) for symbol, level in day.levels.items()}
-        is_counted = day.told is None and _is_running(day.volume)
+        is_counted = day.reported is None and _is_running(day.volume)
         self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if is_counted else {}
         self._source: Mapping[str, Columns] | None = None
         self._whole: dict[str, Columns] = {}
@@ -93,7 +93,7 @@ class DayMarket:
         return with_sizes({**self._given, **self._of_instants(self.day.columns())})
 
     def column(self, option: Option) -> int | None:
-        """Return the place of an option's columns, None where the session has none of it."""
+        """Return the place of an option's columns, None where the session does not have it."""
         return self._columns.get(option)
 
     def given_of(self, options: Sequence[Option]) -> Mapping[str, Columns]:
@@ -130,7 +130,7 @@ class DayMarket:
         if self._surface is not None:
             self._surface.make(places)
             self._given = {**self._surface.columns, **self._given}
-        self._told = {n: column for n, column in self._given.items() if n in _STAMPED or not is_unknown(column)}
+        self._reported = {n: column for n, column in self._given.items() if n in _STAMPED or not is_unknown(column)}
         self._gathered, self._since, self._ahead = np.empty((0, 0, 0)), 0, 1
 
     def _holding(self, places: Places) -> tuple[dict[str, Columns], Places]:
@@ -143,7 +143,7 @@ class DayMarket:
     def _of_instants(self, columns: Mapping[str, Columns]) -> dict[str, Columns]:
         """Return columns of the source, instants x options; of a volume for the whole day none: it is not known."""
         found = {}
-        for name in (*_TOLD, *GREEKS):
+        for name in (*_REPORTED, *GREEKS):
             if name in columns and (name != "volume" or _is_running(columns[name])):
                 column = columns[name]
                 shape = (len(self._times), column.shape[-1])
@@ -153,21 +153,21 @@ class DayMarket:
     # ------------------------------------------------------------ time
 
     def write(self, place: int) -> tuple[int, ...]:
-        """Go to an instant and write what is known then; return the rows that are told."""
+        """Go to an instant and write what is known then; return the rows that changed."""
         self.place, self.is_behind = place, False
         return self._write_all()
 
     def skip(self, place: int) -> None:
-        """Go to an instant that nobody reads: the board follows with the next `write` or `refresh`."""
+        """Go to an instant that is not read: the board follows with the next `write` or `refresh`."""
         self.place, self.is_behind = place, True
 
     def refresh(self) -> tuple[int, ...]:
-        """Write what stands once more: for rows that have just been asked for."""
+        """Write the present values again, for rows that were just requested."""
         self.is_behind = False
         return self._write_all() if self.place >= 0 else ()
 
     def forget(self) -> None:
-        """Begin the day: nothing of the session before stands on the board but its closes."""
+        """Begin the day: nothing of the session before is on the board but its closes."""
         board = self.board
         board.halted.clear()
         rows = list(board.rows.values())
@@ -177,11 +177,11 @@ class DayMarket:
             board.previous_close[row] = self.previous.get(contract.symbol, nan)
 
     def stands(self, now: float) -> bool:
-        """Say whether the quotes of the last instant still stand."""
+        """Say whether the quotes of the last instant are still valid."""
         return self.place >= 0 and now - self._times[self.place] <= self.stands_for
 
     def breathe(self, now: float) -> None:
-        """Let the feed live on while the last quotes and levels stand; dense data speaks for itself."""
+        """Keep the feed alive while the last quotes and levels are valid; dense data has its own times."""
         if self.is_dense or not self.stands(now):
             return
         board = self.board
@@ -189,8 +189,8 @@ class DayMarket:
         for row, contract in self._levels:
             known = self._last_known(contract.symbol)
             if known >= 0 and not self._has_grown_old(known):
-                told = self._times[known]
-                board.last_at[row] = now if now - told <= self._stand[contract.symbol] else told
+                reported = self._times[known]
+                board.last_at[row] = now if now - reported <= self._stand[contract.symbol] else reported
         for row, _ in self._shares:
             board.quote_at[row] = now
 
@@ -202,15 +202,15 @@ class DayMarket:
         board.alive_at = at
         if self.day.halts:
             board.halted = self._halted(at)
-        told = self.write_levels()
+        reported = self.write_levels()
         for row, share in self._shares:
             level = self._level(share.symbol, place)
             board.bid[row], board.ask[row] = level - SHARE_SPREAD / 2, level + SHARE_SPREAD / 2
             board.bid_size[row] = board.ask_size[row] = nan
             board.quote_at[row] = at if level == level else nan
-            told.append(row)
-        told += self._write_options(place)
-        return tuple(told)
+            reported.append(row)
+        reported += self._write_options(place)
+        return tuple(reported)
 
     def _halted(self, at: float) -> set[int]:
         """Return the rows in which trading is halted at an instant."""
@@ -234,8 +234,8 @@ class DayMarket:
         if symbol in self._counts:
             calls, puts = self._counts[symbol]
             board.call_volume[row], board.put_volume[row] = calls[place], puts[place]
-        if self.day.told is not None:
-            for name, column in self.day.told.get(symbol, {}).items():
+        if self.day.reported is not None:
+            for name, column in self.day.reported.get(symbol, {}).items():
                 getattr(board, name)[row] = column[place]
         elif symbol in IMPLIED_BY and (shown := self._last_known(IMPLIED_BY[symbol])) >= 0:
             board.iv[row], board.model_at[row] = self._level(IMPLIED_BY[symbol], shown) / 100.0, self._times[shown]
@@ -246,11 +246,11 @@ class DayMarket:
         return self._known[symbol][self.place] if symbol in self._known and self.place >= 0 else -1
 
     def _has_grown_old(self, place: int) -> bool:
-        """Say whether a level that was known last at an instant was too old for rules at the present one.
+        """Say whether a level last known at an instant was too old for rules at the present one.
 
-        A broker's levels stand in each instant until they are; of other data nobody knows.
+        A broker's levels are repeated at each instant until they are; for other data that is unknown.
         """
-        return self.day.told is not None and place < self.place
+        return self.day.reported is not None and place < self.place
 
     def _level(self, symbol: str, place: int) -> float:
         ranges = self._ranges.get(symbol)
@@ -265,26 +265,26 @@ class DayMarket:
         stamp, *now = self._gathered[:, place - self._since]
         for name, values in zip(self._names, now, strict=True):
             np.frombuffer(getattr(board, name))[rows] = values
-        if self.is_dense and place and not self._begins_anew(place):
-            told = self._moved(place) | np.isnan(np.frombuffer(board.quote_at)[rows])
-            rows, stamp = rows[told], stamp[told]
+        if self.is_dense and place and not self._restarts(place):
+            reported = self._moved(place) | np.isnan(np.frombuffer(board.quote_at)[rows])
+            rows, stamp = rows[reported], stamp[reported]
         np.frombuffer(board.quote_at)[rows] = stamp
         brought: list[int] = rows.tolist()
         return brought
 
-    def _begins_anew(self, place: int) -> bool:
-        """Say whether nothing was told for so long before an instant that all is asked for, and told, once more."""
+    def _restarts(self, place: int) -> bool:
+        """Say whether data was silent for so long before an instant that everything is requested and sent again."""
         return self._times[place] - self._times[place - 1] > FEED_SILENCE
 
     def _gather(self, place: int) -> Columns:
-        """Return what some instants from a place on say of the options that are followed.
+        """Return the values of the followed options at some instants from a place on.
 
-        Shape: (the stamp of the quotes, the columns of the source, the stamp of the model) x instants x options.
-        Columns without any number are left: rows are nan since they are there, and since the day began.
+        Shape: (timestamp of the quotes, the source's columns, timestamp of the model) x instants x options. Columns
+        without any number are omitted: rows are nan from the start of the day.
         """
         self._ahead = min(2 * self._ahead, AHEAD)  # few after a change of lines: another may follow
         span = slice(place, place + self._ahead)
-        given = with_sizes({name: column[span].take(self._places, axis=1) for name, column in self._told.items()})
+        given = with_sizes({name: column[span].take(self._places, axis=1) for name, column in self._reported.items()})
         self._names = (*given, "model_at")
         at = self._quoted_at[span, None]
         quoted, modelled = (np.where(np.isnan(given[name]), nan, at) for name in ("ask", "delta"))
@@ -301,7 +301,7 @@ class DayMarket:
     def _traded(self, symbol: str) -> tuple[Columns, Columns]:
         """Return the running volume of all calls and of all puts on an underlying.
 
-        An option without a row at an instant has traded what it had before; nan while nobody told of any.
+        An option without a row at an instant has its earlier volume; nan while there is none.
         """
         return self._traded_of(symbol, Right.CALL), self._traded_of(symbol, Right.PUT)
 
@@ -315,9 +315,9 @@ class DayMarket:
 
 
 def with_sizes(given: dict[str, Columns]) -> dict[str, Columns]:
-    """Return columns with sizes of bids where the source has none: 0 where there is an ask alone, else not known.
+    """Return columns with bid sizes where the source has none: 0 where there is only an ask, else unknown.
 
-    So nobody bids there, as the broker says it by a bid of that size; it is not that a bid has yet to come.
+    So there is no bid, as the broker reports it by size 0; it is not a bid still to come.
     """
     if "bid_size" in given or not {"bid", "ask"} <= given.keys():
         return given
@@ -326,7 +326,7 @@ def with_sizes(given: dict[str, Columns]) -> dict[str, Columns]:
 
 
 def _is_running(volume: Columns | None) -> bool:
-    """Say whether a volume is told instant by instant: one for the whole day is not known before its end."""
+    """Say whether a volume is given instant by instant: one for the whole day is not known before its end."""
     return volume is not None and volume.ndim == 2 and not is_unknown(volume)
 
 
@@ -339,7 +339,7 @@ def known_places(level: Columns) -> "array[int]":
 def ranges(times: Columns, level: Columns, session: Session) -> list["array[float]"]:
     """Return the level of an underlying, and open, high and low of the session so far; nan before it opens.
 
-    Shape: four of (T,), as floats of Python, of which most are never asked for.
+    Shape: four of (T,), as Python floats, most of which are never read.
     """
     seen = np.where(times >= session.open.timestamp(), level, np.nan)
     known = np.flatnonzero(~np.isnan(seen))
@@ -350,16 +350,16 @@ def ranges(times: Columns, level: Columns, session: Session) -> list["array[floa
     return [array("d", column.tobytes()) for column in columns]
 
 
-# --- Which bars that rules read are not there, in the words in which a backtest tells what is wrong with its data
+# --- Which bars that rules read are missing, in the words of data findings
 
 UNSEEN = 15 * 60.0
 """Seconds without a quote up to the end of a session's data after which what is held was not seen to its end."""
 
 
 def gaps_of(bots: Sequence[CompiledBot], source: Source, first: date, last: date) -> Iterator[Finding]:
-    """Yield what is wrong with the data of a range as a whole, and what bots read of days before that it has not.
+    """Yield the faults of the data of a range as a whole, and missing earlier days that bots read.
 
-    What a broker told of days before is looked at with each recorded day.
+    The broker's own data of earlier days is checked with each recorded day.
     """
     gaps = source.gaps(first, last)
     yield from gaps
@@ -368,7 +368,7 @@ def gaps_of(bots: Sequence[CompiledBot], source: Source, first: date, last: date
 
 
 def _without_daily(bots: Iterable[CompiledBot], source: Source, days: Sequence[date]) -> Iterator[Finding]:
-    """Yield of which symbols that bots trade or read there are no daily bars before any of these sessions.
+    """Yield the bots' symbols without daily bars before any of these sessions.
 
     There may be some that end long before, or begin later.
     """
@@ -392,16 +392,16 @@ def _daily_symbols(needs: Needs) -> set[str]:
 def missing_bars(
     day: HistoryDay, session: Session, needed: Mapping[Series, int], today: frozenset[Series], source: Source
 ) -> Iterator[str]:
-    """Yield what a broker did not tell of the bars that rules read, and what stands for it.
+    """Yield bars that rules read and the broker did not report, and their replacement.
 
     today: series of which bars of the session itself are read.
     """
-    told = day.bars or {}
+    reported = day.bars or {}
     for (symbol, seconds), count in sorted(needed.items()):
         what = f"{name_of(seconds)} bars of {symbol}"
         if seconds == DAY:
             yield from _daily(what, count, source.daily(symbol, session.date, count))
-        elif found := told.get((symbol, seconds)):
+        elif found := reported.get((symbol, seconds)):
             is_read = (symbol, seconds) in today
             yield from _partly(what, found, count if is_read else count - BARS_A_SESSION, session)
             if is_read:
@@ -413,7 +413,7 @@ def missing_bars(
 
 
 def unseen_windows(bots: Iterable[CompiledBot], market: DayMarket) -> Iterator[str]:
-    """Yield which bots may enter in a session, and not while any quote of it stands."""
+    """Yield the bots that may enter in a session only while no quote is valid."""
     times, session = market.quoted, market.session
     if not len(times):
         return
@@ -422,7 +422,7 @@ def unseen_windows(bots: Iterable[CompiledBot], market: DayMarket) -> Iterator[s
         seen = ((times + market.stands_for >= begin.timestamp()) & (times <= end.timestamp()) for begin, end in spans)
         if spans and not any(each.any() for each in seen):
             when = ", ".join(" to ".join(minute(at) for at in span) for span in spans)
-            yield f"no quote stands while {bot.plan.name} may enter ({when}): it sees nothing then"
+            yield f"no quote is valid while {bot.plan.name} may enter ({when}): it has no data then"
 
 
 def unquoted_holdings(positions: Iterable[Position], market: DayMarket) -> Iterator[str]:
@@ -465,10 +465,10 @@ def _seen_until(option: Option, market: DayMarket) -> float:
 
 
 def missing_measures(bots: Iterable[CompiledBot], day: HistoryDay, *, is_modelled: bool = False) -> Iterator[str]:
-    """Yield of which underlyings and indices that bots read a session has no level, and on which it has no options.
+    """Yield the underlyings and indices that bots read without a level in a session, or without options.
 
-    Of a recorded one also which of the bots did not run then: the options that they would look at were not streamed.
-    is_modelled: which classes it has follows from what was asked to be listed, and is not told.
+    Of a recorded one also the bots that did not run then, whose options were not streamed. is_modelled: its classes
+    follow from the listing request, and are not reported.
     """
     bots = list(bots)
     if not len(day.times):
@@ -492,7 +492,7 @@ def missing_measures(bots: Iterable[CompiledBot], day: HistoryDay, *, is_modelle
 def _missing(
     bots: Sequence[CompiledBot], day: HistoryDay, classes: Collection[tuple[str, str]]
 ) -> tuple[dict[str, list[str]], dict[str, list[str]], dict[tuple[str, str], list[str]]]:
-    """Return the bots by symbols of which there is no level, or no option, and by classes beside which others are."""
+    """Return the bots by symbols without level or options, and by classes beside which others exist."""
     quoted = {symbol for symbol, _ in classes}
     chains = _needing(bots, lambda needs: ((symbol, of_class) for symbol, of_class, _ in needs.chains))
     on_symbols = _needing(bots, lambda needs: (symbol for symbol, _, _ in needs.chains))
@@ -528,8 +528,8 @@ def _daily(what: str, count: int, bars: Sequence[DailyBar]) -> Iterator[str]:
         yield f"of {count} {what} {whole} are recorded{others}"
 
 
-def _partly(what: str, told: ToldBars, count: int, session: Session) -> Iterator[str]:
-    earlier = max(sum(bar.at < session.open.timestamp() for bar in known.bars) for _, known in told)
+def _partly(what: str, reported: ReportedBars, count: int, session: Session) -> Iterator[str]:
+    earlier = max(sum(bar.at < session.open.timestamp() for bar in known.bars) for _, known in reported)
     if earlier < count:
         yield f"of {count} {what} of earlier sessions {earlier} are recorded"
 

@@ -74,7 +74,7 @@ class Surface:
     def _volatility(
         self, options: list[Option], wanted: NDArray[np.bool_], forward: Columns, strikes: Columns, years: Columns
     ) -> Columns:
-        """Return the volatilities that quotes come to where they are wanted, nan elsewhere."""
+        """Return the implied volatilities of quotes where they are requested, nan elsewhere."""
         calls, puts = self._middle(options, Right.CALL), self._middle(options, Right.PUT)
         is_call = strikes >= forward
         value = np.where(is_call, calls, puts)
@@ -84,7 +84,7 @@ class Surface:
         return volatilities(value, forward, strikes, years, signs)
 
     def _middle(self, options: list[Option], right: Right) -> Columns:
-        """Return the middle of the quotes of calls, or puts, at these strikes; nobody bidding counts as a bid of 0."""
+        """Return the mids of calls, or puts, at these strikes; no bid counts as a bid of 0."""
         places = np.array([self._places.get(_as(option, right), -1) for option in options], dtype=np.intp)
         bid, ask = (column.take(places, axis=1) for column in (self._day.bid, self._day.ask))
         found: Columns = np.where(places < 0, np.nan, (np.where(np.isnan(bid), 0.0, bid) + ask) / 2.0)
@@ -115,7 +115,7 @@ class Surface:
 
     @cached_property
     def _sides(self) -> dict[tuple[str, date, Right], dict[tuple[Decimal, int], int]]:
-        """Where calls, and puts, of each class and expiry stand, by strike and multiplier."""
+        """Places of calls, and puts, of each class and expiry, by strike and multiplier."""
         found: dict[tuple[str, date, Right], dict[tuple[Decimal, int], int]] = {}
         for place, each in enumerate(self._day.options):
             of = found.setdefault((each.trading_class, each.expiry, each.right), {})

@@ -29,7 +29,7 @@ OPENING_MINUTE = timedelta(minutes=1)
 
 T = TypeVar("T")
 Lacking = Callable[[UnavailableError], None]
-"""Is told what the broker does not have."""
+"""Callback for what the broker does not have."""
 
 NOTHING_KNOWN = Facts()
 
@@ -48,12 +48,11 @@ async def prepare(
     positions: Iterable[Position] = (),
     lacks: Lacking | None = None,
 ) -> AsyncIterator[Event]:
-    """Yield listings with the strikes of the expiries in question, daily closes, and the open's expected move if it is
-    past, as far as they are not `known` yet. Raises: BrokerError naming what could not be had.
+    """Yield listings with the strikes of the relevant expiries, daily closes, and the past open's expected move.
 
-    positions: what is open. Its exits read the expiry that is held, which need not be one that is entered today, and
-    what the text reads that it was opened under. lacks: is told what the broker does not have, and the rest is had all
-    the same; None raises.
+    What is in `known` is skipped. positions: the open ones; their exits read the held expiry and what their spec reads.
+    missing: gets what the broker does not have, and the rest is loaded; None raises. Raises: BrokerError naming what is
+    missing.
     """
     held = [(program.governing(position), position) for position in positions if not position.is_flat]
     texts = (*program.bots.values(), *(bot for bot, _ in held))
@@ -122,24 +121,24 @@ async def _new_opening_moves(
     lacks: Lacking | None,
 ) -> AsyncIterator[Event]:
     """Yield the expected moves of the open that are not known: of what may be entered, then of what is held."""
-    told = set(known.opening_moves)
+    reported = set(known.opening_moves)
     for text in [each for bot in bots for each in bot.expiries()]:
         async for event in _opening_moves(text, feed, listings, session, at, lacks):
             if (event.symbol, event.expiry) not in known.opening_moves:
-                told.add((event.symbol, event.expiry))
+                reported.add((event.symbol, event.expiry))
                 yield event
     for symbol, trading_class, expiry in _held_moves(held):
         read = listings.get((symbol, trading_class))
-        if (symbol, expiry) in told or read is None:
+        if (symbol, expiry) in reported or read is None:
             continue
-        told.add((symbol, expiry))
+        reported.add((symbol, expiry))
         points = await _had(feed.opening_move(read, expiry, session), lacks)
         if points is not None:
             yield OpeningMoveReport(at, symbol, expiry, round(points, 4))
 
 
 async def _had(asked: Awaitable[T], lacks: Lacking | None) -> T | None:
-    """Return the answer; None where the broker does not have it and `lacks` is told so."""
+    """Return the answer; None where the broker does not have it and `missing` was called."""
     try:
         return await asked
     except UnavailableError as error:
@@ -185,7 +184,7 @@ def _held_chains(held: Held) -> Iterator[Chain]:
 
 
 def _held_moves(held: Held) -> Iterator[Chain]:
-    """Yield the nearest chain that is held of each underlying of which exits read the expected move of the open."""
+    """Yield the nearest held chain of each underlying whose expected move of the open exits read."""
     for bot, position in held:
         for symbol in sorted(bot.exit_moves):
             options = [option for option in _options(position) if option.symbol == symbol]
@@ -222,7 +221,7 @@ def needed_bars(bots: Iterable[CompiledBot]) -> dict[Series, int]:
 
 
 def read_today(bots: Iterable[CompiledBot]) -> frozenset[Series]:
-    """Return the bars within sessions of which these bots read those of the session at hand, too."""
+    """Return the bars within sessions that these bots read of the present session too."""
     return frozenset(series for bot in bots for series in bot.plan.needs.today)
 
 

@@ -1,8 +1,7 @@
-"""Does anything look ahead? The data after a drawn instant is garbled, and all that was recorded until then must stay.
+"""Look-ahead test: the data after a random instant is garbled, and all records until then must be unchanged.
 
 Garbled are quotes, levels and greeks of later instants and sessions, volumes of the whole day, settlement levels, bars
-that were told later, and daily bars and volatilities of that day and later ones. A decision that changes has seen what
-it could not know.
+reported later, and daily bars and volatilities of that day and later ones. A decision that changes has read the future.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from rulebot.adapters.history.session import Columns, DailyBar, Finding, HistoryDay, Source, ToldBars
+from rulebot.adapters.history.session import Columns, DailyBar, Finding, HistoryDay, ReportedBars, Source
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.compile.data_needs import calls_of
 from rulebot.compile.orders import needs_cash_for_puts
@@ -30,7 +29,7 @@ from rulebot.model.values import dataclass
 from rulebot.record.record import Kind, Record
 from rulebot.spec.nouns import DteRule
 
-# --- May the sessions of a backtest be lived through apart from each other, and so side by side?
+# --- Whether the sessions of a backtest are independent, so that they may run concurrently
 
 OF_ACCOUNT = frozenset(("net_liquidation", "buying_power"))
 """Measures of what the sessions before have made."""
@@ -39,7 +38,7 @@ OF_ACCOUNT = frozenset(("net_liquidation", "buying_power"))
 def is_independent(program: Program, shares: Collection[object] = ()) -> bool:
     """Say whether neither a bot of a program nor its account carries anything over a night.
 
-    shares: those that the account begins with: they have their cost from then on, and make and lose on every day.
+    shares: those in the account at the start: they have a cost from then on, and change in value every day.
     """
     return not shares and not carried_state(program)
 
@@ -106,8 +105,9 @@ DRAWS = 5
 _DECIDING = (Kind.VERDICT, Kind.DECISION, Kind.ORDER)
 _COLUMNS = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "theta", "vega", "volume")
 _STRANGE = 1.37
-"""What a daily bar is multiplied by, its low divided: far from any day's move, and still around the levels of its
-session, by which a split is told from a fall.
+"""Factor of a daily bar, divisor of its low: far from any day's move, and still around its session's levels.
+
+By these a split is told from a fall.
 """
 
 Walks = Callable[[Source], BacktestSimulation]
@@ -115,7 +115,7 @@ Walks = Callable[[Source], BacktestSimulation]
 
 @dataclass(frozen=True, slots=True)
 class LookAheadLeak:
-    """A record that changed, or is there only once, although all that was garbled lies after `until`."""
+    """A record that changed, or exists only once, although everything garbled is after `until`."""
 
     until: datetime
     was: Record | None
@@ -186,7 +186,7 @@ def garbled(day: HistoryDay, later: "np.ndarray", seed: int) -> HistoryDay:
     return replace(
         day,
         levels={symbol: strange(level) for symbol, level in day.levels.items()},
-        told=None if day.told is None else {symbol: _each(strange, of) for symbol, of in day.told.items()},
+        reported=None if day.reported is None else {symbol: _each(strange, of) for symbol, of in day.reported.items()},
         bars=None if day.bars is None else {series: _strange_bars(each, since) for series, each in day.bars.items()},
         moves=tuple(_strange_move(each, since) for each in day.moves),
         halts=tuple(each for each in day.halts if each[0] < since),
@@ -196,14 +196,14 @@ def garbled(day: HistoryDay, later: "np.ndarray", seed: int) -> HistoryDay:
     )
 
 
-def _strange_move(told: OpeningMoveReport, since: float) -> OpeningMoveReport:
-    return told if told.at.timestamp() < since else replace(told, points=_STRANGE * told.points)
+def _strange_move(reported: OpeningMoveReport, since: float) -> OpeningMoveReport:
+    return reported if reported.at.timestamp() < since else replace(reported, points=_STRANGE * reported.points)
 
 
-def _strange_bars(told: ToldBars, since: float) -> ToldBars:
+def _strange_bars(reported: ReportedBars, since: float) -> ReportedBars:
     """Return bars of other prices from the first instant on that is garbled."""
     return tuple(
-        (at, bars if at < since else replace(bars, bars=tuple(map(_strange_bar, bars.bars)))) for at, bars in told
+        (at, bars if at < since else replace(bars, bars=tuple(map(_strange_bar, bars.bars)))) for at, bars in reported
     )
 
 
@@ -257,9 +257,9 @@ def _instants(source: Source, day: date) -> Columns:
 
 
 def _places(times: Columns, records: Sequence[Record], chance: Random) -> list[int]:
-    """Return the places of the instants that are drawn: any one, and one at which something was decided, if any was.
+    """Return the places of the random instants: any one, and one with a decision, if any.
 
-    Few instants of a day are of a window, and what looks ahead in them alone is seen nowhere else.
+    Few instants of a day are in a window, and look-ahead in them shows nowhere else.
     """
     decided = (each.at.timestamp() for each in records if each.kind in _DECIDING)
     places = {int(np.searchsorted(times, at, side="right")) - 1 for at in decided if times[0] <= at}

@@ -45,7 +45,7 @@ from rulebot.model.order import (
 )
 from rulebot.model.session import session_before
 
-# --- An order of ours that is one of the recording, as long as it is changed and cancelled as that one was
+# --- An order that equals one of the recording, as long as it is changed and cancelled alike
 
 
 @dataclass
@@ -81,8 +81,8 @@ class FollowedOrder:
         return min(self.counts.get(leg.option, 0) // leg.ratio for leg in self.order.legs)
 
     @property
-    def is_torn(self) -> bool:
-        """True between the executions of a structure's legs, of which the rest is on its way."""
+    def is_incomplete(self) -> bool:
+        """True between the executions of a structure's legs, of which the rest is to follow."""
         return any(self.counts.get(leg.option, 0) != self.filled * leg.ratio for leg in self.order.legs)
 
 
@@ -103,15 +103,16 @@ class RecordedExecution(NamedTuple):
 
 @dataclass
 class RecordedBroker(SimulatedBroker):
-    """left: bots that do otherwise than the recording, since when, and what they did. asked: our questions of margin by
-    the recorded ones. executed: whose order an execution is of; booked: those in the account, without their revision;
-    charged: the commission of each. unlike: what the recording told last of contracts, where something else is booked:
-    of a fill that is told later, say. has_begun: the recorded cash with which it begins is told; what others did with
-    it since is not of these bots. has_left: some bot did so, be it in an earlier session. has_ended: the recording has
-    nothing more of this session, which goes on.
+    """The broker of a recording. left: bots that deviate from it, since when, and what they did.
+
+    asked: our margin questions by the recorded ones. executed: the order of an execution; booked: executions in the
+    account, without revision; charged: the commission of each. unlike: the recording's last counts of contracts, where
+    something else is booked, for example before a late fill. has_begun: the starting cash was reported; later changes
+    by others do not belong to these bots. has_left: some bot deviates, possibly since an earlier session. has_ended:
+    the recording has nothing more of this session, which continues.
     """
 
-    told_there: RecordedReply = field(default_factory=RecordedReply, kw_only=True)
+    reported_there: RecordedReply = field(default_factory=RecordedReply, kw_only=True)
     followed: dict[str, FollowedOrder] = field(default_factory=dict, kw_only=True)
     left: dict[str, tuple[datetime, str]] = field(default_factory=dict, kw_only=True)
     asked: dict[int, int] = field(default_factory=dict, kw_only=True)
@@ -120,7 +121,7 @@ class RecordedBroker(SimulatedBroker):
     charged: dict[str, Decimal] = field(default_factory=dict, kw_only=True)
     unlike: dict[Contract, PositionReport] = field(default_factory=dict, kw_only=True)
     perm_ids: dict[str, int] = field(default_factory=dict, kw_only=True)
-    has_begun: bool = field(default=False, kw_only=True)
+    has_started: bool = field(default=False, kw_only=True)
     has_left: bool = field(default=False, kw_only=True)
     has_ended: bool = field(default=False, kw_only=True)
 
@@ -149,7 +150,7 @@ class RecordedBroker(SimulatedBroker):
         if order.bot in self.left:
             return False
         taken = {each.script.order.ref for each in self.followed.values()}
-        for ref, script in self.told_there.scripts.items():
+        for ref, script in self.reported_there.scripts.items():
             if ref not in taken and script.is_of(order, at):
                 self.followed[order.ref] = FollowedOrder(order, script)
                 return True
@@ -171,9 +172,9 @@ class RecordedBroker(SimulatedBroker):
         """Say whether the recording has an answer to a question of margin that is asked now."""
         if self.left:
             return False
-        for report in self.told_there.margins:
+        for report in self.reported_there.margins:
             if at <= report.at <= at + ANSWERS:
-                self.told_there.margins.remove(report)
+                self.reported_there.margins.remove(report)
                 self.asked[report.order_id] = order.order_id
                 return True
         return False
@@ -181,12 +182,12 @@ class RecordedBroker(SimulatedBroker):
     # ------------------------------------------------------------ leaving the recording
 
     def _leaves(self, bot: str, at: datetime, why: str) -> Iterator[Event]:
-        """Hand all orders of a bot over to the model, but those whose legs are filling; yield how they stand there."""
+        """Pass all orders of a bot to the model, except those whose legs are filling; yield their statuses."""
         if bot in self.left:
             return
         self.has_left = True
         self.left[bot] = at, "the recording ends" if self.has_ended else why
-        handed = [each for each in self.followed.items() if each[1].order.bot == bot and not each[1].is_torn]
+        handed = [each for each in self.followed.items() if each[1].order.bot == bot and not each[1].is_incomplete]
         for ref, found in handed:
             del self.followed[ref]
             if found.is_over:
@@ -197,7 +198,7 @@ class RecordedBroker(SimulatedBroker):
                 yield from self.cancelled(found.order, at)
 
     def overdue(self, at: datetime) -> Iterator[Event]:
-        """Yield how orders stand that the recording has changed and nobody has changed now."""
+        """Yield statuses of orders that the recording has changed and the bots have not."""
         for found in list(self.followed.values()):
             due = found.due_at
             if due is not None and due + LATE < at and not found.is_over:
@@ -206,7 +207,7 @@ class RecordedBroker(SimulatedBroker):
                 yield from self._leaves(found.order.bot, at, f"the recording {what} an order which it does not")
 
     def ends(self, at: datetime) -> Iterator[Event]:
-        """Yield how orders stand whose recording is over; after the close those for the day are."""
+        """Yield statuses of orders that have ended in the recording; after the close those for the day have."""
         self.has_ended = is_open = self.is_open(at)
         for found in [each for each in self.followed.values() if not each.is_over]:
             if is_open:
@@ -224,10 +225,10 @@ class RecordedBroker(SimulatedBroker):
         """Begin another session: orders of earlier ones that work no more are forgotten."""
         self.has_ended = False
         self.followed = {ref: each for ref, each in self.followed.items() if not each.is_over}
-        self.told_there.keep(each.script.order.ref for each in self.followed.values())
+        self.reported_there.keep(each.script.order.ref for each in self.followed.values())
 
     def link(self, at: datetime, next_order_id: int) -> Connected:
-        """Return what it tells of itself when the engine connects, also of orders that it answers as recorded."""
+        """Return its messages when the engine connects, including orders answered as recorded."""
         followed = (ref for ref, each in self.followed.items() if not each.is_over)
         found = super().link(at, next_order_id)
         return replace(found, order_refs=(*found.order_refs, *followed))
@@ -238,10 +239,10 @@ class RecordedBroker(SimulatedBroker):
     # ------------------------------------------------------------ answers
 
     def answers(self, event: Event, at: datetime) -> Iterator[Event]:
-        """Yield what a recorded message says to the orders of now; nothing where it is of others."""
-        told = _ANSWERS.get(type(event))
-        if told is not None:
-            yield from told(self, event, at)
+        """Yield a recorded message as it applies to the present orders; nothing where it is of others."""
+        reported = _ANSWERS.get(type(event))
+        if reported is not None:
+            yield from reported(self, event, at)
 
     def _of(self, ref: str, order_id: int) -> FollowedOrder | None:
         for found in self.followed.values():
@@ -273,9 +274,9 @@ class RecordedBroker(SimulatedBroker):
             yield from self._book(found, event, event.option, at)
 
     def _book(self, found: FollowedOrder, event: ExecutionReport, option: Option, at: datetime) -> Iterator[Event]:
-        """Take an execution into the account; a later revision takes the place of the one before.
+        """Book an execution in the account; a later revision replaces the one before.
 
-        What the recording has told of the account before it is told once more, as it is now.
+        Earlier account reports of the recording are repeated with their new values.
         """
         self.executed[event.exec_id] = found.order.ref
         execution, revision = event.exec_id
@@ -320,17 +321,17 @@ class RecordedBroker(SimulatedBroker):
         yield PositionReport(at, contract, Decimal(count), self.costs.get(contract, ZERO))
 
     def _filled_by_then(self, event: PositionReport, count: int) -> int:
-        """Return the contracts, - sold, that the recorded account had by fills of ours which it tells a moment later.
+        """Return the contracts (- sold) of our recorded fills whose reports follow a moment later.
 
-        0 where those do not make of `count` what it tells.
+        0 where those do not explain `count`.
         """
         found = 0
-        for told in self.told_there.executions if count != event.quantity else ():
-            is_of_it = told.option is not None and _held_as(told.option) == event.contract
-            if not is_of_it or not event.at <= told.at <= event.at + LATE:
+        for reported in self.reported_there.executions if count != event.quantity else ():
+            is_of_it = reported.option is not None and _held_as(reported.option) == event.contract
+            if not is_of_it or not event.at <= reported.at <= event.at + LATE:
                 continue
-            if told.exec_id.execution not in self.booked and self._of(told.ref, told.order_id):
-                found += int(told.quantity) * (1 if told.is_buy else -1)
+            if reported.exec_id.execution not in self.booked and self._of(reported.ref, reported.order_id):
+                found += int(reported.quantity) * (1 if reported.is_buy else -1)
                 if count + found == event.quantity:
                     return found
         return 0
@@ -355,8 +356,8 @@ class RecordedBroker(SimulatedBroker):
         """Yield the values of the account while it is the recorded one; what these bots make counts from its start."""
         if self.has_left:
             return
-        if event.account.cash is not None and not self.has_begun:
-            self.has_begun, self.cash = True, event.account.cash
+        if event.account.cash is not None and not self.has_started:
+            self.has_started, self.cash = True, event.account.cash
         yield AccountReport(at, replace(event.account, id=ACCOUNT))
 
     def _on_listed(self, event: OrdersListed, at: datetime) -> Iterator[Event]:

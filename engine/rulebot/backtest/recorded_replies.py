@@ -1,4 +1,4 @@
-"""What a recording tells beside market data: each order with what was changed of it, and which slow facts came."""
+"""A recording's replies besides market data: each order with its changes, and slow facts."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ import numpy as np
 
 from rulebot.adapters.history.session import Places
 from rulebot.adapters.recorded.file import instant, span
-from rulebot.adapters.recorded.recording import EventHeard, RecordsWritten, RequestsExchanged, play_told
+from rulebot.adapters.recorded.recording import EventReceived, RecordsWritten, RequestsExchanged, play_reported
 from rulebot.core.state.state import NEVER
 from rulebot.model.errors import StoreError
 from rulebot.model.event import (
@@ -27,14 +27,14 @@ from rulebot.model.event import (
 )
 from rulebot.model.market import COLUMNS, Board
 from rulebot.model.order import Order, OrderStatus, OrderTerms
-from rulebot.model.position import PAST_US
+from rulebot.model.position import CLOSED_ELSEWHERE
 from rulebot.record.codec import CodecError, decode, record_of
 from rulebot.record.record import Kind
 
 LATE = timedelta(seconds=1)
-"""What lies no further apart was done at the same moment."""
+"""Events no further apart than this happened at the same moment."""
 _ORDER = f'"kind":"{Kind.ORDER.value}"'
-_PAST_US = tuple(f'"exit_reason":"{each}"' for each in sorted(PAST_US))
+_CLOSED_ELSEWHERE = tuple(f'"exit_reason":"{each}"' for each in sorted(CLOSED_ELSEWHERE))
 
 Fact = tuple[Any, ...]
 
@@ -50,9 +50,9 @@ _FACTS: dict[type[Event], Callable[[Any], Fact]] = {
 
 
 def fact_of(event: Event) -> Fact | None:
-    """Return which slow fact an event tells, None for any other event."""
-    told = _FACTS.get(type(event))
-    return None if told is None else (type(event), *told(event))
+    """Return which slow fact an event carries, None for any other event."""
+    reported = _FACTS.get(type(event))
+    return None if reported is None else (type(event), *reported(event))
 
 
 class RecordedChange(NamedTuple):
@@ -104,19 +104,19 @@ class RecordedReply:
     facts: frozenset[Fact] = frozenset()
     margins: list[MarginReport] = field(default_factory=list)
     executions: list[ExecutionReport] = field(default_factory=list)
-    past_us: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    closed_elsewhere: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
     def read(self, files: Sequence[Path]) -> None:
         """Take the recordings of another day; orders of earlier ones may live on. Raises: StoreError."""
         facts: set[Fact] = set()
-        self.margins, self.executions, self.past_us = [], [], {}
+        self.margins, self.executions, self.closed_elsewhere = [], [], {}
         for step in _until_the_next(files):
             if isinstance(step, RecordsWritten):
                 for line in step.lines:
                     if _ORDER in line:
                         self._take(line)
-                    elif any(reason in line for reason in _PAST_US):
-                        self._note_past_us(line)
+                    elif any(reason in line for reason in _CLOSED_ELSEWHERE):
+                        self._note_closed_elsewhere(line)
             elif isinstance(step, RequestsExchanged):
                 continue
             elif isinstance(step.event, MarginReport):
@@ -131,12 +131,12 @@ class RecordedReply:
         """Forget all orders but these."""
         self.scripts = {ref: self.scripts[ref] for ref in refs}
 
-    def _note_past_us(self, line: str) -> None:
+    def _note_closed_elsewhere(self, line: str) -> None:
         try:
             record = record_of(line)
         except CodecError as error:
             raise StoreError(f"a recorded position cannot be read: {error}") from error
-        self.past_us.setdefault(record.position, (record.bot, record.at))
+        self.closed_elsewhere.setdefault(record.position, (record.bot, record.at))
 
     def _take(self, line: str) -> None:
         try:
@@ -159,16 +159,16 @@ def cuts(files: Sequence[Path]) -> Iterator[tuple[Path, datetime]]:
         yield file, min((instant(span(each)[0]) for each in after), default=NEVER)
 
 
-def _until_the_next(files: Sequence[Path]) -> Iterator[EventHeard | RequestsExchanged | RecordsWritten]:
-    """Yield what each file tells until another one counts."""
+def _until_the_next(files: Sequence[Path]) -> Iterator[EventReceived | RequestsExchanged | RecordsWritten]:
+    """Yield each file's events until another file counts."""
     for file, until in cuts(files):
-        for step in play_told((file,)):
+        for step in play_reported((file,)):
             if step.at >= until:
                 break
             yield step
 
 
-# --- The board of a recording, of which the engine's board shows what it streams itself, value by value
+# --- The board of a recording, whose values the engine's board shows for its own subscriptions
 
 
 class BoardMirror:
@@ -214,7 +214,7 @@ class BoardMirror:
         return set(ours[moved].tolist())
 
     def _follow(self) -> None:
-        """See anew which row is which; what the recording does not stream has no values."""
+        """Match rows again; what the recording does not stream has no values."""
         rows = self.board.rows
         self._ours = {row: rows[each] for each, row in self.recorded.rows.items() if each in rows}
         self._versions = (self.recorded.version, self.board.version)

@@ -1,8 +1,8 @@
 """A walk through recorded sessions at the instants of the recording, with its market, its facts and its answers.
 
-Everything that the recording has of the world is heard again in its order, on a board with the same values. What a
-person did, lost connections and exchanged texts are not: they are no part of the market. Between two instants time
-passes as live: the engine is woken when it asks for it, unless the recording goes on within a second.
+All recorded events of the world are repeated in order, on a board with the same values. Acts of people, lost
+connections and exchanged specs are not: they are no part of the market. Between two instants time passes as live: the
+engine is woken when it asks for it, unless the recording continues within a second.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ import numpy as np
 
 from rulebot.adapters.history.session import Finding, HistoryDay, finding_text
 from rulebot.adapters.recorded.file import file_at, instant, span
-from rulebot.adapters.recorded.recording import EventHeard, QuotesMoved, Step, play
+from rulebot.adapters.recorded.recording import EventReceived, QuotesMoved, Step, play
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.backtest.fill_model import ACCOUNT
 from rulebot.backtest.historical_market import DayMarket
@@ -33,38 +33,38 @@ from rulebot.model.text import clock
 
 @dataclass
 class RecordedSimulation(BacktestSimulation):
-    """A walk of which `source` is recordings and `fills` RECORDED."""
+    """A walk whose `source` is recordings and whose `fills` are RECORDED."""
 
     source: RecordingSource
     shows_others = False
-    told_there: RecordedReply = field(default_factory=RecordedReply)
+    reported_there: RecordedReply = field(default_factory=RecordedReply)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.mirror = BoardMirror(self.board)
         self.clock: deque[datetime] = deque()
         self.moved: set[int] = set()
-        self.is_told = False
+        self.is_reported = False
         self.wakes = 0
 
     # ------------------------------------------------------------ sessions
 
     def renew(self, number: int) -> None:
         super().renew(number)
-        self.told_there = RecordedReply()
+        self.reported_there = RecordedReply()
 
     def broker_of(self, session: Session, cash: Decimal) -> SimulatedBroker:
         """Return a broker that answers as the recording does."""
-        return RecordedBroker(self.board, ACCOUNT, self.fills, session, cash=cash, told_there=self.told_there)
+        return RecordedBroker(self.board, ACCOUNT, self.fills, session, cash=cash, reported_there=self.reported_there)
 
     def live_through(self, day: HistoryDay, session: Session, findings: Sequence[Finding] = ()) -> SimulatedDay:
-        """Live through one session, and tell which bots did otherwise than the recording, and what is not repeated."""
+        """Run one session, and report which bots deviated from the recording, and what is not repeated."""
         done = super().live_through(day, session, findings)
-        return replace(done, findings=(*done.findings, *self._past_us(session), *self._departures(session)))
+        return replace(done, findings=(*done.findings, *self._closed_elsewhere(session), *self._departures(session)))
 
-    def _past_us(self, session: Session) -> Iterator[Finding]:
+    def _closed_elsewhere(self, session: Session) -> Iterator[Finding]:
         """Yield which positions others closed then: people and the broker, who are no part of the market."""
-        for bot, at in self.told_there.past_us.values():
+        for bot, at in self.reported_there.closed_elsewhere.values():
             if bot in self.program.bots:
                 text = f"a position of {bot} was closed by others, as was noted at {clock(at)}: that is not repeated"
                 yield finding_text(str(file_at(self.source.files(session.date), at)), 0, text)
@@ -89,26 +89,28 @@ class RecordedSimulation(BacktestSimulation):
         begins = session.open - BEFORE_OPEN
         self.now = begins if self.state is None else max(begins, self.now)
         files = self.source.files(session.date)
-        self.told_until.clear()
+        self.reported_until.clear()
         market.forget()
         if self.state is None:
             self._start(session)
         else:
-            self._hear(MarketDataUpdated(self.now))
+            self._receive(MarketDataUpdated(self.now))
         broker = self._broker
         broker.begin(session)
         self._come_back()
-        self.told_there.read(files)
-        self.told_series = frozenset((fact[1], fact[2]) for fact in self.told_there.facts if fact[0] is BarsReport)
+        self.reported_there.read(files)
+        self.reported_series = frozenset(
+            (fact[1], fact[2]) for fact in self.reported_there.facts if fact[0] is BarsReport
+        )
         if broker.has_left or not files:
-            self._hear(AccountReport(self.now, broker.told(self.marks)))
+            self._receive(AccountReport(self.now, broker.reported(self.marks)))
         for event in self._prepared(session):
-            if fact_of(event) not in self.told_there.facts:
-                self._hear(event)
-        self._tell_bars(session)
+            if fact_of(event) not in self.reported_there.facts:
+                self._receive(event)
+        self._report_bars(session)
 
     def _come_back(self) -> None:
-        """Let bots that hold nothing be compared with the recording of this session anew."""
+        """Compare bots without positions with the recording of this session again."""
         assert self.state is not None
         busy = {self.state.positions.by_id[name].bot for name in self.state.positions.active}
         busy |= {each.order.bot for each in self._broker.working.values()}
@@ -124,7 +126,7 @@ class RecordedSimulation(BacktestSimulation):
         self.wakes = 0
         self.mirror = BoardMirror(
             self.board
-        )  # of a session without a recording nothing stands, nor what the last one left
+        )  # a session without a recording shows nothing, not even the last one's values
         for file, until in cuts(self.source.files(session.date)):
             self.mirror = BoardMirror(self.board)
             begins = instant(span(file)[0])
@@ -143,11 +145,11 @@ class RecordedSimulation(BacktestSimulation):
         self._pass_to(ends + 2 * LATE, session, market)
 
     def _recall(self, begins: datetime, day: HistoryDay) -> None:
-        """Tell what the recorded run knew of the open when it began in mid-session, where it is not known yet."""
+        """Report what the recorded run knew of the open when it began in mid-session, where it is not known yet."""
         assert self.state is not None
         for each in day.moves:
             if each.at < begins and (each.symbol, each.expiry) not in self.state.market.facts.opening_moves:
-                self._hear(replace(each, at=self.now))
+                self._receive(replace(each, at=self.now))
 
     def _take(self, step: Step, session: Session, market: DayMarket) -> None:
         """Take one step of the recording; before the session only what lasts counts."""
@@ -155,19 +157,19 @@ class RecordedSimulation(BacktestSimulation):
         if isinstance(step, QuotesMoved):
             moved = self.mirror.show(step.rows)
             self.moved |= moved if not is_early else set()
-        elif isinstance(step, EventHeard):
+        elif isinstance(step, EventReceived):
             if isinstance(step.event, MarketDataUpdated):
                 if not is_early:
                     self.moved |= self.mirror.show(())
-                    self._tell(tuple(sorted(self.mirror.ours(step.event.rows))), session, market)
+                    self._notify(tuple(sorted(self.mirror.ours(step.event.rows))), session, market)
             elif fact_of(step.event) is not None:
-                self._hear(replace(step.event, at=self.now))
+                self._receive(replace(step.event, at=self.now))
             elif not is_early:
                 self.queue.extend(self._broker.answers(step.event, self.now))
                 self._settle_queue()
 
     def _pass_to(self, until: datetime, session: Session, market: DayMarket) -> None:
-        """Let time pass to the next instant of the recording: what the engine or the clock wants in between is done."""
+        """Let time pass to the next instant of the recording, with everything that the engine or the clock has due."""
         self._finish(session, market)
         while (due := self._due(until)) is not None and due <= session.close + ENDS:
             self.wakes += 1
@@ -176,7 +178,7 @@ class RecordedSimulation(BacktestSimulation):
             self.now = due
             self._drop_clock(due)
             self.moved |= self.mirror.show(())
-            self._tell(tuple(sorted(self.moved)), session, market)
+            self._notify(tuple(sorted(self.moved)), session, market)
             self._finish(session, market)
         self._drop_clock(until)
 
@@ -197,28 +199,28 @@ class RecordedSimulation(BacktestSimulation):
         found = [at for at, latest in ((due, until - LATE), (clock, until)) if at < latest]
         return min(found, default=None)
 
-    def _tell(self, rows: tuple[int, ...], session: Session, market: DayMarket) -> None:
-        """Tell the engine that the market has moved, after what it made of orders of the model."""
-        self.is_told = True
+    def _notify(self, rows: tuple[int, ...], session: Session, market: DayMarket) -> None:
+        """Report a market move to the engine, after its orders at the model."""
+        self.is_reported = True
         self.moved.difference_update(rows)
         if self.noted != session.date:
             place = int(np.searchsorted(market.day.times, self.now.timestamp(), "right")) - 1
             if place >= 0:
                 self._note_regime(session, market, place)
         self._fill()
-        self._tell_bars(session)
-        self._hear(MarketDataUpdated(self.now, rows))
+        self._report_bars(session)
+        self._receive(MarketDataUpdated(self.now, rows))
 
-    def _tell_account(self, broker: SimulatedBroker) -> None:
-        """Tell what the account is worth, unless the recording does."""
+    def _report_account(self, broker: SimulatedBroker) -> None:
+        """Report the account's value, unless the recording does."""
         if self._broker.has_left:
-            super()._tell_account(broker)
+            super()._report_account(broker)
 
     def _finish(self, session: Session, market: DayMarket) -> None:
         """End an instant: what moved and led to nothing then may lead to something now."""
-        if self.moved and not self.is_told:
-            self._tell(tuple(sorted(self.moved)), session, market)
-        self.is_told = False
+        if self.moved and not self.is_reported:
+            self._notify(tuple(sorted(self.moved)), session, market)
+        self.is_reported = False
         self.queue.extend(self._broker.overdue(self.now))
         self._settle_queue()
         self._end(session, market.day)

@@ -60,7 +60,7 @@ def _kind(number: int) -> str:
 
 
 def keyed(name: str, days: Sequence[str], series: Mapping[str, Sequence[float | None]]) -> Mapping[str, Any]:
-    """Return the drawing of `curves`, and what stands for each of its lines."""
+    """Return the drawing of `curves`, and the legend of its lines."""
     lines = [
         {"name": label, "kind": f"k{number % COLOURS} r{number // COLOURS % ROUNDS}"}
         for number, label in enumerate(series)
@@ -70,13 +70,13 @@ def keyed(name: str, days: Sequence[str], series: Mapping[str, Sequence[float | 
 
 def _tips(panel: Panel, days: Sequence[str], known: Sequence[tuple[float, float]], label: str = "") -> str:
     """Return what says each value when it is pointed at. known: (place, dollars)."""
-    told = ((at, value, (label, days[int(at)], dollars(value))) for at, value in known[: TIPS + 1])
-    tips = [circle("tip", *panel.place(at, value), 5, " ".join(filter(None, words))) for at, value, words in told]
+    reported = ((at, value, (label, days[int(at)], dollars(value))) for at, value in known[: TIPS + 1])
+    tips = [circle("tip", *panel.place(at, value), 5, " ".join(filter(None, words))) for at, value, words in reported]
     return "" if len(tips) > TIPS else "".join(tips)
 
 
 def falls(days: Sequence[str], values: Sequence[float], height: int = 150) -> str:
-    """Return how far the account stood below its best so far, an area that hangs from zero; "" if it never did."""
+    """Return the drawdown of the account as an area below zero; "" if there was none."""
     if not any(values):
         return ""
     below = [(float(place), -value) for place, value in enumerate(values)]
@@ -152,8 +152,8 @@ def histogram(values: Sequence[float], name: str, height: int = 150, columns: in
 # --- What was wrong with the data of many days, for eyes
 
 SINGLY = 3
-"""So many findings alike are shown one by one."""
-_GRAVE = ("refused", "left out", "told")
+"""Number of equal findings that are listed one by one."""
+_GRAVE = ("refused", "left out", "reported")
 _NUMBER = re.compile(r"\d[\d.,:-]*")
 _ROWS = re.compile(r" \(\d+ rows: [^)]*\)")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -209,7 +209,10 @@ def where(finding: Mapping[str, Any]) -> str:
 
 
 def _last(first: Mapping[str, Any], last: Mapping[str, Any]) -> str:
-    """Return where the last one stands: its file and row, of the same file its day, else what differs in its text."""
+    """Return the place of the last one:
+
+    its file and row, for the same file its day, else the part of its text that differs.
+    """
     if last["file"] == first["file"] and (day := _DAY.search(last["text"])) is not None:
         return day[0]
     differs = "" if last["row"] else _of_its_own(*(_ROWS.sub("", each["text"]).split() for each in (first, last)))

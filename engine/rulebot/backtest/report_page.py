@@ -45,8 +45,8 @@ from rulebot.store.queries import StoreReader
 # --- The results of a backtest as a JSON document
 
 FORMAT = "rulebot-backtest-1"
-_UNTOLD = ("shown", "why")
-"""Where a store stands is no result."""
+_UNREPORTED = ("shown", "why")
+"""The path of a store is no result."""
 _SETTINGS = {**dict.fromkeys(("from", "to", "source", "data", "fills"), str), "is_modelled": bool}
 """What a report reads of the settings, which are written as they were asked for."""
 
@@ -77,49 +77,51 @@ def read_document(file: Path) -> Mapping[str, Any]:
         message = f"{file} lacks '{wrong}', or has it in another form: it was changed, or another version wrote it"
         raise MisuseError(
             message,
-            "name the store of that backtest to --compare instead, or run it once more: "
+            "name the store of that backtest to --compare instead, or run it again: "
             f"'rulebot backtest SPEC --format json > {file}' writes it",
         )
     return found
 
 
-def _wrong(kind: Any, told: Any, name: str) -> str:
-    """Return the first name under which there is not what a value of this type is told as, "" where all is as told.
+def _wrong(kind: Any, reported: Any, name: str) -> str:
+    """Return the first name whose value does not have its type's form, "" where all have.
 
-    name: under which `told` stands.
+    name: the name of `reported`.
     """
     inside = get_args(kind)
     if get_origin(kind) is UnionType:
-        return name if all(_wrong(each, told, name) for each in inside) else ""
+        return name if all(_wrong(each, reported, name) for each in inside) else ""
     if is_dataclass(kind):
         kinds = get_type_hints(kind)
-        return _wrong_in({each.name: kinds[each.name] for each in fields(kind) if each.name not in _UNTOLD}, told, name)
+        return _wrong_in(
+            {each.name: kinds[each.name] for each in fields(kind) if each.name not in _UNREPORTED}, reported, name
+        )
     if get_origin(kind) is Mapping:
-        return _wrong_in(dict.fromkeys(told, inside[1]) if isinstance(told, dict) else {}, told, name)
+        return _wrong_in(dict.fromkeys(reported, inside[1]) if isinstance(reported, dict) else {}, reported, name)
     if get_origin(kind) is tuple:
-        return _first(_wrong(inside[0], each, name) for each in told) if isinstance(told, list) else name
-    return "" if kind is Any or _is_plain(kind, told) else name
+        return _first(_wrong(inside[0], each, name) for each in reported) if isinstance(reported, list) else name
+    return "" if kind is Any or _is_plain(kind, reported) else name
 
 
-def _wrong_in(kinds: Mapping[str, Any], told: Any, name: str) -> str:
-    if not isinstance(told, dict):
+def _wrong_in(kinds: Mapping[str, Any], reported: Any, name: str) -> str:
+    if not isinstance(reported, dict):
         return name
-    return _first(_wrong(kind, told[each], each) if each in told else each for each, kind in kinds.items())
+    return _first(_wrong(kind, reported[each], each) if each in reported else each for each, kind in kinds.items())
 
 
 def _first(found: Iterable[str]) -> str:
     return next(filter(None, found), "")
 
 
-def _is_plain(kind: Any, told: Any) -> bool:
+def _is_plain(kind: Any, reported: Any) -> bool:
     if kind in (float, Decimal):
-        return isinstance(told, int | float) and not isinstance(told, bool) and isfinite(told)
-    return type(told) is (str if kind is date else kind)
+        return isinstance(reported, int | float) and not isinstance(reported, bool) and isfinite(reported)
+    return type(reported) is (str if kind is date else kind)
 
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value) if each.name not in _UNTOLD}
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value) if each.name not in _UNREPORTED}
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, tuple | list):
@@ -161,7 +163,7 @@ def reasons_of(store: Place, trades: Sequence[ClosedTrade]) -> dict[str, str]:
 
 
 def _acted(decisions: Iterable[Record]) -> Mapping[tuple[str, str], str]:
-    """Return when the exits of positions acted last, by position and exit, as the views of a store tell times."""
+    """Return when the exits of positions last acted, by position and exit, in the times of a store's views."""
     found = {}
     for each in decisions:
         if each.data["what"] == "exit":
@@ -185,20 +187,20 @@ NO_WHY = "Why is in its store: rulebot why"
 def report_page(document: Document, whys: Mapping[str, str], beside: Mapping[str, Document] | None = None) -> str:
     """Return the report of one backtest.
 
-    whys: by trade, what every rule said when it was entered and left. beside: by name this one, and the others that it
-    is compared with.
+    whys: by trade, the results of every rule at entry and exit. beside: by name this one, and those it is compared
+    with.
     """
-    told, bots, days, trades = (document[name] for name in ("settings", "by_bot", "days", "trades"))
+    reported, bots, days, trades = (document[name] for name in ("settings", "by_bot", "days", "trades"))
     named = ", ".join(bots) if len(bots) <= NAMED else counted(len(bots), "bot")
     names = [day["date"] for day in days]
     kept = [TargetResult.from_document(each) for each in document["kept"]]
     return written_page(
         "report",
-        title=f"{named}: {told['from']} to {told['to']}",
-        sources=sessions_words([day["has_data"] for day in days], f"{told['source']} ({told['data']})"),
-        fills=told["fills"],
+        title=f"{named}: {reported['from']} to {reported['to']}",
+        sources=sessions_words([day["has_data"] for day in days], f"{reported['source']} ({reported['data']})"),
+        fills=reported["fills"],
         version=document["version"],
-        is_modelled=told["is_modelled"],
+        is_modelled=reported["is_modelled"],
         warnings=list(_warnings(document)),
         notes=list(_notes(document)),
         figures=_figures(document),
@@ -210,7 +212,7 @@ def report_page(document: Document, whys: Mapping[str, str], beside: Mapping[str
         trades_closed=document["all"]["trades"],
         kept=kept_lines(kept, is_named=len(bots) > 1),
         **{group: _sums(document[group]) for group in ("by_bot", "by_reason", "by_vix", "by_hour")},
-        funnels=[_funnel(each, told["fills"]) for each in document["funnels"]],
+        funnels=[_funnel(each, reported["fills"]) for each in document["funnels"]],
         given=_given([trade["given"] for trade in trades if trade["given"] is not None]),
         alarms=[(times, text) for text, times in most_often(document["alarms"])],
         findings=shown_findings(document["findings"]),
@@ -227,7 +229,7 @@ def comparison_page(documents: Mapping[str, Document]) -> str:
 
 
 def falls_of(days: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Return how far the account stood below its best so far, its start included."""
+    """Return the drawdown of the account, its start included."""
     began = [day["equity"] - day["profit"] for day in days[:1]]
     return below_best([*began, *(day["equity"] for day in days)])[1:]
 
@@ -242,13 +244,13 @@ def _warnings(document: Document) -> Iterator[str]:
 
 
 def _notes(document: Document) -> Iterator[str]:
-    told, trades = document["settings"], document["trades"]
+    reported, trades = document["settings"], document["trades"]
     if still := sum(trade["left"] is None for trade in trades):
         yield f"open at the end, and in no sum of trades: {counted(still, 'position')}"
     ended = "; ".join(in_shares_lines([_in_shares(trade) for trade in trades if trade["in_shares"]]))
     undivided = undivided_words(holds_shares=document["holds_shares"])
-    span = span_words(told, [date.fromisoformat(day["date"]) for day in document["days"]])
-    yield from filter(None, (span, brought_words(told), undivided, ended))
+    span = span_words(reported, [date.fromisoformat(day["date"]) for day in document["days"]])
+    yield from filter(None, (span, brought_words(reported), undivided, ended))
 
 
 def _in_shares(trade: Document) -> InShares:
@@ -273,7 +275,7 @@ def _figures(document: Document) -> list[tuple[str, str]]:
 
 
 def _months(found: Sequence[Mapping[str, Any]]) -> list[tuple[object, ...]]:
-    """Return each month, beside what it falls short of where one does."""
+    """Return each month, with its shortfall where there is one."""
     is_short = any(each["short"] for each in found)
     rows: list[tuple[object, ...]] = []
     for each in found:
@@ -364,11 +366,11 @@ def _made(document: Document, names: Sequence[str]) -> list[float | None]:
 
 
 def _row(name: str, document: Document) -> tuple[object, ...]:
-    told, trades = document["settings"], document["all"]
-    source = f"{told['source']}{' (modelled)' if told['is_modelled'] else ''}"
+    reported, trades = document["settings"], document["all"]
+    source = f"{reported['source']}{' (modelled)' if reported['is_modelled'] else ''}"
     if days := document["days"]:
         source += f", {days[0]['date']} to {days[-1]['date']}"
-    counts = (name, source, told["fills"], len(days), trades["trades"], whole_percent(trades["win_rate"]))
+    counts = (name, source, reported["fills"], len(days), trades["trades"], whole_percent(trades["win_rate"]))
     money = (document["profit"], trades["expectancy"], figure(trades["profit_factor"]))
     return (*counts, *money, dollars(document["max_drawdown"]), figure(document["sharpe"]))
 

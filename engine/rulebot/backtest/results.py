@@ -1,9 +1,9 @@
-"""What came of a backtest, read from its store: trades, the account by day, sums, and what the data lacked.
+"""Results of a backtest, read from its store: trades, the account by day, sums, and faults of the data.
 
 Formulas: `model/performance.py` for the Sharpe ratio (of the account's change by session), win rate and expectancy.
-Profit factor: dollars won by dollars lost. Drawdown: how far the account stood below its best so far at the end of a
-session. Profit of a trade is net of commissions; shares that were assigned count in the account by their price, not in
-a trade, of which `worth` says how far its strikes were from the market.
+Profit factor: dollars won by dollars lost. Drawdown: distance of the account below its best so far at the end of a
+session. Profit of a trade is net of commissions; assigned shares count in the account by their price, not in a trade,
+whose `worth` is the distance of its strikes from the market.
 """
 
 import shlex
@@ -58,7 +58,7 @@ from rulebot.spec.nouns import Demand
 from rulebot.store.place import Place
 from rulebot.store.queries import Row, StoreReader
 
-# --- What a backtest has lived through, as its results tell it
+# --- The sessions of a backtest
 
 MARGIN_TOOK_ALL = "the margin of what was held, by its worst case, took all that the account had"
 NOT_CARRIED = "a broker may refuse such entries, or close some of it"
@@ -67,15 +67,14 @@ NOT_CARRIED = "a broker may refuse such entries, or close some of it"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedTrade:
-    """One position from its first fill until it was left, or to the last session if it is open then (`left` is None).
+    """One position from its first fill to its close, or to the last session while open (`left` is None).
 
-    Units: entry and exit are net prices per share as the views have them; given: how far from the mid its entry
-    filled, in dollars a share, positive when it cost something; None of what was rolled into, by an order that
-    closed something too. asked: how many structures its entry wanted, of which `quantity` filled. parts: the exits
-    that closed a part before `reason` closed the rest, each once. vix: at the first instant of the session.
-    in_shares: it was assigned or exercised; its shares count in `net` at the settlement price, and what they make
-    later is in the account alone. worth: the part of `net` that they made; None of other trades, and while that price
-    is not known (`InShares`).
+    Units: entry and exit are net prices per share as in the views; given: distance of its entry fill from the mid, in
+    dollars a share, positive when it cost something; None for rolls. asked: structures that its entry requested, of
+    which `quantity` filled. parts: the exits that closed a part before `reason` closed the rest, each once. vix: at the
+    first instant of the session. in_shares: it was assigned or exercised; its shares count in `net` at the settlement
+    price, and later changes in the account only. worth: the part of `net` from those; None for other trades, and while
+    that price is unknown (`InShares`).
     """
 
     name: str
@@ -111,10 +110,10 @@ class ClosedTrade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDay:
-    """One session of the account: its value at the end, what that changed, trades opened and closed.
+    """One session of the account: its value at the end, its change, trades opened and closed.
 
-    has_data: else it was lived through for what was held alone. is_strained: what was held once left the account
-    nothing free, by the estimate of its margin.
+    has_data: otherwise it was run only for held positions. is_strained: the margin estimate of the holdings once left
+    nothing free.
     """
 
     date: date
@@ -193,7 +192,7 @@ def _minutes(trade: ClosedTrade) -> float:
 def figure_words(found: PerformanceFigures) -> list[tuple[str, str]]:
     """Return what each figure is called, and its value as people read it; nothing of those that there are not."""
     kept, held, below = found.premium_kept, found.held, found.below_best
-    told = (
+    reported = (
         ("average winner", None if found.average_win is None else signed_dollars(found.average_win)),
         ("average loser", None if found.average_loss is None else signed_dollars(found.average_loss)),
         ("losses in a row", f"{found.losing_streak}" if found.losing_streak else None),
@@ -201,7 +200,7 @@ def figure_words(found: PerformanceFigures) -> list[tuple[str, str]]:
         ("median time in a trade", None if held is None else _time_words(held)),
         ("longest below its best", counted(below, "session") if below else None),
     )
-    return [(name, value) for name, value in told if value is not None]
+    return [(name, value) for name, value in reported if value is not None]
 
 
 def _time_words(minutes: float) -> str:
@@ -215,13 +214,13 @@ def _time_words(minutes: float) -> str:
 # --- What came of a backtest, read from its store
 
 VIX_EDGES = (12.0, 15.0, 20.0, 25.0, 35.0)
-"""Between which a session's first VIX is told apart."""
+"""Edges between which a session's first VIX is classified."""
 _KINDS = (*funnel.KINDS, Kind.ACCOUNT, Kind.ALARM, Kind.RUN_STARTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeSums:
-    """What a row of closed trades adds up to. None where there is none to be told."""
+    """Sums over a list of closed trades. None where there is none."""
 
     trades: int
     wins: int
@@ -236,10 +235,10 @@ class TradeSums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """All of it. settings: what the backtest was asked to do. findings: rows of what was wrong with the data.
+    """All results. settings: the options of the backtest. findings: rows of faults in the data.
 
-    kept: what each exit kept of what it promised. holds_shares: shares were held, or owed, over a night. bias: that of
-    modelled prices, None of quotes.
+    kept: what each exit kept of its promise. holds_shares: shares were held, or short, over a night. bias: that of
+    modelled prices, None for quotes.
     """
 
     settings: Mapping[str, Any]
@@ -318,7 +317,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
 
 
 def _run_of(records: Sequence[Record], shown: str) -> tuple[Record, Any]:
-    """Return the last start with its settings. Raises: StoreError when it is of no backtest."""
+    """Return the last start with its settings. Raises: StoreError when it is not of a backtest."""
     started = next((record for record in reversed(records) if record.kind is Kind.RUN_STARTED), None)
     settings: Any = None if started is None else started.data.get("settings")
     if started is None or not settings or settings.get("mode") != "backtest":
@@ -359,10 +358,10 @@ def undivided_words(*, holds_shares: bool) -> str:
 
 
 def unfilled_words(tried: int, entered: int, fills: str) -> str:
-    """Return what to say of a bot that sent entries of which none filled at natural prices, "" of another."""
+    """Return the note about a bot whose sent entries never filled at natural prices, "" for another."""
     if not tried or entered or fills != NATURAL.name:
         return ""
-    return "none of its orders filled: natural fills want what the other side asks; --fills mid or mid+PART want less"
+    return "none of its orders filled: natural fills need the other side's price; --fills mid or mid+PART need less"
 
 
 def ruined_words(equities: Mapping[str, Decimal | float]) -> str:
@@ -374,7 +373,7 @@ def ruined_words(equities: Mapping[str, Decimal | float]) -> str:
     if not below:
         return ""
     when = f"on {below[0]}" if len(below) == 1 else f"at the end of {len(below)} sessions, first on {below[0]}"
-    return f"the account was below zero {when}: no broker would have let these bots go on"
+    return f"the account was below zero {when}: a broker would have stopped these bots"
 
 
 def strained_words(days: Sequence[str]) -> str:
@@ -420,7 +419,7 @@ def of_sessions(days: Iterable[AccountDay]) -> list[Decimal]:
 
 
 def sessions_words(have_data: Sequence[bool], source: str) -> str:
-    """Return how many sessions there were, of which data. have_data: of each whether it had some."""
+    """Return how many sessions there were, and with data. have_data: whether each had some."""
     words = f"{counted(sum(have_data), 'session')} of {source}"
     if lacks := len(have_data) - sum(have_data):
         words += f", and {lacks} without data, for what was held"
@@ -428,14 +427,14 @@ def sessions_words(have_data: Sequence[bool], source: str) -> str:
 
 
 def drawdowns(days: Sequence[AccountDay]) -> list[tuple[date, Decimal]]:
-    """Return how far the account stood below its best so far at the end of each session, its start included."""
+    """Return the drawdown of the account at the end of each session, its start included."""
     began = [day.equity - day.profit for day in days[:1]]
     fallen = below_best([*began, *(day.equity for day in days)])
     return [(day.date, fall) for day, fall in zip(days, fallen[1:], strict=True)]
 
 
 def regime(vix: float | None) -> str:
-    """Return between which edges a VIX lies, in words."""
+    """Return between which edges a VIX is, in words."""
     if vix is None:
         return "VIX unknown"
     below = [edge for edge in VIX_EDGES if vix >= edge]
@@ -469,7 +468,7 @@ def choosing_freely(records: Iterable[Record], specs: Mapping[str, Any]) -> froz
     """Return the bots that have an alternative of `choose` without conditions: it is taken where no other one is."""
     choosing = {each.bot for each in records if each.kind is Kind.VERDICT and each.data["place"] == funnel.CHOICE}
     found = set()
-    for text in spec_texts({name: told for name, told in specs.items() if name in choosing}):
+    for text in spec_texts({name: reported for name, reported in specs.items() if name in choosing}):
         with suppress(StoreError):  # of a version that read it otherwise
             bot = compile_text(text)
             shapes = (bot, *(member.bot for member in bot.members))
@@ -573,10 +572,10 @@ def _days(
 
 
 def _worths(records: Iterable[Record], *, is_recorded: bool) -> tuple[dict[date, Decimal], dict[date, Decimal]]:
-    """Return what the account was worth when each session began, and when it was over.
+    """Return the account's value at the begin and end of each session.
 
-    A recorded account is told as it was, with all that others held and did in it. Of that the cash counts with which it
-    began; what its bots have made of it is told when a session is settled.
+    A recorded account is reported as it was, with others' holdings and trades. Its starting cash counts; its bots'
+    results follow when a session is settled.
     """
     started: dict[date, Decimal] = {}
     ended: dict[date, Decimal] = {}
@@ -596,8 +595,8 @@ def _worths(records: Iterable[Record], *, is_recorded: bool) -> tuple[dict[date,
 
 def strained_days(records: Iterable[Record]) -> frozenset[date]:
     """Return the sessions in which the account once had nothing to buy with: its margin was all it had, or more."""
-    told = (record for record in records if record.kind is Kind.ACCOUNT)
-    powers = ((exchange_date(record.at), record.data.get("buying_power")) for record in told)
+    reported = (record for record in records if record.kind is Kind.ACCOUNT)
+    powers = ((exchange_date(record.at), record.data.get("buying_power")) for record in reported)
     return frozenset(day for day, power in powers if power is not None and not Decimal(str(power)))
 
 

@@ -1,7 +1,7 @@
-"""One backtest from its options to a store: sessions lived through here or side by side, recorded in their order.
+"""One backtest from its options to a store: sessions run here or concurrently, recorded in their order.
 
-A session's records are written in one piece, so a backtest that is interrupted has whole sessions, and can go on. Which
-way it is done, in one process or in several, changes nothing of what is recorded.
+A session's records are written in one piece, so an interrupted backtest has whole sessions, and can continue. One
+process or several: the records are the same.
 """
 
 from bisect import bisect_right
@@ -28,7 +28,7 @@ from rulebot.backtest.simulated_broker import SimulatedBroker, WorkingOrder, ave
 from rulebot.backtest.simulation import BEFORE_OPEN, CASH, BacktestSimulation, SimulatedDay
 from rulebot.calendars.calendars import event_digests, load_calendar
 from rulebot.core.program import Program
-from rulebot.documents.load_bots import LoadedBots, compile_text, told_limits, told_sources, told_specs
+from rulebot.documents.load_bots import LoadedBots, compile_text, limits_as_json, sources_as_json, specs_as_json
 from rulebot.model.collector import seldom_collected
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.errors import InvariantError, MisuseError, StoreError
@@ -88,12 +88,12 @@ def _dealt(fill: Mapping[str, Any], option: Option) -> tuple[int, Decimal]:
 
 
 def _charged(journal: SqlJournal | PatientJournal) -> dict[str, Decimal]:
-    """Return what each execution has cost beside its price, in dollars."""
-    told = journal.read((Kind.COMMISSION,))
-    return {str(record.data["exec_id"]): Decimal(str(record.data["amount"])) for record in told}
+    """Return each execution's cost besides its price, in dollars."""
+    reported = journal.read((Kind.COMMISSION,))
+    return {str(record.data["exec_id"]): Decimal(str(record.data["amount"])) for record in reported}
 
 
-# --- A backtest goes on after an interruption
+# --- Continuing a backtest after an interruption
 
 
 def resume_backtest(walk: BacktestSimulation, journal: SqlJournal, first: date, last: date) -> None:
@@ -105,9 +105,9 @@ def resume_backtest(walk: BacktestSimulation, journal: SqlJournal, first: date, 
     _take_up(walk, journal, session)
     if not walk.holds_something():  # then sessions without data are passed by
         days = walk.source.dates(first, last)
-        lived = next((day for day in days if _can_read(walk, day)), None)
-        if lived != session.date:
-            _take_up(walk, journal, None if lived is None else session_on(lived))
+        simulated = next((day for day in days if _can_read(walk, day)), None)
+        if simulated != session.date:
+            _take_up(walk, journal, None if simulated is None else session_on(simulated))
     if walk.state is not None and walk.broker is not None:
         walk.begin(walk.state, walk.broker, walk.now)
         walk.is_taken_up = True
@@ -145,15 +145,15 @@ def _take_up(walk: BacktestSimulation, journal: SqlJournal, session: Session | N
             raise StoreError(f"the order {ref} was neither working nor over at the end of its session")
         broker.working[ref] = WorkingOrder(order, at, order.filled, is_resting=True, average=order.average_price)
     broker.paid = paid_so_far(found.state)
-    walk.marks = _marks(walk, broker, _begun(journal), session.date)
+    walk.marks = _marks(walk, broker, _started(journal), session.date)
     walk.state, walk.broker = found.state, broker
 
 
 def _cash(journal: SqlJournal) -> Decimal:
-    told = [record.data["cash"] for record in journal.read((Kind.ACCOUNT,))]
-    if not told:
+    reported = [record.data["cash"] for record in journal.read((Kind.ACCOUNT,))]
+    if not reported:
         raise StoreError("the store does not say what the account had")
-    return Decimal(str(told[-1]))
+    return Decimal(str(reported[-1]))
 
 
 def _shares(journal: SqlJournal) -> tuple[dict[Underlying, int], dict[Contract, Decimal]]:
@@ -179,15 +179,15 @@ def _splits(journal: SqlJournal) -> dict[str, tuple[date, ...]]:
     return found
 
 
-def _begun(journal: SqlJournal) -> date:
-    """Return the first session that was lived through."""
+def _started(journal: SqlJournal) -> date:
+    """Return the first session that was run."""
     return date.fromisoformat(str(next(iter(journal.read((Kind.SESSION,)))).data["date"]))
 
 
 def _marks(walk: BacktestSimulation, broker: SimulatedBroker, begun: date, first: date) -> dict[Contract, float]:
-    """Return what is held was worth last, each by the last session before this one that has a price of it.
+    """Return the last value of holdings, each by the last session before this one with a price of it.
 
-    Shares that never had one are worth what they were bought at. begun: the first session.
+    Shares without any are worth their purchase price. begun: the first session.
     """
     found: dict[Contract, float] = {}
     left = {contract: count for contract, count in broker.holdings.items() if count}
@@ -219,22 +219,21 @@ _SAME = ("data", "from", "fills", "cash", "shares", "lines", "features", "place"
 _FIRST = date(2000, 1, 1).toordinal()
 
 Opens = Callable[[], Source]
-Told = Callable[[SimulatedDay, int, int], None]
+Progress = Callable[[SimulatedDay, int, int], None]
 
 
 def _no_files(last: date) -> Mapping[str, Sequence[int]]:
-    """Return nothing: nobody says what the data is made of."""
+    """Return nothing: the origin of the data is unknown."""
     return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestOptions:
-    """What a backtest was asked to do. opens: the source, opened anew in each process. workers: processes at most.
+    """The options of a backtest. opens: opens the source in each process. workers: processes at most.
 
-    elapsed: seconds that count up, by which other processes begin once that saves time; None: they begin at once.
-    sampling: which features of entries are noted beside, None: none. files: of each file that sessions up to a day are
-    made of, by its path, what tells whether it is another one now. shares: those of each symbol that the account begins
-    with, paid for out of `cash`.
+    elapsed: monotonic seconds, by which other processes start once that saves time; None: they start at once. sampling:
+    which features of entries are noted, None: none. files: fingerprints of the files that sessions up to a day are made
+    of, by path. shares: those of each symbol in the account at the start, paid for out of `cash`.
     """
 
     opens: Opens
@@ -254,10 +253,10 @@ class BacktestOptions:
     shares: tuple[tuple[str, int], ...] = ()
 
 
-def run_backtest(desk: LoadedBots, options: BacktestOptions, told: Told) -> None:
-    """Live through all sessions and keep what was recorded in the store; `told` is shown each session and the count.
+def run_backtest(desk: LoadedBots, options: BacktestOptions, reported: Progress) -> None:
+    """Run all sessions and keep the records in the store; `reported` gets each session and the count.
 
-    Raises: MisuseError for a store that is there or that does not fit, StoreError.
+    Raises: MisuseError for an existing or unsuitable store, StoreError.
     """
     source = _opened(options)
     program = _program(desk, options)
@@ -269,7 +268,7 @@ def run_backtest(desk: LoadedBots, options: BacktestOptions, told: Told) -> None
         raise MisuseError(f"{source.name} has no session from {options.first} to {options.last}")
     if first == options.first and days:
         check_brought(source, dict(options.shares), options.cash, days[0])
-    known, anew = _known_findings(options.store), tuple(_written_anew(options, first))
+    known, anew = _known_findings(options.store), tuple(_rewritten(options, first))
     with closing(SqlJournal(open_store(options.store), lag=LAG)) as journal, seldom_collected():
         ended = _begin(first)
         lacks = gaps_of(tuple(program.bots.values()), source, options.first, options.last)
@@ -282,7 +281,7 @@ def run_backtest(desk: LoadedBots, options: BacktestOptions, told: Told) -> None
             records = [*(each for each in found if (each.at, _of_finding(each)) not in known), *done.records]
             journal.append(records, durable=False)
             ended = max((record.at for record in done.records), default=ended)
-            told(done, bisect_right(days, done.date), len(days))  # of those without data some are lived through, too
+            reported(done, bisect_right(days, done.date), len(days))  # some of those without data are run too
         journal.append(
             [Record(ended, Kind.RUN_ENDED, data={"reason": "the last session", "is_clean": True})], durable=True
         )
@@ -350,22 +349,26 @@ def _apart(
     days = source.dates(first, options.last)
     workers = min(options.workers, len(days))
     at_once = workers > 1 and options.elapsed is None
-    lived = 0 if at_once else (yield from _lived_here(_walk(program, source, options), days, workers, options.elapsed))
-    if lived < len(days):
-        yield from _shared_out(desk, options, days[lived:])
+    simulated = (
+        0 if at_once else (yield from _replayed_here(_walk(program, source, options), days, workers, options.elapsed))
+    )
+    if simulated < len(days):
+        yield from _shared_out(desk, options, days[simulated:])
 
 
-def _lived_here(
+def _replayed_here(
     walk: BacktestSimulation, days: Sequence[date], workers: int, elapsed: Callable[[], float] | None
 ) -> Generator[SimulatedDay, None, int]:
-    """Yield sessions lived through in this process, until several would be done sooner; return how many there were."""
+    """Yield sessions run in this process, until several would be faster; return how many there were."""
     since = 0.0
-    for lived, day in enumerate(days):
+    for simulated, day in enumerate(days):
         if elapsed is not None and workers > 1:
-            if lived == 1:
+            if simulated == 1:
                 since = elapsed()
-            elif lived >= TRIED and is_sooner((elapsed() - since) / (lived - 1) * (len(days) - lived), workers):
-                return lived
+            elif simulated >= TRIED and is_sooner(
+                (elapsed() - since) / (simulated - 1) * (len(days) - simulated), workers
+            ):
+                return simulated
         yield from run_session_alone(walk, day)
     return len(days)
 
@@ -379,7 +382,7 @@ def _shared_out(desk: LoadedBots, options: BacktestOptions, days: Sequence[date]
 
 
 def run_session_alone(walk: BacktestSimulation, day: date) -> Iterator[SimulatedDay]:
-    """Yield one session, lived through as if there had been none before it; numbers and ids are its own.
+    """Yield one session, run as if there had been none before it, with its own numbers and ids.
 
     Raises: InvariantError where it has more orders than numbers.
     """
@@ -428,15 +431,15 @@ def _of_finding(record: Record) -> tuple[Json, ...]:
 
 
 def _known_findings(store: Path) -> frozenset[tuple[datetime, tuple[Json, ...]]]:
-    """Return what is told already of a backtest that is gone on with: it is told once, whenever it was ended."""
+    """Return the earlier findings of a continued backtest: each is reported once, whenever it was interrupted."""
     if not is_there(store):
         return frozenset()
     with StoreReader(store) as reader:
-        told = [each for each in reader.records((Kind.FACTS,)) if each.data["what"] == FINDING]
-    return frozenset((each.at, _of_finding(each)) for each in told)
+        reported = [each for each in reader.records((Kind.FACTS,)) if each.data["what"] == FINDING]
+    return frozenset((each.at, _of_finding(each)) for each in reported)
 
 
-def _written_anew(options: BacktestOptions, first: date) -> Iterator[Finding]:
+def _rewritten(options: BacktestOptions, first: date) -> Iterator[Finding]:
     """Return the files that sessions before one came of and that are others now: those sessions stay as they are."""
     if first == options.first or not is_there(options.store):
         return
@@ -475,9 +478,9 @@ def _start_record(desk: LoadedBots, program: Program, source: Source, options: B
     data: dict[str, Json] = {
         "version": release(),
         "code": code_digest(),
-        "specs": told_specs(desk),
-        "sources": told_sources(desk),
-        "limits": told_limits(desk),
+        "specs": specs_as_json(desk),
+        "sources": sources_as_json(desk),
+        "limits": limits_as_json(desk),
         "events": {**_event_digests(program, options.calendar)},
         "settings": settings,
         "account": ACCOUNT,
@@ -493,7 +496,7 @@ def _start_record(desk: LoadedBots, program: Program, source: Source, options: B
 
 
 def _event_digests(program: Program, calendar: Callable[[], EventCalendar]) -> dict[str, str]:
-    """Return what tells whether an event that a bot asks for has other dates now, by its name."""
+    """Return fingerprints of the dates of events that a bot asks for, by name."""
     names = {name for bot in program.bots.values() for name in bot.plan.needs.events}
     return event_digests(calendar(), names) if names else {}
 
@@ -505,31 +508,31 @@ def _goes_on_at(options: BacktestOptions, started: Record) -> date:
     if not options.resumes:
         raise MisuseError(
             f"{options.store} is there already",
-            "another --store begins anew; --resume goes on with a backtest that was interrupted",
+            "another --store starts from the beginning; --resume continues an interrupted backtest",
         )
     with StoreReader(options.store) as reader:
         if reader.last_at() is None:  # ended before it wrote anything
             return options.first
         before = reader.records((Kind.RUN_STARTED,))
-        lived = reader.records((Kind.SESSION,))
+        simulated = reader.records((Kind.SESSION,))
     if not before:
         raise StoreError(f"{options.store} holds no backtest")
     _check_same(before[0], started, options.store)
-    if not lived:
+    if not simulated:
         return options.first
-    return date.fromisoformat(str(lived[-1].data["date"])) + timedelta(days=1)
+    return date.fromisoformat(str(simulated[-1].data["date"])) + timedelta(days=1)
 
 
 def _check_same(before: Record, now: Record, store: Path) -> None:
-    """Refuse to go on with what was begun otherwise. Raises: MisuseError."""
+    """Refuse to continue a backtest with other options. Raises: MisuseError."""
     was, asked = _what_counts(before), _what_counts(now)
     differ = [name for name in asked if was.get(name) != asked[name]]
     if differ:
-        told = ", ".join(_told_apart(name, was.get(name), asked[name]) for name in differ)
-        raise MisuseError(f"{store} was begun with other options: {told}", "begin again in another --store")
+        reported = ", ".join(_distinct_text(name, was.get(name), asked[name]) for name in differ)
+        raise MisuseError(f"{store} was begun with other options: {reported}", "begin again in another --store")
 
 
-def _told_apart(name: str, was: object, now: object) -> str:
+def _distinct_text(name: str, was: object, now: object) -> str:
     """Return how an option differs; of the texts of bots by the first letters of their digests."""
     if name == "code":
         return "the code of rulebot is another one"
@@ -550,8 +553,8 @@ def _what_counts(record: Record) -> dict[str, object]:
     assert isinstance(specs, dict)
     if not isinstance(settings, dict) or settings.get("mode") != "backtest":
         raise MisuseError("this store was written by a run, not by a backtest", "name another --store")
-    told = {name: settings.get(name) for name in _SAME}
+    reported = {name: settings.get(name) for name in _SAME}
     digests = {name: text["digest"] for name, text in specs.items() if isinstance(text, dict)}
     program = {name: record.data.get(name) for name in ("version", "code")}
     others = {name: record.data.get(name) or {} for name in ("limits", "events")}
-    return {**told, **program, "specs": digests, **others}
+    return {**reported, **program, "specs": digests, **others}

@@ -27,10 +27,10 @@ from rulebot.model.position import Position
 from rulebot.model.values import dataclass
 from rulebot.record.record import Json, Kind, Record
 
-# --- What a backtest notes in its store beside the records of the turn
+# --- Features of entries that a backtest notes in its store
 
 REGIME = "VIX"
-"""The index whose first level of a session is noted, as `open`: results are told apart by it."""
+"""The index whose first level of a session is noted, as `open`: results are grouped by it."""
 HELD = "shares held"
 """Shares of the account at the end of a session, noted when they have changed."""
 SPLIT = "split"
@@ -40,18 +40,18 @@ FEATURES = "features"
 FINDING = "finding"
 """What was wrong with the data of a session: file, row, severity, text, and how often as the value."""
 NO_DATA = "no data"
-"""Of this session there is none, or none that can be read: it was lived through for what was held."""
+"""There is no readable data of this session: it was run only for held positions."""
 
 
 # --- Features at each entry of a backtest, for training
 
 PLACES = {"when": Place.FILTER, "require": Place.REQUIRE}
-"""Where the model is to stand, by the word that a person writes."""
+"""Place of the model, by the word that a person writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingOptions:
-    """Which features are noted, and where the model is to stand: a key of PLACES."""
+    """Which features are noted, and the place of the model: a key of PLACES."""
 
     features: tuple[str, ...]
     place: str

@@ -1,4 +1,7 @@
-"""When an engine in the past is woken: by the data, by the clock, and by itself, unless it could do nothing then."""
+"""When an engine in the past is woken:
+
+by the data, the clock, and its own requests, unless it could do nothing then.
+"""
 
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -33,14 +36,14 @@ ENDS = SETTLES + timedelta(minutes=1)
 AM_SETTLES = OPENED_AFTER
 """After the open, when options that settle at opening prints leave the account."""
 BARS_LAG = timedelta(seconds=5)
-"""How long after its end a bar is told, as live."""
+"""How long after its end a bar is reported, as live."""
 LOOKS_AGAIN = timedelta(seconds=10)
-"""A wake that is nearer than this has a reason of its own."""
+"""A wake that is nearer than this has a separate reason."""
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 Instant = tuple[datetime, int]
-"""When something happens by itself, and its place in the data, -1 of the clock alone."""
+"""The time of an event, and its place in the data, -1 for the clock alone."""
 Agenda = deque[Instant]
 
 
@@ -51,12 +54,12 @@ def wake_times(
     now: datetime,
     *,
     settles: bool = True,
-    told: Iterable[float] = (),
+    reported: Iterable[float] = (),
 ) -> Agenda:
-    """Return when something happens by itself: instants of the data with their places, clock times with -1.
+    """Return the event times: instants of the data with their places, clock times with -1.
 
-    settles: something held may settle at the opening prints; without it they need no instant beside one of the data.
-    told: when a broker told bars, epoch seconds.
+    settles: a held option may settle at the opening prints; without it they need no instant beside one of the data.
+    reported: when a broker reported bars, epoch seconds.
     """
     begins, ends = now.timestamp(), (session.close + ENDS).timestamp()
     places = np.flatnonzero((times >= begins) & (times <= ends))
@@ -70,7 +73,7 @@ def wake_times(
     for _, seconds in read_today(program.texts):
         ended = np.arange(session.open.timestamp() + seconds, session.close.timestamp() + 1, seconds)
         clock.update(datetime.fromtimestamp(at, UTC) + BARS_LAG for at in ended.tolist())
-    clock.update(datetime.fromtimestamp(at, UTC) for at in told if at <= ends)
+    clock.update(datetime.fromtimestamp(at, UTC) for at in reported if at <= ends)
     return deque(sorted([*data, *((at, -1) for at in clock if at > now)]))
 
 
@@ -89,7 +92,7 @@ def only_looks_again(program: Program, state: State, now: datetime, step_at: dat
 
 
 def _has_a_time(program: Program, state: State, now: datetime, name: str) -> bool:
-    """Say whether something of a bot may come at a time of its own: an exit, an entry or a confirmation."""
+    """Say whether a bot may have an event between instants: an exit, an entry or a confirmation."""
     bot, of_bot = program.bots[name], state.bots.by_name[name]
     entry = bot.plan.entry
     if any(position in state.positions.active for position, _ in of_bot.unknown_since):
@@ -100,7 +103,7 @@ def _has_a_time(program: Program, state: State, now: datetime, name: str) -> boo
 
 
 def _has_a_clock(work: StateBuilder, bot: CompiledBot, of_bot: BotState) -> bool:
-    """Say whether an entry may come at a time of its own, of `every` or `again`: not while all are open that may be."""
+    """Say whether an entry may come between instants, by `every` or `again`: not while all allowed are open."""
     name = bot.plan.name
     if not may_enter(work, name):
         return False
@@ -156,10 +159,10 @@ def next_wake(state: State, session: Session, now: datetime) -> datetime | None:
     return until if until > now else None
 
 
-# --- An engine in the past hears
+# --- Delivery of events to an engine in the past
 
 SOON = timedelta(seconds=1)
-"""When an engine is asked again that is due at once, and when it hears of what it has just begun to stream."""
+"""When an engine that is due at once is asked again, and when new subscriptions deliver."""
 
 
 class EventPump:
@@ -175,12 +178,12 @@ class EventPump:
     fresh_at: datetime | None
     sampler: Sampler | None
 
-    def _hear(self, event: Event) -> None:
+    def _receive(self, event: Event) -> None:
         self.queue.append(event)
         self._settle_queue()
 
     def _settle_queue(self) -> None:
-        """Hand everything that was told to the engine, and what the world answers, until nothing is left."""
+        """Hand all events to the engine, and the world's answers, until nothing remains."""
         while self.queue:
             assert self.state is not None
             self._took(handle_event(self.program, self.state, self.queue.popleft()))
@@ -195,11 +198,11 @@ class EventPump:
             if isinstance(command, Subscribe):
                 self.feed.watch(command.contracts)
                 self.fresh_at = self.now + SOON
-            elif not isinstance(command, RequestOpenOrders) or self._is_owed_an_answer():
+            elif not isinstance(command, RequestOpenOrders) or self._awaits_answer():
                 self.queue.extend(self.broker.take(command, self.now))
 
-    def _is_owed_an_answer(self) -> bool:
-        """Say whether a list of open orders could tell the engine anything: here no message is ever lost."""
+    def _awaits_answer(self) -> bool:
+        """Say whether a list of open orders could bring news: here no message is ever lost."""
         assert self.state is not None
         return bool(self.state.account.shortfalls) or not only_rests(self.state)
 

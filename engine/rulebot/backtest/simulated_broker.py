@@ -1,11 +1,10 @@
-"""The simulated broker of backtests, spec tests and shadows: orders with a memory, fills leg by leg, what is held.
+"""The simulated broker of backtests, spec tests and shadows: orders with a memory, fills leg by leg, holdings.
 
-Every answer is an event for the engine. What an order fills at, and how much
-of it, says its `FillPolicy`.
+Every answer is an event for the engine. A `FillPolicy` decides price and quantity of fills.
 
-An order may fill a second after it was sent, at the quotes that stand then: those of the instant at which it was
-decided until the next one comes, which is what a snapshot says of the time after it. So an order never fills at a quote
-that is older than the decision, nor at one of a later instant.
+An order may fill a second after it was sent, at the quotes valid then: those of the instant of the decision until the
+next one arrives, as a snapshot says nothing later. So an order never fills at a quote older than the decision, nor at
+one of a later instant.
 """
 
 from abc import ABC, abstractmethod
@@ -50,7 +49,7 @@ from rulebot.model.order import (
 )
 from rulebot.model.payoff import Part, Way, by_expiry, intrinsic, worst_case
 from rulebot.model.session import Session
-from rulebot.order.price import NONE_TOLD, NetQuote, at_market, net_quote, order_parts
+from rulebot.order.price import NONE_REPORTED, NetQuote, at_market, net_quote, order_parts
 from rulebot.order.price import Part as OrderPart
 
 PACE = timedelta(seconds=1)
@@ -66,9 +65,9 @@ SHORT_PART = Decimal("0.20")
 
 
 def _of_what_is_sold(way: Way) -> Decimal:
-    """Return the margin of options of which a call has no end: that of the calls sold, or of the puts if it is more.
+    """Return the margin of options with an uncovered call: that of the sold calls, or of the puts if larger.
 
-    Of a strangle one side can be in the money. Source: Cboe Margin Manual, short straddles and combinations.
+    Only one side of a strangle can be in the money. Source: Cboe Margin Manual, short straddles and combinations.
     """
     sold = dict.fromkeys(Right, ZERO)
     for option, count, _ in way:
@@ -104,10 +103,10 @@ def natural_fill(order: Order, parts: tuple[OrderPart, ...], quote: NetQuote) ->
 
 @dataclass
 class WorkingOrder:
-    """An order at the broker: what has filled of it, from when on it may fill, and whether it stood there before.
+    """An order at the broker: its fills, from when on it may fill, and whether it rested before.
 
-    is_resting: its terms were already there at the instant before, so that the market comes to it. average: of what has
-    filled, per share, signed as it was sent; None where that is not known.
+    is_resting: its terms were there at the instant before, so that the market comes to it. average: of its fills, per
+    share, signed as it was sent; None where unknown.
     """
 
     order: Order
@@ -144,7 +143,7 @@ class FillPolicy(ABC):
     def margins(self, at: datetime) -> Sequence[Decimal | None] | None:
         """Return the dollars of margin that any order needs, of which the largest counts; None for its worst case.
 
-        None among them: nobody knows.
+        None among them: unknown.
         """
         return None
 
@@ -158,12 +157,11 @@ class FillPolicy(ABC):
 
 @dataclass
 class SimulatedBroker:
-    """A broker with a memory: working orders, and what the account holds beside its dollars of cash.
+    """A broker with a memory: working orders, and the account's holdings besides its dollars of cash.
 
-    costs: dollars that one of what is held has cost on average (received, where it is short), commissions included.
-    paid: the broker's own part of what orders have cost so far, before the least of an order. grids: price grids as the
-    day's broker had told them by now. taken: how much of an option's asks (1) and of its bids (-1) has filled orders,
-    with the time of the quote that it was of.
+    costs: average dollars that one contract cost (received, where it is short), commissions included. paid: the
+    broker's own commissions of orders so far, before an order's minimum. grids: the day's reported price grids. taken:
+    how much of an option's asks (1) and of its bids (-1) has filled orders, with the time of that quote.
     """
 
     board: Board
@@ -180,7 +178,7 @@ class SimulatedBroker:
     grids: Grids = field(default_factory=dict, kw_only=True)
 
     def begin(self, session: Session) -> None:
-        """Go on with another session."""
+        """Continue with another session."""
         self.session, self.executions = session, 0
 
     # ------------------------------------------------------------ commands
@@ -215,13 +213,13 @@ class SimulatedBroker:
             yield self.report(found.order, BrokerStatus.CANCELLED, found.filled, at, found.average)
 
     def perm_id(self, order: Order) -> int:
-        """Return its own number of an order: that which another broker has told of it, where there is one."""
+        """Return its own number of an order: the one another broker has reported, where there is one."""
         return order.perm_id or FIRST_PERM_ID + order.number
 
     def report(
         self, order: Order, status: BrokerStatus, filled: int, at: datetime, average: Decimal | None = None
     ) -> OrderReport:
-        """Return how an order stands."""
+        """Return the status of an order."""
         return OrderReport(
             at=at,
             ref=order.ref,
@@ -279,7 +277,7 @@ class SimulatedBroker:
     # ------------------------------------------------------------ fills
 
     def next_at(self, at: datetime) -> datetime | None:
-        """Return when an order that works may fill for the first time, None when none is on its way."""
+        """Return when a working order may fill for the first time, None when none is in transit."""
         return min((each.ready_at for each in self.working.values() if each.ready_at > at), default=None)
 
     def fill(self, at: datetime) -> Iterator[Event]:
@@ -295,17 +293,17 @@ class SimulatedBroker:
                 yield from self._filled(found, count, net, at)
             found.is_resting = True
 
-    def quote_of(self, order: Order, at: datetime, told: Grids = NONE_TOLD) -> NetQuote:
-        """Return what dealing the legs of an order brings now. A combo that rests sells wings without a bid for 0.
+    def quote_of(self, order: Order, at: datetime, reported: Grids = NONE_REPORTED) -> NetQuote:
+        """Return the price of trading the legs of an order now. A resting combo sells wings without a bid for 0.
 
-        told: the price grids that the broker has told.
+        reported: the broker's price grids.
         """
         return net_quote(
             order_parts(order.legs, order.side),
             self.board,
             at.timestamp(),
             closing=order.purpose is not Purpose.ENTRY,
-            told=told,
+            reported=reported,
             sells_dead=order.purpose is Purpose.TARGET and order.is_combo,
         )
 
@@ -332,9 +330,9 @@ class SimulatedBroker:
         return max(most, 0)
 
     def _size(self, option: Option, sign: int) -> int | None:
-        """Return how many of an option are left of what is quoted on the other side, None when it is not told.
+        """Return how many contracts of an option's quoted size remain on the other side, None when unknown.
 
-        Of what is sold without a bid it is as many as are offered.
+        Of a sold one without a bid it is the number offered.
         """
         row = self.board.rows[option]
         size = (self.board.ask_size if sign > 0 or isnan(self.board.bid[row]) else self.board.bid_size)[row]
@@ -426,9 +424,9 @@ class SimulatedBroker:
     def _moved(
         self, contract: Contract, count: int, paid: Decimal, at: datetime, *, premium: Decimal = ZERO
     ) -> Iterator[Event]:
-        """Take contracts in or out for so many dollars (- received), keep what they have cost, and tell it.
+        """Book contracts in or out for these dollars (- received), keep their cost, and report it.
 
-        premium: what an option had cost by which they come or go, which was paid then.
+        premium: an option's cost by which they move, which was paid then.
         """
         before, cost = self.holdings.get(contract, 0), self.costs.get(contract, ZERO)
         self.cash -= paid
@@ -436,14 +434,14 @@ class SimulatedBroker:
         yield from self.holds(contract, before + count, at)
 
     def holds(self, contract: Contract, count: int, at: datetime) -> Iterator[Event]:
-        """Take note of what the account holds now, and tell it."""
+        """Note the account's present holdings, and report them."""
         self.holdings[contract] = count
         yield PositionReport(at, contract, Decimal(count), self.costs.get(contract, ZERO))
 
     # ------------------------------------------------------------ the connection, and the end
 
     def link(self, at: datetime, next_order_id: int) -> Connected:
-        """Return what it tells of itself when the engine connects."""
+        """Return its messages when the engine connects."""
         held = tuple((contract, Decimal(count)) for contract, count in self.holdings.items() if count)
         return Connected(
             at=at,
@@ -504,10 +502,10 @@ class SimulatedBroker:
         multiplier = contract.multiplier if isinstance(contract, Option) else 1
         return Decimal(f"{price:.4f}") * count * multiplier
 
-    def told(self, marks: Mapping[Contract, float]) -> Account:
-        """Return the values of the account as the broker tells them.
+    def reported(self, marks: Mapping[Contract, float]) -> Account:
+        """Return the account's values as a broker reports them.
 
-        Options have no loan value: what they are worth buys nothing. Source: IBKR, Equity with Loan Value.
+        Options have no loan value: they add no buying power. Source: IBKR, Equity with Loan Value.
         """
         margin = self.margin()
         shares = sum((self._valued(each, marks) for each in self.holdings if isinstance(each, Underlying)), ZERO)
@@ -525,13 +523,13 @@ class SimulatedBroker:
 def commissions_of(parts: Sequence[tuple[Option, int, Decimal]], before: Decimal = ZERO) -> list[Decimal]:
     """Return the dollars of each execution of one order: option, contracts (- sold) and price of its legs.
 
-    before: the broker's own part of what the order has filled already. What a fill lacks of the least of the order is
-    told with its first execution, and given back there when more of the order fills.
+    before: the broker's own commissions of the order's earlier fills. A fill's shortfall to the order's minimum is
+    charged with its first execution, and returned there when more of the order fills.
     """
     priced = [(option, count, float(price)) for option, count, price in parts]
-    told = [fill_commission(*part) for part in priced]
-    told[0] += minimum_shortfall(priced, before)
-    return told
+    reported = [fill_commission(*part) for part in priced]
+    reported[0] += minimum_shortfall(priced, before)
+    return reported
 
 
 def paid_so_far(state: State) -> dict[str, Decimal]:
@@ -547,10 +545,10 @@ def paid_so_far(state: State) -> dict[str, Decimal]:
 
 
 def average_cost(held: int, cost: Decimal, count: int, paid: Decimal) -> Decimal:
-    """Return what one costs on average once so many more were bought (- sold) for so many dollars (- received).
+    """Return the average cost after buying this many more (- sold) for these dollars (- received).
 
-    Units: dollars for one, multiplier and commissions included; of what is short, received for one. What is left after
-    some have gone has cost what it had. Source: TWS API, averageCost.
+    Units: dollars for one, multiplier and commissions included; for a short one, received. A remainder keeps its cost.
+    Source: TWS API, averageCost.
     """
     if held * count >= 0:
         return ((held * cost + paid) / (held + count)).quantize(_AVERAGE)
@@ -565,7 +563,7 @@ def _dollars(way: Way) -> Iterator[Part]:
 
 
 def order_mid(bid: float, ask: float) -> Decimal:
-    """Return the middle of a quote as prices of legs are told; without a bid half the ask."""
+    """Return the middle of a quote for prices of legs; without a bid half the ask."""
     return Decimal(str(middle(bid, ask))).quantize(_EXACT)
 
 

@@ -1,9 +1,8 @@
-"""A walk through past sessions: the production turn, instant by instant, with the market and the broker of the past.
+"""A walk through past sessions: the production core, instant by instant, with the past market and a simulated broker.
 
-What the engine asks to be woken for it is woken for, as live; in between, time passes at once. At each instant the
-board is written first, then fills what was at the broker before it, then the engine hears that the market moved. A
-session without data is passed by, unless something is held: then it is lived through without quotes, so that what
-expires is settled.
+The engine is woken when it asks for it, as live; in between, time passes at once. At each instant the board is written
+first, then resting orders fill, then the engine gets the market move. A session without data is skipped, unless
+something is held: then it is run without quotes, so that expiries settle.
 """
 
 from collections import deque
@@ -23,9 +22,9 @@ from rulebot.backtest.historical_feed import (
     keep_marks,
     marks_now,
     no_data,
+    reported_at,
     settlement,
     share_cost,
-    told_at,
     was_split,
 )
 from rulebot.backtest.historical_market import (
@@ -74,12 +73,12 @@ WAKES_AT_MOST = 200_000
 """Turns of one session; more means that the engine asks to be woken again and again."""
 
 CASH = Decimal(1_000_000)
-"""Dollars of the account of past sessions, unless told otherwise."""
+"""Default dollars of the account of past sessions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedDay:
-    """One session, lived through: what was recorded, what was wrong with its data, and the account at its end."""
+    """One session's result: its records, faults of its data, and the account at its end."""
 
     date: date
     records: tuple[Record, ...]
@@ -88,10 +87,10 @@ class SimulatedDay:
 
 @dataclass
 class BacktestSimulation(EventPump):
-    """An engine that lives in the past. `state` None has not begun; `begin` starts it, from a state if one is kept.
+    """An engine in the past. `state` None has not begun; `begin` starts it, from a state if one is kept.
 
-    number: of its first order. skips: passes instants by at which nobody reads anything. sampler: notes the features of
-    entries. brought: shares of each symbol that the account begins with; they are paid for out of `cash`.
+    number: of its first order. skips: skip instants that are not read. sampler: notes the features of entries. brought:
+    shares of each symbol in the account at the start, paid for out of `cash`.
     """
 
     program: Program
@@ -114,9 +113,9 @@ class BacktestSimulation(EventPump):
         self.records: list[Record] = []
         self.marks: dict[Contract, float] = {}
         self.fresh_at: datetime | None = None
-        self.told_until: dict[Series, float] = {}
-        self.to_tell: deque[OpeningMoveReport | HoursReport] = deque()
-        self.told_series: frozenset[Series] = frozenset()
+        self.reported_until: dict[Series, float] = {}
+        self.to_report: deque[OpeningMoveReport | HoursReport] = deque()
+        self.reported_series: frozenset[Series] = frozenset()
         self.noted: date | None = None
         self.shares: dict[str, tuple[int, Decimal]] = {}
         self.is_taken_up = False
@@ -168,7 +167,7 @@ class BacktestSimulation(EventPump):
         return found, found.findings
 
     def holds_something(self) -> bool:
-        """Say whether the account or a position holds anything: then a session without data is lived through, too."""
+        """Say whether the account or a position holds anything: then a session without data is run too."""
         return self.broker is not None and any(self._held().values())
 
     def _symbols_held(self) -> frozenset[str]:
@@ -203,7 +202,7 @@ class BacktestSimulation(EventPump):
         return SimulatedDay(date=session.date, records=records, findings=(*findings, *self._lacking(day, session)))
 
     def _lacking(self, day: HistoryDay, session: Session) -> Iterator[Finding]:
-        """Yield what bots read and is not there, what they held unseen, and what nobody asked a recorded broker for."""
+        """Yield missing data that bots read, positions without data, and unanswered requests to a recorded broker."""
         assert self.feed.market is not None
         assert self.state is not None
         bars = () if day.bars is None else missing_bars(day, session, self._needed(), self.of_today, self.source)
@@ -215,8 +214,8 @@ class BacktestSimulation(EventPump):
 
     def _open(self, session: Session, market: DayMarket) -> None:
         self.now = session.open - BEFORE_OPEN
-        self.told_until.clear()
-        self.to_tell = deque(market.day.facts())
+        self.reported_until.clear()
+        self.to_report = deque(market.day.facts())
         self.quiet = FastForward(self.program, market)
         self.fresh_at = None
         market.forget()
@@ -224,24 +223,24 @@ class BacktestSimulation(EventPump):
             self._start(session)
         assert self.broker is not None
         self.broker.begin(session)
-        self._hear(MarketDataUpdated(self.now))
-        self._hear(AccountReport(self.now, self.broker.told(self.marks)))
+        self._receive(MarketDataUpdated(self.now))
+        self._receive(AccountReport(self.now, self.broker.reported(self.marks)))
         for event in self._prepared(session):
-            self._hear(event)
-        self._tell_bars(session)
-        self._tell_facts()
+            self._receive(event)
+        self._report_bars(session)
+        self._report_facts()
         if self.is_taken_up:  # which rows wake whom is known once what was held is streamed again: before the open
             self.is_taken_up = False
             self.now += SOON
-            self._hear(MarketDataUpdated(self.now))
+            self._receive(MarketDataUpdated(self.now))
 
     def _prepared(self, session: Session) -> Iterable[Event]:
-        """Return what is told before a session to those who hold what they hold now."""
+        """Return the messages before a session about present holdings."""
         held = tuple(self.state.positions.by_id.values()) if self.state is not None else ()
         return drain_events(prepare(self.program, self.feed, session, self.now, positions=held))
 
     def _start(self, session: Session) -> None:
-        """Start the engine: the first session begins, and the broker is there."""
+        """Start the engine: the first session begins, and the broker is connected."""
         market = MarketData(self.board, Facts(events=self.calendar))
         orders = Orders(next_number=self.number, next_order_id=self.number)
         state = State(Schedule(session), market, orders=orders)
@@ -263,19 +262,19 @@ class BacktestSimulation(EventPump):
         return SimulatedBroker(self.board, ACCOUNT, self.fills, session, cash=cash)
 
     def begin(self, state: State, broker: SimulatedBroker, at: datetime, first: Iterable[Event] = ()) -> None:
-        """Go on from a state, with a broker that knows what it holds. first: what it tells before it is connected."""
+        """Continue from a state, with a broker that knows its holdings. first: its messages before the connect."""
         self.now, self.state, self.broker = at, state, broker
         self._took(start_run(self.program, state, at))
         for event in first:
-            self._hear(event)
-        self._hear(broker.link(at, state.orders.next_order_id))
+            self._receive(event)
+        self._receive(broker.link(at, state.orders.next_order_id))
 
     # ------------------------------------------------------------ one session
 
     def _run(self, session: Session, market: DayMarket) -> None:
         settles = bool(self._settling(session, at_open=True))
         agenda = wake_times(
-            self.program, session, market.day.times, self.now, settles=settles, told=self.feed.told_at()
+            self.program, session, market.day.times, self.now, settles=settles, reported=self.feed.reported_at()
         )
         for _ in range(WAKES_AT_MOST):
             coming = self._next(agenda, market)
@@ -305,9 +304,9 @@ class BacktestSimulation(EventPump):
         return soonest if market.is_dense or market.stands(soonest.timestamp()) else coming
 
     def _pass_by(self, agenda: Agenda, market: DayMarket) -> tuple[datetime, datetime] | None:
-        """Pass by the instants of the data at which nobody reads anything; return the last one, now without any.
+        """Skip the instants of the data that are not read; return the last one, now without any.
 
-        Beside it stands when the engine is due next. None where it is no such time.
+        With it the time when the engine is due next. None where it is no such time.
         """
         assert self.state is not None
         assert self.broker is not None
@@ -333,7 +332,7 @@ class BacktestSimulation(EventPump):
         return at, min([ask or NEVER, *self.state.bots.next_wakes.values()])
 
     def _may_pass(self, broker: SimulatedBroker, market: DayMarket) -> bool:
-        """Say whether instants of this session may be passed by at all now."""
+        """Say whether instants of this session may be skipped at all now."""
         if not self.skips or market.is_dense or market.day.halts or self.fresh_at is not None:
             return False
         if self.noted != market.session.date and REGIME in market.day.levels:
@@ -353,27 +352,27 @@ class BacktestSimulation(EventPump):
             self.fresh_at = None
         market.breathe(now)
         self._fill()
-        self._tell_bars(session)
-        self._tell_facts()
-        self._hear(MarketDataUpdated(self.now, rows))
+        self._report_bars(session)
+        self._report_facts()
+        self._receive(MarketDataUpdated(self.now, rows))
         self._end(session, market.day)
 
     def _fill(self) -> None:
-        """Fill what fills at this instant, and tell what the account is worth then: the next entry goes by that."""
+        """Fill what fills at this instant, and report the account's value, which the next entry reads."""
         assert self.broker is not None
         assert self.state is not None
         before, self.broker.grids = self.broker.executions, self.state.market.facts.ticks
         self.queue.extend(self.broker.fill(self.now))
         self._settle_queue()
         if self.broker.executions > before:
-            self._tell_account(self.broker)
+            self._report_account(self.broker)
 
-    def _tell_account(self, broker: SimulatedBroker) -> None:
+    def _report_account(self, broker: SimulatedBroker) -> None:
         marks = marks_now(self.marks, broker.holdings, self.board)
-        self._hear(AccountReport(self.now, broker.told(marks)))
+        self._receive(AccountReport(self.now, broker.reported(marks)))
 
     def _note_regime(self, session: Session, market: DayMarket, place: int) -> None:
-        """Record the first VIX of the session, by which results are told apart."""
+        """Record the first VIX of the session, by which results are grouped."""
         level = market.day.levels.get(REGIME)
         if level is None or self.now < session.open or self.noted == session.date:
             return
@@ -385,7 +384,7 @@ class BacktestSimulation(EventPump):
         self.records.append(Record(self.now, Kind.FACTS, data={"symbol": REGIME, "what": "open", "value": value}))
 
     def _note_regime_at_last(self, session: Session) -> None:
-        """Record the open of VIX in its daily bar, where the session has no level: nothing is told by it before."""
+        """Record the open of VIX in its daily bar, where the session has no level; it is not reported before."""
         if self.noted == session.date:
             return
         bars = self.source.daily(REGIME, session.date + timedelta(days=1), 1)
@@ -396,19 +395,19 @@ class BacktestSimulation(EventPump):
     # ------------------------------------------------------------ the end of a session
 
     def _end(self, session: Session, day: HistoryDay) -> None:
-        """Do what the broker does by the clock: end orders of the day, settle what expires, tell what it is worth."""
+        """Do the broker's clock work: end DAY orders, settle expiries, report the account."""
         assert self.broker is not None
         if self.now == session.open + AM_SETTLES and self._settling(session, at_open=True):
             self._settle(session, day, at_open=True)
-            self._tell_account(self.broker)
+            self._report_account(self.broker)
         if self.now == session.close:
             self.queue.extend(self.broker.end_of_day(self.now))
             self._settle_queue()
         if self.now == session.close + SETTLES:
-            self._tell_splits(session)
+            self._report_splits(session)
             self._settle(session, day, at_open=False)
             keep_marks(self.marks, self._held(), session, day, self.source, self.far)
-            self._hear(AccountReport(self.now, self.broker.told(self.marks)))
+            self._receive(AccountReport(self.now, self.broker.reported(self.marks)))
             self._note_shares()
             self._note_regime_at_last(session)
 
@@ -435,10 +434,10 @@ class BacktestSimulation(EventPump):
         by_levels = any(since < day <= session.date for day in self.splits.get(symbol, ()))
         return by_levels or was_split(symbol, since, session.date, self.source)
 
-    def _tell_splits(self, session: Session) -> None:
-        """Say which shares were split while they, or options on them, were held: nobody turns those into the new ones.
+    def _report_splits(self, session: Session) -> None:
+        """Report shares that were split while they, or options on them, were held: they are not converted.
 
-        It is told after the close: its daily bar may be what tells it.
+        It is reported after the close: its daily bar may be what shows it.
         """
         before = session_before(session.date).date
         for symbol in sorted(self.over_night):
@@ -463,7 +462,7 @@ class BacktestSimulation(EventPump):
                 text += f": {option.symbol} was split while it was held" if was_other else ""
                 self.records.append(Record(self.now, Kind.ALARM, data={"text": text}))
                 continue
-            with told_at(self.board, option, level, is_today=option.expiry == session.date):
+            with reported_at(self.board, option, level, is_today=option.expiry == session.date):
                 self.queue.extend(self.broker.settle(option, Decimal(f"{level:.4f}"), self.now))
                 self._settle_queue()
 
@@ -480,38 +479,39 @@ class BacktestSimulation(EventPump):
 
     # ------------------------------------------------------------ one turn
 
-    def _tell_bars(self, session: Session) -> None:
-        """Tell the engine of bars that have ended since it was last told, and not before live would."""
+    def _report_bars(self, session: Session) -> None:
+        """Report bars that have ended since the last report, not earlier than live."""
         assert self.state is not None
         for (symbol, seconds), count in self.series:
-            if (symbol, seconds) in self.told_series:
+            if (symbol, seconds) in self.reported_series:
                 continue
-            if self.feed.is_told((symbol, seconds)):
-                self._tell_again((symbol, seconds))
+            if self.feed.is_reported((symbol, seconds)):
+                self._report_again((symbol, seconds))
                 continue
             now = (self.now - BARS_LAG).timestamp()
-            is_read = (symbol, seconds) in self.of_today  # else those of earlier sessions are all, and told once
+            is_read = (
+                symbol,
+                seconds,
+            ) in self.of_today  # otherwise those of earlier sessions are all, and reported once
             ended = last_end(session, seconds, now) if is_read else session.open.timestamp()
-            if self.told_until.get((symbol, seconds)) != ended:
-                self.told_until[symbol, seconds] = ended
+            if self.reported_until.get((symbol, seconds)) != ended:
+                self.reported_until[symbol, seconds] = ended
                 bars = self.feed.bars_until(symbol, seconds, count, max(now, ended))
-                self._hear(BarsReport(self.now, symbol, seconds, bars))
+                self._receive(BarsReport(self.now, symbol, seconds, bars))
 
-    def _tell_facts(self) -> None:
-        """Tell which expected moves of the open (the first that is known counts) and hours were recorded, not before
-        they were.
-        """
-        if not self.to_tell:
+    def _report_facts(self) -> None:
+        """Report recorded expected moves of the open (the first known one counts) and hours, at their times."""
+        if not self.to_report:
             return
         read = {symbol for bot in self.program.texts for symbol in bot.plan.needs.opening_move}
-        while self.to_tell and self.to_tell[0].at <= self.now:
-            found = self.to_tell.popleft()
+        while self.to_report and self.to_report[0].at <= self.now:
+            found = self.to_report.popleft()
             if isinstance(found, HoursReport) or found.symbol in read:
-                self._hear(replace(found, at=self.now))
+                self._receive(replace(found, at=self.now))
 
-    def _tell_again(self, series: Series) -> None:
-        """Tell what a broker told of these bars, not before it did."""
-        found = self.feed.told_by(series, self.now.timestamp())
-        if found is not None and self.told_until.get(series) != found[0]:
-            self.told_until[series] = found[0]
-            self._hear(BarsReport(self.now, *series, found[1]))
+    def _report_again(self, series: Series) -> None:
+        """Report the broker's bars at their times."""
+        found = self.feed.reported_by(series, self.now.timestamp())
+        if found is not None and self.reported_until.get(series) != found[0]:
+            self.reported_until[series] = found[0]
+            self._receive(BarsReport(self.now, *series, found[1]))

@@ -19,8 +19,8 @@ from rulebot.capture.chain import (
     listed_options,
     option_order,
     read_chain,
+    reported_tick_grids,
     spot_of,
-    told_grids,
 )
 from rulebot.capture.recorded import NAMES, Recorded, recorded_day, streamed
 from rulebot.documents.load_bots import LoadedBots
@@ -66,9 +66,9 @@ def values_of(row: Sequence[float], names: Sequence[str], wanted: Sequence[str])
 
 
 def chains_at(recorded: Recorded, at: datetime, symbols: Sequence[str] = ()) -> list[CapturedChain]:
-    """Return the chain of each underlying of which options were streamed at an instant, or of these symbols.
+    """Return the chain of each underlying with options streamed at an instant, or of these symbols.
 
-    Raises: StoreError when there is none, naming the symbols and the times that there are.
+    Raises: StoreError when there is none, naming the available symbols and times.
     """
     day = recorded.day
     levels: dict[str, Values] = {}
@@ -83,7 +83,7 @@ def chains_at(recorded: Recorded, at: datetime, symbols: Sequence[str] = ()) -> 
     wanted = symbols or sorted(options)
     if not options or any(each not in options for each in wanted):
         raise _nothing(day, at, [each for each in wanted if each not in options], sorted(options))
-    account = next((each for told, each in reversed(recorded.accounts) if told <= at), Account())
+    account = next((each for reported, each in reversed(recorded.accounts) if reported <= at), Account())
     return [
         CapturedChain(
             at=at,
@@ -100,7 +100,7 @@ def chains_at(recorded: Recorded, at: datetime, symbols: Sequence[str] = ()) -> 
 
 
 def _standing(day: ReplayedDay, at: datetime) -> Floats:
-    """Return what stood of each contract at an instant. Shape: (contracts, columns)."""
+    """Return each contract's values at an instant. Shape: (contracts, columns)."""
     stood = np.full((len(day.contracts), len(ReplayedColumn)), np.nan)
     until = int(np.searchsorted(day.at, at.timestamp(), side="right"))
     stood[day.rows[:until]] = day.values[:until]
@@ -145,7 +145,7 @@ def _nothing(day: ReplayedDay, at: datetime, lacking: Sequence[str], known: Sequ
 
 
 def still_day(chains: Sequence[CapturedChain]) -> ReplayedDay:
-    """Return a day on which all that these chains say stands still; of two that say the same, the later counts.
+    """Return a day with constant values of these chains; of two for the same, the later counts.
 
     Raises: MisuseError when they are of several days.
     """
@@ -158,7 +158,7 @@ def still_day(chains: Sequence[CapturedChain]) -> ReplayedDay:
         known |= {Underlying(symbol): values for symbol, values in chain.levels.items()}
         known.update(chain.options.items())
     listings = [listing for chain in chains for listing in _whole(chain)]
-    placed = instruments([*known, *listed_options(listings)], told_grids(listings))
+    placed = instruments([*known, *listed_options(listings)], reported_tick_grids(listings))
     quoted = [(row, contract) for row, contract in enumerate(placed) if contract in known]
     return ReplayedDay(
         day=day,
@@ -188,7 +188,7 @@ def _whole(chain: CapturedChain) -> list[Listing]:
 
 
 def _closes(day_before: date, known: Mapping[Contract, Values]) -> dict[str, tuple[Bar, ...]]:
-    """Return the one daily bar that a chain tells of: the close of the session before."""
+    """Return a chain's one daily bar: the close of the session before."""
     closes = {
         contract.symbol: values["previous_close"]
         for contract, values in known.items()
@@ -200,9 +200,9 @@ def _closes(day_before: date, known: Mapping[Contract, Values]) -> dict[str, tup
 # --- A chain asked of a gateway now, by a connection that only looks
 
 CLIENT_ID = 76
-"""Which client captures: neither the one that an engine trades as, nor that of another command."""
+"""Client id of captures: not an engine's, nor another command's."""
 COMPANIONS = ("SPX", "SPY", "VIX")
-"""Levels that are captured beside the underlying's own, where the broker has them."""
+"""Levels that are captured besides the underlying's own, where the broker has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +250,7 @@ async def _until(visit: ReadOnlySession, clock: time | None) -> None:
 async def _captured(visit: ReadOnlySession, asked: CaptureOptions) -> CapturedChain:
     began = visit.at
     if session_on(today := exchange_date(began)) is None:
-        raise BrokerError(f"the exchange is closed on {today}: no chain is of that day", "ask on a trading day")
+        raise BrokerError(f"the exchange is closed on {today}: there is no chain of that day", "ask on a trading day")
     listings = await _listings(visit, asked)
     seen: dict[Contract, Values] = {}
     under = Underlying(asked.symbol)
@@ -344,11 +344,11 @@ def _why(visit: ReadOnlySession, contracts: Sequence[Contract]) -> str | None:
 # --- Which market is given to the simulated gateway
 
 DATA_SECONDS = 5
-"""Seconds between moves of the simulated gateway's market, unless it is told otherwise."""
+"""Default seconds between moves of the simulated gateway's market."""
 
 
 def files_of(recording: str, store: Place | None) -> list[Path]:
-    """Return the files of a recording by name or day; a day's are those beside a store, the last run's by default.
+    """Return the files of a recording by name or day; a day's are those beside a store, by default the last run's.
 
     Raises: MisuseError, StoreError.
     """
@@ -382,10 +382,9 @@ def recorded(recording: str, store: Place | None = None, data_seconds: int = DAT
 
 
 def captured(files: Sequence[Path]) -> CapturedMarket:
-    """Return the market in which captured chains stand still, and the account that they tell of.
+    """Return the market of captured chains with constant values, and their account.
 
-    All that the account is worth is cash, since what it holds is not captured. Raises: SpecError, MisuseError,
-    StoreError.
+    The account's value is all cash, since its holdings are not captured. Raises: SpecError, MisuseError, StoreError.
     """
     chains = [chain_of(file) for file in files]
     last = max(chains, key=lambda each: each.at)

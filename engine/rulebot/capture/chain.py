@@ -1,7 +1,7 @@
 """A chain captured at a moment, and its file: levels, expiries, options with greeks, the account (docs/captures.md).
 
-The text depends on the values alone: keys in one order, options by class, expiry, strike and right, a line each, and
-no number of an account. What is missing is left out.
+The text depends on the values alone: keys in one order, options by class, expiry, strike and right, a line each, and no
+account number. Missing values are omitted.
 """
 
 import json
@@ -23,7 +23,7 @@ from twsim import TickRule as SimulatedTicks
 
 FORMAT = "captured chain 1"
 NO_ACCOUNT = "DU0000000"
-"""What stands for an account's number: nobody's."""
+"""Placeholder of an account number."""
 COUNTS = ("bid_size", "ask_size", "volume", "open_interest", "call_volume", "put_volume")
 _QUOTES = ("bid", "ask", "bid_size", "ask_size", "last", "open", "high", "low", "previous_close", "volume")
 OF_LEVELS = (*_QUOTES, "iv", "call_volume", "put_volume")
@@ -56,7 +56,7 @@ class CapturedChain:
 
     @property
     def spot(self) -> float | None:
-        """Where the underlying stood, None if that is not known."""
+        """The underlying's price, None if unknown."""
         return spot_of(self.levels.get(self.symbol, {}))
 
     @property
@@ -66,7 +66,7 @@ class CapturedChain:
 
 
 def spot_of(level: Values) -> float | None:
-    """Return where an underlying stands: its last price, or the middle of its quote."""
+    """Return an underlying's price: its last, or the middle of its quote."""
     if "last" in level:
         return level["last"]
     return (level["bid"] + level["ask"]) / 2 if {"bid", "ask"} <= set(level) else None
@@ -92,7 +92,7 @@ def chain_text(chain: CapturedChain) -> str:
         "account": {"id": NO_ACCOUNT, **_amounts(chain.account)},
     }
     parts = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
-    levels = {symbol: _told(chain.levels[symbol], OF_LEVELS) for symbol in sorted(chain.levels)}
+    levels = {symbol: _reported(chain.levels[symbol], OF_LEVELS) for symbol in sorted(chain.levels)}
     parts.append(_block("levels", [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in levels.items()], "{}"))
     parts.append(_block("expiries", [_class(listing) for listing in sorted(chain.listings, key=_class_name)], "{}"))
     options = sorted(chain.options, key=option_order)
@@ -116,10 +116,10 @@ def _class(listing: Listing) -> str:
 
 def _row(option: Option, values: Values) -> dict[str, Any]:
     terms = option.trading_class, option.expiry.isoformat(), _plain(float(option.strike)), option.right.letter
-    return {**dict(zip(_TERMS, terms, strict=True)), **_told(values, OF_OPTIONS)}
+    return {**dict(zip(_TERMS, terms, strict=True)), **_reported(values, OF_OPTIONS)}
 
 
-def _told(values: Values, names: tuple[str, ...]) -> dict[str, float]:
+def _reported(values: Values, names: tuple[str, ...]) -> dict[str, float]:
     return {name: _plain(values[name]) if name in COUNTS else values[name] for name in names if name in values}
 
 
@@ -128,8 +128,8 @@ def _plain(value: float) -> float:
 
 
 def _amounts(account: Account) -> dict[str, str]:
-    told = {name: getattr(account, name) for name in _AMOUNTS}
-    return {name: f"{value:.2f}" for name, value in told.items() if value is not None}
+    reported = {name: getattr(account, name) for name in _AMOUNTS}
+    return {name: f"{value:.2f}" for name, value in reported.items() if value is not None}
 
 
 # ---------------------------------------------------------------- reading
@@ -138,32 +138,35 @@ def _amounts(account: Account) -> dict[str, str]:
 def read_chain(text: str, name: str) -> CapturedChain:
     """Return the chain of a text; `name` is for messages. Raises: SpecError, naming the key."""
     try:
-        told = json.loads(text)
+        reported = json.loads(text)
     except ValueError as error:
         raise SpecError(f"{name}: is not JSON: {error}") from error
     except RecursionError as error:
         raise SpecError(f"{name}: is nested too deep") from error
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
+    if not isinstance(reported, dict) or reported.get("format") != FORMAT:
         raise SpecError(
             f"{name}: is no captured chain: its 'format' is not '{FORMAT}'", "make one with rulebot capture"
         )
     reader = _Reader(name)
-    reader.known(told, _KEYS, "")
-    missing = next((key for key in _KEYS if key not in told and key not in ("spot", "seconds", "account")), None)
+    reader.known(reported, _KEYS, "")
+    missing = next((key for key in _KEYS if key not in reported and key not in ("spot", "seconds", "account")), None)
     if missing is not None:
         raise SpecError(f"{name}: {missing}: is missing")
-    symbol = reader.text(told["symbol"], "symbol")
-    levels = {each: reader.values(told["levels"], each, OF_LEVELS) for each in reader.mapping(told["levels"], "levels")}
-    reader.spot(told.get("spot"), symbol, levels)
+    symbol = reader.text(reported["symbol"], "symbol")
+    levels = {
+        each: reader.values(reported["levels"], each, OF_LEVELS)
+        for each in reader.mapping(reported["levels"], "levels")
+    }
+    reader.spot(reported.get("spot"), symbol, levels)
     return CapturedChain(
-        at=reader.instant(told["at"]),
-        seconds=reader.number(told.get("seconds", 0), "seconds"),
-        source=reader.text(told["source"], "source"),
+        at=reader.instant(reported["at"]),
+        seconds=reader.number(reported.get("seconds", 0), "seconds"),
+        source=reader.text(reported["source"], "source"),
         symbol=symbol,
         levels=levels,
-        listings=tuple(reader.listings(told["expiries"], symbol)),
-        options=reader.options(told["chain"], symbol),
-        account=reader.account(told.get("account") or {}),
+        listings=tuple(reader.listings(reported["expiries"], symbol)),
+        options=reader.options(reported["chain"], symbol),
+        account=reader.account(reported.get("account") or {}),
     )
 
 
@@ -173,11 +176,11 @@ class _Reader:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def wrong(self, key: str, value: object, owed: str) -> SpecError:
-        return SpecError(f"{self._name}: {key}: is {value!r}; {owed}")
+    def wrong(self, key: str, value: object, outstanding: str) -> SpecError:
+        return SpecError(f"{self._name}: {key}: is {value!r}; {outstanding}")
 
-    def known(self, told: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
-        for key in told:
+    def known(self, reported: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
+        for key in reported:
             if key not in keys:
                 raise SpecError(f"{self._name}: {where}{key}: is not known here; use {', '.join(keys)}")
 
@@ -213,13 +216,13 @@ class _Reader:
         except ValueError:
             raise self.wrong(key, value, "write a day, as 2026-10-21") from None
 
-    def values(self, told: Mapping[str, Any], key: str, names: tuple[str, ...], where: str = "levels.") -> Values:
-        row = self.mapping(told[key], f"{where}{key}")
+    def values(self, reported: Mapping[str, Any], key: str, names: tuple[str, ...], where: str = "levels.") -> Values:
+        row = self.mapping(reported[key], f"{where}{key}")
         self.known(row, names, f"{where}{key}.")
         return {name: self.number(row[name], f"{where}{key}.{name}") for name in names if name in row}
 
     def spot(self, value: object, symbol: str, levels: dict[str, Values]) -> None:
-        """See that the spot is the underlying's last price; where that is left out, the spot is it."""
+        """Check that the spot is the underlying's last price; where that is omitted, use the spot."""
         level = levels.get(symbol, {})
         if value is None or ("last" not in level and {"bid", "ask"} <= set(level)):
             return
@@ -228,9 +231,9 @@ class _Reader:
             raise self.wrong("spot", value, f"levels.{symbol}.last says {level['last']}")
         levels[symbol] = {**level, "last": spot}
 
-    def listings(self, told: object, symbol: str) -> list[Listing]:
+    def listings(self, reported: object, symbol: str) -> list[Listing]:
         found = []
-        for name, days in self.mapping(told, "expiries").items():
+        for name, days in self.mapping(reported, "expiries").items():
             key = f"expiries.{name}"
             rows = {self.day(day, key): strikes for day, strikes in self.mapping(days, key).items()}
             strikes = {
@@ -245,11 +248,11 @@ class _Reader:
             raise self.wrong(key, value, "a strike is above 0")
         return found.to_integral() if found == found.to_integral() else found
 
-    def options(self, told: object, symbol: str) -> dict[Option, Values]:
-        if not isinstance(told, list):
-            raise self.wrong("chain", told, "write a list of options")
+    def options(self, reported: object, symbol: str) -> dict[Option, Values]:
+        if not isinstance(reported, list):
+            raise self.wrong("chain", reported, "write a list of options")
         found: dict[Option, Values] = {}
-        for number, row in enumerate(told):
+        for number, row in enumerate(reported):
             key = f"chain[{number}]"
             option = self.option(self.mapping(row, key), key, symbol)
             if option in found:
@@ -269,8 +272,8 @@ class _Reader:
         strike = self.strike(row["strike"], f"{key}.strike")
         return Option(symbol, self.text(row["class"], f"{key}.class"), expiry, strike, rights[row["right"]])
 
-    def account(self, told: object) -> Account:
-        row = self.mapping(told, "account")
+    def account(self, reported: object) -> Account:
+        row = self.mapping(reported, "account")
         self.known(row, ("id", *_AMOUNTS), "account.")
         amounts: dict[str, Any] = {}
         for name in _AMOUNTS:
@@ -282,7 +285,7 @@ class _Reader:
         return Account(id=str(row.get("id", NO_ACCOUNT)), **amounts)
 
 
-# --- Our contracts as those of a market that is given, each in a place of its own and with a number of its own
+# --- Our contracts as those of a given market, each with its own place and number
 
 CALL_AND_PUT = (Right.CALL, Right.PUT)
 
@@ -298,8 +301,8 @@ def listed_options(listings: Iterable[Listing]) -> list[Option]:
     ]
 
 
-def told_grids(listings: Iterable[Listing]) -> Grids:
-    """Return the price grids that were told with listings."""
+def reported_tick_grids(listings: Iterable[Listing]) -> Grids:
+    """Return the price grids of the listings."""
     return {each.trading_class: each.ticks for each in listings if each.ticks is not None}
 
 
@@ -309,9 +312,9 @@ def instruments(contracts: Iterable[Contract], grids: Grids) -> dict[Contract, I
     The underlying of each option is among them. A number that a contract brings is kept; of two contracts with the
     same number (none in a sound recording) the second has a free one.
     """
-    told = [*contracts]
-    known = {each for each in told if each.con_id}
-    known |= set(told)  # of equal ones the first stays
+    reported = [*contracts]
+    known = {each for each in reported if each.con_id}
+    known |= set(reported)  # of equal ones the first stays
     known |= {Underlying(each.symbol) for each in known}
     unders = {each.symbol: _underlying(each) for each in known if isinstance(each, Underlying)}
     found: dict[Contract, Instrument] = {}

@@ -1,8 +1,7 @@
-"""A recorded day as a market: what was streamed, when, and what was told of listings and of the past.
+"""A recorded day as a market: streamed data with its times, listings and history.
 
-What was streamed of a contract counts while it was streamed and was live; before, afterwards and where data was delayed
-or frozen nothing is known. The first quote of a contract was standing when it was asked for, so it counts from the move
-of the market before that.
+A contract's data counts while it was streamed and live; otherwise it is unknown. Its first quote was valid when it was
+requested, so it counts from the market move before that.
 """
 
 from array import array
@@ -16,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rulebot.adapters.recorded.file import read_head
-from rulebot.adapters.recorded.recording import EventHeard, QuotesMoved, Step, play
-from rulebot.capture.chain import classes, instruments, listed_options, told_grids
+from rulebot.adapters.recorded.recording import EventReceived, QuotesMoved, Step, play
+from rulebot.capture.chain import classes, instruments, listed_options, reported_tick_grids
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.errors import StoreError
 from rulebot.model.event import (
@@ -39,13 +38,13 @@ from twsim import Bar, Opening, ReplayedColumn, ReplayedDay
 
 DAY = 86400
 _TRADE = 180
-"""Shares of a trade, where only their sum is told: as the simulated history has it."""
+"""Shares of a trade, where only their sum is recorded: as in the simulated history."""
 _STRADDLE_OF_A_MOVE = sqrt(2 / pi)
 
 
 @dataclass(slots=True)
 class PastDays:
-    """What was told of a day's past, and of the account; `take` learns an event."""
+    """A day's recorded history and account; `take` adds an event."""
 
     day: date
     listings: dict[tuple[str, str], Listing] = field(default_factory=dict)
@@ -56,7 +55,7 @@ class PastDays:
     accounts: list[tuple[datetime, Account]] = field(default_factory=list)
 
     def take(self, event: Event) -> None:
-        """Learn what this event tells of listings, the past and the account."""
+        """Take this event's listings, history and account."""
         if isinstance(event, ListingReport):
             key = event.listing.symbol, event.listing.trading_class
             before = self.listings.get(key)
@@ -99,7 +98,7 @@ class PastDays:
         }
 
     def openings(self) -> tuple[Opening, ...]:
-        """Return what the straddles were worth whose expected moves were told."""
+        """Return the straddle values behind the recorded expected moves."""
         found = []
         for (symbol, expiry), points in sorted(self.moves.items()):
             for (known, trading_class), listing in sorted(self.listings.items()):
@@ -130,7 +129,7 @@ NAMES = tuple(_NAMES.get(each, each.name.lower()) for each in ReplayedColumn)
 """The columns of a board in the order of `Column`."""
 _NOTHING = [float("nan")] * len(ReplayedColumn)
 _LONGEST_WAIT = 10.0
-"""Seconds within which the first quote of a contract is taken for one that stood when it was asked for."""
+"""Seconds within which a contract's first quote counts as valid at its request."""
 BEFORE_OPEN = timedelta(minutes=1)
 """How long before the open the gateway's moves of the market begin."""
 
@@ -163,7 +162,7 @@ class _Story:
 
 
 class _Watcher:
-    """Follows the board of one file, and tells the story what is new on it."""
+    """Follows the board of one file, and passes changes to the story."""
 
     def __init__(self, story: _Story, board: Board) -> None:
         self._story = story
@@ -228,7 +227,7 @@ class _Watcher:
 
 
 class Recorded(NamedTuple):
-    """A recorded day, and what was told of the account on it."""
+    """A recorded day, and its account."""
 
     day: ReplayedDay
     accounts: tuple[tuple[datetime, Account], ...]
@@ -240,7 +239,7 @@ def recorded_day(files: Sequence[Path], data_seconds: int) -> ReplayedDay:
 
 
 def read_day(files: Sequence[Path], data_seconds: int) -> Recorded:
-    """Return what these recordings tell, which are of one day and follow each other.
+    """Return the market of these recordings, which are of one day and follow each other.
 
     data_seconds: between two moves of the market at the gateway. Raises: StoreError when one cannot be read, is of
     another day or overlaps another, or when nothing was streamed.
@@ -258,7 +257,7 @@ def read_day(files: Sequence[Path], data_seconds: int) -> Recorded:
         for step in _in_order(file, board, until):
             until = step.at
             watcher.see(step)
-            if isinstance(step, EventHeard):
+            if isinstance(step, EventReceived):
                 past.take(step.event)
         watcher.end()
     if not story.at:
@@ -277,7 +276,7 @@ def _in_order(file: Path, board: Board, until: datetime | None) -> Iterator[Step
     for number, step in enumerate(play((file,), board)):
         if not number and until is not None and step.at < until:
             raise StoreError(
-                f"{file} begins before the recording in front of it ends: they are of two runs side by side",
+                f"{file} begins before the recording in front of it ends: they are of two simultaneous runs",
                 "name the file of one of them",
             )
         yield step
@@ -288,7 +287,7 @@ def _made(story: _Story, past: PastDays) -> ReplayedDay:
     symbols = {*(each.symbol for each in listings), *past.closes, *(symbol for symbol, _ in past.bars), *past.values}
     others: list[Contract] = [Underlying(symbol) for symbol in symbols]
     others += listed_options(listings)
-    known = instruments([*story.contracts, *others], told_grids(listings))
+    known = instruments([*story.contracts, *others], reported_tick_grids(listings))
     place_of = {contract: place for place, contract in enumerate(known)}
     rows = np.array([place_of[contract] for contract in story.contracts], dtype=np.int64)
     at = np.array(story.at)

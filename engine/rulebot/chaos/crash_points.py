@@ -45,7 +45,7 @@ class CrashPlan:
     def __init__(self, crashes: Sequence[Crash]) -> None:
         self.died: Crash | None = None
         self.deaths: list[Crash] = []
-        self.falls: Callable[[Crash], None] = _nobody
+        self.falls: Callable[[Crash], None] = _no_engine
         self.kill: Callable[[], object] = _nothing
         self.passes: Callable[[ScenarioMoment, int], object] = _unseen
         self._left = list(crashes)
@@ -149,7 +149,7 @@ class CrashPlan:
                 return
 
 
-def _nobody(crash: Crash) -> None:
+def _no_engine(crash: Crash) -> None:
     """Stand for who is told of a death."""
 
 

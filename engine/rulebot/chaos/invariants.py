@@ -18,14 +18,14 @@ from rulebot.checks.against_ledger.books import PREFIX, CheckedDay, compare_book
 from rulebot.checks.against_ledger.findings import (
     at_work_otherwise,
     goes_on_after_kill,
-    grids_told,
     left_to_a_person,
     more_than_cap,
     not_numbers,
     off_tick,
     orders_outlived,
+    reported_grids,
+    reported_of,
     taken_over_without_end,
-    told_of,
     twice_at_broker,
     unknown_to_broker,
     unknown_to_store,
@@ -128,8 +128,8 @@ def _identities(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
 
 def _books(aftermath: ChaosResult, desk: LoadedBots) -> Iterable[str]:
     day, rows = aftermath.day, aftermath.outside.rows
-    untold = *aftermath.untold, *(row for row in aftermath.unheard if row["kind"] == "commission")
-    return (*compare_books(day, untold, rows, _unheard(aftermath)), *delivery_differences(day, rows))
+    unreported = *aftermath.unreported, *(row for row in aftermath.unheard if row["kind"] == "commission")
+    return (*compare_books(day, unreported, rows, _unheard(aftermath)), *delivery_differences(day, rows))
 
 
 def _executions(aftermath: ChaosResult, desk: LoadedBots) -> Iterable[str]:
@@ -188,14 +188,14 @@ def _too_large(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     more than anybody could have asked for: of that a person was told.
     """
     day = aftermath.day
-    told, corrected = told_of(day), _corrected(day)
+    reported, corrected = reported_of(day), _corrected(day)
     for position in day.positions.values():
         bot = aftermath.governing(position, desk)
         if bot is None or bot.plan.digest != position.digest:
             continue
         if bot.plan.overwrite is None and position.quantity > bot.plan.quantity:
             yield f"{position.id} is for {position.quantity} structures, at most {bot.plan.quantity} are asked for"
-        if position.id not in told:
+        if position.id not in reported:
             yield from _too_risky(position, bot, is_corrected=position.id in corrected)
 
 
@@ -222,10 +222,10 @@ def _too_many_open(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     Where the account document changes, more may be open than the one of now allows: then entries are judged by it.
     """
     day = aftermath.day
-    told = {day.positions[name].entered_as for name in told_of(day) if name in day.positions}
+    reported = {day.positions[name].entered_as for name in reported_of(day) if name in day.positions}
     trades: dict[str, list[Position]] = defaultdict(list)
     for position in day.positions.values():
-        if position.opened_at is not None and position.entered_as not in told:
+        if position.opened_at is not None and position.entered_as not in reported:
             trades[position.entered_as].append(position)
     caps = [(name, bot.plan.entry.max_open) for name, bot in desk.bots.items()]
     together = None if aftermath.reads else desk.limits().max_open
@@ -252,35 +252,35 @@ def _settled(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     yield from (f"{order.ref} ends {order.status.value}" for order in unsettled)
     yield from unknown_to_broker(day.orders, outside)
     yield from at_work_otherwise(day, outside)
-    told, grids = told_of(day), grids_told(day)
+    reported, grids = reported_of(day), reported_grids(day)
     for position in day.positions.values():
         if not position.is_frozen:
-            yield from _settled_position(position, aftermath, desk, told, grids)
+            yield from _settled_position(position, aftermath, desk, reported, grids)
     yield from _held_otherwise(day, outside.last)
     yield from taken_over_without_end(day)
-    excused = _excused(day, told)
+    excused = _excused(day, reported)
     yield from (each for each in without_partner(day) if each.partition(" ")[0] not in excused)
     if aftermath.storm.ends_with_day:
         yield from orders_outlived(day, outside)
 
 
 def _settled_position(
-    position: Position, aftermath: ChaosResult, desk: LoadedBots, told: Collection[str], grids: Grids
+    position: Position, aftermath: ChaosResult, desk: LoadedBots, reported: Collection[str], grids: Grids
 ) -> Iterator[str]:
     """Return the same of one position. told: those of which a person knows."""
     day, now, bot = aftermath.day, aftermath.outside.last, aftermath.governing(position, desk)
     live = [order for order in day.orders.values() if order.is_of(position.id) and order.status.is_live]
-    if position.id not in told:
+    if position.id not in reported:
         yield from _between(position, live, bot, now)
     if position.state == "open":
-        yield from _unwatched(position, live, bot, now, None if position.id in told else grids)
+        yield from _unwatched(position, live, bot, now, None if position.id in reported else grids)
         if not position.common.is_flat:
             yield from _overdue(position, bot, day, now)
 
 
-def _excused(day: CheckedDay, told: Iterable[str]) -> set[str]:
+def _excused(day: CheckedDay, reported: Iterable[str]) -> set[str]:
     """Return positions that may lack a leg: a person was told, or has closed it."""
-    found = {name for name in told if name not in day.positions or day.positions[name].state != "open"}
+    found = {name for name in reported if name not in day.positions or day.positions[name].state != "open"}
     found |= {each.id for each in day.positions.values() if each.closed_by_others or each.account_missing}
     return found | left_to_a_person(day)
 
@@ -441,13 +441,13 @@ CHECKS: Mapping[int, tuple[str, Check]] = {
     7: ("no short leg is ever without its long one, or the shares that cover it", _covered),
     8: ("exits never close more than is held", _reduced),
     9: ("working exits never exceed the position", _exits),
-    10: ("after kill or pause nothing enters, after a kill nothing goes on to", _killed),
+    10: ("after kill or pause nothing enters, after a kill nothing continues to", _killed),
     11: ("nothing is sent outside the session, entries keep to their window", _in_session),
-    13: ("orders are of the size, number and price that is allowed", _as_asked),
+    13: ("orders have an allowed size, number and price", _as_asked),
     18: ("a position is entered and left by one text, that of its time", _governed),
     23: ("when faults are over, nothing stays unknown, between two states, unprotected or overdue", _settled),
     26: ("no engine fails by itself", _troubles),
-    27: ("no short leg stands without protection longer than its spec allows", unprotected_too_long),
+    27: ("no short leg is without protection longer than its spec allows", unprotected_too_long),
 }
 _SAYS = {each.number: each.says for each in AUDITED} | {number: says for number, (says, _) in CHECKS.items()}
 INVARIANTS = tuple(

@@ -24,7 +24,7 @@ from rulebot.core.program import BUILT_IN, AccountLimits, CompiledBot, closing_t
 from rulebot.core.queries.close_plan import CLOSING, legs_to_close
 from rulebot.core.queries.lost_cover import CLOSED_AFTER, without_cover
 from rulebot.core.queries.protection import GUARDING, guarded
-from rulebot.documents.load_bots import LoadedBots, told_limits
+from rulebot.documents.load_bots import LoadedBots, limits_as_json
 from rulebot.model.cause import Halt
 from rulebot.model.money import ZERO, dollars
 from rulebot.model.order import Order, OrderStatus, Purpose
@@ -32,7 +32,7 @@ from rulebot.model.position import Position, PositionLeg
 from rulebot.model.session import exchange_date, session_from, trades_no_more
 from rulebot.model.values import dataclass
 from rulebot.record.codec import decode, encode
-from rulebot.record.record import NO_LIMITS_TOLD, Json, Kind, Record
+from rulebot.record.record import NO_LIMITS_GIVEN, Json, Kind, Record
 from rulebot.spec.nouns import Unit
 from twsim import Row
 
@@ -57,7 +57,7 @@ class ChaosResult:
     outside: LedgerOrders
     tables: tuple[str, ...]
     starts: tuple[str, ...]
-    untold: tuple[Row, ...]
+    unreported: tuple[Row, ...]
     unheard: tuple[Row, ...] = ()
     fired: Mapping[int, int]
     fired_open: Mapping[int, int] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class ChaosResult:
     points: CrashPoints
     troubles: tuple[str, ...] = ()
     texts: Mapping[str, CompiledBot] = field(default_factory=dict)
-    told: tuple[RecordedVersion, ...] = ()
+    reported: tuple[RecordedVersion, ...] = ()
     reads: tuple[ReadVersion, ...] = ()
     wrong: tuple[str, ...] = ()
 
@@ -126,16 +126,16 @@ def documents_taken_up(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str
     """
     yield from aftermath.wrong
     now: Json = None
-    is_told = False
+    is_reported = False
     for record, asked, found in _in_force(aftermath, desk):
         if record.kind is Kind.ALARM:
-            is_told |= record.data.get("key") == NO_LIMITS_TOLD
+            is_reported |= record.data.get("key") == NO_LIMITS_GIVEN
         elif record.kind is Kind.RUN_STARTED or record.data.get("what") == "applied":
             if not _alike(record.data.get("limits"), found):
                 yield f"at {record.at} limits were taken up that the account document did not say"
-            if found is None and now is not None and not is_told:
+            if found is None and now is not None and not is_reported:
                 yield f"the engine that started at {record.at} had no account document, and nobody was told"
-            now, is_told = found, False
+            now, is_reported = found, False
         elif record.data.get("what") == "asked" and bool(record.data["limit_changes"]) is _alike(now, asked):
             yield f"at {record.at} limits over all bots changed, or did not, otherwise than the account document"
 
@@ -180,14 +180,14 @@ def _first_positions(aftermath: ChaosResult) -> Mapping[str, Position]:
 
 def _in_force(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[tuple[Record, Json, Json]]:
     """Yield each record with the limits that were asked for last, and those that the files have put in force by it."""
-    told = {each.id: each.limits for each in aftermath.told}
+    reported = {each.id: each.limits for each in aftermath.reported}
     asked: Json = None
     found: Json = None
     for record in aftermath.day.records:
         if record.kind is Kind.RUN_STARTED:
-            asked = found = _read_at_start(aftermath, record) if aftermath.reads else told_limits(desk)
+            asked = found = _read_at_start(aftermath, record) if aftermath.reads else limits_as_json(desk)
         elif record.kind is Kind.RELOAD and not record.bot:
-            asked = told[str(record.data["id"])] if record.data["what"] == "asked" else asked
+            asked = reported[str(record.data["id"])] if record.data["what"] == "asked" else asked
             found = asked if record.data["what"] == "applied" else found
         yield record, asked, found
 
@@ -200,11 +200,11 @@ def _read_at_start(aftermath: ChaosResult, record: Record) -> Json:
 
 def _limited(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[tuple[Record, AccountLimits]]:
     """Yield each record with the limits in force by it; they are read once each time that they are told."""
-    told: Json = None
+    reported: Json = None
     limits = BUILT_IN
     for record, _, found in _in_force(aftermath, desk):
-        if found is not told:
-            told, limits = found, _limits_of(found)
+        if found is not reported:
+            reported, limits = found, _limits_of(found)
         yield record, limits
 
 
@@ -212,10 +212,10 @@ def _alike(one: Any, other: Any) -> bool:
     return (one or encode(BUILT_IN)) == (other or encode(BUILT_IN))
 
 
-def _limits_of(told: Any) -> AccountLimits:
-    if told is None:
+def _limits_of(reported: Any) -> AccountLimits:
+    if reported is None:
         return BUILT_IN
-    return decode(AccountLimits, {name: value for name, value in told.items() if name != "require"})
+    return decode(AccountLimits, {name: value for name, value in reported.items() if name != "require"})
 
 
 def _decides(record: Record, what: str) -> bool:
@@ -348,7 +348,7 @@ def _said(limits: AccountLimits) -> Iterator[tuple[str, str, str]]:
         yield name, f"{whose}{name} is ", "" if value is None else dollars(value)
 
 
-# --- Invariant 27: no short leg stands without protection longer than its spec allows
+# --- Invariant 27: no short leg is without protection longer than its spec allows
 
 SLACK = timedelta(seconds=10)
 """How much later than its limit the engine may begin to close, since it is woken by quotes and timers."""
@@ -365,7 +365,7 @@ class _Watch:
         self._orders: dict[str, Order] = {}
         self._since: dict[str, datetime] = {}
         self._seen: dict[str, datetime] = {}
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._is_linked = False
 
     def unlink(self) -> None:
@@ -392,7 +392,7 @@ class _Watch:
             over = since + self._limit(position) + SLACK
             if at > over + RUNNING and self._seen.get(name, since) > over:
                 yield f"{name} of {position.bot} had a short leg without protection from {since:%H:%M:%S} UTC on"
-                self._told.add(name)
+                self._reported.add(name)
                 del self._since[name]
             self._seen[name] = at
 
@@ -405,7 +405,7 @@ class _Watch:
         session = session_from(exchange_date(at))
         for name, position in self._positions.items():
             is_watched = self._is_linked and session.is_on(at) and _is_watched(position, at)
-            if is_watched and name not in self._told and self._is_bare(position, at):
+            if is_watched and name not in self._reported and self._is_bare(position, at):
                 self._since.setdefault(name, at)
             else:
                 self._since.pop(name, None)
@@ -550,7 +550,7 @@ def _due(bot: CompiledBot, reason: str, record: Record) -> str:
 
 
 def _taken_up_otherwise(aftermath: ChaosResult) -> Iterator[str]:
-    told = {each.id: each for each in aftermath.told}
+    reported = {each.id: each for each in aftermath.reported}
     has_limits = False
     asked: tuple[tuple[str, str], ...] | None = None
     for record in aftermath.day.records:
@@ -560,19 +560,19 @@ def _taken_up_otherwise(aftermath: ChaosResult) -> Iterator[str]:
             continue
         what, id = record.data["what"], str(record.data.get("id", ""))
         if id:
-            yield from _answered_otherwise(record, told[id], has_limits=has_limits)
+            yield from _answered_otherwise(record, reported[id], has_limits=has_limits)
         if what == "asked":
-            asked = told[id].digests
+            asked = reported[id].digests
         elif what == "applied" and (specs := _specs(record)) is not None and tuple(sorted(specs.items())) != asked:
             yield f"at {record.at} other texts were taken up than the files said"
 
 
-def _answered_otherwise(record: Record, told: RecordedVersion, *, has_limits: bool) -> Iterator[str]:
+def _answered_otherwise(record: Record, reported: RecordedVersion, *, has_limits: bool) -> Iterator[str]:
     """Return a reload that was refused though its files can be run, or taken up though they cannot."""
-    is_fine = told.digests is not None and (told.limits is not None or not has_limits)
+    is_fine = reported.digests is not None and (reported.limits is not None or not has_limits)
     if is_fine is (record.data["what"] == "refused"):
         said = "could be run" if is_fine else "could not be run"
-        yield f"of {told.id}, of files that {said}, came: {record.data['what']} {record.data.get('reason', '')}"
+        yield f"of {reported.id}, of files that {said}, came: {record.data['what']} {record.data.get('reason', '')}"
 
 
 def _waits_for_nothing(aftermath: ChaosResult) -> Iterator[str]:

@@ -25,7 +25,7 @@ from rulebot.chaos.virtual_loop import VirtualLoop, run_virtually
 from rulebot.checks.against_ledger.books import read_day
 from rulebot.checks.against_ledger.findings import LedgerOrders
 from rulebot.checks.journal.audit import differing_starts
-from rulebot.core.queries.account import DOUBT
+from rulebot.core.queries.account import UNCERTAIN
 from rulebot.core.queries.schedule import ASK_AGAIN
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.live.daily_jobs import AFTER_CLOSE
@@ -84,7 +84,7 @@ ANSWERED = timedelta(minutes=1)
 """How long after that it still waits for the answer to what was sent last: a bot may enter at that very instant."""
 TOO_LATE = timedelta(minutes=25)
 """How long after the last fault an engine must have been seen."""
-TOLD_WITHIN = timedelta(minutes=4)
+REPORTED_WITHIN = timedelta(minutes=4)
 """What happened so long before the last instant with a connection was told in that session, or was asked for."""
 AWAY = 5
 """Virtual seconds until an engine that ended by itself is started again."""
@@ -130,8 +130,8 @@ def run_scenario(
     scrambles: each start reads its records with every text for people scrambled.
     Raises: ValueError for a storm no gateway can follow.
     """
-    with LogCapture() as heard:
-        trial = _Trial(storm, desk, folder, place or folder / STORE, heard)
+    with LogCapture() as received:
+        trial = _Trial(storm, desk, folder, place or folder / STORE, received)
         trial.witness = witness
         trial.scrambles = scrambles
         with no_collection():
@@ -141,17 +141,19 @@ def run_scenario(
 def run_scenario_over_sockets(storm: ChaosScenario, desk: LoadedBots, folder: Path) -> ChaosResult:
     """Run one trial in lockstep over TCP and on asyncio's own loop: the same trace, unless steps or sends count."""
     assert storm.lockstep
-    with LogCapture() as heard:
-        return asyncio.run(_Trial(storm, desk, folder, folder / STORE, heard).run())
+    with LogCapture() as received:
+        return asyncio.run(_Trial(storm, desk, folder, folder / STORE, received).run())
 
 
 class _Trial:
     """One trial under way."""
 
-    def __init__(self, storm: ChaosScenario, desk: LoadedBots, folder: Path, store: Place, heard: LogCapture) -> None:
+    def __init__(
+        self, storm: ChaosScenario, desk: LoadedBots, folder: Path, store: Place, received: LogCapture
+    ) -> None:
         self.storm = storm
         self.store = store
-        self.heard = heard
+        self.received = received
         self.fate = CrashPlan(storm.crashes)
         self.remains = Leftovers(store)
         self.acts = OperatorActions(storm.acts)
@@ -191,7 +193,7 @@ class _Trial:
             seed=storm.seed,
             market_file=storm.market,
             speed=speed,
-            lockstep=not storm.tells_time,
+            lockstep=not storm.sends_time,
             shares=storm.shares,
         )
         gateway = await start_gateway(settings, faults=storm.plan)
@@ -214,7 +216,7 @@ class _Trial:
             outside=outside,
             tables=tuple(differing_tables(self.store)),
             starts=tuple(differing_starts(self.store)),
-            untold=gateway.untold,
+            unreported=gateway.unreported,
             unheard=tuple(self._missed(gateway.ledger.rows)),
             fired=dict(gateway.fired),
             fired_open=dict(gateway.fired_open),
@@ -222,9 +224,9 @@ class _Trial:
             deaths=(*(crash.label for crash in self.fate.deaths), *self.acts.done, *self.versions.done),
             lives=self.lives,
             points=self.fate.points,
-            troubles=(*self.troubles, *self.heard.found),
+            troubles=(*self.troubles, *self.received.found),
             texts=self.versions.texts,
-            told=tuple(self.versions.told),
+            reported=tuple(self.versions.reported),
             reads=tuple(self.versions.reads),
             wrong=tuple(self.versions.wrong),
         )
@@ -234,9 +236,9 @@ class _Trial:
         last = self.storm.sessions[-1].date
         for row in rows:
             at = datetime.fromisoformat(str(row["at"]))
-            told_until = self.connected.get(exchange_date(at), datetime.min.replace(tzinfo=UTC) + TOLD_WITHIN)
+            reported_until = self.connected.get(exchange_date(at), datetime.min.replace(tzinfo=UTC) + REPORTED_WITHIN)
             is_earlier = row["kind"] in ("order", "execution", "commission") and exchange_date(at) < last
-            if is_earlier and at > told_until - TOLD_WITHIN:
+            if is_earlier and at > reported_until - REPORTED_WITHIN:
                 yield row
 
     # ------------------------------------------------------------ lives
@@ -449,7 +451,7 @@ class _LoopClock:
 def _is_busy(run: Run, at: datetime) -> bool:
     """Say whether an engine has something under way that it will end by itself, or soon put on hold."""
     state = run.loop.state
-    if any(at - doubt.since <= DOUBT + ASK_AGAIN for doubt in state.account.shortfalls.values()):
+    if any(at - uncertainty.since <= UNCERTAIN + ASK_AGAIN for uncertainty in state.account.shortfalls.values()):
         return True
     positions = (position for position in state.positions.by_id.values() if not position.hold)
     moving = any(position.state in ("entering", "exiting") for position in positions)

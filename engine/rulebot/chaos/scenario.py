@@ -293,7 +293,7 @@ class ChaosScenario:
     reloads: tuple[Reload, ...] = ()
     names_account: bool = True
     lockstep: bool = True
-    tells_time: bool = False
+    sends_time: bool = False
     delay: float = 0.0
     shares: tuple[tuple[str, int], ...] = ()
     quantity: int = 1
@@ -358,7 +358,7 @@ QUANTITIES = (1, 1, 2, 2, 3, 4)
 """By what the quantity of each spec is multiplied."""
 AHEAD = (-86_000, -3600, -60, 45, 3600, 6 * 3600, 86_000)
 """Seconds by which the computer's clock is ahead of the broker's."""
-TOLD_LATER = (-20, -2, 2, 20)
+REPORTED_LATER = (-20, -2, 2, 20)
 """Seconds by which the broker's clock is ahead of its market."""
 STALLS = (8, 20, 50)
 TIMES = (1, 2, 90)
@@ -383,7 +383,7 @@ def with_acts_beside(storm: ChaosScenario, kinds: Sequence[str]) -> ChaosScenari
     of_clocks = {*CLOCKS}.intersection(chosen)
     if storm.lockstep and (of_clocks or STALL in chosen):
         storm = replace(storm, lockstep=False, delay=chance.choice(DELAYS))
-    return replace(storm, tells_time=bool(of_clocks), acts=(*storm.acts, *acts), faults=(*storm.faults, *faults))
+    return replace(storm, sends_time=bool(of_clocks), acts=(*storm.acts, *acts), faults=(*storm.faults, *faults))
 
 
 def _by_people(
@@ -425,7 +425,7 @@ def _fault(chance: Random, kind: str, storm: ChaosScenario) -> Entry:
         return {**timed, "name": chance.choice(sorted(PLACES)), "of": of}
     if kind == BROKER_CLOCK:
         answers = chance.random() < 0.7 and not storm.reloads  # their times are the gateway's
-        return {**timed, "seconds": chance.choice(TOLD_LATER)} if answers else {**timed, "answers": False}
+        return {**timed, "seconds": chance.choice(REPORTED_LATER)} if answers else {**timed, "answers": False}
     triggers: tuple[Entry, ...] = ({"at": timed["at"]}, {"on": "fill"}, {"on": "connect", "number": 2})
     when = chance.choice(triggers)
     return {"kind": kind, **when, "real_seconds": chance.choice(STALLS)}

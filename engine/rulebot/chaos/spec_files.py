@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 from rulebot.core.program import CompiledBot
-from rulebot.documents.load_bots import LoadedBots, SpecSources, reread, told_limits
+from rulebot.documents.load_bots import LoadedBots, SpecSources, limits_as_json, reread
 from rulebot.live.reload import Reloader
 from rulebot.model.errors import RulebotError
 from rulebot.model.event import OperatorRequest, Request
@@ -37,7 +37,7 @@ BREAKS: Mapping[str, Callable[[str], str]] = {
     "unknown": lambda text: f"{text}\nexitss: 1\n",
 }
 """What a file says that nobody can run: it is half written, has nothing in it, or a key that no spec has."""
-TWIN = "twin"
+DUPLICATE = "twin"
 """A second file has the same bot."""
 GONE = "gone"
 """The file is not there."""
@@ -91,7 +91,7 @@ def drawn(chance: Random, kind: str, texts: Mapping[str, str], at: datetime) -> 
     """Return a change at an instant; None of a spec that says nothing which could be said otherwise."""
     bot = chance.choice(sorted(texts))
     if kind == BROKEN:
-        return Reload(kind=kind, bot=bot, at=at, breaks=chance.choice((*BREAKS, TWIN)), away=chance.choice(AWAY))
+        return Reload(kind=kind, bot=bot, at=at, breaks=chance.choice((*BREAKS, DUPLICATE)), away=chance.choice(AWAY))
     if kind == REMOVED:
         return Reload(kind=kind, bot=bot, at=at, breaks=GONE, away=chance.choice(AWAY))
     if not (known := places(texts[bot])):
@@ -104,7 +104,7 @@ def drawn(chance: Random, kind: str, texts: Mapping[str, str], at: datetime) -> 
 def places(text: str) -> Sequence[tuple[SpecPath, str]]:
     """Return what a spec says of when it may enter and when it leaves, as it is written, with the place of each."""
     source = load_text(text).source
-    found = [(path, source.written(path)) for path in source.values if _is_told_of(path)]
+    found = [(path, source.written(path)) for path in source.values if _is_reported(path)]
     named = {match[1] for _, written in found if (match := _PARAMETER.fullmatch(written))}
     found += [
         (path, source.written(path)) for path in source.values if path[:1] == ("parameters",) and path[-1] in named
@@ -115,7 +115,7 @@ def places(text: str) -> Sequence[tuple[SpecPath, str]]:
 _WAYS = (_TIME, _OFFSET, _NUMBER)
 
 
-def _is_told_of(path: SpecPath) -> bool:
+def _is_reported(path: SpecPath) -> bool:
     is_of_entry = path[:1] == ("entry",) and len(path) > 1 and path[1] in ("window", "at")
     return is_of_entry or (path[:1] == ("exits",) and not _LEFT_ALONE.intersection(path))
 
@@ -319,7 +319,7 @@ class SpecVersions:
         self._children = {each.bot for each in reloads if each.kind in OF_EXTENDED}
         self._is_named = is_named and bool(desk.account_text)
         self._sources: SpecSources | None = None
-        self.told: list[RecordedVersion] = []
+        self.reported: list[RecordedVersion] = []
         self.reads: list[ReadVersion] = []
         self.wrong: list[str] = []
         self.done: list[str] = []
@@ -351,7 +351,7 @@ class SpecVersions:
             self._write()
             found = self._read()
         assert found is not None
-        self.reads.append(ReadVersion(at, told_limits(found)))
+        self.reads.append(ReadVersion(at, limits_as_json(found)))
         return found
 
     def attend(self, reloader: Reloader) -> None:
@@ -367,10 +367,13 @@ class SpecVersions:
         self._take(self._left.pop(0))
         self._write()
         found = self._read()
-        id, digests = f"reload-{len(self.told) + 1}", None if found is None else tuple(sorted(found.digests.items()))
-        told = RecordedVersion(id, digests, None if found is None else told_limits(found))
-        self.told.append(told)
-        return [OperatorRequest(at, told.id, Request.RELOAD)]
+        id, digests = (
+            f"reload-{len(self.reported) + 1}",
+            None if found is None else tuple(sorted(found.digests.items())),
+        )
+        reported = RecordedVersion(id, digests, None if found is None else limits_as_json(found))
+        self.reported.append(reported)
+        return [OperatorRequest(at, reported.id, Request.RELOAD)]
 
     def _take(self, step: _Step) -> None:
         change = step.reload
@@ -440,7 +443,7 @@ def _steps(reloads: Sequence[Reload]) -> list[_Step]:
 
 def _written(name: str, text: str, breaks: str) -> dict[str, str]:
     """Return what a bot's file says, and one beside it, by name; nothing of one that is gone."""
-    if breaks == TWIN:
+    if breaks == DUPLICATE:
         return {name: text, f"{name}{_TOO}": text}
     if breaks in BREAKS:
         return {name: BREAKS[breaks](text)}

@@ -20,7 +20,7 @@ from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time, exchange_date
 from rulebot.model.text import price, printable
 from rulebot.model.values import dataclass, replace
 from rulebot.narrate.trades import closing_text, left_at, structure_of, unwound_words
-from rulebot.narrate.why import parts_told
+from rulebot.narrate.why import reported_parts
 from rulebot.record.codec import decode
 from rulebot.record.explain import explain_day
 from rulebot.record.record import Kind, Record
@@ -161,9 +161,9 @@ def _time(text: object) -> datetime | None:
 
 def _parts(reader: StoreReader, row: Row) -> list[tuple[datetime, str]]:
     """Return when exits closed a part of a trade that went on, and at which price."""
-    parts = parts_told(row, reader).get("parts", ())
-    told = ((_time(each["time"]), f"{each['exit']}: {_part_words(each, row)}") for each in parts)
-    return [(at, words) for at, words in told if at is not None]
+    parts = reported_parts(row, reader).get("parts", ())
+    reported = ((_time(each["time"]), f"{each['exit']}: {_part_words(each, row)}") for each in parts)
+    return [(at, words) for at, words in reported if at is not None]
 
 
 def _part_words(part: Mapping[str, Any], row: Row) -> str:
@@ -213,7 +213,7 @@ def _refusals(reader: StoreReader, bot: str, session: date, drawn: Sequence[str]
     records = reader.day(bot, session)
     if not records:
         return []
-    told = explain_day(records)
+    reported = explain_day(records)
     members = {str(record.data["symbol"]) for record in records if record.data.get("symbol")}
     entered = {record.position: str(record.data.get("symbol") or "") for record in records if _does(record, "enter")}
     ended = {record.at: entered.get(record.position, "") for record in records if _does(record, "unfilled")}
@@ -222,8 +222,8 @@ def _refusals(reader: StoreReader, bot: str, session: date, drawn: Sequence[str]
         symbol = symbol if members else next(iter(drawn), "")
         return Mark(at=at, kind=kind, symbol=symbol if symbol in drawn else "", words=words)
 
-    refused = [mark(at, MarkKind.REFUSED, text, _named_in(text, members)) for at, text in told.refused if text]
-    return refused + [mark(at, MarkKind.UNFILLED, text, ended.get(at, "")) for at, text in told.unfilled]
+    refused = [mark(at, MarkKind.REFUSED, text, _named_in(text, members)) for at, text in reported.refused if text]
+    return refused + [mark(at, MarkKind.UNFILLED, text, ended.get(at, "")) for at, text in reported.unfilled]
 
 
 def _does(record: Record, what: str) -> bool:
@@ -276,10 +276,10 @@ def _by_minute(
     """Return the prices that were kept by the minute of each symbol, none of one that had none."""
     found: dict[str, dict[datetime, float]] = {symbol: {} for symbol in symbols}
     for record in reader.between(Kind.PRICES, begin, end):
-        told: Any = record.data["prices"]
+        reported: Any = record.data["prices"]
         for symbol in symbols:
-            if symbol in told:
-                found[symbol][record.at] = float(told[symbol])
+            if symbol in reported:
+                found[symbol][record.at] = float(reported[symbol])
     return found
 
 

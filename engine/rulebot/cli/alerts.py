@@ -42,7 +42,7 @@ def people_option(name: str, help: str) -> "Callable[..., Any]":
 
 @click.command("alerts", short_help="List alerts and who got them; send what waits.")
 @people_option("--to", "The people: their addresses, what they want to hear, when they sleep.")
-@click.option("--send", is_flag=True, help="Tell people until Ctrl+C, whichever engine writes the store.")
+@click.option("--send", is_flag=True, help="Send alerts until Ctrl+C, whichever engine writes the store.")
 @click.option("--test", "is_test", is_flag=True, help="Send a message to everybody, and say whether it was taken.")
 @click.option("--ack", metavar="NUMBER", help="Say that an alert was seen, by its number; 'all' for all.")
 @shows_store
@@ -88,9 +88,7 @@ def _people(file: Path | None) -> "People":
     from rulebot.alerts.people import read_people
 
     if file is None:
-        raise MisuseError(
-            "nobody is named who could be told", "--to FILE, or RULEBOT_ALERTS; docs/alerts.md has the file"
-        )
+        raise MisuseError("no recipient is named", "--to FILE, or RULEBOT_ALERTS; docs/alerts.md has the file")
     return read_people(file)
 
 
@@ -107,7 +105,7 @@ def sender_to(people: "People") -> "DeliveryService":
     return DeliveryService(people.people)
 
 
-def teller_to(file: Path) -> "Callable[[Place], Notifier]":
+def notifier_to(file: Path) -> "Callable[[Place], Notifier]":
     """Return what makes the teller of a store to the people of a file. Raises: MisuseError, SpecError, StoreError."""
     from rulebot.alerts.notifier import Notifier
 
@@ -139,21 +137,21 @@ def _send(place: Place, people: "People") -> None:
     from rulebot.alerts.notifier import Notifier, work
     from rulebot.cli.web import HEED_EVERY, stop_signals
 
-    teller = Notifier(place, people, sender_to(people))
-    heard, stop = stop_signals(), threading.Event()
+    alert_sender = Notifier(place, people, sender_to(people))
+    received, stop = stop_signals(), threading.Event()
     names = ", ".join(person.name for person in people.people)
-    print_text(f" store {shown_path(place)}\n tells {names}; Ctrl+C ends it, and what is not told yet is kept")
+    print_text(f" store {shown_path(place)}\n tells {names}; Ctrl+C ends it, and unsent alerts are kept")
     said = ""
-    worker = threading.Thread(target=work, args=(teller, stop), daemon=True)
+    worker = threading.Thread(target=work, args=(alert_sender, stop), daemon=True)
     worker.start()
     while worker.is_alive():
         worker.join(HEED_EVERY)
-        if heard:
+        if received:
             stop.set()
-        if teller.trouble != said:
-            said = teller.trouble
+        if alert_sender.trouble != said:
+            said = alert_sender.trouble
             print_text(f" {said or 'all is well again'}", err=True)
-    teller.close()
+    alert_sender.close()
 
 
 def _outbox(place: Place) -> "Outbox":
@@ -163,8 +161,8 @@ def _outbox(place: Place) -> "Outbox":
     path = outbox_path(place)
     if not path.is_file():
         raise MisuseError(
-            f"nobody has been told anything of {shown_path(place)}",
-            "'rulebot serve --alerts FILE' and 'rulebot alerts --send --to FILE' tell",
+            f"no alerts have been sent of {shown_path(place)}",
+            "'rulebot serve --alerts FILE' and 'rulebot alerts --send --to FILE' send them",
         )
     return Outbox(path)
 
@@ -186,7 +184,7 @@ def _acknowledge(place: Place, which: str) -> None:
 def _show(place: Place, form: str) -> None:
     outbox = _outbox(place)
     try:
-        found, decisions = outbox.newest(SHOWN), outbox.untold_decisions()
+        found, decisions = outbox.newest(SHOWN), outbox.unreported_decisions()
     finally:
         outbox.close()
     if form == "json":
@@ -237,7 +235,7 @@ def hooks() -> None:
 
 @hooks.command("secret", short_help="Make, or remove, the secret that web hooks must bring.")
 @click.option("--new", is_flag=True, help="Take another secret; what still brings the old one is refused.")
-@click.option("--off", is_flag=True, help="Remove it: no web hook is received any more.")
+@click.option("--off", is_flag=True, help="Remove it: web hooks are no longer received.")
 def hooks_secret(new: bool, off: bool) -> None:
     """Make the secret that web hooks must bring, and say in which file it is; it is not printed.
 
@@ -254,7 +252,7 @@ def hooks_secret(new: bool, off: bool) -> None:
     if new or off:
         _remove(file)
     if off:
-        echo(f" web hooks are off once the page and the engine are started anew{_unless_given(folder)}")
+        echo(f" web hooks are off once the page and the engine are restarted{_unless_given(folder)}")
         return
     if not new and (kept := hook_secret(folder)[1]) and kept != str(file):
         echo(f" web hooks must bring the secret in {kept}")

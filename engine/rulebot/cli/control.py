@@ -47,7 +47,7 @@ def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
     for text in adopted:
         echo(text)
     if is_running and request in _SENDS:
-        _tell_undone(request, bot, found)
+        _report_undone(request, bot, found)
 
 
 def _adoptions(bot: str, found: Place) -> list[str]:
@@ -61,7 +61,7 @@ def _adoptions(bot: str, found: Place) -> list[str]:
         return []
 
 
-def _tell_undone(request: Request, bot: str, found: Place) -> None:
+def _report_undone(request: Request, bot: str, found: Place) -> None:
     """Say which positions are not closed all the same, and of an engine without a broker that it can do nothing yet."""
     from rulebot.model.errors import StoreError
     from rulebot.operator_requests.requests import held_back
@@ -71,22 +71,22 @@ def _tell_undone(request: Request, bot: str, found: Place) -> None:
     try:
         with StoreReader(found) as reader:
             held = [*held_back(reader, bot)] if request is Request.FLATTEN else []
-            told = connected(reader, reader.run())
+            reported = connected(reader, reader.run())
     except StoreError:
         return
     for text in held:
         echo(f"not closed: {text}")
-    if told.is_linked is False:
+    if reported.is_linked is False:
         is_stop = request is Request.STOP
         undone = (
-            "it ends all the same, what works goes on" if is_stop else "nothing is cancelled or closed until it is back"
+            "it ends anyway; working orders continue" if is_stop else "nothing is cancelled or closed until it is back"
         )
-        echo(f"{told.words}\n{undone}: what cannot wait, do in TWS")
-    elif told.words:
-        echo(f"{told.words}\nlook whether it does what was asked: what cannot wait, do in TWS")
+        echo(f"{reported.words}\n{undone}: what cannot wait, do in TWS")
+    elif reported.words:
+        echo(f"{reported.words}\nlook whether it does what was asked: what cannot wait, do in TWS")
 
 
-def _tell_elsewhere(found: Place, bot: str) -> None:
+def _report_elsewhere(found: Place, bot: str) -> None:
     """Say what BOT (or any bot) holds in an account by another store, as of an engine that has died: it stays open."""
     from rulebot.model.errors import StoreError
     from rulebot.store.queries import StoreReader
@@ -137,7 +137,7 @@ def stop(store: Place | None) -> None:
 @_BOT
 @ENGINE_STORE
 def pause(bot: str, store: Place | None) -> None:
-    """Let BOT (or all bots) enter nothing more; an entry at work is let be, exits go on."""
+    """Let BOT (or all bots) enter nothing more; a working entry and exits continue."""
     _leave(Request.PAUSE, bot, store, f"pause {bot or 'all bots'}")
 
 
@@ -147,7 +147,7 @@ def pause(bot: str, store: Place | None) -> None:
 def resume(bot: str, store: Place | None) -> None:
     """Let BOT (or all bots) enter again after a pause or a kill.
 
-    What was asked to be closed is closed all the same. Where the account holds less of a position than the books, the
+    Requested closes continue. Where the account holds less of a position than the books, the
     books adopt the account's quantity, or rulebot says why not.
     """
     _leave(Request.RESUME, bot, store, f"resume {bot or 'all bots'}")
@@ -167,7 +167,7 @@ def kill(bot: str, flatten: bool, store: Place | None) -> None:
 
     found = engine_store(store)
     if flatten and store is None:
-        _tell_elsewhere(found, bot)
+        _report_elsewhere(found, bot)
     if flatten and not is_in_use(found):
         _check_bot(bot, found)
         close_all(found, bot)
@@ -175,8 +175,8 @@ def kill(bot: str, flatten: bool, store: Place | None) -> None:
         held = f"{bot} holds" if bot else "all bots hold"
         _leave(Request.FLATTEN, bot, found, f"close all that {held}, and open nothing")
     else:
-        told = f"{bot}: it only reduces" if bot else "all bots: they only reduce"
-        _leave(Request.KILL, bot, found, f"kill {told} from now on")
+        reported = f"{bot}: it only reduces" if bot else "all bots: they only reduce"
+        _leave(Request.KILL, bot, found, f"kill {reported} from now on")
 
 
 # --- `rulebot reload`: changed specs for a running engine, checked and shown before it is asked
@@ -195,7 +195,7 @@ def reload(store: Place | None) -> None:
     runs.
     """
     from rulebot.core.session.reloading import changes_between
-    from rulebot.documents.load_bots import TAKEN_BACK, digests_of, left_out_words, limit_words, told_limits
+    from rulebot.documents.load_bots import TAKEN_BACK, digests_of, left_out_words, limit_words, limits_as_json
     from rulebot.model.event import Request
     from rulebot.operator_requests.requests import post
     from rulebot.spec.diagnostic import headline
@@ -208,9 +208,9 @@ def reload(store: Place | None) -> None:
     for warning in dict.fromkeys(desk.warnings):
         echo(f" warning: {headline(warning)}")
     for words in left_out_words(desk):
-        echo(f" warning: a value is left out: {words}; {TAKEN_BACK}")
+        echo(f" warning: a value is ignored: {words}; {TAKEN_BACK}")
     changes = changes_between(running, desk.digests)
-    lines = [*(each.words for each in changes), *limit_words(run.limits, told_limits(desk))]
+    lines = [*(each.words for each in changes), *limit_words(run.limits, limits_as_json(desk))]
     post(found, Request.RELOAD)
     for line in lines:
         echo(f" {line}")
@@ -235,7 +235,7 @@ def _reread(found: Place) -> "tuple[StoredRun, LoadedBots]":
     if run.started is None or run.ended is not None:
         raise StoreError(
             f"the engine of {found} is only starting, or waits for its gateway",
-            "it has read its files by now: ask again once it is connected, or start it anew",
+            "it has read its files by now: ask again once it is connected, or restart it",
         )
     sources = sources_of(run.started.data.get("sources"))
     if sources is None:
@@ -255,14 +255,14 @@ def _refuse_account(found: Place, run: "StoredRun", desk: "LoadedBots", running:
     from rulebot.store.queries import OBSERVE
 
     assert run.started is not None  # of an engine that runs
-    told = run.started.data
-    settings: Any = told.get("settings") or {}
-    is_free = bool(told.get("lockstep")) or settings.get("mode") == OBSERVE
-    live = LiveRun(found, bool(told.get("simulated"))) if settings.get("mode") == "live" else None
+    reported = run.started.data
+    settings: Any = reported.get("settings") or {}
+    is_free = bool(reported.get("lockstep")) or settings.get("mode") == OBSERVE
+    live = LiveRun(found, bool(reported.get("simulated"))) if settings.get("mode") == "live" else None
     refuse_account(
         desk,
-        str(told.get("account")),
-        run.session or date.fromisoformat(str(told["session"])),
+        str(reported.get("account")),
+        run.session or date.fromisoformat(str(reported["session"])),
         running=running,
         had_limits=run.limits is not None,
         any_account=is_free,
@@ -283,7 +283,7 @@ def _refuse_account(found: Place, run: "StoredRun", desk: "LoadedBots", running:
 @click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
 @ENGINE_STORE
 def enter(bot: str, symbol: str, alternative: str, scan: int | None, yes: bool, store: Place | None) -> None:
-    """Have BOT enter at once, whatever its window and its conditions say; its limits and those of the account hold.
+    """Have BOT enter at once, whatever its window and conditions say; its limits and the account's apply.
 
     With SYMBOL it enters what the last scan has in the row of this symbol: those legs and no others. If quotes have
     moved so that a limit refuses them, nothing is entered, and 'rulebot why BOT' says which limit. The engine must run.
@@ -368,15 +368,15 @@ def close_all(store: Place, bot: str = "") -> None:
         raise MisuseError(
             f"nothing has run on {store}: nothing of it is open", "'rulebot list' shows the last run's store"
         )
-    told = started.data
-    settings: Any = told.get("settings") or {}
+    reported = started.data
+    settings: Any = reported.get("settings") or {}
     if settings.get("mode") == "observe":
         raise MisuseError(f"{store} is the store of runs that observe: nothing of it is in any account")
     gateway = str(settings.get("gateway") or "")
     if not gateway:
         raise MisuseError(
-            f"{store} was traded on a simulated market that ended with its run: nothing is left to be closed",
-            "attach runs to a 'rulebot gateway' to go on after their end",
+            f"{store} was traded on a simulated market that ended with its run: nothing remains to be closed",
+            "attach runs to a 'rulebot gateway' to continue after their end",
         )
     post(store, Request.FLATTEN, bot)
     print_text(f"no engine runs on {store}: one is started that only closes")
@@ -390,9 +390,9 @@ def close_all(store: Place, bot: str = "") -> None:
         host,
         int(port) if port.isdigit() else None,
         client_id,
-        "" if settings.get("sim") and not is_live else str(told["account"]),
+        "" if settings.get("sim") and not is_live else str(reported["account"]),
         lockstep=bool(settings.get("sim")),
-        among=str(told["account"]),
+        among=str(reported["account"]),
         live=is_live,
     )
     said = {**settings, "client_id": client_id, "exits_only": False, "flatten": True}

@@ -59,7 +59,7 @@ class Part(click.ParamType[float]):
     metavar="N|DATA",
     help="Walk old and new through the last N recorded days too, or through the past sessions that DATA names.",
 )
-@click.option("--all", "is_all", is_flag=True, help="Tell every day, not only the first that differ.")
+@click.option("--all", "is_all", is_flag=True, help="Show every day, not only the first that differ.")
 @click.option("--install-git", is_flag=True, help="Let 'git diff' show specs like this, in this clone.")
 @click.option("--uninstall-git", is_flag=True, help="Take that away again.")
 @click.option("--yes", is_flag=True, help="Do not ask before git's files are written.")
@@ -105,7 +105,7 @@ def diff(
     if seeds is not None and days is not None:
         raise click.UsageError("--seeds tries simulated days, --days past ones: one of them at a time")
     if is_all and seeds is None and days is None:
-        raise click.UsageError("--all tells the days of --seeds or --days: say how many")
+        raise click.UsageError("--all shows the days of --seeds or --days: say how many")
     found = _compared(*what, seeds=seeds, days=days, is_all=is_all)
     print_text(_shown(found, form))
     _exit(found, most)
@@ -172,7 +172,7 @@ def _past(days: str) -> "Tries":
         raise MisuseError("--days is a number of recorded days, 1 at least, or the past sessions, is '0'")
     folder = tapes_of(run_store(None)) if days.isdigit() else None
     if folder is not None and not folder.is_dir():
-        raise StoreError(f"nothing is recorded in {folder}", "'rulebot run' records unless told not to")
+        raise StoreError(f"nothing is recorded in {folder}", "'rulebot run' records by default")
     data = days if folder is None else f"tapes:{folder}"
     known = open_source(data).dates(date.min, date.max)
     found = known[-int(days) :] if days.isdigit() else known
@@ -204,8 +204,8 @@ def _with_days(
     else:
         (old,), flaws = tries(found.name, (was[found.name],))
         new = without_it(old)
-    told = (*behaviour_lines(old, new, is_all=is_all), *flaw_lines(flaws))
-    return replace(found, behaviour=told, days=(old, new), flaws=tuple(flaws))
+    reported = (*behaviour_lines(old, new, is_all=is_all), *flaw_lines(flaws))
+    return replace(found, behaviour=reported, days=(old, new), flaws=tuple(flaws))
 
 
 def _read(text: "Text") -> "Loaded":
@@ -363,7 +363,7 @@ def _ask(is_sure: bool) -> None:
     if is_sure:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("nobody is there to be asked: add --yes")
+        raise click.UsageError("no terminal to confirm at: add --yes")
     if not click.confirm("write this?"):
         print_text("nothing was written")
         raise click.exceptions.Exit(0)

@@ -3,5 +3,5 @@
 PROBLEMS_FOUND = 1
 THE_WORLD_FAILED = 3
 STOPPED_BY_HAND = 130
-NOBODY_READS = 141
+READER_GONE = 141
 """When what reads our output has gone (`rulebot why BOT | head`): as a shell shows a program that SIGPIPE ends."""

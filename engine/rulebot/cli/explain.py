@@ -141,7 +141,7 @@ def _neither(word: str) -> click.UsageError:
     hint = did_you_mean(word, names_near(word)) or "it takes files, shipped specs, measures and keys"
     if written.is_file():
         hint = f"did you mean '{written}'?"
-    return click.UsageError(f"'{word}' is neither a file nor a word of the language; {hint}")
+    return click.UsageError(f"'{word}' is not a file or a word of the language; {hint}")
 
 
 def _document(file: Path, loaded: "Loaded") -> "Explanation | None":

@@ -198,11 +198,11 @@ def capture(**options: Any) -> None:
     is_asked = options["paper"] or options["live"] or options["sim"]
     chains = [_asked(options)] if is_asked else _recorded(options)
     files = [_write(chain, options["out"]) for chain in chains]
-    told = [_document(chain, file) for chain, file in zip(chains, files, strict=True)]
+    reported = [_document(chain, file) for chain, file in zip(chains, files, strict=True)]
     if options["form"] == "json":
-        print_json({"captures": told})
+        print_json({"captures": reported})
         return
-    for each in told:
+    for each in reported:
         took = f", in {each['seconds']:g} s" if each["seconds"] else ""
         spot = "without a price" if each["spot"] is None else f"{each['spot']:.2f}"
         print_text(f" {each['file']}: {each['symbol']} {spot}, {each['options']} options{took}")

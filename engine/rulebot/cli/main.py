@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from rulebot.cli.exit_codes import NOBODY_READS, STOPPED_BY_HAND, THE_WORLD_FAILED
+from rulebot.cli.exit_codes import READER_GONE, STOPPED_BY_HAND, THE_WORLD_FAILED
 from rulebot.model.collector import as_a_program, leave_at_end, no_collection
 from rulebot.model.errors import RulebotError
 
@@ -73,11 +73,11 @@ SECTIONS = {
     },
     "Operate": {
         "enter": _Entry("rulebot.cli.control:enter", "Enter at once by hand, also from a scan."),
-        "pause": _Entry("rulebot.cli.control:pause", "Stop entries; exits go on."),
+        "pause": _Entry("rulebot.cli.control:pause", "Stop entries; exits continue."),
         "resume": _Entry("rulebot.cli.control:resume", "Allow entries again."),
         "reload": _Entry("rulebot.cli.control:reload", "Load changed specs into the running engine."),
         "stop": _Entry("rulebot.cli.control:stop", "Stop the engine; positions stay."),
-        "kill": _Entry("rulebot.cli.control:kill", "Cancel entries and stop new ones; exits go on."),
+        "kill": _Entry("rulebot.cli.control:kill", "Cancel entries and stop new ones; exits continue."),
         "store": _Entry("rulebot.cli.store:store", "Audit, back up, export and reconcile the store."),
         "hooks": _Entry("rulebot.cli.alerts:hooks", "Set up and test web hooks."),
         "events": _Entry("rulebot.cli.explain:events", "List and import event calendars."),
@@ -88,7 +88,7 @@ COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in sect
 _CLOSING = (
     "'rulebot kill --flatten [BOT]' closes all that is open; one position is closed on the page or in 'rulebot top'"
 )
-_HALTING = "'rulebot pause [BOT]' lets no bot enter, 'rulebot kill [BOT]' also cancels entries at work"
+_HALTING = "'rulebot pause [BOT]' stops entries, 'rulebot kill [BOT]' also cancels working entries"
 _ELSEWHERE = {
     "close": _CLOSING,
     "flatten": _CLOSING,
@@ -169,7 +169,7 @@ class Commands(click.Group):
             return super().make_context(*args, **kwargs)
         except BrokenPipeError:
             _print_nowhere()
-            sys.exit(NOBODY_READS)
+            sys.exit(READER_GONE)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what is wrong with the world becomes one line, an interrupt none."""
@@ -182,24 +182,24 @@ class Commands(click.Group):
                 echo(line, err=True)
             ctx.exit(error.exit_code)
         except click.UsageError as error:  # click prints it as it is
-            told = error.format_message()
-            if (fit := as_it_fits(told)) == told:
+            reported = error.format_message()
+            if (fit := as_it_fits(reported)) == reported:
                 raise
             raise click.UsageError(fit, error.ctx) from error
         except KeyboardInterrupt:
             ctx.exit(STOPPED_BY_HAND)
         except BrokenPipeError:
             _print_nowhere()
-            ctx.exit(NOBODY_READS)
+            ctx.exit(READER_GONE)
 
 
-def as_it_fits(told: str) -> str:
+def as_it_fits(reported: str) -> str:
     """Return what click says behind `Error: ` as the terminal shows it: harmless, and broken between words."""
     from rulebot.cli.output import broken, harmless
 
     if not sys.stderr.isatty():
-        return told
-    return broken(f"{_ERROR}{harmless(told)}", err=True).removeprefix(_ERROR)
+        return reported
+    return broken(f"{_ERROR}{harmless(reported)}", err=True).removeprefix(_ERROR)
 
 
 def _open_what_is_closed() -> None:
@@ -279,7 +279,7 @@ if __name__ == "__main__":
 _HEAD = """\
 # Commands
 
-Every command with its options. `rulebot COMMAND --help` says more of each. This page is generated. PATH and SPEC are
+Every command with its options. `rulebot COMMAND --help` has the details. This page is generated. PATH and SPEC are
 files, folders with all below them, or patterns; BOT is a name, STORE a file or a postgresql:// URL.
 
 | exit code | meaning |
@@ -288,7 +288,7 @@ files, folders with all below them, or patterns; BOT is a name, STORE a file or 
 | 1 | the answer is no: errors in a document, a failed check or test, a difference |
 | 2 | misuse of the command |
 | 3 | a file, store, broker or data source failed |
-| 130, 141 | interrupted; nobody reads the output (`rulebot why BOT \\| head`) |
+| 130, 141 | interrupted; the output is not read (`rulebot why BOT \\| head`) |
 
 Other codes are in `--help`. "As above" lists options that an earlier command explains.
 """

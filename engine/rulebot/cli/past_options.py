@@ -117,9 +117,9 @@ def _no_session(source: "Source", name: str, gaps: "Sequence[Finding]") -> Misus
     if odd := next((each.text for each in gaps if each.severity.value == "refused"), ""):
         return MisuseError(f"{name} has no session in that time", odd)
     if known := source.dates(FIRST, LAST):
-        told = f"its sessions are those of {known[0]} to {known[-1]}"
-        return MisuseError(f"{name} has no session in that time", told)
-    return MisuseError(f"{name} has no session at all", "docs/history-data.md says what has to lie there")
+        reported = f"its sessions are those of {known[0]} to {known[-1]}"
+        return MisuseError(f"{name} has no session in that time", reported)
+    return MisuseError(f"{name} has no session", "docs/history-data.md says what has to lie there")
 
 
 def asked_fills(text: str, *, recorded: bool = False) -> "FillModel":
@@ -161,7 +161,7 @@ def asked_shares(shares: Shares) -> Shares:
     """Return the shares that an account begins with. Raises: MisuseError for what has none."""
     for symbol, _ in shares:
         if not product(symbol).is_tradable:
-            raise MisuseError(f"{symbol} is an index: nobody holds shares of it", "--shares takes stocks and ETFs")
+            raise MisuseError(f"{symbol} is an index and has no shares", "--shares takes stocks and ETFs")
     return shares
 
 
@@ -221,7 +221,7 @@ SHOWN_FINDINGS = 20
 
 def named(source: str, is_modelled: bool) -> str:
     """Return the name of a source, which says when nobody ever quoted its prices."""
-    return f"{source}; its option prices are MODELLED, nobody ever quoted them" if is_modelled else source
+    return f"{source}; its option prices are MODELLED, never quoted" if is_modelled else source
 
 
 def finding_lines(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:

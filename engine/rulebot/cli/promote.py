@@ -163,8 +163,8 @@ def _beside(found: "Assessment") -> Iterator[str]:
     yield f"  {closed}; all sessions {signed_dollars(shown.marked)}, what is open at its marks"
     if shown.in_shares:
         yield f"  {counted(shown.in_shares, 'trade')} ended in shares, which count at their settlement price"
-    if shown.owed:
-        yield f"  the commissions of {counted(shown.owed, 'trade')} are not told yet, and not in what is net"
+    if shown.outstanding:
+        yield f"  the commissions of {counted(shown.outstanding, 'trade')} are not reported yet, and not in the net"
     parts = [f"{shown.win_rate * 100:.1f} % won"] if shown.win_rate is not None else []
     parts += [f"{dollars(shown.expectancy)} a trade"] if shown.expectancy is not None else []
     parts += [f"{shown.expectancy_r:.2f} R a trade"] if shown.expectancy_r is not None else []

@@ -79,18 +79,21 @@ def _day_lines(day: DayOutcome, spent: str, width: int) -> list[str]:
     counts = (
         f"{counted(day.entries, 'entry', 'entries')}, {counted(day.exits, 'exit')}, {counted(day.rejects, 'reject')}"
     )
-    owed = provisional_text(day.owed)
-    parts = (f"realised {signed_dollars(day.realized)}, open {signed_dollars(day.open_profit)}{owed}; {counts}", spent)
+    outstanding = provisional_text(day.outstanding)
+    parts = (
+        f"realised {signed_dollars(day.realized)}, open {signed_dollars(day.open_profit)}{outstanding}; {counts}",
+        spent,
+    )
     rows.append(("day", signed_dollars(day.profit), tuple(part for part in parts if part)))
     names, profits = max(len(row[0]) for row in rows), max(len(row[1]) for row in rows)
     lines = []
-    for name, profit, told in rows:
+    for name, profit, reported in rows:
         head = f" {name.ljust(names)}  {profit.rjust(profits)}   "
         if width >= NARROW:
-            lines += _flowed(head, told, width)
+            lines += _flowed(head, reported, width)
             continue
         lines += [head.rstrip()] if head.strip() else []
-        lines += _flowed("    ", told, width)
+        lines += _flowed("    ", reported, width)
     return lines
 
 
@@ -211,12 +214,12 @@ def glance_lines(shown: Snapshot, width: int) -> list[Text]:
     return [cut(line, width) for line in lines]
 
 
-def happening_line(told: EventLine, width: int | None = None) -> Text:
+def happening_line(reported: EventLine, width: int | None = None) -> Text:
     """Return `10:30:25  put_lite  filled: sold 5905/5910p at 0.20`, cut to `width` unless it is None."""
-    clock = told.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M:%S")
+    clock = reported.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M:%S")
     line = Text(f" {clock}  ", style="dim")
-    line.append(f"{told.bot}  " if told.bot else "", style="not dim")
-    line.append(told.text, style=f"not dim {_TONES[told.tone]}".strip())
+    line.append(f"{reported.bot}  " if reported.bot else "", style="not dim")
+    line.append(reported.text, style=f"not dim {_TONES[reported.tone]}".strip())
     return line if width is None else cut(line, width)
 
 

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="SPEC",
     type=SPECS,
-    help="A new version of a bot, decided beside it on the same data; nothing of it is sent (docs/observe.md).",
+    help="A new version of a bot that decides on the same data and sends nothing (docs/observe.md).",
 )
 @click.option(
     "--fills",
@@ -404,7 +404,7 @@ def _simulated_market(
     if is_written(store) and not is_in_use(store):
         raise MisuseError(
             f"{store} holds an earlier run, and the account of a new --sim run knows nothing of it",
-            "leave --store out, or let 'rulebot gateway' stand and attach to it with --gateway",
+            "omit --store, or start 'rulebot gateway' and attach to it with --gateway",
         )
     sim = SimSettings(
         first_day=day,

@@ -111,7 +111,7 @@ async def _awaited(settings: "Settings", heartbeat: "Heartbeat") -> "tuple[int, 
     """Return the same once a gateway answers."""
     from rulebot.adapters.ib.handshake import read_greeting
     from rulebot.live.environments import LIVE_PORTS, listening_port
-    from rulebot.narrate.notices import told_when_unwatched
+    from rulebot.narrate.notices import alarmed_when_unwatched
     from rulebot.process.connection_state import patiently
 
     async def ask() -> "tuple[int, Greeting, str]":
@@ -119,7 +119,7 @@ async def _awaited(settings: "Settings", heartbeat: "Heartbeat") -> "tuple[int, 
         return port, await read_greeting(settings.host, port), ""
 
     heartbeat.waits("")
-    async with heartbeat.attended(), told_when_unwatched(settings.live_store):
+    async with heartbeat.attended(), alarmed_when_unwatched(settings.live_store):
         return await patiently(ask, settings.host, heartbeat.waits)
 
 
@@ -137,7 +137,7 @@ async def _offered(settings: "Settings") -> "tuple[int | None, Greeting | None, 
 
 
 def _first_session(offered: "Greeting | None") -> date:
-    at = datetime.now(UTC) if offered is None or offered.told_at is None else offered.told_at
+    at = datetime.now(UTC) if offered is None or offered.reported_at is None else offered.reported_at
     return session_from(exchange_date(at)).date
 
 
@@ -179,9 +179,9 @@ def observed_world(
     from rulebot.store.queries import OBSERVE
 
     model = fill_model(fills or DEFAULT_FILLS)
-    told = {**options.settings, "mode": OBSERVE, "fills": model.name}
+    reported = {**options.settings, "mode": OBSERVE, "fills": model.name}
     install = f"obs-{options.install or secrets.token_hex(3)}"
-    return observing(world, model), replace(options, settings=told, install=install, accounts=None)
+    return observing(world, model), replace(options, settings=reported, install=install, accounts=None)
 
 
 # --- `rulebot run --shadow`: new versions of specs beside those that trade, in one process and on one connection
@@ -269,7 +269,7 @@ class Shadow:
             words = problem.message if isinstance(problem, RulebotError) else repr(problem)
             log.error("the shadows have ended: %s", words, exc_info=None if was_over else problem)
             if not was_over:
-                note_alarm(run, f"the shadows have ended, what trades goes on: {words}")
+                note_alarm(run, f"the shadows have ended, trading continues: {words}")
 
         self._task.add_done_callback(ended)
 
@@ -311,12 +311,12 @@ class Shadow:
             return []
         bots = [tuple(replace(bot, bot=f"{bot.bot}{ENDING}") for bot in day.bots) for day in days]
         shown = [replace(day, bots=own) for day, own in zip(days, bots, strict=True)]
-        return ["", " the shadows, of which nothing was sent", *days_lines(shown, width), _HINT]
+        return ["", " the shadows, which sent nothing", *days_lines(shown, width), _HINT]
 
 
-def named(told: "EventLine") -> "EventLine":
+def named(reported: "EventLine") -> "EventLine":
     """Return a line under the name of the shadow."""
-    return replace(told, bot=f"{told.bot}{ENDING}")
+    return replace(reported, bot=f"{reported.bot}{ENDING}")
 
 
 def _own_heartbeat() -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rulebot.cli.alerts import people_option, teller_to
+from rulebot.cli.alerts import notifier_to, people_option
 from rulebot.cli.run import run, run_with
 from rulebot.cli.web import WHERE_NAMES, EmbeddedPage, check_packages, where_options
 
@@ -16,7 +16,7 @@ _OF_RUN = [option for option in run.params if option.name != "gateway_port"]
 
 @click.command("serve", short_help="Run bots with their page in the browser.", params=_OF_RUN)
 @where_options
-@people_option("--alerts", "Tell these people what matters.")
+@people_option("--alerts", "Send alerts to these people.")
 def serve(people: Path | None, **options: Any) -> None:
     """Run the bots of SPECS as 'rulebot run' does, and show them on a page: what each does and waits for, and why.
 
@@ -31,7 +31,7 @@ def serve(people: Path | None, **options: Any) -> None:
     """
     check_packages()
     where = {name: options.pop(name) for name in WHERE_NAMES}
-    page = EmbeddedPage(where, None if people is None else teller_to(people), _check_up(options))
+    page = EmbeddedPage(where, None if people is None else notifier_to(people), _check_up(options))
     try:
         run_with(options, page)
         if not options["wait_for_gateway"]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HEED_EVERY = 1.0
 """Real seconds between two looks for a stop while no gateway lets us in."""
 
-NOT_SUSPENDED = "Ctrl+Z does nothing: nobody would watch the exits meanwhile; Ctrl+C stops"
+NOT_SUSPENDED = "Ctrl+Z does nothing: no exit would be watched meanwhile; Ctrl+C stops"
 
 
 class StopSignals:

@@ -18,7 +18,7 @@ from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.text import aligned, counted, one_line, signed_price
 from rulebot.narrate.notices import delayed_on_record
 from rulebot.narrate.snapshot import OrderSnapshot, PositionSnapshot, instant_text
-from rulebot.narrate.snapshot_of_state import owed_today, realized_today
+from rulebot.narrate.snapshot_of_state import pending_today, realized_today
 from rulebot.narrate.snapshot_of_store import RESTING, StoredRun, growing_in, orders_of, positions_of
 from rulebot.narrate.trades import TargetResult, bare_text, error_text, kept_lines, provisional_text, read_kept
 from rulebot.process.connection_state import connected
@@ -58,7 +58,7 @@ def _document(reader: StoreReader) -> dict[str, Any]:
     """Return everything that is shown, as plain data.
 
     realized_today and open_today are what was made since the session began, as on the page; unrealized is since each
-    position was opened. commissions_owed: fills whose commission is not told, so that profit is provisional. paused:
+    position was opened. pending_commissions: fills without a commission, so that profit is provisional. paused:
     bots that a person has paused or killed by name; reason: why none may enter, None where that is not so.
     """
     stored = StoredRun(reader)
@@ -81,7 +81,7 @@ def _document(reader: StoreReader) -> dict[str, Any]:
         "alarms_today": next(iter(reader.view("system_state")), {}).get("errors_today", 0),
         "realized_today": round(0.0 if state is None else float(realized_today(state)), 6),
         "open_today": round(stored.open_profit, 6),
-        "commissions_owed": 0 if state is None else owed_today(state),
+        "pending_commissions": 0 if state is None else pending_today(state),
         "unrealized": round(sum((each.profit or 0.0 for each in held), 0.0), 6),
         "reload": None if run.state() == "stopped" else _reload(run.reload),
         "positions": positions,
@@ -157,7 +157,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
         *([f" {document['mark']}"] if document["mark"] else []),
         f" {document['engine']}, trading {document['trading']}, {when}"
         f"   today {signed_dollars(document['realized_today'])} realised, {signed_dollars(document['open_today'])} open"
-        f"{provisional_text(document['commissions_owed'])}",
+        f"{provisional_text(document['pending_commissions'])}",
         *([f" {document['connection']}"] if document["connection"] else []),
         *(f" {one['words']}" for one in document["delayed_data"]),
         "",
@@ -223,8 +223,8 @@ def _position_lines(positions: Sequence[dict[str, Any]]) -> list[str]:
 
 def _resting(order: dict[str, Any]) -> str:
     at = order["limit_price"] if order["purpose"] == _TARGET else order["stop_price"]
-    doubt = "" if order["state"] == "working" else f" ({order['state']})"
-    return f"{order['reason']} {signed_price(at)}{doubt}"
+    uncertainty = "" if order["state"] == "working" else f" ({order['state']})"
+    return f"{order['reason']} {signed_price(at)}{uncertainty}"
 
 
 def _order_lines(orders: Sequence[dict[str, Any]]) -> list[str]:

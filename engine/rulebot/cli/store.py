@@ -21,7 +21,7 @@ from rulebot.store.queries import StoreReader
 from rulebot.store.registry import chosen_store, run_store
 
 if TYPE_CHECKING:
-    from rulebot.checks.journal.audit import Verdict
+    from rulebot.checks.journal.audit import InvariantResult
 
 MOST = 100_000
 """Dollars that nothing a fill says can come to."""
@@ -108,7 +108,7 @@ def restore_store(file: Path, named: Place | None) -> None:
     )
 
 
-@store.command("rebuild", short_help="Make the tables anew from the journal.")
+@store.command("rebuild", short_help="Rebuild the tables from the journal.")
 @_named_store
 def rebuild_store(named: Place | None) -> None:
     """Make all tables that people read anew from the journal, which is not changed.
@@ -124,7 +124,7 @@ def rebuild_store(named: Place | None) -> None:
     path = run_store(named)
     with closing(SqlJournal(open_store(path))) as journal:
         journal.rebuild()
-    print_text(f"{shown_path(path)}: its tables are made anew from the journal")
+    print_text(f"{shown_path(path)}: its tables are rebuilt from the journal")
 
 
 @store.command("correct", short_help="Correct a fill that the broker did not report.")
@@ -186,7 +186,7 @@ def export(folder: Path, named: Place | None, form: str) -> None:
     with StoreReader(chosen_store(named)) as reader:
         pretended = reader.run().pretended
     if pretended:
-        print_text(f"{pretended}: none of it belongs into an account's books", err=True)
+        print_text(f"{pretended}: it does not belong in an account's books", err=True)
     for path, count in export_sheets(chosen_store(named), folder, EXPORTED, form):
         print_text(f"{shown_path(path)}: {counted(count, 'row')}")
 
@@ -217,22 +217,22 @@ def tie_store(ctx: click.Context, statement: Path, store: Place | None, form: st
     ctx.exit(0 if found.ties else 1)
 
 
-def _document(verdict: "Verdict") -> dict[str, Any]:
+def _document(result: "InvariantResult") -> dict[str, Any]:
     first = [
         {"seq": each.seq, "at": None if each.at is None else each.at.isoformat(), "text": each.text}
-        for each in verdict.first
+        for each in result.first
     ]
     return {
-        "number": verdict.number,
-        "invariant": verdict.says,
-        "holds": verdict.holds if verdict.is_judged else None,
-        "unjudged": verdict.unjudged,
-        "violations": verdict.count,
+        "number": result.number,
+        "invariant": result.says,
+        "holds": result.holds if result.is_judged else None,
+        "unjudged": result.unjudged,
+        "violations": result.count,
         "first": first,
     }
 
 
-def _lines(found: Iterable["Verdict"]) -> list[str]:
+def _lines(found: Iterable["InvariantResult"]) -> list[str]:
     lines = []
     for each in found:
         word = "BROKEN" if not each.holds else "holds " if each.is_judged else "not judged"
@@ -266,7 +266,7 @@ def _tie_lines(found: Reconciliation) -> Iterator[str]:
     width = max((len(each.what.value) for each in found.differences), default=0)
     yield from (f" {each.what.value.upper():<{width}}  {_words(each)}" for each in found.differences)
     yield from (f" to mend it: {mend}" for mend in dict.fromkeys(each.mend for each in found.differences) if mend)
-    yield from (f" not ours: {_traded(told)}" for told in found.strangers)
+    yield from (f" not ours: {_traded(reported)}" for reported in found.strangers)
     yield from (f" not ours: {_ended(event)}" for event in found.strange_events)
     yield from (f" not compared: account {account}" for account in found.others)
     yield ""
@@ -299,7 +299,8 @@ def tie_document(found: Reconciliation) -> dict[str, Any]:
         "sums": {
             each.name: {"ours": _shown(each, each.ours), "statement": _shown(each, each.theirs)} for each in found.sums
         },
-        "not_ours": [_traded(told) for told in found.strangers] + [_ended(event) for event in found.strange_events],
+        "not_ours": [_traded(reported) for reported in found.strangers]
+        + [_ended(event) for event in found.strange_events],
         "accounts_not_compared": list(found.others),
     }
 
@@ -313,9 +314,9 @@ def _words(each: Difference) -> str:
     return "  ".join(part for part in (whose, f"{each.name}: {values}") if part)
 
 
-def _traded(told: StatementExecution) -> str:
-    under = f"order reference '{told.ref}'" if told.ref else "no order reference"
-    return f"{told.contract.symbol} {dealt(told.signed, told.price, told.day)}, {under}"
+def _traded(reported: StatementExecution) -> str:
+    under = f"order reference '{reported.ref}'" if reported.ref else "no order reference"
+    return f"{reported.contract.symbol} {dealt(reported.signed, reported.price, reported.day)}, {under}"
 
 
 def _ended(event: StatementEvent) -> str:

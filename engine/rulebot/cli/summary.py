@@ -97,12 +97,12 @@ def _sums(path: Place, bot: str | None, form: str) -> None:
     total = {} if bot else {"all": together[0]}
     if form == "json":
         exits = [each.as_document() for each in kept]
-        told = {"bots": found, "exits": exits, **apart.as_document(), "mark": mark, "drift": drift}
-        print_json(told | {"store": shown_path(path)} | total)
+        reported = {"bots": found, "exits": exits, **apart.as_document(), "mark": mark, "drift": drift}
+        print_json(reported | {"store": shown_path(path)} | total)
         return
     _show(found | (total if len(found) > 1 else {}))
     _say_apart(*kept_lines(kept, is_named=len(found) > 1))
-    _tell(apart)
+    _notify(apart)
     if drift is not None:
         _say_apart(compared_words(drift))
     _say_store(path, mark)
@@ -121,7 +121,7 @@ class _Apart(NamedTuple):
         """Return those of a bot, or of all."""
         of_bot = {"strategy_id": bot} if bot else {}
         closed = reader.trades(status="CLOSED", **of_bot)
-        owing = [str(row["position"]) for row in closed if row["commissions_owed"]]
+        owing = [str(row["position"]) for row in closed if row["pending_commissions"]]
         in_error = {str(row["position"]): error_text(row) for row in reader.view("trades", status="ERROR", **of_bot)}
         return cls(reader.estimated(bot), owing, read_in_shares(reader, bot), in_error)
 
@@ -132,15 +132,15 @@ class _Apart(NamedTuple):
         return sums | {"in_error": self.in_error}
 
 
-def _tell(apart: _Apart) -> None:
+def _notify(apart: _Apart) -> None:
     for position, words in apart.in_error.items():
         _say_apart(f"in none of the sums: {position}, {words}")
     if apart.estimated:
         count, named = counted(len(apart.estimated), "trade"), ", ".join(apart.estimated)
-        _say_apart(f"{count} at a price that nobody has told: the sums have an estimate of {named}")
+        _say_apart(f"{count} at an unknown price: the sums have an estimate of {named}")
     if apart.provisional:
         count, named = counted(len(apart.provisional), "trade"), ", ".join(apart.provisional)
-        _say_apart(f"{count} whose commissions are not told yet: the sums are provisional for {named}")
+        _say_apart(f"{count} without all commissions: the sums are provisional for {named}")
     if apart.in_shares:
         first, *more = in_shares_lines(apart.in_shares)
         _say_apart(f"{first}: {', '.join(each.position for each in apart.in_shares)}", *more)
@@ -170,8 +170,8 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
         mark = reader.run().mark
     if form == "json":
         rows = [{name: getattr(each, name) for name in Period.__dataclass_fields__} for each in found]
-        told = {"by": span, "bot": bot, "mark": mark, "periods": rows}
-        print_json({**told, **apart.as_document(), "store": shown_path(path)})
+        reported = {"by": span, "bot": bot, "mark": mark, "periods": rows}
+        print_json({**reported, **apart.as_document(), "store": shown_path(path)})
         return
     head = (span, "sessions", "idle", "trades", "won", "average", "net", "drawdown", "alarms")
     table = [(*head, "short") if expected else head]
@@ -180,7 +180,7 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
         echo(line)
     if not found:
         print_text(" nothing has run here")
-    _tell(apart)
+    _notify(apart)
     _say_store(path, mark)
 
 
@@ -256,8 +256,8 @@ _ROWS = (
     ("not filled", "unfilled"),
     ("closed", "closed"),
     ("won", "wins"),
-    ("of which commissions are not told yet", "owed"),
-    ("at a price that nobody has told", "estimated"),
+    ("without all commissions", "outstanding"),
+    ("at an unknown price", "estimated"),
     ("that ended in shares", "in_shares"),
     ("still open", "still_open"),
     ("entered where one ran alone, not counted", "entered_alone"),
@@ -269,7 +269,7 @@ _ROWS = (
     ("a trade", "average"),
     ("a month of 21 sessions", "month"),
 )
-_SELDOM = frozenset(("owed", "estimated", "in_shares", "beside_market", "entered_alone"))
+_SELDOM = frozenset(("outstanding", "estimated", "in_shares", "beside_market", "entered_alone"))
 """Rows that are left out where both sides have 0."""
 SHOWN = 8
 """Letters of a digest that are shown."""
@@ -316,8 +316,8 @@ def _lines(found: "Compared") -> Iterator[str]:
 
     table = [("", found.bot, f"{found.bot}{ENDING}")]
     sides = found.live, found.shadow
-    told = [row for row in _ROWS if row[1] not in _SELDOM or any(getattr(side, row[1]) != 0 for side in sides)]
-    table += [(words, _compared_cell(found.live, name), _compared_cell(found.shadow, name)) for words, name in told]
+    reported = [row for row in _ROWS if row[1] not in _SELDOM or any(getattr(side, row[1]) != 0 for side in sides)]
+    table += [(words, _compared_cell(found.live, name), _compared_cell(found.shadow, name)) for words, name in reported]
     yield from aligned(table, right=frozenset((1, 2)), indent="   ")
     yield ""
     if len(found.texts) > 1:
@@ -337,11 +337,11 @@ def _lines(found: "Compared") -> Iterator[str]:
             (f"{each.date} {each.clock}", each.what, each.live, each.shadow, each.rule or "-", each.why)
             for each in found.differences
         ]
-        yield from _told([head, *rows])
+        yield from _reported([head, *rows])
     yield ""
 
 
-def _told(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def _reported(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Yield a table whose last column is a sentence: it stands below its row where the terminal is too narrow."""
     whole, width = aligned(rows, indent="   "), terminal_width()
     if width is None or max(map(len, whole)) <= width:

@@ -121,7 +121,7 @@ def web(store: Place | None, **where: Any) -> None:
         pass  # what is wrong with it is said before anything listens
     server = serve_store(found, where)
     try:
-        print_text(f" store {shown_path(found)}\n Ctrl+C stops the page; an engine goes on")
+        print_text(f" store {shown_path(found)}\n Ctrl+C stops the page; an engine continues")
         wait_for_stop()
     finally:
         server.stop()
@@ -215,16 +215,16 @@ def stop_signals() -> list[int]:
 
     A handler takes no lock: another signal may come while it does, and would wait for it for ever.
     """
-    heard: list[int] = []
+    received: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: heard.append(number))
-    return heard
+        signal.signal(number, lambda number, _: received.append(number))
+    return received
 
 
 def wait_for_stop() -> None:
     """Wait for Ctrl+C, or to be told to end."""
-    heard = stop_signals()
-    while not heard:  # another thread may take two signals that come together: nothing but this look sees them
+    received = stop_signals()
+    while not received:  # another thread may take two signals that come together: nothing but this look sees them
         time.sleep(HEED_EVERY)
 
 
@@ -241,14 +241,14 @@ class EmbeddedPage:
     def __init__(
         self,
         where: dict[str, Any],
-        teller: "Callable[[Place], Notifier] | None" = None,
+        alert_sender: "Callable[[Place], Notifier] | None" = None,
         check_up: Sequence[str] = (),
     ) -> None:
         from rulebot.process.service import Heartbeat, Systemd
 
         self.heartbeat = Heartbeat(Systemd())
-        self._where, self._teller, self._check_up = where, teller, check_up
-        self._telling: NotifierLoop | None = None
+        self._where, self._notifier, self._check_up = where, alert_sender, check_up
+        self._notifying: NotifierLoop | None = None
         self._live: Live | None = None
         self._server: Server | None = None
         self._claimed = bind_of(where).claim()
@@ -262,12 +262,12 @@ class EmbeddedPage:
         if self._live is not None:
             return
         self._live = Live(store, heartbeat=self.heartbeat)
-        if self._teller is not None:
+        if self._notifier is not None:
             from rulebot.alerts.notifier import NotifierLoop
 
-            teller = self._teller(store)
-            teller.waits_for = self._live.waits_for
-            self._telling = NotifierLoop(teller)
+            alert_sender = self._notifier(store)
+            alert_sender.waits_for = self._live.waits_for
+            self._notifying = NotifierLoop(alert_sender)
         self._server = serve_store(store, self._where, self._live, self._claimed)
 
     def started(self, run: "Run") -> None:
@@ -288,11 +288,11 @@ class EmbeddedPage:
                 asyncio.ensure_future(check_mornings(self._check_up, lambda words: note_alarm(run, words)))
             )
 
-    def show(self, run: "Run", at: datetime, told: "Sequence[EventLine]") -> None:
+    def show(self, run: "Run", at: datetime, reported: "Sequence[EventLine]") -> None:
         """Show the end of a batch."""
         assert self._live is not None
-        if told:
-            self._live.tell(told)
+        if reported:
+            self._live.tell(reported)
         self._live.show(run, at)
 
     def stopping(self) -> None:
@@ -315,8 +315,8 @@ class EmbeddedPage:
 
     def close(self) -> None:
         """End the page, once what is due has been told."""
-        if self._telling is not None:
-            self._telling.stop()
+        if self._notifying is not None:
+            self._notifying.stop()
         if self._server is not None:
             self._server.stop()
         self._claimed.close()

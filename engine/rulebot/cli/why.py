@@ -67,11 +67,11 @@ def why(
         if symbol is not None:
             records, every = _of_symbol(records, symbol, every)
         is_story = clock is None and rule is None
-        told = why_day(reader, session, records, every) if session and records and is_story else None
+        reported = why_day(reader, session, records, every) if session and records and is_story else None
         mark = reader.run().mark
-    if session is not None and told is not None:
-        document = explanation_document(bot, session, told)
-        lines = explanation_lines(" ".join(filter(None, (bot, symbol))), session, told)
+    if session is not None and reported is not None:
+        document = explanation_document(bot, session, reported)
+        lines = explanation_lines(" ".join(filter(None, (bot, symbol))), session, reported)
     elif session is None or not records:
         document, lines = _unrecorded(bot, session, last)
     elif rule is not None:
@@ -168,8 +168,8 @@ def _refuse(rule: str, records: Sequence[Record], until: datetime) -> NoReturn:
 
 def _is_of(record: Record, rule: str) -> bool:
     """Say whether a record is a verdict of a rule, or how a leg of this name was chosen."""
-    is_verdict = record.kind is Kind.VERDICT and record.data.get("rule") == rule
-    return is_verdict or any(leg["name"] == rule for leg in _legs(record))
+    is_evaluation = record.kind is Kind.VERDICT and record.data.get("rule") == rule
+    return is_evaluation or any(leg["name"] == rule for leg in _legs(record))
 
 
 def _legs(record: Record) -> Any:

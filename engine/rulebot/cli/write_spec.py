@@ -111,7 +111,7 @@ def _prove(file: Path, text: str) -> None:
 
 # --- `rulebot fmt`: documents in the layout that all have, so that a diff shows what was meant
 
-CHANGES_OWED = 1
+CHANGES_REQUIRED = 1
 
 
 @click.command("fmt", short_help="Lay specs out alike; meaning and comments stay.")
@@ -134,7 +134,7 @@ def fmt(paths: tuple[str, ...], check: bool, diff: bool) -> None:
             counts[_one(file, writes=not (check or diff), shows=diff)] += 1
     print_text(_summary(counts, would=check or diff), err=diff)
     if counts["with errors"] or (check and counts["laid out"]):
-        raise click.exceptions.Exit(CHANGES_OWED)
+        raise click.exceptions.Exit(CHANGES_REQUIRED)
 
 
 def _one(file: Path, *, writes: bool, shows: bool) -> str:
@@ -198,8 +198,8 @@ KINDS = ("strategy", "account", "universe", "test")
 
 @click.command("schema", short_help="Print the schema that editors complete from.")
 @click.argument("kind", type=click.Choice(KINDS), default="strategy")
-@click.option("--path", is_flag=True, help="Print where the schema lies, instead.")
-@click.option("--extending", is_flag=True, help="Of a bot that extends another: it owes no key but its own.")
+@click.option("--path", is_flag=True, help="Print the path of the schema instead.")
+@click.option("--extending", is_flag=True, help="For a bot that extends another: it needs only its own keys.")
 def schema(kind: str, path: bool, extending: bool) -> None:
     """Print the JSON Schema of bots (strategy, the default) or of the account document (account), of a universe
     in a file (universe), or of tests of a bot (test).

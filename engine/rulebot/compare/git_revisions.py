@@ -23,7 +23,7 @@ _KEY = "diff.rulebot.command"
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One document: what it is called where problems are told, its content, and how to read what it extends."""
+    """One document: its name in messages, its content, and how to read what it extends."""
 
     label: str
     content: bytes
@@ -31,7 +31,7 @@ class Text:
 
 
 def texts_of(old: str, new: str) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
-    """Return the documents of both sides; a path that only the revision beside it has stands for none.
+    """Return the documents of both sides; a path that only the other revision has means no document.
 
     Raises: MisuseError for what is neither, StoreError when git fails.
     """
@@ -65,8 +65,8 @@ def _only_in(revision: str, path: str) -> tuple[Text, ...] | None:
 def side_of(what: str, *, is_beside_git: bool = False) -> tuple[Text, ...]:
     """Return the documents under a path, or under `revision:path`.
 
-    is_beside_git: the other side is a revision. Raises: MisuseError for a link of the working tree beside one: git has
-    no more of it than where it leads, so that no edit of what it says would be one of it.
+    is_beside_git: the other side is a revision. Raises: MisuseError for a link of the working tree beside one: git
+    stores only where it leads, so edits of its target would be invisible.
     """
     if _is_in_git(what):
         revision, _, path = what.partition(":")
@@ -101,9 +101,9 @@ def _folder(path: str) -> Path:
 
 
 def _is_bare(what: str, other: str) -> bool:
-    """Say whether an argument is a revision without a path; what exists as a file, or is shipped, is none.
+    """Say whether an argument is a revision without a path; an existing or shipped file is none.
 
-    other: the argument beside it, whose clone may be another one than this folder's.
+    other: the other argument, whose clone may differ from this folder's.
     """
     if ":" in what:
         return False
@@ -134,7 +134,7 @@ def _knows(revision: str, folder: Path = Path()) -> bool:
 
 
 def _beside(revision: str, path: str) -> tuple[Text, ...]:
-    """Return what a revision has of the paths that stand in the working tree, of one that moved where it was then."""
+    """Return a revision's versions of the paths in the working tree; a moved one where it was then."""
     if ":" in path and not Path(path).exists():
         raise MisuseError(
             f"'{revision}' alone means the paths of the other side, and '{path}' is in a revision too",
@@ -151,13 +151,13 @@ def _beside(revision: str, path: str) -> tuple[Text, ...]:
 
 
 def _moved(revision: str, files: Sequence[Path], path: Path) -> Iterator[Text]:
-    """Yield what a revision has of files that it keeps in another folder, of which they are gone: a bot is its name.
+    """Yield a revision's versions of files that it keeps in another folder and that are gone here: a bot is its name.
 
-    path: what the files are of; all that the revision has there is known already.
+    path: of the present files; what the revision has there is known already.
     """
     folder, inside = files[0].parent, path.resolve()
-    told = _git(["rev-parse", "--show-toplevel"], folder).stdout.decode("utf-8", "replace")
-    top = Path(told.strip()).resolve()
+    reported = _git(["rev-parse", "--show-toplevel"], folder).stdout.decode("utf-8", "replace")
+    top = Path(reported.strip()).resolve()
     named = _git(["ls-tree", "-r", "-z", "--full-tree", "--name-only", revision], folder).stdout
     known = [Path(name) for name in named.decode("utf-8", "replace").split("\0") if name.endswith(SUFFIXES)]
     for file in files:
@@ -235,7 +235,7 @@ def _git(words: Sequence[str], folder: Path) -> subprocess.CompletedProcess[byte
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What stands in a clone. `folder` is its top; `command` what its configuration runs, "" for nothing."""
+    """A clone's state. `folder` is its top; `command` the configured one, "" for none."""
 
     folder: Path
     command: str
@@ -253,7 +253,7 @@ def driver_command() -> str:
 
 
 def setup_of(folder: Path) -> Setup:
-    """Return what stands in the clone around a folder. Raises: StoreError outside of one, or without git."""
+    """Return the state of the clone around a folder. Raises: StoreError outside of one, or without git."""
     top = Path(_run_git(folder, "rev-parse", "--show-toplevel").strip())
     command = _run_git(top, "config", "--local", "--default", "", "--get", _KEY).strip()
     return Setup(top, command, ATTRIBUTES in _lines(top / ".gitattributes"))

@@ -1,4 +1,4 @@
-"""A bot and its shadow side by side: what each came to, which decisions differed, and by which rule first."""
+"""A bot and its shadow side by side: results, decisions that differed, and the first rule that differed."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
@@ -28,23 +28,21 @@ _NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """What one of the two came to in the sessions. Money in dollars.
+    """Results of one of the two in the sessions. Money in dollars.
 
-    entry_to_mid, exit_to_mid: price points by which fills were better than the mid, on average; None without any. What
-    was rolled into is not in entry_to_mid: a part of its price was that of what the same order closed.
-    entered_alone: trades that are open, or were left in the sessions, and were entered in one that the other side did
-    not live through, so that it could not have them; they count in nothing else.
-    owed, estimated, in_shares: closed trades whose commissions are not all told yet, with a price that nobody has told,
-    and that ended in shares; beside_market: the part of `net` that those shares made, None while their settlement price
-    is not known.
-    month: what a month of MONTH sessions makes at the average of these.
+    entry_to_mid, exit_to_mid: average price points by which fills were better than the mid; None without any. Rolled
+    positions are not in entry_to_mid: part of their price belongs to what the same order closed. entered_alone: trades
+    that are open or closed in the sessions and were entered in one that the other side did not run; they count in
+    nothing else. outstanding, estimated, in_shares: closed trades without all commission reports, with an unknown
+    price, and that ended in shares; beside_market: the part of `net` from those shares, None while their settlement
+    price is unknown. month: extrapolated to MONTH sessions.
     """
 
     entries: int
     unfilled: int
     closed: int
     wins: int
-    owed: int
+    outstanding: int
     estimated: int
     in_shares: int
     still_open: int
@@ -83,10 +81,10 @@ class Texts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """A bot and its shadow over the sessions that both lived through. is_same_text: the two run one text.
+    """A bot and its shadow over the sessions that both ran. is_same_text: the two run one spec.
 
-    texts: what each side ran, more than one where a text was changed in between; fills: by which models the shadow's
-    orders filled. Of several the sums are of all of them.
+    texts: the specs of each side, several where one was changed in between; fills: the fill models of the shadow's
+    orders. With several, the sums are over all of them.
     """
 
     bot: str
@@ -100,18 +98,18 @@ class Compared:
 
 
 def compare(live: StoreReader, shadow: StoreReader, bots: Iterable[str], sessions: int | None) -> tuple[Compared, ...]:
-    """Return the comparison of these bots over the last so many sessions in which each ran on both sides, None: all."""
-    lived = _sessions(live) & _sessions(shadow)
-    return tuple(_compared(live, shadow, bot, lived, sessions) for bot in bots)
+    """Return the comparison of these bots over the last sessions in which each ran on both sides, None: all."""
+    simulated = _sessions(live) & _sessions(shadow)
+    return tuple(_compared(live, shadow, bot, simulated, sessions) for bot in bots)
 
 
 def _sessions(reader: StoreReader) -> set[date]:
-    """Return the sessions that a side lived through."""
-    return {day for each in reader.records((Kind.SESSION,)) if (day := _begun(each)) is not None}
+    """Return the sessions that a side ran."""
+    return {day for each in reader.records((Kind.SESSION,)) if (day := _started(each)) is not None}
 
 
-def _begun(record: Record) -> date | None:
-    """Return the session that a record says has begun, None for a run that begins after its close."""
+def _started(record: Record) -> date | None:
+    """Return the session that a record starts, None for a run that begins after its close."""
     day = date.fromisoformat(str(record.data["date"]))
     session = session_on(day)
     return day if session is not None and record.at < session.close else None
@@ -125,29 +123,29 @@ def _fills(reader: StoreReader, days: Collection[date]) -> tuple[str, ...]:
         if record.kind is Kind.RUN_STARTED:
             settings: Any = record.data.get("settings") or {}
             model = str(settings.get("fills") or "")
-        elif model and _begun(record) in days:
+        elif model and _started(record) in days:
             found[model] = None
     return tuple(found)
 
 
 def _compared(
-    live: StoreReader, shadow: StoreReader, bot: str, lived: Collection[date], sessions: int | None
+    live: StoreReader, shadow: StoreReader, bot: str, simulated: Collection[date], sessions: int | None
 ) -> Compared:
     digests = (_digests(live, bot), _digests(shadow, bot))
-    both = sorted(day for day in lived if all(any(ran.get(day, ())) for ran in digests))
+    both = sorted(day for day in simulated if all(any(ran.get(day, ())) for ran in digests))
     days = tuple(both if sessions is None else both[-sessions:])
     of_live, of_shadow = (each.view("trades", strategy_id=bot) for each in (live, shadow))
-    told = [(day, _Day(live, bot, day, of_live), _Day(shadow, bot, day, of_shadow)) for day in days]
+    reported = [(day, _Day(live, bot, day, of_live), _Day(shadow, bot, day, of_shadow)) for day in days]
     texts = _texts(days, *digests)
-    found = [each for day, one, other in told for each in _differences(day, one, other)]
+    found = [each for day, one, other in reported for each in _differences(day, one, other)]
     return Compared(
         bot=bot,
         sessions=days,
         is_same_text=bool(texts) and all(each.live == each.shadow for each in texts),
         texts=texts,
         fills=_fills(shadow, days),
-        live=_side(_Apart.of(live, bot), of_live, [own for _, own, _ in told], days, both),
-        shadow=_side(_Apart.of(shadow, bot), of_shadow, [own for _, _, own in told], days, both),
+        live=_side(_Apart.of(live, bot), of_live, [own for _, own, _ in reported], days, both),
+        shadow=_side(_Apart.of(shadow, bot), of_shadow, [own for _, _, own in reported], days, both),
         differences=tuple(sorted(found, key=lambda each: (each.date, each.clock))),
     )
 
@@ -185,8 +183,8 @@ class _Day:
 
     def __init__(self, reader: StoreReader, bot: str, day: date, trades: Sequence[Row]) -> None:
         self._reader, self._bot = reader, bot
-        self._told: dict[date, Sequence[Record]] = {day: reader.day(bot, day)}
-        self.records = self._told[day]
+        self._reported: dict[date, Sequence[Record]] = {day: reader.day(bot, day)}
+        self.records = self._reported[day]
         own = [row for row in trades if _day_of(row["entry_time"]) == day.isoformat() and is_opened(row)]
         self.trades = sorted(own, key=lambda row: str(row["entry_time"]))
         self.unfilled = self.decided("unfilled")
@@ -196,15 +194,15 @@ class _Day:
         return left_at(trade, self._reader.view("orders", position=trade["position"]))
 
     def entry_to_mid(self, trade: Row) -> float | None:
-        """Return how much better than the mid a trade was entered, None where nobody knows, or it was rolled into."""
+        """Return by how much a trade was entered better than the mid, None where unknown, or rolled."""
         orders = self._reader.view("orders", position=trade["position"])
         return _less(trade["entry_price"], trade["entry_mid"]) if is_entered(orders) else None
 
-    def told_on(self, day: date) -> Sequence[Record]:
+    def reported_on(self, day: date) -> Sequence[Record]:
         """Return the records of this session, or of a later one on which a trade of it was left."""
-        if day not in self._told:
-            self._told[day] = self._reader.day(self._bot, day)
-        return self._told[day]
+        if day not in self._reported:
+            self._reported[day] = self._reader.day(self._bot, day)
+        return self._reported[day]
 
     def decided(self, what: str) -> list[Record]:
         """Return the decisions of a kind."""
@@ -219,13 +217,13 @@ def _last(records: Iterable[Record], *what: str) -> Record | None:
     return next(reversed(_decisions(records, *what)), None)
 
 
-# ---------------------------------------------------------------- what each came to
+# ---------------------------------------------------------------- results
 
 
 class _Apart(NamedTuple):
-    """Positions of which profits do not say all: see `Side`. worths: of those that ended in shares."""
+    """Positions whose profit needs a note: see `Side`. worths: of those that ended in shares."""
 
-    owed: Set[str]
+    outstanding: Set[str]
     estimated: Set[str]
     worths: Mapping[str, Decimal | None]
 
@@ -233,7 +231,7 @@ class _Apart(NamedTuple):
     def of(cls, reader: StoreReader, bot: str) -> "_Apart":
         """Return those of a bot."""
         worths = {each.position: each.worth for each in read_in_shares(reader, bot)}
-        return cls(reader.owed().keys(), set(reader.estimated(bot)), worths)
+        return cls(reader.outstanding().keys(), set(reader.estimated(bot)), worths)
 
     def beside_market(self, names: Iterable[str]) -> float | None:
         """Return what the shares of these made of their profit, None where the price of one is not known."""
@@ -244,10 +242,9 @@ class _Apart(NamedTuple):
 def _side(
     apart: _Apart, trades: Sequence[Row], days: Sequence[_Day], dates: Sequence[date], both: Collection[date]
 ) -> Side:
-    """Return what one side came to. both: the sessions of both sides; a trade of another one has no counterpart.
+    """Return the results of one side. both: the sessions of both sides; a trade of another one has no counterpart.
 
-    What was left between two of the sessions, while one side ran alone, is closed; what is left after the last of them
-    is open still.
+    A trade closed between two of the sessions, while one side ran alone, is closed; one closed after the last is open.
     """
     sessions, shared = ([day.isoformat() for day in each] for each in (dates, both))
     found = defaultdict[str, list[Row]](list)
@@ -262,7 +259,7 @@ def _side(
         unfilled=sum(len(day.unfilled) for day in days),
         closed=len(closed),
         wins=sum(each > 0 for each in made),
-        owed=len(names & apart.owed),
+        outstanding=len(names & apart.outstanding),
         estimated=len(names & apart.estimated),
         in_shares=len(names & apart.worths.keys()),
         still_open=len(found["open"]),
@@ -360,7 +357,7 @@ def _held_back(day: _Day, at: datetime) -> tuple[str, str]:
 
 
 def _kept_out(day: _Day, past: list[Record]) -> tuple[str, str]:
-    """Return what kept a bot out although all its rules held: its own order, or what it said of itself."""
+    """Return what kept a bot out although all its rules were true: its own order, or its own record."""
     if not past:
         return "", "it did not run, or judged nothing"
     entered = _last(past, "enter")
@@ -405,7 +402,7 @@ def _left_apart(live: _Day, shadow: _Day, one: Row, other: Row) -> Difference | 
     day = exchange_date(at)
     words = [f"{name} {_when(at, day)}" if name else "open" for at, name in ways]
     later, trade = ((shadow, other), (live, one))[place]
-    conditions = state_at(later.told_on(day), at).conditions
+    conditions = state_at(later.reported_on(day), at).conditions
     found = next((each for each in conditions if each.rule == name and each.position == trade["position"]), None)
     who = ("the shadow's", "the live one's")[place]
     why = f"{who} had none such then" if found is None else f"{who}: {_words(found, at)}"
@@ -413,7 +410,7 @@ def _left_apart(live: _Day, shadow: _Day, one: Row, other: Row) -> Difference | 
 
 
 def _when(at: datetime, day: date) -> str:
-    """Return the clock of an instant, behind its date when it is of another day."""
+    """Return the clock of an instant, after its date when it is of another day."""
     return clock(at) if exchange_date(at) == day else f"{exchange_date(at):%m-%d} {clock(at)}"
 
 
@@ -423,7 +420,7 @@ def _left(day: _Day, trade: Row) -> tuple[datetime, str]:
     if left is None:
         return _NEVER, ""
     filled = _instant(left)
-    records = day.told_on(exchange_date(filled))
+    records = day.reported_on(exchange_date(filled))
     decided = [each for each in _decisions(records, "exit") if each.position == trade["position"]]
     return decided[-1].at if decided else filled, end_of_row(trade)
 
@@ -433,7 +430,7 @@ def _difference(day: date, at: datetime, what: str, sides: tuple[str, str], rule
 
 
 def _words(condition: Condition, at: datetime) -> str:
-    """Return what a rule said; a verdict is recorded when it changes, so its value may be of an earlier instant."""
+    """Return a rule's result; it is recorded on change, so its value may be of an earlier instant."""
     said = "unknown" if condition.truth is None else condition.value
     words = " ".join(part for part in (said, condition.bound, condition.note) if part)
     since = condition.since

@@ -1,8 +1,8 @@
-"""Two texts of a bot, named by files, folders or git revisions, and what each would have done on the same days.
+"""Two specs of a bot, named by files, folders or git revisions, and what each would have done on the same days.
 
-Each simulated day is a run of its own in virtual time, on a store that is gone afterwards; the days are shared among as
-many processes as there are cores. Past sessions are walked through one after the other, of many the first text here and
-each other one in a process beside this.
+Each simulated day is a separate run in virtual time, on a temporary store; the days are shared among as many processes
+as there are cores. Past sessions run one after the other; of many, the first spec runs here and each other one in a
+concurrent process.
 """
 
 import os
@@ -53,7 +53,7 @@ from rulebot.spec.load import governing_text, load_text
 
 LINES = 90
 MANY = 60
-"""Sessions from which on another process is begun for each text."""
+"""Number of sessions from which another process is started for each spec."""
 WITHOUT_DATA = "there is no data of it, and nothing was held"
 
 
@@ -92,7 +92,7 @@ class Side(NamedTuple):
 
 
 class Relived(NamedTuple):
-    """What each text did on the sessions that could be lived through, and in words what was wrong with the data."""
+    """Results of each spec on the usable sessions, and in words what was wrong with the data."""
 
     sides: tuple[tuple[TriedDay, ...], ...]
     flaws: tuple[str, ...]
@@ -101,9 +101,9 @@ class Relived(NamedTuple):
 def relive(
     texts: Sequence[Text], data: str, days: Sequence[date], overrides: Sequence[Mapping[str, str]] = ()
 ) -> Relived:
-    """Return what each text would have done on these sessions; `overrides` of each, none where that is empty.
+    """Return what each spec would have done on these sessions; `overrides` of each, none where empty.
 
-    Raises: RulebotError, also when not one of them could be lived through.
+    Raises: RulebotError, also when no session was usable.
     """
     return relive_each([texts], data, days, [overrides or [{}] * len(texts)])[0]
 
@@ -111,7 +111,7 @@ def relive(
 def relive_each(
     bots: Sequence[Sequence[Text]], data: str, days: Sequence[date], overrides: Sequence[Sequence[Mapping[str, str]]]
 ) -> list[Relived]:
-    """Return the same of several bots, each with texts of its own, on sessions that are read once. Raises: likewise."""
+    """Return the same of several bots with their specs, on sessions that are read once. Raises: likewise."""
     tasks = [
         [PastTask(whole(text), data, tuple(days), tuple(given.items())) for text, given in zip(*each, strict=True)]
         for each in zip(bots, overrides, strict=True)
@@ -128,7 +128,7 @@ def _relived(sides: Sequence[Side]) -> Relived:
 
 
 def _relive(tasks: Sequence[PastTask]) -> list[Side]:
-    """Walk each text through its sessions; to begin a process takes a second, in which many are lived through."""
+    """Run each spec through its sessions; starting a process takes a second, in which many sessions run."""
     beside = min(os.cpu_count() or 1, len(tasks)) - 1
     if not beside or len(tasks[0].days) < MANY:
         return relived_together(tasks)
@@ -138,9 +138,9 @@ def _relive(tasks: Sequence[PastTask]) -> list[Side]:
 
 
 def flaws_of(sides: Iterable[Iterable[Finding]]) -> tuple[str, ...]:
-    """Return what was wrong in words, what refused a day first; what comes again day by day is told once.
+    """Return the data problems in words, those that refused a day first; daily repetitions once.
 
-    What several texts met in the same data counts as often as the one of them that met it most.
+    What several specs met in the same data counts as often as for the one that met it most.
     """
     met: Counter[Finding] = Counter()
     for side in sides:
@@ -154,7 +154,7 @@ def relived(task: PastTask) -> Side:
 
 
 def relived_together(tasks: Sequence[PastTask]) -> list[Side]:
-    """Walk texts through the same past sessions, each of which is read once."""
+    """Run specs through the same past sessions, each of which is read once."""
     source, days = SharedSource(open_source(tasks[0].data)), tasks[0].days
     calendar = load_calendar()
     walkers = [_Walker(task, source, calendar) for task in tasks]
@@ -165,7 +165,7 @@ def relived_together(tasks: Sequence[PastTask]) -> list[Side]:
 
 
 class _Walker:
-    """One text on its way through past sessions: its days so far, and what was wrong."""
+    """One spec in progress through past sessions: its days so far, and problems."""
 
     def __init__(self, task: PastTask, source: Source, calendar: EventCalendar) -> None:
         desk = desk_of(task.text, dict(task.overrides))
@@ -177,7 +177,7 @@ class _Walker:
         """What each position had made by the end of the last session."""
 
     def lives_through(self, day: date) -> None:
-        """Go on with a session, if there is something of it, or something is held."""
+        """Continue with a session, if it has data for it, or it holds something."""
         walk = self._walk
         for done in walk.through(day, day):
             self.flaws += done.findings
@@ -196,7 +196,7 @@ def _made(walk: BacktestSimulation, before: Mapping[str, Decimal]) -> dict[str, 
 
 
 def aligned(sides: Sequence[Sequence[TriedDay]]) -> tuple[tuple[TriedDay, ...], ...]:
-    """Return the sides with the same days: without data a session is lived through by whoever holds something alone."""
+    """Return the sides with equal days: a session without data is run only by a side with a position."""
     found = [{day.day: day for day in side} for side in sides]
     dates = sorted({day for side in found for day in side if day is not None})
     return tuple(tuple(side.get(day, TriedDay(0, (), WITHOUT_DATA, day)) for day in dates) for side in found)

@@ -228,7 +228,7 @@ def protection_problems(spec: Spec) -> Iterator[Problem]:
     if risk.max_time_without_stop <= 0:
         yield Problem("RB250", where, "'max_time_without_stop' is longer than 0 s")
     elif not sold:
-        yield Problem("RB226", where, "nothing is sold: no short leg could stand without protection")
+        yield Problem("RB226", where, "nothing is sold: there is no short leg to protect")
     elif risk.protect is None and not any(_is_resting_stop(spec)):
         message = "nothing protects the short legs: every position would be closed at once"
         yield Problem("RB226", where, message, "add 'protect: {cost: 4x credit}', or a stop with 'resting: true'")
@@ -299,10 +299,10 @@ def _nothing_to_overwrite(spec: Spec) -> Iterator[Problem]:
     if len(spec.underlyings) > 1:
         yield Problem("RB251", where, "shares of which underlying? this bot has two", "give it one", on_key=True)
     elif not product(spec.underlyings[0]).is_tradable:
-        message = f"nobody holds shares of {spec.underlyings[0]}: it is an index"
+        message = f"{spec.underlyings[0]} is an index and has no shares"
         yield Problem("RB251", where, message, "overwrite an ETF or a stock, such as SPY", on_key=True)
     elif any(leg.is_shares for leg in spec.legs.legs):
-        message = "its own shares stand among the legs: those that are held cannot be meant as well"
+        message = "its legs contain shares: they cannot also mean shares that are held"
         yield Problem("RB251", where, message, "give a count, or take the shares away", on_key=True)
     elif _calls_left(spec) <= 0:
         message = "no call is sold that shares could cover"

@@ -104,7 +104,7 @@ def _measure_test(test: MeasureTest, scope: Scope) -> Truth:
     if measure.is_truth:
         return _holds(test, call)
     if test.comparison is None:
-        raise Fault(Problem("RB211", test.path, f"'{test.measure}' owes a comparison", _example(measure)))
+        raise Fault(Problem("RB211", test.path, f"'{test.measure}' needs a comparison", _example(measure)))
     return _compare(test, test.comparison, measure, call, scope)
 
 
@@ -116,7 +116,7 @@ def _arguments_path(test: MeasureTest, scope: Scope) -> Path:
 
 def _holds(test: MeasureTest, call: Call) -> Truth:
     if test.comparison is not None:
-        message = f"'{test.measure}' is true or false by itself and takes no comparison"
+        message = f"'{test.measure}' is true or false and takes no comparison"
         raise Fault(Problem("RB207", (*test.path, test.comparison.op.value), message, "", None, True))
     return Holds(call)
 
@@ -139,7 +139,7 @@ def _compare(test: MeasureTest, comparison: Comparison, measure: Measure, call: 
         if retyped is None or (right and not is_comparable(number_quantity(right[0]), quantity)):
             raise Fault(Problem("RB203", path, _mismatch(test.said, left, number), _units_help(measure)))
         if any(each in (left, retyped) for each in calls_of(number)):
-            message = f"'{test.said}' is compared with itself: whatever it is, the answer is the same"
+            message = f"'{test.said}' is compared with itself: the result is always the same"
             raise Fault(Problem("RB203", path, message, "compare it with a number, or with another measure"))
         left = retyped
         right.append(number)
@@ -284,12 +284,12 @@ def _confused(operand: Amount, measure: Measure, path: Path) -> Problem | None:
         return _confused_price(name, operand, path)
     if name in ("profit", "loss") and operand.unit is Unit.MULTIPLE and operand.of in _BEST_WORTH:
         way, basis = _BEST_WORTH[operand.of]
-        verb, begun = ("buys", "back at") if basis == "credit" else ("sells", "at")
+        verb, started = ("buys", "back at") if basis == "credit" else ("sells", "at")
         part = 1 + number if (name == "loss") == (basis == "credit") else 1 - number
         message = f"a {name} is a part of the entry price, dollars or a multiple of max_risk, is '{written(operand)}'"
         help_text = (
-            f"'{way}: {number:f}x {basis}' {verb} 1.00 {begun} {number:.2f}; "
-            f"'{name}: {number * 100:f}%' {verb} it {begun} {max(part, number * 0):.2f}"
+            f"'{way}: {number:f}x {basis}' {verb} 1.00 {started} {number:.2f}; "
+            f"'{name}: {number * 100:f}%' {verb} it {started} {max(part, number * 0):.2f}"
         )
         return Problem("RB204", path, message, help_text)
     return None
@@ -297,14 +297,14 @@ def _confused(operand: Amount, measure: Measure, path: Path) -> Problem | None:
 
 def _confused_price(name: str, operand: Amount, path: Path) -> Problem:
     part = operand.value / 100
-    basis, verb, begun = ("credit", "buys", "back at") if name == "cost" else ("debit", "sells", "at")
+    basis, verb, started = ("credit", "buys", "back at") if name == "cost" else ("debit", "sells", "at")
     is_gain = (part < 1) == (name == "cost")
     other = "profit" if is_gain else "loss"
     worth = (1 - part if other == "profit" else 1 + part) if name == "cost" else (1 + part if is_gain else 1 - part)
     message = f"a {name} is a price or a multiple of the {basis}, is '{written(operand)}'"
     help_text = (
-        f"'{name}: {part.normalize():f}x {basis}' {verb} 1.00 {begun} {part:.2f}; "
-        f"'{other}: {written(operand)}' {verb} it {begun} {max(worth, part * 0):.2f}"
+        f"'{name}: {part.normalize():f}x {basis}' {verb} 1.00 {started} {part:.2f}; "
+        f"'{other}: {written(operand)}' {verb} it {started} {max(worth, part * 0):.2f}"
     )
     return Problem("RB204", path, message, help_text)
 

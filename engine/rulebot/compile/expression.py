@@ -50,8 +50,8 @@ _PLAIN_NUMBER = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?")
 _NOT_PLAIN = "a number not written in plain decimal digits"
 _PLAINLY = "write it out, as in 1000 or 0.5"
 _ONLY = "an expression has numbers, names, + - * /, comparisons, and, or, not, abs, min, max, round"
-_OF_A_UNIT = "numbers have no unit here; one with a unit stands in a condition, as in 'iv: {above: 20%}'"
-_OF_A_TIME = "a time stands in a condition of its own, as in 'time: \"10:30\"'"
+_OF_A_UNIT = "numbers have no unit here; use one with a unit in a condition, as in 'iv: {above: 20%}'"
+_OF_A_TIME = "write a time in its own condition, as in 'time: \"10:30\"'"
 _SIGN_OF_OTHERS = (
     r"&&|\|\||(?<![<>=!:])=(?![=<>])|=<|=>|<>|[\u2264\u2265\u2260\u00d7\u00f7\u2012-\u2015\u2212]|\b(?:AND|OR|NOT)\b|!(?!=)"
     r"|%|\$(?=[0-9])|(?<=[0-9]) ?(?:pts|x)\b|:=|[0-9]+:[0-9]+"
@@ -168,7 +168,7 @@ class _Reader:
     def _otherwise(self) -> Fault | None:
         """Return the problem of a sign that other languages have, with the one that stands for it here."""
         if (named := re.search(_PARAMETER, self.text)) is not None:
-            message = f"no parameters in expr: '{named[0]}' stands here by its bare name"
+            message = f"no parameters in expr: '{named[0]}' is written by its name"
             return self._fault("RB210", message, named.span(), f"write '{named[0][1:]}'")
         found = re.search(_SIGN_OF_OTHERS, self.text)
         if found is None:
@@ -234,7 +234,7 @@ class _Reader:
     def _not_a_truth(self, node: ast.expr) -> Fault:
         if isinstance(node, ast.Constant) and type(node.value) not in (int, float):
             return self._refused(node)
-        message = f"'{self._slice(node)}' is a number, and true or false is owed"
+        message = f"'{self._slice(node)}' is a number, and true or false is required"
         return self._fault("RB211", message, self._columns(node), "compare it, as in 'spot > 6000'")
 
     def _bool(self, node: ast.expr) -> Truth:
@@ -310,7 +310,7 @@ class _Reader:
         if (read := self.numbers.get(type(node))) is not None:
             return read(node)
         if type(node) in self.truths:
-            message = f"'{self._slice(node)}' is true or false, and a number is owed"
+            message = f"'{self._slice(node)}' is true or false, and a number is required"
             raise self._fault("RB211", message, self._columns(node))
         raise self._refused(node)
 
@@ -350,7 +350,7 @@ class _Reader:
             operand = self._number(node.operand)
             return Arithmetic("neg", (operand,), number_quantity(operand))
         if isinstance(node.op, ast.Not):
-            raise self._fault("RB211", "'not' gives true or false, and a number is owed", self._columns(node))
+            raise self._fault("RB211", "'not' gives true or false, and a number is required", self._columns(node))
         raise self._refused(node)
 
     def _named(self, node: ast.expr, truth: bool = False) -> Number:
@@ -368,7 +368,7 @@ class _Reader:
 
     def _must_be_number(self, node: ast.expr, number: Number) -> None:
         if number_quantity(number) in (Quantity.TRUTH, Quantity.TEXT):
-            message = f"'{self._slice(node)}' is {_a(number)}, and a number is owed"
+            message = f"'{self._slice(node)}' is {_a(number)}, and a number is required"
             raise self._fault("RB211", message, self._columns(node))
 
     def _called(self, node: ast.expr, truth: bool = False) -> Number:
@@ -405,8 +405,8 @@ class _Reader:
     def _function(self, node: ast.Call, name: str) -> Number:
         wanted = 1 if name in ("abs", "round") else 2
         if len(node.args) < wanted or (wanted == 1 and len(node.args) > 1):
-            owed = "one number" if wanted == 1 else "two numbers or more"
-            raise self._fault("RB207", f"'{name}' takes {owed}, is given {len(node.args)}", self._columns(node))
+            outstanding = "one number" if wanted == 1 else "two numbers or more"
+            raise self._fault("RB207", f"'{name}' takes {outstanding}, is given {len(node.args)}", self._columns(node))
         numbers = [self._number(value) for value in node.args]
         return Arithmetic(name, *self._same(node.args, numbers))
 

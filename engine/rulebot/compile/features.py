@@ -96,7 +96,7 @@ def with_score(call: Call, scope: Scope, path: Path) -> Call:
         return call
     file, of = str(call.argument("file")), str(call.argument("of"))
     if (model := scope.models.get(file)) is None:
-        raise Fault(Problem("RB215", path, f"'{file}' was not read", "it stands in a condition of its own"))
+        raise Fault(Problem("RB215", path, f"'{file}' was not read", "write it in its own condition"))
     if model.features != VERSION:
         message = f"'{file}' reads features of version {model.features}, this engine has version {VERSION}"
         raise Fault(Problem("RB215", (*path, "file"), message, "train it again"))
@@ -117,7 +117,7 @@ def _number(name: str, scope: Scope, path: Path, of: str) -> Number:
         measure = MEASURES[measured]
         if not may_stand(measure, scope.place):
             message = f"the model reads '{name}', which has no meaning in {scope.place.value}"
-            raise Fault(Problem("RB215", path, message, "a model of the market alone may stand everywhere"))
+            raise Fault(Problem("RB215", path, message, "a model of only the market may be used anywhere"))
         if any(each.takes is Takes.SYMBOL for each in measure.parameters):
             given = {**given, "of": of}
         call = call_of(measure, given, scope, path)

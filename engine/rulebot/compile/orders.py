@@ -57,7 +57,7 @@ def _entry_ending(order: Order) -> Iterator[Problem]:
 def _leaving_order(order: Order, spec: Spec) -> Iterator[Problem]:
     yield from _common(order, spec)
     if order.then not in (OnUnfilled.AGAIN, OnUnfilled.MARKET):
-        message = f"an exit goes on until it is done: its order ends with again or market, is {order.then.value}"
+        message = f"an exit continues until it is done: its order ends with again or market, is {order.then.value}"
         yield Problem("RB224", (*order.path, "then"), message)
     if order.price is not None:
         message = "an exit follows the market: it starts at mid, natural or market"

@@ -469,7 +469,7 @@ LIFECYCLE = Lifecycle(states=STATES, initial="flat", final=("closed",), rows=ROW
 def sound(lifecycle: Lifecycle) -> Lifecycle:
     """Return a table that nothing is wrong with. Raises: InvariantError that says what is."""
     if faults := faults_of(lifecycle):
-        raise InvariantError(f"the life of a position is told wrongly: {'; '.join(faults)}")
+        raise InvariantError(f"the lifecycle of a position is wrong: {'; '.join(faults)}")
     return lifecycle
 
 
@@ -498,7 +498,7 @@ def _repeated(rows: tuple[Row, ...]) -> Iterable[str]:
     seen: set[tuple[str, str]] = set()
     for row in rows:
         if (row.state, row.trigger) in seen:
-            yield f"'{row.trigger}' stands twice in state '{row.state}'"
+            yield f"'{row.trigger}' occurs twice in state '{row.state}'"
         seen.add((row.state, row.trigger))
 
 

@@ -72,7 +72,7 @@ def _closing(rule: Exit) -> Iterator[Problem]:
         message = f"'{rule.name}' rests at the broker, and what rests closes and opens nothing"
         yield Problem("RB228", (*rule.path, "roll"), message, "take away 'resting' or 'roll'", on_key=True)
     if rule.repeat:
-        message = "a roll makes a new position, for which its exit is there anew"
+        message = "a roll makes a new position, for which its exit is available again"
         yield Problem("RB228", (*rule.path, "repeat"), message, "remove it", on_key=True)
 
 
@@ -94,7 +94,7 @@ def _one_order(rule: Exit, spec: Spec) -> Iterator[Problem]:
         yield Problem("RB228", where, message, _INSTEAD, on_key=True)
     if spec.overwrite is not None:
         message = "calls against shares held do not roll: what would cover both while the order works is not known"
-        yield Problem("RB228", where, message, "close them, and let 'again' sell anew", on_key=True)
+        yield Problem("RB228", where, message, "close them, and let 'again' sell again", on_key=True)
     order, at = (exit_order_of(spec), where) if rule.order is None else (rule.order, (*rule.path, "order"))
     if order.start is PriceFrom.MARKET and order.price is None:
         message = "a roll never goes out at the market: what it brings would be unknown"

@@ -160,9 +160,9 @@ def _argument(parameter: Parameter) -> Node:
 
 def _one_of(choices: Sequence[str]) -> Node:
     quoted = [f"'{each}'" for each in choices]
-    owed = " or ".join([*([", ".join(quoted[:-1])] if quoted[1:] else []), quoted[-1]])
+    outstanding = " or ".join([*([", ".join(quoted[:-1])] if quoted[1:] else []), quoted[-1]])
     either = [{"enum": list(choices)}, {"$ref": "#/$defs/parameter"}]
-    return {"anyOf": either, "x-code": "RB153", "x-owed": f"this is {owed}"}
+    return {"anyOf": either, "x-code": "RB153", "x-owed": f"this is {outstanding}"}
 
 
 def _comparisons(measure: Measure) -> Iterator[tuple[str, Node]]:
@@ -180,8 +180,8 @@ def _comparisons(measure: Measure) -> Iterator[tuple[str, Node]]:
             yield op, {**bound, **words, "examples": [low if op in ("above", "at_least") else high]}
             continue
         pair = {"type": "array", "minItems": 2, "maxItems": 2, "items": bound}
-        owed = "a list of two: the lower and the upper end"
-        yield op, {**words, "examples": [[low, high]], **pair, "x-owed": owed}
+        outstanding = "a list of two: the lower and the upper end"
+        yield op, {**words, "examples": [[low, high]], **pair, "x-owed": outstanding}
 
 
 def _rendered(node: object, depth: int, column: int) -> str:

@@ -109,7 +109,7 @@ def _misplaced(measure: Measure, place: Place) -> str:
 
 def _where(measure: Measure) -> str:
     places = [place.value for place in Place if place is not Place.UNIVERSE and place in measure.places]
-    return f"it may stand in {' or '.join(places)}"
+    return f"it may be used in {' or '.join(places)}"
 
 
 def call_of(
@@ -157,11 +157,11 @@ def _resolved(
 ) -> Argument:
     if written is None:
         if parameter.required:
-            message = f"'{measure.name}' owes an argument: {parameter.takes.value}"
+            message = f"'{measure.name}' needs an argument: {parameter.takes.value}"
             is_count = parameter.takes is Takes.COUNT
             help_text = f"name it: 'let: {{mine: {{{measure.name}: {{{parameter.name}: 20}}}}}}'" if is_count else ""
             if columns is not None and parameter.takes is Takes.SECONDS:  # which no expression can give
-                help_text = "it is a condition of its own: put both under 'all' or 'any'"
+                help_text = "it is a separate condition: put both under 'all' or 'any'"
             raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, help_text, columns))
         return _default(measure, parameter, scope, path, columns)
     if _means_open_legs(written) and not measure.takes_open_legs:
@@ -220,7 +220,7 @@ def _word(written: Written) -> str:
         case str():
             return written
         case _:
-            raise _Misfit("RB207", f"a name is owed, is {_shown(written)}")
+            raise _Misfit("RB207", f"a name is required, is {_shown(written)}")
 
 
 def _shown(written: Written) -> str:
@@ -252,7 +252,9 @@ def _legs_named(_: Parameter, written: Written, scope: Scope) -> str | tuple[str
         return tuple(_leg(name, scope) for name in written)
     name = _word(written)
     if name in ("each_side", "each_short"):
-        message = f"'of: {name}' judges each by itself: it stands in an exit of its own, in no group or other list"
+        message = (
+            f"'of: {name}' judges each separately: use it as the whole condition of an exit, not in a group or list"
+        )
         raise _Misfit("RB207", message, "here name the legs, or 'short_legs'")
     if name in ("all", "short_legs", "long_legs"):
         return _legs(name, scope)
@@ -268,7 +270,7 @@ def _choice(parameter: Parameter, written: Written, scope: Scope) -> str:
     word = _word(written)
     if word in parameter.in_exits and scope.place is not Place.EXIT:
         message = f"'{parameter.name}: {word}' is of an open position, and in {scope.place.value} there is none"
-        raise _Misfit("RB206", message, f"it may stand in {Place.EXIT.value}")
+        raise _Misfit("RB206", message, f"it may be used in {Place.EXIT.value}")
     if word in parameter.choices:
         return word
     known = ", ".join(parameter.choices)

@@ -63,7 +63,7 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
     yield from _by_symbol(market, plan, read, path)
     for symbol in sorted(read - market.levels.keys() - set(KNOWN_LEVELS)):
         help = f"add '{symbol.lower()}: 100'"
-        yield Problem("RB281", path, f"this bot reads {symbol}, and the market does not say where it stands", help)
+        yield Problem("RB281", path, f"this bot reads {symbol}, and the market does not give its price", help)
 
 
 def _by_symbol(market: TrialMarket, plan: Plan, read: Set[str], path: Path) -> Iterator[Problem]:
@@ -71,7 +71,7 @@ def _by_symbol(market: TrialMarket, plan: Plan, read: Set[str], path: Path) -> I
     priced = {leg.symbol for each in plan.structures_of_all() for leg in each.legs}
     counted = {symbol for symbol, extra in plan.needs.extras if extra is Extra.COUNTS}
     traded = {symbol for symbol, extra in plan.needs.extras if extra is Extra.OPTION_VOLUME}
-    told = {each for each in read if earnings_of(each) in calendars_of(plan.needs.events, (each,))}
+    reported = {each for each in read if earnings_of(each) in calendars_of(plan.needs.events, (each,))}
     for key, of, known in (
         ("iv", market.ivs, priced),
         ("smile", market.smiles, priced),
@@ -84,7 +84,7 @@ def _by_symbol(market: TrialMarket, plan: Plan, read: Set[str], path: Path) -> I
         ("open_interest", market.open_interests, counted),
         ("put_call_volume", market.put_call, traded | counted),
         ("option_volume", market.option_volumes, traded),
-        ("earnings", market.earnings, told),
+        ("earnings", market.earnings, reported),
     ):
         for symbol in of:
             if symbol not in known:
@@ -142,11 +142,13 @@ def _quotes(trial: Trial, opening: Opening, bot: Plan) -> Iterator[Problem]:
     if len(signs) != 1:
         return
     (sign,) = signs
-    owed, said = ("value", "only bought: closing it brings") if sign > 0 else ("cost", "only sold: closing it costs")
+    outstanding, said = (
+        ("value", "only bought: closing it brings") if sign > 0 else ("cost", "only sold: closing it costs")
+    )
     for at, mark in enumerate(trial.market.quotes):
         if mark.cost * sign >= 0:
             path: Path = (*trial.path, "market", "quotes", at)
-            yield Problem("RB281", path, f"this position is {said} something", f"as in '{owed}: 0.05'")
+            yield Problem("RB281", path, f"this position is {said} something", f"as in '{outstanding}: 0.05'")
 
 
 def _hooks(trial: Trial, plan: Plan) -> Iterator[Problem]:

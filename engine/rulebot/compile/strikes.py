@@ -146,7 +146,7 @@ def ends_no_earlier(expiry: Expiry, other: Expiry) -> bool:
 # --- What a strike may not pass
 
 NAMES = ("min_strike", "max_strike")
-_OWED = "as in 5900, strike(LEG), or a measure of the underlying's level such as spot"
+_REQUIRED = "as in 5900, strike(LEG), or a measure of the underlying's level such as spot"
 
 
 def legs_named_by(strike: Strike) -> tuple[str, ...]:
@@ -192,10 +192,10 @@ def _number(edge: Amount | StrikeOf | object, symbol: str, spec: Spec, path: Pat
     name = str(getattr(edge, "name", edge))
     number = number_of_name(name, scope_of(spec, Place.FILTER, {}), path)
     if not isinstance(number, Call) or number.measure not in PRICE_LEVELS:
-        raise Fault(Problem("RB203", path, f"'{name}' is no level of {symbol}", _OWED))
+        raise Fault(Problem("RB203", path, f"'{name}' is no level of {symbol}", _REQUIRED))
     if number.argument("of") != symbol:
         message = f"'{name}' is of {number.argument('of')}, and the leg is on {symbol}"
-        raise Fault(Problem("RB231", path, message, _OWED))
+        raise Fault(Problem("RB231", path, message, _REQUIRED))
     return number
 
 
@@ -222,9 +222,9 @@ def width_problems(strike: Strike, where: Path) -> Iterator[Problem]:
         if width <= 0:
             yield Problem("RB230", here, f"a width is positive, is {width}", "'below' and 'above' give the side")
         elif width in widths[:at]:
-            yield Problem("RB230", here, f"{width:f} points stand twice in this list of preference", "remove one")
+            yield Problem("RB230", here, f"{width:f} points occur twice in this list of preference", "remove one")
     if strike.widths and strike.round is not StrikeRounding.NEAREST:
-        message = "'round' means nothing beside a list of widths, each of which must be listed"
+        message = "'round' has no effect with a list of widths, which must all be listed"
         yield Problem("RB230", (*strike.path, "round"), message, "'within' lets a strike near a width do")
 
 

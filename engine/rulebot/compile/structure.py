@@ -114,7 +114,9 @@ def _unknown_indices(spec: Spec) -> Iterator[Problem]:
             yield Problem("RB232", where, message, "take one of these, or an ETF such as SPY")
         elif index != symbol:
             message = f"{symbol} is a class of options, and the underlying of them is {index}"
-            yield Problem("RB232", where, message, f"write '{index}'; 'expiry: {{dte: 0}}' takes {symbol} by itself")
+            yield Problem(
+                "RB232", where, message, f"write '{index}'; 'expiry: {{dte: 0}}' takes {symbol} automatically"
+            )
 
 
 def _share_problems(spec: Spec) -> Iterator[Problem]:
@@ -122,19 +124,17 @@ def _share_problems(spec: Spec) -> Iterator[Problem]:
     if not shares:
         return
     if len(shares) == len(spec.legs.legs):
-        message = "shares alone are no structure: a bot trades options, and shares beside them"
+        message = "shares alone are no structure: a bot trades options, with or without shares"
         yield Problem("RB234", shares[0].path, message, "add a call or a put", on_key=True)
     for at, leg in enumerate(shares):
         symbol = symbol_of(leg, spec)
         if not product(symbol).is_tradable:
-            yield Problem("RB234", leg.path, f"{symbol} is an index: nobody deals in shares of it", on_key=True)
+            yield Problem("RB234", leg.path, f"{symbol} is an index and has no shares", on_key=True)
         if any(symbol_of(other, spec) == symbol for other in shares[:at]):
-            yield Problem(
-                "RB234", leg.path, f"shares of {symbol} stand in two legs", "one 'ratio' says it", on_key=True
-            )
+            yield Problem("RB234", leg.path, f"shares of {symbol} are in two legs", "one 'ratio' says it", on_key=True)
     for rule in spec.exits:
         if rule.kind.is_ending:
-            message = "shares do not expire: whatever is left of them must be closed"
+            message = "shares do not expire: an exit must close them"
             yield Problem("RB234", rule.path, message, "add 'time: close - 15m' instead, or 'dte'", on_key=True)
     if spec.risk.protect is not None:
         message = "a stop on a short call would leave its shares without it, and one on shares is no protection"
@@ -156,7 +156,7 @@ def _strike_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
         return
     target, where = strike.target, _target_path(strike)
     if strike.by is StrikeBy.DELTA and target is not None and not 0 < target < 1:
-        yield Problem("RB230", where, f"a delta lies between 0 and 1, is {target:f}", "the right gives the sign")
+        yield Problem("RB230", where, f"a delta is between 0 and 1, not {target:f}", "the right gives the sign")
     if strike.by is StrikeBy.EXPECTED_MOVE and target is not None and target <= 0:
         yield Problem("RB230", where, f"a multiple of the expected move is positive, is {target:f}")
     if strike.by in (StrikeBy.PREMIUM, StrikeBy.SIDE_CREDIT) and target is not None and target <= 0:
@@ -191,13 +191,13 @@ def _reference_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
 
 def _circles(legs: tuple[Leg, ...]) -> Iterator[Problem]:
     references = {leg.name: references_of(leg) for leg in legs}
-    told: set[str] = set()
+    reported: set[str] = set()
     for leg in legs:
         circle = _circle_from(leg.name, references)
-        if circle and not told & set(circle):
-            told |= set(circle)
+        if circle and not reported & set(circle):
+            reported |= set(circle)
             message = f"these strikes refer to each other in a circle: {' -> '.join((*circle, circle[0]))}"
-            yield Problem("RB202", leg.strike.path, message, "one of them needs a strike of its own, such as a delta")
+            yield Problem("RB202", leg.strike.path, message, "one of them needs its own strike, such as a delta")
 
 
 def references_of(leg: Leg) -> tuple[str, ...]:
@@ -244,8 +244,8 @@ def _uncovered(spec: Spec) -> Iterator[Problem]:
 
 
 def _cover_help(leg: Leg, missing: int, spec: Spec) -> str:
-    owed = f"{missing} {leg.right}{'s' if missing > 1 else ''}"
-    ways = [f"buy {owed} of the same expiry"]
+    outstanding = f"{missing} {leg.right}{'s' if missing > 1 else ''}"
+    ways = [f"buy {outstanding} of the same expiry"]
     if leg.right == "call" and symbol_of(leg, spec) not in INDICES:
         ways.append("sell against shares held with 'quantity: {overwrite: {between: [50%, 100%]}}'")
     return f"{', '.join(ways)}, or write 'undefined_risk: allow' under 'risk'"
@@ -304,11 +304,11 @@ def _unpaired(legs: list[Leg], partners: list[Leg], fits: Callable[[Leg, Leg], b
     left = {each.name: each.ratio for each in partners}
     alone = 0
     for leg in sorted(legs, key=lambda each: len(fitting[each.name])):
-        owed = leg.ratio
+        outstanding = leg.ratio
         for name in fitting[leg.name]:
-            taken = min(owed, left[name])
-            owed, left[name] = owed - taken, left[name] - taken
-        alone += owed
+            taken = min(outstanding, left[name])
+            outstanding, left[name] = outstanding - taken, left[name] - taken
+        alone += outstanding
     return alone
 
 
@@ -388,9 +388,9 @@ def group_direction(group: list[Leg]) -> str | None:
     return "debit" if _are_outdone(shorts, longs, group) else None
 
 
-def _are_outdone(cheap: list[Leg], dear: list[Leg], group: list[Leg]) -> bool:
+def _are_outdone(cheap: list[Leg], expensive: list[Leg], group: list[Leg]) -> bool:
     """Say whether each of these has a leg of its own among the others that stands nearer to the money."""
-    return not _unpaired(cheap, dear, lambda leg, near: _is_further(leg, near, group))
+    return not _unpaired(cheap, expensive, lambda leg, near: _is_further(leg, near, group))
 
 
 def _is_asked_alike(one: Strike, other: Strike) -> bool:

@@ -89,7 +89,7 @@ def _window_problems(spec: Spec) -> Iterator[Problem]:
             yield Problem("RB240", at_start, message)
         if before is not None and start < before.ends(session):
             message = f"{window.start} is before the end of the one above, which began at {before.start}"
-            yield Problem("RB240", at_start, message, "windows and times stand in order and do not overlap")
+            yield Problem("RB240", at_start, message, "windows and times are in order and do not overlap")
         before = window
     if entry.every is not None and entry.every <= 0:
         yield Problem("RB240", (*entry.path, "every"), "'every' is longer than 0 s")

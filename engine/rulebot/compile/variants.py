@@ -161,10 +161,10 @@ def choice_problems(spec: Spec) -> Iterator[Problem]:
 
 def alternatives_text(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> list[Problem]:
     """Return the problems of all plain specs, each once."""
-    return list(dict.fromkeys(_told(found)))
+    return list(dict.fromkeys(_reported(found)))
 
 
-def _told(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> Iterator[Problem]:
+def _reported(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> Iterator[Problem]:
     lists = [frozenset(problems) for _, problems in found]
     of_all = lists[0].intersection(*lists)
     marked = [frozenset(each.path for each in problems if each.is_warning) for problems in lists]

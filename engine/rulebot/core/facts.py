@@ -19,7 +19,10 @@ from rulebot.model.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FillBooked:
-    """A fill of ours is in our books. bought: contracts, - sold; None of a correction, which the account has shown."""
+    """A fill of one of our orders is booked.
+
+    bought: contracts, - sold; None for a correction, which the account shows already.
+    """
 
     position: str
     leg: str
@@ -30,7 +33,7 @@ class FillBooked:
 
 @dataclass(frozen=True, slots=True)
 class FillCorrected:
-    """The exchange has corrected a fill of ours, of an order that is not at hand any more."""
+    """The exchange corrected a fill of one of our orders that is no longer kept in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class OrderEnded:
 
 @dataclass(frozen=True, slots=True)
 class EntryOrderEnded:
-    """An order of an entry that is under way works no more. asked: we wanted it cancelled."""
+    """An entry order has ended. asked: rulebot asked for its cancel."""
 
     ref: str
     asked: bool
@@ -114,7 +117,7 @@ class OpeningDue:
 
 @dataclass(frozen=True, slots=True)
 class LegsAlone:
-    """An entry is over and legs stand without their partners. why: in words."""
+    """An entry has ended and some legs are open without their partners. why: in words."""
 
     position: str
     why: str
@@ -176,7 +179,7 @@ class ProtectionDue:
 
 @dataclass(frozen=True, slots=True)
 class EntryCrosses:
-    """Resting orders stand against an entry: they are taken back."""
+    """Resting orders would cross an entry; cancel them."""
 
     refs: tuple[str, ...]
 
@@ -186,7 +189,7 @@ class EntryCrosses:
 
 @dataclass(frozen=True, slots=True)
 class ExternalFill:
-    """Somebody else has traded in the account."""
+    """Another client, or the broker, traded in the account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +207,7 @@ class HoldingsChanged:
 
 @dataclass(frozen=True, slots=True)
 class OptionGone:
-    """The account holds none of an expired option any more. last: what it held until now."""
+    """The account no longer holds an expired option. last: its last holding, in contracts."""
 
     option: Option
     last: Decimal
@@ -216,8 +219,8 @@ class TextsChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionBegun:
-    """A session has begun while the broker is connected."""
+class SessionStarted:
+    """A session has started while the broker is connected."""
 
 
 # ---------------------------------------------------------------- requests of people
@@ -233,7 +236,7 @@ class EntryAskedFor:
 
 @dataclass(frozen=True, slots=True)
 class EntryDropped:
-    """An entry that was asked for comes to nothing. why: in words."""
+    """A requested entry will not be sent. why: in words."""
 
     bot: str
     why: str

@@ -41,7 +41,7 @@ def reload(
 ) -> Turn:
     """Return the turn in which `program` takes over; `changes` are the bots in which it differs.
 
-    has_other_limits: over all bots. What they refuse is told then, also where the old ones did in the same words.
+    has_other_limits: the limits over all bots changed. Refusals are then reported again, even in the same words.
     """
     work = StateBuilder(program, state, at, take)
     change_texts(work, changes, has_other_limits=has_other_limits)

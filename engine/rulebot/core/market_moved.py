@@ -20,13 +20,13 @@ from rulebot.core.gate.halts import evaluate_halts, halt_by_account
 from rulebot.core.orders.order_status_requests import send_status_requests
 from rulebot.core.orders.working_orders import advance_order
 from rulebot.core.program import CompiledBot
-from rulebot.core.queries.account import is_untold
+from rulebot.core.queries.account import is_unreported
 from rulebot.core.queries.day_pnl import keep_structures
 from rulebot.core.queries.entry_blocks import waits_for_reload
 from rulebot.core.queries.schedule import OPENING_MINUTES
 from rulebot.core.reconciliation.account_excess import report_excess
 from rulebot.core.reconciliation.account_shortfall import fit_orders, review_shortfalls
-from rulebot.core.reconciliation.connection import tell_unwatched, unwatched_at
+from rulebot.core.reconciliation.connection import alarm_of_unwatched, unwatched_at
 from rulebot.core.reconciliation.early_assignment import book_assigned
 from rulebot.core.reconciliation.external_closes import book_external_close
 from rulebot.core.session.position_marks import (
@@ -92,7 +92,7 @@ def _next_wake(work: StateBuilder, step_at: datetime) -> datetime:
         wake_at = min(wake_at, work.schedule.mark_at or NEVER)
     if work.connection.is_linked:
         return wake_at
-    tell_unwatched(work)
+    alarm_of_unwatched(work)
     return max(min(wake_at, unwatched_at(work.before)), work.at + UNLINKED_AGAIN)
 
 
@@ -102,13 +102,13 @@ def _is_unindexed(work: StateBuilder) -> bool:
 
 
 def _index_again(work: StateBuilder, *, is_quiet: bool, has_moved_unread: bool) -> None:
-    """Find bots and structures by the rows of the board anew, where they may be others.
+    """Map board rows to bots and structures again where the mapping may have changed.
 
-    has_moved_unread: a row has moved for which bots were found before, and none of them runs any more.
+    has_moved_unread: a row moved that only bots of an earlier mapping read, and none of them is active.
     """
     before, at = work.before, work.at
     if _is_unindexed(work):
-        if work.subscriptions.board_version < 0:  # what is wished for may differ, and not only what is streamed of it
+        if work.subscriptions.board_version < 0:  # the requests may differ, not only what is streamed for them
             work.subscriptions = replace(work.subscriptions, strike_targets=None)
             set_watch_at(work, earlier_of(work.schedule.watch_at, at + datetime.resolution))
         _index(work)
@@ -121,7 +121,7 @@ def _index_again(work: StateBuilder, *, is_quiet: bool, has_moved_unread: bool) 
 
 
 def _clear_wakes(work: StateBuilder, names: set[str]) -> None:
-    """Forget when these bots were to be judged next: they are judged now, and say anew when they must be again."""
+    """Clear the next due time of these bots. They are judged now and set a new one."""
     for name in names:
         state = work.bots.by_name[name]
         if state.agenda and state.agenda[0] <= work.at:
@@ -132,7 +132,7 @@ def _clear_wakes(work: StateBuilder, names: set[str]) -> None:
 
 
 def _judge(work: StateBuilder, names: set[str]) -> None:
-    """Judge orders, exits and entries of these bots. Exits go first: what they send may be in an entry's way."""
+    """Judge orders, exits and entries of these bots. Exits run first: their orders may block an entry."""
     facts = note_opening_moves(work)
     if facts is not work.market.facts:
         put_facts(work, facts)
@@ -202,13 +202,13 @@ def _halt_and_enter(work: StateBuilder, bots: list[tuple[str, CompiledBot]], kno
 
 
 def _by_the_clock(work: StateBuilder, *, moved: bool) -> None:
-    """Mark positions, and at longer intervals choose subscriptions anew and compare with the account."""
+    """Mark positions. At longer intervals, choose subscriptions and reconcile with the account."""
     account = work.account
     _mark(work)
     if (closing := keep_closing(work)) is not work.market.closing:
         work.market = replace(work.market, closing=closing)
     watch_at = work.schedule.watch_at
-    is_unsettled = account.shortfalls or account.uncovered or is_untold(account)
+    is_unsettled = account.shortfalls or account.uncovered or is_unreported(account)
     if work.subscriptions.board_version < 0 or work.subscriptions.strike_targets is None or is_unsettled:
         watch_at = earlier_of(watch_at, work.at)
     if account.shortfalls:
@@ -234,7 +234,7 @@ def _mark(work: StateBuilder) -> None:
 
 
 def _compare(work: StateBuilder) -> datetime | None:
-    """Choose subscriptions anew, settle what waited, compare with the account. Return when that is due again."""
+    """Choose subscriptions, settle what waited, reconcile with the account. Return when this is due again."""
     chosen, watch_at = update_subscriptions(work)
     if work.subscriptions.board_version < 0:
         _index(work)

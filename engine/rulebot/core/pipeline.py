@@ -1,8 +1,8 @@
-"""Which stage takes which event and which fact: `PIPELINE` is the program of the core, written as data.
+"""The program of the core, as data: `PIPELINE` lists which stage handles which event and which fact.
 
-Stages call none of each other. A handler changes the state, records, sends, and hands what another stage must do to
-`StateBuilder.follow_up` as a fact, which comes here. It is taken at once and depth first: an exit that is judged after
-another one must see the order which that has sent.
+A stage never calls another stage. A handler changes the state, records, sends orders, and passes further work as a fact
+to `StateBuilder.follow_up`. The fact comes back here and is handled at once, depth first: an exit that is judged later
+must see the orders that an earlier exit has sent.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ from rulebot.core.reconciliation.external_closes import (
     replace_estimates,
 )
 from rulebot.core.rules.inputs import hook_came, take_bars, take_implied
-from rulebot.core.session.hours import hours_told
+from rulebot.core.session.hours import hours_reported
 from rulebot.core.session.market_facts import (
     on_account_warning,
     on_closes,
@@ -95,7 +95,7 @@ SESSION: Mapping[type, Handler] = {
     event.ImpliedReport: take_implied,
     event.DividendReport: on_dividend,
     event.OpeningMoveReport: on_opening_move,
-    event.HoursReport: hours_told,
+    event.HoursReport: hours_reported,
     event.DataTrouble: on_data_trouble,
     event.AccountWarning: on_account_warning,
     event.WebhookReceived: hook_came,
@@ -115,7 +115,7 @@ RECONCILIATION: Mapping[type, Handler] = {
     facts.ExternalFill: _external_fill,
     facts.ExternalFillCorrected: external_fill_corrected,
     facts.TextsChanged: lambda work, _: record_excess(work),
-    facts.SessionBegun: lambda work, _: record_snapshot(work),
+    facts.SessionStarted: lambda work, _: record_snapshot(work),
     facts.HaltsEnded: lambda work, fact: adopt(work, fact.bot),
 }
 EXPIRY: Mapping[type, Handler] = {

@@ -87,16 +87,17 @@ class CompiledRoll:
 
 @dataclass(frozen=True, slots=True)
 class CompiledBot:
-    """A plan with every rule's closure, `risk` those of `risk.require`, `priced` parts of those of `legs.require`.
+    """A plan with its compiled rules: `risk` from `risk.require`, `priced` from `legs.require`.
 
-    `exits` stand beside `plan.exits` (None for at_expiry), `arming` too. opening_move: the expected move as it is kept
-    of the open, None also while spot has not followed its options.
+    `exits` and `arming` are parallel to `plan.exits` (None for at_expiry). opening_move: the expected move kept from
+    the open; None while spot does not follow its options.
 
-    levels: underlyings and indices that it reads at all; exit_levels: those that its exits read; exit_chains: symbols
-    whose options at the money its exits read; exit_moves: symbols whose expected move of the open its exits read;
-    resting: exits that rest at the broker; rolls: what exits roll into, by their names; trailing: what its exits count
-    the best profit of; spells: seconds in trade at which its exits may change. choices: its alternatives, each a bot of
-    its own; `alternative` is which of them this one is. So are members, the symbols of a universe, and `symbol`.
+    levels: underlyings and indices that the bot reads; exit_levels: those that its exits read; exit_chains: symbols
+    whose at-the-money options its exits read; exit_moves: symbols whose expected move its exits read; resting: exits
+    that rest at the broker; rolls: targets of rolls, by name; trailing: values whose best level its exits track;
+    spells: seconds in trade at which its exits may change. choices: its alternatives, each a bot of its own;
+    `alternative` is the number of this one. members: the symbols of a universe, each a bot of its own; `symbol` is this
+    one's.
     """
 
     plan: Plan
@@ -165,7 +166,7 @@ class CompiledBot:
         return found if is_taken else (self, *found)
 
     def place(self, where: str) -> str:
-        """Return the key of rules that stand there: each symbol, and each alternative, has readings of its own."""
+        """Return the key of the rules of one place. Each symbol and each alternative has its own readings."""
         return "@".join((where, self.symbol, self.alternative)).rstrip("@")
 
     @property
@@ -175,7 +176,7 @@ class CompiledBot:
 
     @property
     def key(self) -> str:
-        """What tells it from the bot's other structures."""
+        """The part of the key that separates this structure from the bot's others."""
         return " ".join(filter(None, (self.plan.name, self.symbol, self.alternative)))
 
     @property
@@ -277,13 +278,12 @@ class CompiledMember:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLimits:
-    """What all bots together may do (the account document). None is no limit.
+    """Limits over all bots, from the account document. None means no limit.
 
-    at_daily_loss: whether daily_loss closes what all bots have open.
-    price_band: how far an entry's price may lie from the mid; there always is one. heeds_day_trades: no entry that
-    closes on its day is sent when the broker counts no day trade left. max_notional_times: how many times net
-    liquidation the notional of an order may be, beside its dollars. max_structures_per_order: of the built-in caps
-    alone. is_built_in: no account document gives these limits.
+    at_daily_loss: whether daily_loss closes the positions of all bots. price_band: how far an entry's price may be from
+    the mid; always set. heeds_day_trades: refuse an entry that closes on the same day when the broker reports no day
+    trade remaining. max_notional_times: largest notional of an order as a multiple of net liquidation, in addition to
+    its dollar limit. max_structures_per_order: one of the built-in caps. is_built_in: no account document was given.
     """
 
     daily_loss: Decimal | None = None
@@ -314,7 +314,7 @@ class AccountLimits:
 
     @property
     def day(self) -> DayBounds:
-        """What all bots together may make of a session, either way."""
+        """Daily profit target and loss limit over all bots."""
         return DayBounds(loss=self.daily_loss, profit=self.daily_profit, closes=self.at_daily_loss)
 
     @property
@@ -378,7 +378,7 @@ class Program:
         return frozenset({symbol for symbols, is_allowed in read if is_allowed for symbol in symbols} - refused)
 
     def on_late_data(self, symbol: str) -> tuple[str, ...]:
-        """Return the bots that trade on a symbol's data although it comes late; "" is of any symbol."""
+        """Return the bots that accept delayed data for a symbol; "" means any symbol."""
         return tuple(
             sorted(
                 name
@@ -388,7 +388,7 @@ class Program:
         )
 
     def extras(self) -> Extras:
-        """Return what lines are asked for beside quotes, by all texts that govern anything."""
+        """Return the market data lines needed beside quotes, by all specs in force."""
         return frozenset(extra for text in self.texts for extra in text.plan.needs.extras)
 
 
@@ -499,13 +499,13 @@ def _sharing(plan: Plan, pool: ValuePool) -> Plan:
 
 
 def closing_times(planned: ExitPlan) -> list[DayTime]:
-    """Return the time of day at which an exit surely closes something for good, none where it may not."""
+    """Return the time of day at which an exit is certain to close something; None where none is certain."""
     test = None if planned.rule is None else planned.rule.test
     return _times(test) if isinstance(test, Holds) and planned.roll is None and not planned.activate_when else []
 
 
 def _comes_by_clock(test: Truth, since: datetime, close: datetime) -> bool:
-    """Say whether a test turns true before the close whatever the market does, of a position opened at `since`."""
+    """Say whether a test is certain to become true before the close, for a position opened at `since`."""
     match test:
         case Holds():
             return bool(_times(test))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from rulebot.decide.entry_window import BotDay
 from rulebot.decide.limits import NET, net_held
-from rulebot.measure.verdict import group_truth, negated
+from rulebot.measure.evaluation import group_truth, negated
 from rulebot.measure.view import Exposure
 from rulebot.model.cause import Halt, Shut
 from rulebot.model.money import ZERO, dollars
@@ -51,7 +51,7 @@ class AccountFacts(NamedTuple):
     net_liquidation: Decimal | None
 
 
-class AccountVerdict(NamedTuple):
+class AccountAnswer(NamedTuple):
     """A truth in three values, and what was found in words."""
 
     truth: bool | None
@@ -80,11 +80,11 @@ def reads_margin(rules: tuple[Condition, ...]) -> bool:
 # ---------------------------------------------------------------- three values
 
 
-def _judged(test: Test, facts: AccountFacts) -> AccountVerdict:
+def _judged(test: Test, facts: AccountFacts) -> AccountAnswer:
     match test:
         case Group(kind=GroupKind.NOT, members=(member,)):
             truth, words = _judged(member.test, facts)
-            return AccountVerdict(negated(truth), f"not: {words}")
+            return AccountAnswer(negated(truth), f"not: {words}")
         case Group(kind=kind, members=members):
             return _together(members, facts, decisive=kind is GroupKind.ANY)
         case MeasureTest(measure="time"):
@@ -95,37 +95,39 @@ def _judged(test: Test, facts: AccountFacts) -> AccountVerdict:
             raise AssertionError("the schema of an account document has no expr")
 
 
-def _together(members: tuple[Condition, ...], facts: AccountFacts, *, decisive: bool) -> AccountVerdict:
-    """Judge all members, so that each can be told; one that is `decisive` decides, else one that is unknown."""
+def _together(members: tuple[Condition, ...], facts: AccountFacts, *, decisive: bool) -> AccountAnswer:
+    """Judge all members, so that each can be reported; a `decisive` one decides, else an unknown one."""
     found = [_judged(member.test, facts) for member in members]
     said = {True: "true", False: "FALSE", None: "unknown"}
-    words = (f"{member.name} {said[truth]} ({told})" for member, (truth, told) in zip(members, found, strict=True))
-    return AccountVerdict(group_truth([each.truth for each in found], decisive), "; ".join(words))
+    words = (
+        f"{member.name} {said[truth]} ({reported})" for member, (truth, reported) in zip(members, found, strict=True)
+    )
+    return AccountAnswer(group_truth([each.truth for each in found], decisive), "; ".join(words))
 
 
-def _time(test: MeasureTest, facts: AccountFacts) -> AccountVerdict:
+def _time(test: MeasureTest, facts: AccountFacts) -> AccountAnswer:
     at = test.arguments["at"]
     assert isinstance(at, DayTime)
-    return AccountVerdict(facts.at >= at.before_close(facts.session), f"from {at} on")
+    return AccountAnswer(facts.at >= at.before_close(facts.session), f"from {at} on")
 
 
 # ---------------------------------------------------------------- comparisons
 
 
-def _compared(test: MeasureTest, facts: AccountFacts) -> AccountVerdict:
+def _compared(test: MeasureTest, facts: AccountFacts) -> AccountAnswer:
     assert test.comparison is not None
     if test.measure in NET:
         if facts.exposure.missing:
-            return AccountVerdict(None, facts.exposure.missing)
-        return AccountVerdict(*net_held(test.measure, ends_of(test.comparison), facts.exposure))
+            return AccountAnswer(None, facts.exposure.missing)
+        return AccountAnswer(*net_held(test.measure, ends_of(test.comparison), facts.exposure))
     known = _known(test.measure, facts)
     if known.amount is None:
-        return AccountVerdict(None, known.missing)
+        return AccountAnswer(None, known.missing)
     (bound,) = (operand for operand in test.comparison.operands if isinstance(operand, Amount))
     limit, missing = bound_in_dollars(bound, facts.net_liquidation, test.measure)
     if limit is None:
-        return AccountVerdict(None, missing)
-    return AccountVerdict(known.amount <= limit, f"{dollars(known.amount)}, at most {dollars(limit)}")
+        return AccountAnswer(None, missing)
+    return AccountAnswer(known.amount <= limit, f"{dollars(known.amount)}, at most {dollars(limit)}")
 
 
 def _known(measure: str, facts: AccountFacts) -> AccountInputs:
@@ -152,7 +154,7 @@ def bound_in_dollars(bound: Amount, net_liquidation: Decimal | None, name: str) 
 # --- Compliant sessions in a row, by which a quantity grows (row E10)
 
 _BY_PLAN = frozenset((None, Halt.CONDITION, Halt.DAY_PROFIT))
-"""Halts that are no breach: none, and those that the spec asks for to stand aside or to keep a gain."""
+"""Halts that are no breach: none, and those that a spec asks for."""
 _LEFT_OUT = frozenset((None, Shut.NO_WINDOW, Shut.REMOVED, Shut.BLOCKED))
 """How a day without a position or a halt ends that says nothing of the bot."""
 
@@ -173,7 +175,7 @@ def row_of(day: BotDay, digest: str) -> int:
 
 
 def with_row(day: BotDay, before: BotDay | None, digest: str) -> BotDay:
-    """Return a day that begins, with the row of compliant sessions before it, of this text."""
+    """Return a new day, with the number of compliant sessions before it under this spec."""
     row = 0
     if before is not None and before.row_of == digest and not has_breach(before):
         row = before.compliant + _counts(before)

@@ -19,14 +19,14 @@ from rulebot.model.values import dataclass, replace
 # --- What a bot has used up of one trading day
 
 OVER = "its window is over"
-"""What people are told once the window's time has passed."""
+"""Text once the window's time has passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberDay:
-    """What a bot has used up of its present window in one symbol of its universe: the same words as of a day.
+    """What a bot has used of its present window in one symbol of its universe, in the words of a day.
 
-    symbol "": of each that has nothing of its own, since an edit of the text has given the bot a universe meanwhile.
+    symbol "": applies to each without its own, since an edit of the spec added the universe.
     """
 
     symbol: Name
@@ -43,19 +43,17 @@ class BotDay:
 
     entries: entry orders sent. opened: positions opened (filled at least in part). last_end: how the last entry or
     position ended ("unfilled", "filled", the name of an exit, or that another strike is tried) and when; `again` counts
-    from there. reentries: entries beyond the first. decided: the opportunity was decided once and for all (`try:
-    once`), with the reason. halt: why no more entries today, None while free; halt_rule: the condition that is the
-    cause, "" of any other; halted: the same in words. realized: dollars that closing has made today, after commissions.
-    skip: why the day is over without an entry; skipped: the same in words. closing: the exit that a halt which closes
-    what is open comes to (`close: all` of a condition or of `at_daily_loss`), from that halt on: what still fills is
-    closed by it, too; closing_text: the digest of the text whose condition it was, since what was opened under another
-    one is closed by the conditions of that alone; "" for all texts. window: which of the session's windows `tried`,
-    `reentries`, `last_end` and `decided` are of; before: entries sent in earlier ones. week: positions opened earlier
-    in this week. members: with a universe each of its symbols has opportunities of its own, and keeps here what is of
-    the present window. window_from, window_to: when that window begins and ends, kept from its first use on: by these
-    it is known again once an edit of the text has given it another number, or moved it. None while nothing of it is
-    used. compliant: sessions before this one that were compliant, in a row; row_of: the digest of the text that they
-    are of, "" for a bot whose quantity does not grow; breach: an alarm of the bot was raised in this session.
+    from there. reentries: entries beyond the first. decided: the opportunity was decided for good (`try: once`), with
+    the reason. halt: why no more entries today, None otherwise; halt_rule: the condition that caused it, "" for any
+    other cause; halted: the same in words. realized: dollars of closed trades today, after commissions. skip: why the
+    day ended without an entry; skipped: the same in words. closing: the exit of a halt that closes what is open
+    (`close: all` of a condition or of `at_daily_loss`), which also closes later fills; closing_text: the digest of the
+    spec with that condition, "" for all specs: other specs close by their own conditions. window: the session window of
+    `tried`, `reentries`, `last_end` and `decided`; before: entries sent in earlier ones. week: positions opened earlier
+    in this week. members: with a universe, the present window's state by symbol. window_from, window_to: begin and end
+    of that window from its first use on, by which it is recognised after an edit; None before. compliant: consecutive
+    compliant sessions before this one; row_of: the digest of the spec that they are of, "" for a bot whose quantity
+    does not grow; breach: an alarm of the bot was raised in this session.
     """
 
     bot: Name
@@ -90,7 +88,7 @@ class BotDay:
         return bool(self.tried or self.decided or self.members)
 
     def overlaps(self, start: datetime, end: datetime) -> bool:
-        """Say whether the window that is used lies, in part, between these instants."""
+        """Say whether the used window overlaps the time between these instants."""
         if self.window_from is None or self.window_to is None:
             return False
         return self.window_from < end and start < self.window_to
@@ -105,16 +103,16 @@ class BotDay:
         """True when its window was over without an entry: a halt that came after it is not what kept the bot out."""
         return self.skip is Shut.WINDOW_OVER
 
-    def passed_over(self, why: Shut, reason: Text, came_of: Text) -> "BotDay":
+    def passed_over(self, why: Shut, reason: Text, result_of: Text) -> "BotDay":
         """Return the day, over without an entry: why, and what came of the watch that ended so, "" of nothing."""
-        return replace(self, skip=why, skipped="; ".join(filter(None, (reason, came_of))))
+        return replace(self, skip=why, skipped="; ".join(filter(None, (reason, result_of))))
 
     def halted_for(self, why: Halt, words: Text, rule: Name = "") -> "BotDay":
         """Return the day on which the bot enters nothing more for this cause; rule: the condition that is the cause."""
         return replace(self, halt=why, halted=words, halt_rule=rule)
 
     def closing_of(self, digest: str) -> str:
-        """Return the exit that a halt has come to for what was opened under this text, "" for none."""
+        """Return the exit of a halt for positions opened under this spec, "" for none."""
         return self.closing if self.closing_text in ("", digest) else ""
 
     def of_member(self, symbol: str) -> "BotDay":
@@ -139,7 +137,7 @@ class BotDay:
         return replace(self, members=(*(each for each in self.members if each.symbol != symbol), own))
 
     def count(self, symbol: str, entries: int) -> "BotDay":
-        """Return the day with so many entries more, of the bot and of the symbol."""
+        """Return the day with this many more entries, of the bot and of the symbol."""
         day = replace(self, entries=max(self.entries + entries, 0))
         return day.note(symbol, entries=max(self._member(symbol).entries + entries, 0)) if symbol else day
 
@@ -170,15 +168,15 @@ class BotDay:
 # --- May this bot enter now? Windows, caps and what was already sent, as one pure answer
 
 ANY_END = "any"
-"""What `again: {after: [any]}` names: whatever the one before came to."""
+"""`again: {after: [any]}`: after any end of the previous one."""
 ANOTHER_STRIKE = "another strike"
-"""How an entry has ended of which the broker would not have the contracts: nothing was sent, another one is tried."""
+"""End of an entry whose contracts the broker refused: nothing was sent, another one is tried."""
 AHEAD = "its window, from"
 """What a bot waits for whose window is still to come, and what the time of its begin follows."""
 
 
 class Opportunity(NamedTuple):
-    """Whether entries are possible now, and if not, why, in words too, and when to look again (None: not today).
+    """Whether entries are possible now, and if not, why, and when to check again (None: not today).
 
     shut: None while it is open, and before its window begins.
     """
@@ -205,8 +203,7 @@ def is_day_of(entry: EntryPlan, session: Session) -> bool:
 def spans(entry: EntryPlan, session: Session, latest: datetime) -> tuple[Span, ...]:
     """Return start and end of today's windows in UTC; they end at `latest` (where time exits end all) or the close.
 
-    None begins before the open, as one may that is counted from an early close. On a week day on which the bot does
-    not enter each is empty.
+    None begins before the open, as one counted from an early close might. On a weekday without entries each is empty.
     """
     if not is_day_of(entry, session):
         return tuple((session.close, session.close) for _ in entry.windows)
@@ -214,7 +211,7 @@ def spans(entry: EntryPlan, session: Session, latest: datetime) -> tuple[Span, .
 
 
 def shut(entry: EntryPlan, session: Session, found: Sequence[Span]) -> str:
-    """Return why none of these windows of a session lets anything in, "" when one does."""
+    """Return why none of these windows of a session allows entries, "" when one does."""
     if not is_day_of(entry, session):
         return f"it does not enter on a {session.date:%A}"
     return "" if any(start < end for start, end in found) else "its window is empty today (early close)"
@@ -252,14 +249,14 @@ def in_window(day: BotDay, number: int, span: Span, tried: int = 0) -> BotDay:
 
 
 def is_spent(entry: EntryPlan, day: BotDay) -> bool:
-    """Say whether nothing more can be entered in the window that the day is in, whatever comes."""
+    """Say whether nothing more can be entered in the day's present window, whatever happens."""
     if day.halt or day.decided or _cap_on_opened(entry, day):
         return True
     return day.tried > 0 and entry.again is None
 
 
 def cap(entry: EntryPlan, day: BotDay, open_now: int) -> str:
-    """Return which cap lets nothing more be opened while so many positions are open, "" when none."""
+    """Return the cap that forbids further entries while this many positions are open, "" when none."""
     return _cap_on_opened(entry, day) or _cap_on_open(entry, open_now)
 
 
@@ -310,7 +307,7 @@ def _again(entry: EntryPlan, session: Session, day: BotDay, now: datetime) -> Op
     if again.at_most is not None and day.reentries >= again.at_most:
         return _over(Shut.NOT_AGAIN, f"entered again {counted(day.reentries, 'time')}, at most {again.at_most}")
     if not day.last_end or day.last_end_at is None:
-        return Opportunity(False, "its entry is at work", shut=Shut.ENTRY_WORKS)
+        return Opportunity(False, "its entry is working", shut=Shut.ENTRY_WORKS)
     is_sent = day.last_end != ANOTHER_STRIKE
     if is_sent and day.last_end not in again.after and ANY_END not in again.after:
         return _over(Shut.NOT_AGAIN, f"not again after {day.last_end}")

@@ -26,12 +26,12 @@ _DAY_TEXTS = {
     Halt.ACCOUNT_LOSS: "the account's loss today",
     Halt.ACCOUNT_PROFIT: "the account's profit today",
 }
-"""What people are told is too large of a bot, or of the account."""
+"""Names of what is too large, of a bot or of the account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """What something comes to, and may come to at most, in dollars; `missing` says why either is unknown."""
+    """A value and its limit in dollars; `missing` says why either is unknown."""
 
     amount: Decimal | None
     limit: Decimal | None
@@ -63,23 +63,22 @@ class ShareCoverage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreTradeCheck:
-    """An entry about to be sent, with all that limits look at.
+    """An entry about to be sent, with everything that limits check.
 
     Units: dollars; price, mid and band per share of one structure, price and mid signed, + received. worst_case: of the
-    whole position at its price, commissions included, None when it has no bound; unknown: why nobody knows. bot_today,
-    account_today: realised and open profit since the session began. conflicts: contracts of it that some bot holds, or
-    has working, the other way round. sent: times of our orders of the last minute. stopped: why nothing of it trades,
-    in words. together, puts, margin: the worst case of all bots, the cash for their short puts and the account's
-    initial margin, with this entry, None when nothing limits them (margin: also until the broker has answered). net:
-    which limit on greeks of all bots it would pass, in words. required: which other condition of the account document
-    keeps it out, in words. contracts, notional: of all legs. entries_today: orders to enter that all bots sent.
-    day_trades: None when the rule is passed over. reduces: why nothing may be opened at all. rival: who else trades
-    this account, in words. is_time_known: the broker has told his time. takes_records: False while the store does not.
-    unvalued, account_unvalued:
-    positions of the bot, and of all, without a sound quote, so without a profit. cover: None unless shares are to cover
-    its calls. hit: which of its protective stops would act as soon as it rests, in words. structures: of this
-    entry; max_structures, is_built_in: of a run without an account document. notional_missing: why max_notional is
-    unknown. legging: which legs of an entry in steps would lose too much if a later leg does not fill, in words.
+    whole position at its price, commissions included, None without a bound; unknown: why it is unknown. bot_today,
+    account_today: realised and open profit since the session began. conflicts: contracts that a bot holds or works on
+    the other side. sent: times of our orders of the last minute. stopped: why nothing of it trades, in words. together,
+    puts, margin: the worst case of all bots, the cash for their short puts and the account's initial margin, with this
+    entry; None when nothing limits them (margin: also until the broker has answered). net: the limit on greeks of all
+    bots that it would exceed, in words. required: the other condition of the account document that forbids it, in
+    words. contracts, notional: of all legs. entries_today: entry orders sent by all bots. day_trades: None when the
+    rule is not applied. reduces: why nothing may be opened at all. rival: who else trades this account, in words.
+    is_time_known: the broker has reported its time. takes_records: False while the store does not. unvalued,
+    account_unvalued: positions of the bot, and of all, without a sound quote, so without a profit. cover: None unless
+    shares must cover its calls. hit: its protective stop that would fill at once, in words. structures: of this entry;
+    max_structures, is_built_in: of a run without an account document. notional_missing: why max_notional is unknown.
+    legging: the legs of an entry in steps that would lose too much if a later leg does not fill, in words.
     """
 
     at: datetime
@@ -147,8 +146,8 @@ def _trading(proposal: PreTradeCheck) -> str:
 
 
 def clock_problem(*, is_known: bool) -> str:
-    """Return why nothing is entered while the broker has not told his time, "" when he has."""
-    return "" if is_known else "the broker has not told its time"
+    """Return why nothing is entered while the broker has not reported its time, "" when it has."""
+    return "" if is_known else "the broker has not reported its time"
 
 
 def record_problem(*, takes_records: bool) -> str:
@@ -282,7 +281,7 @@ def _size(proposal: PreTradeCheck) -> str:
 
 
 def structures_problem(count: int, most: int | None) -> str:
-    """Return why an order of so many structures is refused by the built-in cap, "" when it is not."""
+    """Return why the built-in cap refuses this many structures, "" when it does not."""
     if most is None or count <= most:
         return ""
     return f"an order of {counted(count, 'structure')}, the built-in cap is {most}: {RAISED_BY}"
@@ -308,9 +307,9 @@ def _day_trades(proposal: PreTradeCheck) -> str:
     """Three day trades in five sessions under $25,000, by the broker's own count.
 
     Source: FINRA Rule 4210(f)(8)(B) as it stood until 2026: four or more day trades within five business days make a
-    pattern day trader, who must have $25,000. SR-FINRA-2025-017 (91 FR 20731) puts intraday margin in its place;
-    brokers have until October 2027 to change over. So we count nothing: the broker tells how many are left
-    (DayTradesRemaining, -1 for no limit), orders by hand included, for as long as it holds accounts to the old rule.
+    pattern day trader, who must have $25,000. SR-FINRA-2025-017 (91 FR 20731) replaces it by intraday margin; brokers
+    have until October 2027. So rulebot counts nothing: the broker reports how many remain (DayTradesRemaining, -1 for
+    no limit), manual orders included, as long as it applies the old rule.
     """
     found = proposal.day_trades
     if found is None or found.left is None or not found.closes_today:
@@ -321,7 +320,7 @@ def _day_trades(proposal: PreTradeCheck) -> str:
         return ""
     spoken_for = f", {found.at_work} of them for positions of today" if found.at_work and found.left else ""
     under = dollars(DAY_TRADER_EQUITY)
-    return f"no day trade is left: the broker allows {found.left}{spoken_for}, and the account is under {under}"
+    return f"no day trade remains: the broker allows {found.left}{spoken_for}, and the account is under {under}"
 
 
 CHECKS: tuple[Check, ...] = (
@@ -379,13 +378,13 @@ def net_held(name: str, ends: Between, exposure: Exposure) -> tuple[bool, str]:
     """Return whether known greeks keep between these ends, and what they are: those that do not, else all."""
     each = _each(name, exposure)
     beyond = {symbol: found for symbol, found in each.items() if _side(name, found, ends)}
-    told = [
+    reported = [
         f"{_shown(name, found)} {_SAID[name]}{f' in {symbol}' if symbol else ''}"
         for symbol, found in (beyond or each).items()
     ]
     bounds = [f"at least {_shown(name, ends.low)}" if ends.low is not None else ""]
     bounds.append(f"at most {_shown(name, ends.high)}" if ends.high is not None else "")
-    return not beyond, ", ".join(part for part in (*told, *bounds) if part)
+    return not beyond, ", ".join(part for part in (*reported, *bounds) if part)
 
 
 def _each(name: str, exposure: Exposure) -> dict[str, float]:
@@ -421,10 +420,10 @@ _FITS_VERBS = {Fits.MAX_LOSS: "could lose", Fits.DEBIT: "costs", Fits.CREDIT: "b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Priced:
-    """One structure at the price its order would start from.
+    """One structure at its order's starting price.
 
     Units: net and worst per share, net signed, + received; worst at expiry, None without a bound; shares of one
-    structure. commission: dollars of opening so many. fees: the most dollars of opening and closing one.
+    structure. commission: dollars of opening this many. fees: the most dollars of opening and closing one.
     """
 
     net: Decimal
@@ -436,7 +435,7 @@ class Priced:
 
 @dataclass(frozen=True, slots=True)
 class SizeLimits:
-    """How many fit; with none why: `missing` is unknown data, `refused` what one structure comes to."""
+    """How many fit; if none: `missing` is unknown data, `refused` the value of one structure."""
 
     count: int
     missing: str = ""
@@ -451,7 +450,7 @@ def budget_of(amount: Amount, net_liquidation: Decimal | None) -> Decimal | None
 
 
 def fitting(size: Size, at_most: int, one: Priced, net_liquidation: Decimal | None) -> SizeLimits:
-    """Return the most structures that fit, commissions included; what they come to grows with their count."""
+    """Return the most structures that fit, commissions included; their cost grows with their count."""
     budget = budget_of(size.amount, net_liquidation)
     name = size.fits.value
     if budget is None:
@@ -471,9 +470,9 @@ def fitting(size: Size, at_most: int, one: Priced, net_liquidation: Decimal | No
 
 
 def floor_of(size: Size, quantity: int, one: Priced, net_liquidation: Decimal | None) -> Decimal | None:
-    """Return the least net price (+ received) at which so many structures still fit, None without a bound.
+    """Return the least net price (+ received) at which this many structures still fit, None without a bound.
 
-    one: at a net price of 0. A credit that grows smaller always fits.
+    one: at a net price of 0. A smaller credit always fits.
     """
     budget = budget_of(size.amount, net_liquidation)
     if budget is None or size.fits is Fits.CREDIT:
@@ -485,7 +484,7 @@ def floor_of(size: Size, quantity: int, one: Priced, net_liquidation: Decimal | 
 
 
 def _comes_to(fits: Fits, one: Priced, count: int) -> Decimal | None:
-    """Return the dollars of so many structures, None without a bound."""
+    """Return the dollars of this many structures, None without a bound."""
     per_share = {Fits.MAX_LOSS: one.worst, Fits.DEBIT: -one.net, Fits.CREDIT: one.net}[fits]
     if per_share is None:
         return None

@@ -14,7 +14,7 @@ from rulebot.model.errors import InvariantError
 
 
 class _Held:
-    """The short-lived model that `transitions` moves."""
+    """The model object that `transitions` moves."""
 
     state: str
     trigger: Any

@@ -129,7 +129,7 @@ def account(visit: ReadOnlySession, desk: LoadedBots, *, live: bool) -> Iterator
     yield fine(Group.ACCOUNT, "account", text)
     held, working = len(visit.up.positions), len(visit.up.order_refs)
     yield fine(
-        Group.ACCOUNT, "held", f"{counted(held, 'position')}, {counted(working, 'order')} at work with a reference"
+        Group.ACCOUNT, "held", f"{counted(held, 'position')}, {counted(working, 'order')} working with a reference"
     )
     yield from _balance(visit, desk)
     yield _day_trades(visit, desk)
@@ -137,19 +137,19 @@ def account(visit: ReadOnlySession, desk: LoadedBots, *, live: bool) -> Iterator
 
 
 def _balance(visit: ReadOnlySession, desk: LoadedBots) -> Iterator[Finding]:
-    told = visit.state.market.facts.account
-    if told.net_liquidation is None:
+    reported = visit.state.market.facts.account
+    if reported.net_liquidation is None:
         mend = "wait until TWS or IB Gateway has loaded the account"
-        yield fault(Group.ACCOUNT, "balance", "the broker does not tell what the account is worth", mend)
+        yield fault(Group.ACCOUNT, "balance", "the broker does not report the account's value", mend)
         return
-    parts = [("worth", told.net_liquidation), ("cash", told.cash), ("buying power", told.buying_power)]
-    parts += [("free for margin", told.available_funds)]
+    parts = [("worth", reported.net_liquidation), ("cash", reported.cash), ("buying power", reported.buying_power)]
+    parts += [("free for margin", reported.available_funds)]
     text = ", ".join(f"{name} {_dollars(amount)}" for name, amount in parts)
-    if told.net_liquidation <= 0:
+    if reported.net_liquidation <= 0:
         yield fault(Group.ACCOUNT, "balance", text, "there is nothing to trade with: fund the account")
         return
     yield fine(Group.ACCOUNT, "balance", text)
-    free = told.available_funds
+    free = reported.available_funds
     for name, bot in sorted(desk.bots.items()):
         most = bot.plan.risk.max_loss_per_trade
         if free is not None and most is not None and most > free:
@@ -164,7 +164,7 @@ def _dollars(amount: Decimal | None) -> str:
 def _day_trades(visit: ReadOnlySession, desk: LoadedBots) -> Finding:
     left = visit.state.market.facts.account.day_trades_left
     if left is None:
-        return fine(Group.ACCOUNT, "day trades", "the broker tells no limit")
+        return fine(Group.ACCOUNT, "day trades", "the broker reports no limit")
     if left:
         return fine(Group.ACCOUNT, "day trades", f"{left} left within five sessions")
     if desk.account is not None and desk.account.pattern_day_trading:
@@ -193,7 +193,7 @@ def _permissions(desk: LoadedBots) -> Finding:
         for what, symbols in _needs(each):
             needs.setdefault(what, set()).add(symbols)
     listed = "; ".join(f"{what} on {', '.join(sorted(symbols))}" for what, symbols in sorted(needs.items()))
-    text = "not told by the API" + (f"; these bots need {listed}" if listed else "")
+    text = "not reported by the API" + (f"; these bots need {listed}" if listed else "")
     return unchecked(Group.ACCOUNT, "option level", text, f"look under {_PORTAL}")
 
 
@@ -270,7 +270,7 @@ def _misspelt(environ: Mapping[str, str]) -> Iterator[Finding]:
             continue
         meant = closest(variable.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], likeness=0.75)
         if meant is not None:
-            text = f"the variable {variable} is not a setting, and nobody reads it"
+            text = f"the variable {variable} is not a setting and has no effect"
             yield warning(Group.SETTINGS, "variables", text, f"was {PREFIX}{meant} meant?")
 
 
@@ -297,7 +297,7 @@ def admission(
         offered=offered,
         unreachable="",
         store=store,
-        today=coming_session(at if offered is None or offered.told_at is None else offered.told_at).date,
+        today=coming_session(at if offered is None or offered.reported_at is None else offered.reported_at).date,
         confirmed=None,
     )
     found = missing(asked)

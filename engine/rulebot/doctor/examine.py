@@ -36,10 +36,10 @@ from rulebot.doctor.market_checks import (
     hours,
     outage,
     own_id,
+    reported_streams,
     sessions_ahead,
     shorter,
     skew,
-    told_streams,
     unchecked,
     warning,
 )
@@ -195,11 +195,11 @@ def _present(store: Place) -> Iterator[Finding]:
         yield fine(Group.STORE, "engine", f"an engine runs on {store}")
     elif run.started is not None and run.ended is None:
         text = "the last engine ended without a word: it was killed, or the machine went down"
-        mend = "the next start goes on from there; 'rulebot status' shows what is open"
+        mend = "the next start continues from there; 'rulebot status' shows what is open"
         yield warning(Group.STORE, "engine", text, mend)
     else:
         yield fine(Group.STORE, "engine", "none runs, and the last one ended as it should")
-    text = f"{counted(held, 'position')} open and {counted(working, 'order')} at work, by {store}"
+    text = f"{counted(held, 'position')} open and {counted(working, 'order')} working, by {store}"
     yield fine(Group.STORE, "open", text)
     yield _standing(standing_of(asked))
 
@@ -214,7 +214,7 @@ def _standing(standing: OperatorState) -> Finding:
         done = "paused all bots" if "" in named else f"paused or killed {', '.join(named)}"
         who = "it enters" if named[0] and len(named) == 1 else "they enter"
         return warning(Group.STORE, "trading", f"a person has {done}: {who} nothing, also after a start", mend)
-    return fine(Group.STORE, "trading", "nobody has paused or killed it")
+    return fine(Group.STORE, "trading", "not paused and not killed")
 
 
 def _audited(store: Place) -> Iterator[Finding]:
@@ -234,7 +234,7 @@ def _audited(store: Place) -> Iterator[Finding]:
 
 def not_kept() -> Finding:
     """Say that a simulated day has a new store each time."""
-    return unchecked(Group.STORE, "store", "each simulated day makes a store of its own")
+    return unchecked(Group.STORE, "store", "each simulated day makes its own store")
 
 
 # --- Where things are written
@@ -385,7 +385,7 @@ async def _examined(
     for finding in chain(of_sessions, of_calendar, events_ahead(calendar, desk, today), on_disk):
         yield finding
     if settings is None or any(each.level is Level.FAULT for each in of_sessions):
-        why = "nobody knows where it is" if settings is None else "no session is known that it could be asked about"
+        why = "its place is unknown" if settings is None else "no session is known that it could be asked about"
         for finding in (unchecked(Group.GATEWAY, "connection", why), *_unasked(set())):
             yield finding
         return
@@ -437,16 +437,16 @@ async def _at_the_gateway(
             return
         world = _attached(wanted, desk, settings, port, offered)
         yield await own_id(settings, port, has_engine=has_neighbour, sim=wanted.sim)
-    told: set[Group] = set()
+    reported: set[Group] = set()
     try:
         async with world as entered:
             looks = connected(entered, desk, calendar, clock, wanted, has_neighbour=has_neighbour, lines=settings.lines)
             async for finding in looks:
-                told.add(finding.group)
+                reported.add(finding.group)
                 yield finding
     except BrokerError as error:
         yield outage(Group.GATEWAY, "connection", error)
-        for finding in _unasked(told):
+        for finding in _unasked(reported):
             yield finding
 
 
@@ -467,10 +467,10 @@ def _attached(
     )
 
 
-def _unasked(told: set[Group]) -> list[Finding]:
+def _unasked(reported: set[Group]) -> list[Finding]:
     """Return what nobody could be asked about: the groups of a connection of which nothing was told."""
     groups = (Group.CLOCK, Group.ACCOUNT, Group.DATA, Group.LEGS)
-    return [unchecked(each, each.value, "there is no connection to ask by") for each in groups if each not in told]
+    return [unchecked(each, each.value, "there is no connection to ask by") for each in groups if each not in reported]
 
 
 async def connected(
@@ -509,7 +509,7 @@ async def _seen(
         yield finding
     if desk.bots:
         looked = await look(visit, desk, chooses=not has_neighbour)
-        for finding in (*troubles, *told_streams(visit, desk, looked.seen), *chosen_legs(visit, looked)):
+        for finding in (*troubles, *reported_streams(visit, desk, looked.seen), *chosen_legs(visit, looked)):
             yield finding
     else:
         yield unchecked(Group.DATA, "market data", "no bot needs any")

@@ -130,7 +130,9 @@ _LEVELS: Mapping[Stream, Level] = {
 }
 
 
-def told_streams(visit: ReadOnlySession, desk: LoadedBots, seen: Mapping[Contract, PreviewData]) -> Iterator[Finding]:
+def reported_streams(
+    visit: ReadOnlySession, desk: LoadedBots, seen: Mapping[Contract, PreviewData]
+) -> Iterator[Finding]:
     """Yield a line for each underlying and index, and one for the options on each: what comes, and who needs it."""
     lines: dict[str, list[Contract]] = {}
     for contract in seen:
@@ -138,10 +140,10 @@ def told_streams(visit: ReadOnlySession, desk: LoadedBots, seen: Mapping[Contrac
         lines.setdefault(name, []).append(contract)
     for name in sorted(lines):
         found = sorted((seen[contract] for contract in lines[name]), key=lambda each: ORDER.index(each.stream))
-        yield _told(visit, name, lines[name], found, _needed_by(desk, lines[name]))
+        yield _reported(visit, name, lines[name], found, _needed_by(desk, lines[name]))
 
 
-def _told(
+def _reported(
     visit: ReadOnlySession, name: str, contracts: list[Contract], found: list[PreviewData], needed_by: str
 ) -> Finding:
     worst = found[0]
@@ -162,15 +164,15 @@ def _mend(worst: PreviewData, contract: Contract) -> str:
     if worst.stream is Stream.LIVE:
         return ""
     code = CODE.search(worst.trouble)
-    told = f" (error {code[1]})" if code else ""
+    reported = f" (error {code[1]})" if code else ""
     if worst.stream is Stream.ELSEWHERE:
-        return f"log out of TWS, the phone and the web with this user{told}"
+        return f"log out of TWS, the phone and the web with this user{reported}"
     if worst.stream is Stream.NO_LINE:
-        return f"end other programs that stream: a user has 100 lines{told}"
+        return f"end other programs that stream: a user has 100 lines{reported}"
     if worst.stream is Stream.REFUSED:
         return worst.trouble
     missing = (subscriptions_of_all if worst.stream is Stream.PARTLY else subscription)(contract)
-    return f"subscribe to {missing}; a paper user shares the live user's data when it is allowed{told}"
+    return f"subscribe to {missing}; a paper user shares the live user's data when it is allowed{reported}"
 
 
 def _needed_by(desk: LoadedBots, contracts: Sequence[Contract]) -> str:
@@ -218,10 +220,10 @@ class Hours(Protocol):
 def chosen_legs(visit: ReadOnlySession, looked: Looked) -> Iterator[Finding]:
     """Yield a line for each structure."""
     for candidate in looked.candidates:
-        yield told_legs(visit, candidate)
+        yield reported_legs(visit, candidate)
 
 
-def told_legs(visit: Hours, candidate: Candidate) -> Finding:
+def reported_legs(visit: Hours, candidate: Candidate) -> Finding:
     """Return the line of a structure that was judged."""
     name, selection = candidate.bot.key, candidate.selection
     assert selection is not None
@@ -257,9 +259,9 @@ def _but(visit: Hours, candidate: Candidate) -> Iterator[str]:
     for words in filter(None, (candidate.legging, candidate.hit)):
         yield f"but {words}"
     for each in candidate.halts:
-        if each.verdict.truth is True:
+        if each.evaluation.truth is True:
             yield f"but it halts for the day: {each.words}"
-    missed = [each for each in (*candidate.when, *candidate.require) if each.verdict.truth is False]
+    missed = [each for each in (*candidate.when, *candidate.require) if each.evaluation.truth is False]
     for each in missed:
         yield f"but {each.words}"
     bot = candidate.bot
@@ -343,27 +345,27 @@ SOON = timedelta(minutes=30)
 async def skew(visit: ReadOnlySession, clock: Clock) -> Finding:
     """Ask the broker for the time and say how far ours is from it. It tells whole seconds."""
     if visit.link.is_simulated:
-        return unchecked(Group.CLOCK, "broker's time", "a simulated gateway has a time of its own")
+        return unchecked(Group.CLOCK, "broker's time", "a simulated gateway has its own time")
     wire = visit.link.wire
     wire.fence.take()
     asked, began = clock.now(), clock.elapsed()
     wire.client.reqCurrentTime()
-    while (told := wire.fence.take()) is None:
+    while (reported := wire.fence.take()) is None:
         if clock.elapsed() - began > LIMIT_SECONDS:
             text = f"the broker does not answer what time it is within {LIMIT_SECONDS:g} s"
             return warning(Group.CLOCK, "broker's time", text, "look whether the gateway is connected to the broker")
         await asyncio.sleep(LOOK_EVERY)
-    return judged(asked, told, clock.elapsed() - began)
+    return judged(asked, reported, clock.elapsed() - began)
 
 
-def judged(asked: datetime, told: datetime, took: float) -> Finding:
+def judged(asked: datetime, reported: datetime, took: float) -> Finding:
     """Say how far the clock is from the broker's: it was asked then, told that, and the answer took so many seconds."""
     middle = asked + timedelta(seconds=took / 2)
-    ahead = (middle - told).total_seconds() - 0.5
+    ahead = (middle - reported).total_seconds() - 0.5
     unsure = 0.5 + took / 2
     words = f"{abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} the broker's, give or take {unsure:.1f} s"
     if abs(ahead) - unsure > APART:
-        text = f"this computer's clock is {words}: an engine goes by the broker's"
+        text = f"this computer's clock is {words}: an engine uses the broker's"
         return warning(Group.CLOCK, "broker's time", text, "set the clock (NTP)")
     return fine(Group.CLOCK, "broker's time", words)
 
@@ -381,7 +383,7 @@ def hours(at: datetime, *, simulated: bool) -> Iterator[Finding]:
     if simulated:
         yield unchecked(Group.CLOCK, "restarts", "a simulated gateway has none")
         return
-    mend = "connect after it; after Sunday's reset (01:00) somebody must log in"
+    mend = "connect after it; after Sunday's reset (01:00) a person must log in"
     if (over := restarts_over(at)) is not None:
         text = f"the broker and TWS restart in these hours, until {minute(over)} New York time"
         yield warning(Group.CLOCK, "restarts", text, mend)
@@ -400,9 +402,9 @@ async def shorter(visit: ReadOnlySession) -> AsyncIterator[Finding]:
     last = min(first + A_WEEK, date(LAST_YEAR, 12, 31))
     for symbol in sorted({symbol for symbol, _ in visit.state.market.facts.listings}):
         for session in sessions(first, last):
-            told = await visit.feed.hours(symbol, session)
-            if told is not None and told.is_less(session):
-                ends = "does not trade" if told.close is None else f"trades until {minute(told.close)} alone"
+            reported = await visit.feed.hours(symbol, session)
+            if reported is not None and reported.is_less(session):
+                ends = "does not trade" if reported.close is None else f"trades until {minute(reported.close)} alone"
                 text = f"by the broker's hours it {ends} on {session.date}; bots keep to it, not to the calendar"
                 yield warning(Group.CLOCK, f"hours of {symbol}", text, "a newer rulebot knows such days")
 
@@ -478,5 +480,5 @@ async def delayed_data(desk: LoadedBots, calendar: EventCalendar, clock: Clock) 
         yield fine(Group.DELAYED, chain.symbol, f"{MARK}: {of}, {counted(len(chain.options), 'option')}")
     sight = DelayedSight(desk, calendar, chains)
     for candidate, _ in sight.candidates(desk):
-        found = told_legs(sight, candidate)
+        found = reported_legs(sight, candidate)
         yield replace(found, group=Group.DELAYED, text=f"{MARK}: {found.text}")

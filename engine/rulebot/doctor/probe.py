@@ -53,23 +53,23 @@ class Tape:
     def __init__(self, account: str) -> None:
         self._account = account.encode()
         self._blot = self._account[:2] + b"0" * (len(self._account) - 2)
-        self._heard = bytearray()
+        self._received = bytearray()
         self.case = ""
         self.frames: list[Frame] = []
         self.sent: list[tuple[str, str]] = []
 
     def __call__(self, data: bytes) -> None:
         """Take what has come."""
-        self._heard += data
-        while len(self._heard) >= 4:
-            length = int.from_bytes(self._heard[:4], "big")
+        self._received += data
+        while len(self._received) >= 4:
+            length = int.from_bytes(self._received[:4], "big")
             if not 0 < length <= LARGEST:
-                self._heard.clear()
+                self._received.clear()
                 return
-            if len(self._heard) < 4 + length:
+            if len(self._received) < 4 + length:
                 return
-            payload = bytes(self._heard[4 : 4 + length])
-            del self._heard[: 4 + length]
+            payload = bytes(self._received[4 : 4 + length])
+            del self._received[: 4 + length]
             if self.case and payload.endswith(b"\0"):
                 self.frames.append(Frame(self.case, payload.replace(self._account, self._blot)))
 
@@ -126,7 +126,7 @@ class Answer:
         return any(code != CANCELLED for code, _ in self.refusals)
 
     @property
-    def is_told(self) -> bool:
+    def is_reported(self) -> bool:
         """True when the broker has said whether it takes the order."""
         return self.is_over or bool(WORKS.intersection(self.statuses))
 
@@ -139,7 +139,7 @@ class Answer:
             return "refused, " + "; ".join(f"{code}: {text}" for code, text in self.refusals if code != CANCELLED)
         if self.is_over:
             return f"ended {self.statuses[-1]}" + (f", {CANCELLED}" if self.refusals else "")
-        return "accepted" if self.is_told else "no answer"
+        return "accepted" if self.is_reported else "no answer"
 
 
 def answer_to(order_id: int, frames: Iterable[Frame]) -> Answer:
@@ -165,7 +165,7 @@ def answer_to(order_id: int, frames: Iterable[Frame]) -> Answer:
     return Answer(tuple(statuses), tuple(refusals), tuple(warnings), is_opened, filled)
 
 
-def is_told_at(order_id: int, limit: Decimal, frames: Iterable[Frame]) -> bool:
+def is_reported_at(order_id: int, limit: Decimal, frames: Iterable[Frame]) -> bool:
     """Say whether an order was told to work at this limit."""
     opened = (frame.fields for frame in frames if frame.fields[0] == OPEN_ORDER)
     return any(fields[1] == str(order_id) and decimal(fields[_LIMIT]) == limit for fields in opened)
@@ -186,7 +186,7 @@ DAYS_AHEAD = timedelta(days=30)
 FAR = Decimal("0.05")
 """What is bid for options at the money: on every grid, and far below what they cost."""
 NEXT_VALID_ID = "9"
-DEAR = 3
+EXPENSIVE = 3
 """How many times the ask is asked for."""
 
 
@@ -225,9 +225,9 @@ class Probe:
         board = self.visit.feed.board
         return board.ask[board.rows[option]]
 
-    def dear(self, option: Option) -> Decimal:
+    def expensive(self, option: Option) -> Decimal:
         """Return a price so high that nobody pays it, on every grid."""
-        return Decimal(ceil(self.ask_of(option) * DEAR))
+        return Decimal(ceil(self.ask_of(option) * EXPENSIVE))
 
     def single(self, put: Option, side: Side, net: Decimal, *, adaptive: str = "") -> Order:
         """Return an order of one put; `net` is what it brings a share."""
@@ -274,7 +274,7 @@ class Probe:
     async def place(self, order: Order) -> Answer:
         """Send an order and return what is said of it within a few seconds."""
         self._send(order)
-        return await self._told(order)
+        return await self._reported(order)
 
     async def place_until_over(self, *orders: Order) -> list[tuple[Answer, Answer]]:
         """Send orders one by one, then cancel those that work; return what was said of each, and how it ended."""
@@ -286,9 +286,9 @@ class Probe:
         before = len(self.tape.frames)
         self._send(order)
         self.visit.link.wire.client.reqIds(1)
-        await self._told(order)
-        told = [frame.fields[2] for frame in self.tape.frames[before:] if frame.fields[0] == NEXT_VALID_ID]
-        return int(told[0]) if told else 0
+        await self._reported(order)
+        reported = [frame.fields[2] for frame in self.tape.frames[before:] if frame.fields[0] == NEXT_VALID_ID]
+        return int(reported[0]) if reported else 0
 
     async def change(self, order: Order, by: Decimal) -> str:
         """Ask for another limit of an order that works, by so much, and return in words what becomes of it."""
@@ -296,9 +296,11 @@ class Probe:
         changed, before = order.with_terms(order.quantity, limit), self.answer(order)
         self.tape.note(f"change {words_of(changed)}")
         self._broker.replace(changed)
-        await self._wait(lambda: is_told_at(order.order_id, limit, self.tape.frames) or self.answer(order) != before)
+        await self._wait(
+            lambda: is_reported_at(order.order_id, limit, self.tape.frames) or self.answer(order) != before
+        )
         await self._pass(SETTLES)
-        if is_told_at(order.order_id, limit, self.tape.frames):
+        if is_reported_at(order.order_id, limit, self.tape.frames):
             return "changed"
         now = self.answer(order)
         codes = [*now.warnings, *(code for code, _ in now.refusals)]
@@ -353,8 +355,8 @@ class Probe:
         self.sent.append(order)
         self._broker.submit(order)
 
-    async def _told(self, order: Order) -> Answer:
-        await self._wait(lambda: self.answer(order).is_told)
+    async def _reported(self, order: Order) -> Answer:
+        await self._wait(lambda: self.answer(order).is_reported)
         await self._pass(SETTLES)
         return self.answer(order)
 
@@ -400,7 +402,7 @@ class Outcome(NamedTuple):
     """What a case came to, to be compared, and what is only told."""
 
     words: str
-    told: str = ""
+    reported: str = ""
 
 
 class Case(NamedTuple):
@@ -429,7 +431,7 @@ async def other_side(probe: Probe) -> Outcome:
     """An offer in a contract in which a bid of the same account works."""
     bid = probe.single(probe.puts[0], Side.BUY, -FAR)
     first = await probe.place(bid)
-    offer = probe.single(probe.puts[0], Side.SELL, probe.dear(probe.puts[0]))
+    offer = probe.single(probe.puts[0], Side.SELL, probe.expensive(probe.puts[0]))
     second = await probe.place(offer)
     await probe.end(offer)
     await probe.take_back(bid)
@@ -481,7 +483,7 @@ async def oca_with_stop(probe: Probe) -> Outcome:
 
 async def other_side_of_combo(probe: Probe) -> Outcome:
     """An offer in an option that a combo at work buys."""
-    combo, offer = probe.spread(), probe.single(probe.puts[0], Side.SELL, probe.dear(probe.puts[0]))
+    combo, offer = probe.spread(), probe.single(probe.puts[0], Side.SELL, probe.expensive(probe.puts[0]))
     placed = [await probe.place(order) for order in (combo, offer)]
     for order in (offer, combo):
         await probe.end(order)
@@ -513,7 +515,7 @@ async def order_ids(probe: Probe) -> Outcome:
 
 async def what_if_single(probe: Probe) -> Outcome:
     """The margin of one short put."""
-    order = probe.single(probe.puts[0], Side.SELL, probe.dear(probe.puts[0]))
+    order = probe.single(probe.puts[0], Side.SELL, probe.expensive(probe.puts[0]))
     return await _what_if(probe, order.order_id, (await probe.ask_margin(order)).words)
 
 
@@ -528,10 +530,10 @@ async def _what_if(probe: Probe, order_id: int, words: str) -> Outcome:
     answers = [fields for fields in opened if fields[1] == str(order_id)]
     if not answers:
         return Outcome(words)
-    told = sum(_initial_margin(fields) not in ("", _UNSET) for fields in answers)
-    margins = "margins told" if told else "margins not told"
+    reported = sum(_initial_margin(fields) not in ("", _UNSET) for fields in answers)
+    margins = "margins reported" if reported else "margins not reported"
     status = "no status" if words == "no answer" else words
-    return Outcome(f"{margins}, {status}", f"{counted(len(answers), 'answer')}, {told} with margins")
+    return Outcome(f"{margins}, {status}", f"{counted(len(answers), 'answer')}, {reported} with margins")
 
 
 def _initial_margin(fields: list[str]) -> str:
@@ -569,10 +571,10 @@ CASES = (
     Case("off the grid", "a price between two ticks is refused (110)", off_grid),
     Case("other side", "a second side in one option contract is refused (201), with which text", other_side),
     Case("combo", "a combo far below the market works until it is cancelled (202)", combo_limit),
-    Case("change of a combo", "the limit of a combo at work can be changed (not 105)", combo_change),
-    Case("oca of combos", "combos can stand in one OCA group", oca_of_combos),
+    Case("change of a combo", "the limit of a working combo can be changed (not 105)", combo_change),
+    Case("oca of combos", "combos can be in one OCA group", oca_of_combos),
     Case("resting combo", "a limit order of a combo may be good till cancelled", resting_combo),
-    Case("oca of a combo and its stop", "a combo and a stop of it can stand in one OCA group", oca_with_stop),
+    Case("oca of a combo and its stop", "a combo and a stop of it can be in one OCA group", oca_with_stop),
     Case("other side of a combo", "orders of one leg are not compared with the legs of combos", other_side_of_combo),
     Case("stop of a combo", "a stop order of a combo is taken", combo_stop),
     Case("adaptive combo", "the Adaptive algorithm does not take combos", adaptive_combo),
@@ -607,12 +609,12 @@ async def probed(visit: ReadOnlySession, world: World, symbol: str, record: Path
     reference = await _simulated(symbol) if here else {}
     for case in CASES:
         if case.name in here:
-            yield _told(case, here[case.name], reference[case.name], record)
+            yield _reported(case, here[case.name], reference[case.name], record)
     left = probe.left()
     for words in left:
         yield fault(Group.PROBE, "orders", words, "look at the account in TWS, and cancel or close it by hand")
     if not left:
-        yield fine(Group.PROBE, "orders", f"{counted(len(probe.sent), 'order')} sent and taken back, none has filled")
+        yield fine(Group.PROBE, "orders", f"{counted(len(probe.sent), 'order')} sent and cancelled, none has filled")
 
 
 async def ask_cases(probe: Probe) -> Mapping[str, Outcome]:
@@ -643,11 +645,11 @@ async def _simulated(symbol: str) -> Mapping[str, Outcome]:
         return await ask_cases(Probe(visit, world.ib.broker, Tape(visit.link.account), symbol))
 
 
-def _told(case: Case, here: Outcome, there: Outcome, record: Path) -> Finding:
-    told = f" ({here.told})" if here.told else ""
+def _reported(case: Case, here: Outcome, there: Outcome, record: Path) -> Finding:
+    reported = f" ({here.reported})" if here.reported else ""
     if not case.is_compared or here.words == there.words:
-        return fine(Group.PROBE, case.name, f"{here.words}{told}")
-    text = f"{here.words}{told}; the simulated gateway: {there.words}"
+        return fine(Group.PROBE, case.name, f"{here.words}{reported}")
+    text = f"{here.words}{reported}; the simulated gateway: {there.words}"
     return warning(Group.PROBE, case.name, text, f"the simulated one is wrong here: send {record} to the authors")
 
 

@@ -357,8 +357,8 @@ def _in(unit: Unit, bound: Amount | None) -> Decimal | None:
 
 def bot_of(run: Run, name: str) -> CompiledBot | None:
     """Return a bot as its run has it, None of a text that this version cannot read any more."""
-    told = run.specs[name]
-    text = SpecText(name, told["digest"], told["path"], told["text"], told.get("overrides") or {})
+    reported = run.specs[name]
+    text = SpecText(name, reported["digest"], reported["path"], reported["text"], reported.get("overrides") or {})
     try:
         return compile_text(text)
     except RulebotError:
@@ -369,7 +369,7 @@ def bot_of(run: Run, name: str) -> CompiledBot | None:
 
 
 def reread(sources: SpecSources, kept: Mapping[str, str] | None = None) -> LoadedBots:
-    """Read and compile the files of a run again. A path that is not there any more is a spec that was removed.
+    """Read and compile the files of a run again. A path that is gone is a spec that was removed.
 
     kept: what operators have set, by `BOT.NAME`.
 
@@ -381,11 +381,11 @@ def reread(sources: SpecSources, kept: Mapping[str, str] | None = None) -> Loade
             paths = [path for path in sources.paths if is_named(path, _IF_TO_GO)]
             if not paths:
                 raise MisuseError(
-                    "none of the files of this run is there any more",
+                    "the files of this run are gone",
                     "'rulebot stop' ends it, 'rulebot pause' holds it",
                 )
             if sources.account is not None and not sources.account.is_file():
-                raise SpecError(f"the account document {sources.account} is not there any more")
+                raise SpecError(f"the account document {sources.account} is gone")
             desk = load_desk(paths, sources.overrides, sources.account, kept)
     except OSError as error:
         raise StoreError(f"{sources.folder} cannot be entered: {error.strerror}") from error
@@ -409,14 +409,14 @@ def is_named(path: str, help: str | None = None) -> bool:
 # ---------------------------------------------------------------- limits and sources, as records keep them
 
 
-def told_limits(desk: LoadedBots) -> Json:
+def limits_as_json(desk: LoadedBots) -> Json:
     """Return the limits over all bots as a record keeps them, None without an account document."""
     if desk.account is None:
         return None
-    told = encode(desk.limits())
-    assert isinstance(told, dict)
+    reported = encode(desk.limits())
+    assert isinstance(reported, dict)
     rules = "; ".join(f"{rule.name}: {rule_words(rule)}" for rule in desk.require)
-    return {**told, "require": rules} if rules else told
+    return {**reported, "require": rules} if rules else reported
 
 
 def limit_words(was: Json, now: Json) -> tuple[str, ...]:
@@ -429,8 +429,8 @@ def limit_words(was: Json, now: Json) -> tuple[str, ...]:
     )
 
 
-def _limits(told: Json) -> Mapping[str, Json]:
-    found = encode(BUILT_IN) if told is None else told
+def _limits(reported: Json) -> Mapping[str, Json]:
+    found = encode(BUILT_IN) if reported is None else reported
     assert isinstance(found, dict)
     return found
 
@@ -441,7 +441,7 @@ def _shown(limit: Json) -> str:
     return "none" if limit is None else str(limit).lower() if isinstance(limit, bool) else str(limit)
 
 
-def told_sources(desk: LoadedBots) -> Json:
+def sources_as_json(desk: LoadedBots) -> Json:
     """Return where a desk was read from, as a record keeps it."""
     found = desk.sources
     if found is None:
@@ -454,32 +454,32 @@ def told_sources(desk: LoadedBots) -> Json:
     }
 
 
-def sources_of(told: Any) -> SpecSources | None:
+def sources_of(reported: Any) -> SpecSources | None:
     """Return what `told_sources` made, None when there is nothing."""
-    if not told:
+    if not reported:
         return None
-    account = told["account"]
+    account = reported["account"]
     return SpecSources(
-        paths=tuple(told["paths"]),
-        overrides=dict(told["overrides"]),
+        paths=tuple(reported["paths"]),
+        overrides=dict(reported["overrides"]),
         account=None if account is None else Path(account),
-        folder=Path(told["folder"]),
+        folder=Path(reported["folder"]),
     )
 
 
-def told_specs(desk: LoadedBots) -> dict[str, Json]:
+def specs_as_json(desk: LoadedBots) -> dict[str, Json]:
     """Return the texts of all bots as a record keeps them."""
-    return {text.name: told_text(text) for text in desk.texts}
+    return {text.name: text_as_json(text) for text in desk.texts}
 
 
-def told_text(text: SpecText) -> dict[str, Json]:
+def text_as_json(text: SpecText) -> dict[str, Json]:
     """Return one text as a record keeps it under its bot's name."""
     return {"digest": text.digest, "path": text.file, "text": text.text, "overrides": dict(text.overrides)}
 
 
-def told_desk(desk: LoadedBots) -> dict[str, Json]:
+def desk_as_json(desk: LoadedBots) -> dict[str, Json]:
     """Return all that a desk is compiled from, as a recording keeps it."""
-    return {"specs": told_specs(desk), "account": desk.account_text}
+    return {"specs": specs_as_json(desk), "account": desk.account_text}
 
 
 def digests_of(specs: Mapping[str, Any]) -> dict[str, str]:
@@ -508,8 +508,8 @@ def parameters_of(environ: Mapping[str, str]) -> dict[str, str]:
 
 def kept_in(reader: StoreReader) -> dict[str, str]:
     """Return what operators have set and not taken back, by `BOT.NAME`."""
-    told = [record.data["kept"] for record in reader.records((Kind.RELOAD,)) if "kept" in record.data]
-    found = told[-1] if told else {}
+    reported = [record.data["kept"] for record in reader.records((Kind.RELOAD,)) if "kept" in record.data]
+    found = reported[-1] if reported else {}
     assert isinstance(found, dict)
     return {name: str(text) for name, text in found.items()}
 
@@ -547,9 +547,9 @@ def with_kept(desk: LoadedBots, store: Place) -> LoadedBots:
     found = reread(desk.sources, kept)
     left_out = {name: words for name in sorted(kept) if (words := _left_out(desk, desk.sources.overrides, name))}
     for name, words in left_out.items():
-        log.warning("%s, set by an operator, is left out: %s", name, words)
+        log.warning("%s, set by an operator, is ignored: %s", name, words)
     for words in left_out_words(found):
-        log.warning("a value is left out: %s; %s", words, TAKEN_BACK)
+        log.warning("a value is ignored: %s; %s", words, TAKEN_BACK)
     if counts := [f"{name} {text}" for name, text in sorted(kept.items()) if name not in {*left_out, *found.left_out}]:
         log.warning("set by an operator: %s", ", ".join(counts))
     return found

@@ -58,7 +58,7 @@ def _arithmetic(operator: str, reads: tuple[Read, ...]) -> Read:
 
 
 def _exactly(read: Read, view: View) -> Reading:
-    """A multiple of a price is met at the tick it stands for: 3 x 0.10 is 0.30."""
+    """A multiple of a price is compared at its tick: 3 x 0.10 is 0.30."""
     found = read(view)
     return exact(found) if isinstance(found, float) else found
 

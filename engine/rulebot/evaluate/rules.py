@@ -1,6 +1,6 @@
-"""The front door: tests of a plan to closures from a snapshot to a verdict, in three values.
+"""The entry module: compiles tests of a plan to closures that evaluate a snapshot, in three values.
 
-Everything that does not change is looked up once; a closure only reads, compares and makes its verdict.
+Everything constant is looked up once; a closure only reads, compares and makes its result.
 """
 
 from collections.abc import Callable
@@ -24,8 +24,8 @@ from rulebot.compile.plan import (
 )
 from rulebot.evaluate.measure import bind, context_of, reader_of
 from rulebot.evaluate.strike_terms import ExpectedMove
+from rulebot.measure.evaluation import Evaluation, group_truth, negated
 from rulebot.measure.reading import AtLeast, Context, Judge, Read, Reading, UnknownValue, number_of
-from rulebot.measure.verdict import Verdict, group_truth, negated
 from rulebot.measure.view import Held, View
 from rulebot.measures.registry import MEASURES
 from rulebot.measures.volatility import move_by_straddle
@@ -79,9 +79,9 @@ def compile_test(test: Truth, context: Context) -> Judge:
 
 
 def _negated(judge: Judge) -> Judge:
-    def judge_not(view: View) -> Verdict:
+    def judge_not(view: View) -> Evaluation:
         inner = judge(view)
-        return Verdict(negated(inner.truth), missing=inner.missing, members=(("not", inner),))
+        return Evaluation(negated(inner.truth), missing=inner.missing, members=(("not", inner),))
 
     return judge_not
 
@@ -89,13 +89,13 @@ def _negated(judge: Judge) -> Judge:
 def _together(judges: tuple[Judge, ...], names: tuple[str, ...], decisive: bool) -> Judge:
     """All members are judged, so that `why` can show each; one that is `decisive` decides."""
 
-    def together(view: View) -> Verdict:
+    def together(view: View) -> Evaluation:
         verdicts = [judge(view) for judge in judges]
-        truths = [verdict.truth for verdict in verdicts]
+        truths = [evaluation.truth for evaluation in verdicts]
         members = tuple(zip(names, verdicts, strict=True))
         truth = group_truth(truths, decisive)
         missing = verdicts[truths.index(None)].missing if truth is None else ""
-        return Verdict(truth, missing=missing, members=members)
+        return Evaluation(truth, missing=missing, members=members)
 
     return together
 
@@ -116,7 +116,7 @@ def _compare(test: Compare, context: Context) -> Judge:
 
 
 def _is_of_entry(bound: Number) -> bool:
-    """Say whether a number is the same as long as the same fills stand: `2x credit`."""
+    """Say whether a number is constant until the next fill: `2x credit`."""
     if isinstance(bound, Arithmetic):
         return all(_is_of_entry(operand) for operand in bound.operands)
     return isinstance(bound, Constant) or (isinstance(bound, Call) and MEASURES[bound.measure].is_entry_price)
@@ -148,10 +148,10 @@ def _against_numbers(op: Op, read: Read, low: float, high: float | None) -> Judg
     holds = _HOLDS[op]
     top = low if high is None else high
 
-    def judge(view: View) -> Verdict:
+    def judge(view: View) -> Evaluation:
         value = read(view)
         if value.__class__ is float:
-            return Verdict(holds(value, low, top), value, low, high)
+            return Evaluation(holds(value, low, top), value, low, high)
         return _not_wholly_known(op, value, low, high)
 
     return judge
@@ -160,30 +160,30 @@ def _against_numbers(op: Op, read: Read, low: float, high: float | None) -> Judg
 def _against_readings(op: Op, read: Read, low: Read, high: Read | None, detail: Callable[[View], str] | None) -> Judge:
     holds = _HOLDS[op]
 
-    def judge(view: View) -> Verdict:
+    def judge(view: View) -> Evaluation:
         value, bottom = read(view), low(view)
         top = bottom if high is None else high(view)
         if not isinstance(bottom, float):
-            return Verdict(None, number_of(value), missing=bottom.reason)
+            return Evaluation(None, number_of(value), missing=bottom.reason)
         if not isinstance(top, float):
-            return Verdict(None, number_of(value), bottom, missing=top.reason)
+            return Evaluation(None, number_of(value), bottom, missing=top.reason)
         shown = None if high is None else top
         if not isinstance(value, float):
             return _not_wholly_known(op, value, bottom, shown)
         words = detail(view) if detail is not None else ""
-        return Verdict(holds(value, bottom, top), value, bottom, shown, "", words)
+        return Evaluation(holds(value, bottom, top), value, bottom, shown, "", words)
 
     return judge
 
 
-def _not_wholly_known(op: Op, value: Reading, low: float, high: float | None) -> Verdict:
+def _not_wholly_known(op: Op, value: Reading, low: float, high: float | None) -> Evaluation:
     """Judge what the known legs leave: a value that can only be larger, or smaller, decides some comparisons."""
     if isinstance(value, float):
         raise TypeError("a known number is compared as it is")
     if isinstance(value, UnknownValue):
-        return Verdict(None, None, low, high, value.reason)
+        return Evaluation(None, None, low, high, value.reason)
     decided = _by_more(op, value.value, low, high) if isinstance(value, AtLeast) else _by_less(op, value.value, low)
-    return Verdict(decided, value.value, low, high, "" if decided is not None else value.reason)
+    return Evaluation(decided, value.value, low, high, "" if decided is not None else value.reason)
 
 
 def _by_more(op: Op, least: float, low: float, high: float | None) -> bool | None:
@@ -221,55 +221,55 @@ def _is(test: Compare, context: Context) -> Judge:
 def _by_itself(call: Call, context: Context) -> Judge:
     judge = MEASURES[call.measure].judge
     if judge is None:
-        raise TypeError(f"'{call.measure}' does not hold by itself")
+        raise TypeError(f"'{call.measure}' is not a condition")
     return judge(call, context)
 
 
 # --- How far a rule is from passing, for the nearest miss
 
 _LEAST_MISS = 1e-9
-"""What a rule lacks whose value lies on a bound that it must pass."""
+"""The missing amount of a rule whose value equals a bound that it must exceed."""
 
 
-def shortfall(rule: Rule, verdict: Verdict) -> float | None:
+def shortfall(rule: Rule, evaluation: Evaluation) -> float | None:
     """Return how far a rule is from passing: 0.0 when true, None when unknown, else a part of its bound.
 
     Of a group the sum of what its members lack, of `any` the least; what is simply true or false lacks 1.0.
     """
-    return _shortfall(rule.test, verdict)
+    return _shortfall(rule.test, evaluation)
 
 
-def _shortfall(test: Truth, verdict: Verdict) -> float | None:
-    if verdict.truth is None:
+def _shortfall(test: Truth, evaluation: Evaluation) -> float | None:
+    if evaluation.truth is None:
         return None
-    if verdict.truth:
+    if evaluation.truth:
         return 0.0
     match test:
         case Compare(op):
-            return _distance(op, verdict) or _LEAST_MISS
+            return _distance(op, evaluation) or _LEAST_MISS
         case Holds(call) if call.measure == "breach":
-            return _relative(verdict.value, verdict.low) or _LEAST_MISS
+            return _relative(evaluation.value, evaluation.low) or _LEAST_MISS
         case AllOf(members):
-            return sum(_members(members, verdict))
+            return sum(_members(members, evaluation))
         case AnyOf(members):
-            return min(_members(members, verdict), default=1.0)
+            return min(_members(members, evaluation), default=1.0)
         case _:
             return 1.0
 
 
-def _members(members: tuple[Truth, ...], verdict: Verdict) -> list[float]:
-    lacks = [_shortfall(test, inner) for test, (_, inner) in zip(members, verdict.members, strict=True)]
+def _members(members: tuple[Truth, ...], evaluation: Evaluation) -> list[float]:
+    lacks = [_shortfall(test, inner) for test, (_, inner) in zip(members, evaluation.members, strict=True)]
     return [lack for lack in lacks if lack is not None]
 
 
-def _distance(op: Op, verdict: Verdict) -> float:
+def _distance(op: Op, evaluation: Evaluation) -> float:
     if op is Op.IS or op is Op.OUTSIDE:
         return 1.0
-    value, bound = verdict.value, verdict.low
+    value, bound = evaluation.value, evaluation.low
     if value is not None and op is Op.BEYOND:
         value = abs(value)
-    if value is not None and verdict.high is not None and value > verdict.high:
-        bound = verdict.high
+    if value is not None and evaluation.high is not None and value > evaluation.high:
+        bound = evaluation.high
     return _relative(value, bound)
 
 

@@ -157,7 +157,7 @@ def _counted(number: float | Decimal, word: str) -> str:
     return word if number == 1 else f"{word}s"
 
 
-# --- What choosing one leg's strike came to
+# --- The selection of one leg's strike
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +175,8 @@ class Candidate:
 class LegChoice:
     """What one leg asked for, and, when explained, the strikes nearest to it, best first.
 
-    The one taken is among them. `asked` is words and numbers. `missing` is unknown data, `refused` a rule of the spec:
-    both empty with an option. is_past_held: the nearest strike is held the other way round.
+    The chosen one is among them. `asked` is words and numbers. `missing` is unknown data, `refused` a rule of the spec:
+    both empty with an option. is_past_held: the nearest strike is held on the other side.
     """
 
     name: str
@@ -196,7 +196,7 @@ class LegChoice:
 # --- What strikes of one expiry and right are worth, from the money outward, looked up once an instant
 
 Values = Mapping[Decimal, float]
-"""Values by strike, the strikes from the money outward; those that are not known are left out."""
+"""Values by strike, from the money outward, without unknown ones."""
 
 
 def deltas_of(view: View, leg: LegPlan, expiry: date) -> Values:

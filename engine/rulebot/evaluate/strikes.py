@@ -44,7 +44,7 @@ from rulebot.spec.nouns import Bound, StrikeBy, StrikeRounding
 REACH = 12
 """Strikes on each side of a wanted level that are looked at: those that `round_to` leaves."""
 SHOWN = 3
-"""Strikes that are told of those that were looked at: the nearest ones."""
+"""Number of considered strikes that are reported: the nearest ones."""
 
 HELD = "held the other way round"
 NONE_FREE = f"no strike further out that qualifies is free of what is {HELD}"
@@ -105,9 +105,9 @@ class StrikeChooser:
         return LegChoice(self.leg.name, asked, None, shown, refused=reason)
 
     def _found(self, asked: str, strike: Decimal, away: float | None, shown: tuple[Candidate, ...]) -> LegChoice:
-        """Return the strike that is taken, which stands last among those shown if it is none of the nearest.
+        """Return the chosen strike, which comes last among those shown if it is none of the nearest.
 
-        away: how far it is from what was asked, None where its value is not known.
+        away: its distance from what was asked, None where its value is unknown.
         """
         assert self.expiry is not None
         if all(each.strike != strike for each in shown):
@@ -194,7 +194,7 @@ class StrikeChooser:
         return self._on_grid(strike) and self._is_far_enough(strike)
 
     def _on_its_side(self, found: list[Decimal], target: float) -> list[Decimal]:
-        """Return those on the side that is asked for; `round` gives way to the distance from spot, a bound does not."""
+        """Return the strikes on the requested side; `round` yields to the distance from spot, a bound does not."""
         if self.side is StrikeRounding.NEAREST:
             return found
         sign = 1 if self.side is StrikeRounding.AWAY else -1
@@ -216,7 +216,7 @@ class StrikeChooser:
         return bool(self._allowed((found,)))
 
     def _distance_out(self, strike: Decimal) -> float:
-        """Return how far out of the money a strike lies (negative: in the money)."""
+        """Return how far out of the money a strike is (negative: in the money)."""
         assert self.spot is not None
         gap = float(strike) - self.spot
         return -gap if self.leg.right is Right.PUT else gap
@@ -371,9 +371,9 @@ class StrikeChooser:
     def _shifted(
         self, strike: Decimal, strikes: tuple[Decimal, ...], first: Decimal, asked: str
     ) -> tuple[Decimal | None, str]:
-        """Return the strike, or the first further out that no position holds the other way round; and what was asked.
+        """Return the strike, or the first further out that no position holds on the other side; and what was asked.
 
-        first: what the selector took, whose bound is kept.
+        first: the selector's choice, whose bound is kept.
         """
         if not self._is_taken(strike):
             return strike, asked

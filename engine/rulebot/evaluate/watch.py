@@ -63,7 +63,7 @@ class StrikeEstimator:
 
     @property
     def out(self) -> int:
-        """The sign of what lies out of the money."""
+        """The sign of the out-of-the-money direction."""
         return -1 if self.leg.right is Right.PUT else 1
 
 
@@ -127,7 +127,7 @@ def _is_among(strike: Decimal, strikes: tuple[Decimal, ...]) -> bool:
 
 
 def _at_moves(about: StrikeEstimator) -> Decimal | None:
-    """Return the strike so many expected moves away; they are those until the nearest expiry of the legs."""
+    """Return the strike this many expected moves away, until the nearest expiry of the legs."""
     nearest = about.plan.nearest_leg(about.leg.symbol) or about.leg
     listing, expiry = listing_of(nearest, about.view)
     if expiry is None or listing is None:
@@ -160,10 +160,10 @@ def _rough_move(about: StrikeEstimator) -> float | None:
 
 
 def _years(view: View, expiry: date) -> float:
-    """Return the time until expiry by which a volatility tells a move: what is left of a session counts as such.
+    """Return the time until expiry for a volatility's move: the rest of a session counts as trading time.
 
-    Prices move while there is trade (French, Stock Returns and the Weekend Effect, 1980): the six and a half hours of a
-    session are one of 252 in a year, and not one of a thousand.
+    Prices move during trading (French, Stock Returns and the Weekend Effect, 1980): the six and a half hours of a
+    session are one of 252 in a year, not one of a thousand.
     """
     opened, closed = view.session.open.timestamp(), view.session.close.timestamp()
     left = max(closed - max(view.now, opened), 600.0) / (closed - opened)
@@ -190,9 +190,9 @@ def _at_delta(about: StrikeEstimator) -> Decimal | None:
 
 
 def _beyond(about: StrikeEstimator, known: Sequence[tuple[Decimal, float]], target: float) -> Decimal | None:
-    """Return the strike of a delta beyond those known, as the normal curve through the nearest of them has it.
+    """Return the strike of a delta beyond those known, by the normal curve through the nearest of them.
 
-    None where it lies among them, and where the curve says nothing. It is one step past the last one known at least.
+    None where it is among them, and where the curve says nothing. It is at least one step past the last known one.
     """
     is_out = known[-1][1] > target
     strike, value = known[-1] if is_out else known[0]
@@ -200,7 +200,7 @@ def _beyond(about: StrikeEstimator, known: Sequence[tuple[Decimal, float]], targ
     if not (is_out or value < target) or not value > 0 or not target > 0 or away <= 0:
         return None
     curve = NormalDist().inv_cdf
-    found = _out_by(about, away * curve(target) / curve(value))  # of 1 - value nothing may be left beside 1
+    found = _out_by(about, away * curve(target) / curve(value))  # 1 - value may leave nothing
     further = max if (about.out > 0) is is_out else min
     return further(found, _steps_from(about.strikes, strike, about.out if is_out else -about.out))
 
@@ -236,14 +236,14 @@ def _at_side_credit(about: StrikeEstimator) -> Decimal | None:
 
 
 def _nearest_to(known: dict[Decimal, float], strike: Decimal, away: float) -> Decimal | None:
-    """Return the known strike nearest to so many points away, if it is not much nearer or further."""
+    """Return the known strike nearest to this many points away, if it is not much nearer or further."""
     wanted = float(strike) + away
     found = min(known, key=lambda each: abs(float(each) - wanted))
     return found if abs(float(found) - wanted) <= abs(away) / 4 else None
 
 
 def normal_premium(away: float, move: float) -> float:
-    """Return the price of an option so many points out of the money when spot moves normally.
+    """Return the price of an option this many points out of the money under normal moves of spot.
 
     Units: points; `move` is one standard deviation until expiry. Source: Bachelier's formula without rates.
     """
@@ -266,9 +266,9 @@ def _by_model(about: StrikeEstimator, value: Callable[[float, float], float]) ->
 
 
 def _along(about: StrikeEstimator, values: Sequence[tuple[Decimal, float]], target: float) -> Decimal:
-    """Return the strike that is meant of those on the grid, once two of them enclose the target; until then of all.
+    """Return the target strike on the grid, once two known ones enclose the target; until then on all.
 
-    A few steps past the last one known where the target lies beyond.
+    A few steps past the last known one where the target is beyond.
     """
     strike = about.leg.strike
     if strike.round_to is not None or side_of(strike) is not StrikeRounding.NEAREST:
@@ -304,7 +304,7 @@ def _premiums(about: StrikeEstimator) -> list[tuple[Decimal, float]]:
 
 
 def _steps_from(strikes: tuple[Decimal, ...], strike: Decimal, steps: int) -> Decimal:
-    """Return the listed strike so many steps up (or down, when negative), at most the last one there is."""
+    """Return the listed strike this many steps up (down when negative), at most the last one."""
     at = bisect_left(strikes, strike) + steps
     return strikes[min(max(at, 0), len(strikes) - 1)]
 
@@ -391,7 +391,7 @@ KEPT = 5
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionRequest:
-    """Contracts one bot wants: those it needs, and those it would rather keep than take anew."""
+    """Contracts requested by one bot: those it needs, and those it would rather keep than request anew."""
 
     need: tuple[Contract, ...]
     keep: frozenset[Contract]
@@ -408,7 +408,7 @@ def exit_reads(plan: Plan) -> frozenset[str]:
 
 
 def exit_moves(plan: Plan) -> frozenset[str]:
-    """Return the underlyings of which its exits read the expected move of the open."""
+    """Return the underlyings whose expected move of the open its exits read."""
     return frozenset(opening_moves(call for rule in _exit_rules(plan) for call in calls_of(rule.test)))
 
 
@@ -436,9 +436,9 @@ class StrikeTarget(NamedTuple):
 
 
 def entry_aims(plan: Plan, view: View) -> tuple[StrikeTarget | None, ...]:
-    """Return where each leg of the plan, and what it reads beside them, aims now: all that a wish depends on.
+    """Return the current target of each leg of the plan and of what it reads: all inputs of its request.
 
-    None where that is not known.
+    None where unknown.
     """
     guesses: dict[str, Decimal] = {}
     legs = (*plan.legs, *plan.needs.beside)
@@ -446,15 +446,15 @@ def entry_aims(plan: Plan, view: View) -> tuple[StrikeTarget | None, ...]:
 
 
 def money_aims(plan: Plan, view: View) -> tuple[StrikeTarget | None, ...]:
-    """Return the same without a guess where the legs' strikes will lie: of them only the money is looked at.
+    """Return the same without guessing the legs' strikes: of them only the money is watched.
 
-    What is read beside them is looked at as a whole, since conditions may be about it.
+    What is read beside them is watched as a whole, since conditions may be about it.
     """
     return (*at_money(plan.legs, view), *(_aim(leg, plan, view, {}) for leg in plan.needs.beside))
 
 
 def at_money(legs: Iterable[LegPlan], view: View) -> tuple[StrikeTarget | None, ...]:
-    """Return where the money lies among the strikes of each of these legs, None where that is not known."""
+    """Return the at-the-money strikes of each of these legs, None where unknown."""
     found = (None if leg.is_shares else _listed_once(leg, view) for leg in legs)
     return tuple([None if listed is None else StrikeTarget(listed[0], listed[3], None, None) for listed in found])
 
@@ -482,7 +482,7 @@ def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> S
     return StrikeTarget(expiry, money, centre, taken)
 
 
-def entry_wish(plan: Plan, aims: Iterable[StrikeTarget | None], facts: Facts) -> SubscriptionRequest:
+def entry_subscription(plan: Plan, aims: Iterable[StrikeTarget | None], facts: Facts) -> SubscriptionRequest:
     """Return the options the bot needs to judge an entry and to choose its legs."""
     need: list[Contract] = [share(leg.symbol) for leg in plan.legs if leg.is_shares]
     keep = need.copy()
@@ -510,7 +510,7 @@ def entry_wish(plan: Plan, aims: Iterable[StrikeTarget | None], facts: Facts) ->
     return SubscriptionRequest(tuple(dict.fromkeys(need)), frozenset(keep))
 
 
-def money_wish(symbols: Container[str], held: Iterable[Option], view: View) -> SubscriptionRequest:
+def at_the_money_subscription(symbols: Container[str], held: Iterable[Option], view: View) -> SubscriptionRequest:
     """Return the options at the money that exits read the expected move or implied volatility of held ones from.
 
     `symbols` are those whose options the exits read so.
@@ -529,18 +529,18 @@ def money_wish(symbols: Container[str], held: Iterable[Option], view: View) -> S
 
 
 def watch_list(
-    wishes: Iterable[SubscriptionRequest], pinned: Iterable[Contract], now: tuple[Contract, ...]
+    requests: Iterable[SubscriptionRequest], pinned: Iterable[Contract], now: tuple[Contract, ...]
 ) -> tuple[Contract, ...]:
-    """Return what to stream: pinned first (open positions, working orders, levels), then wishes in order.
+    """Return what to stream: pinned first (open positions, working orders, levels), then requests in order.
 
-    `now` is what is streamed already: it is returned unchanged when it covers every need and holds nothing that nobody
-    would keep.
+    `now` is what is streamed already: it is returned unchanged when it covers every need and contains nothing that no
+    one would keep.
     """
     wanted: dict[Contract, None] = dict.fromkeys(pinned)
     kept: set[Contract] = set()
-    for wish in wishes:
-        wanted.update(dict.fromkeys(wish.need))
-        kept |= wish.keep
+    for request in requests:
+        wanted.update(dict.fromkeys(request.need))
+        kept |= request.keep
     streamed, needed = set(now), set(wanted)
     if needed <= streamed <= needed | kept:
         return now

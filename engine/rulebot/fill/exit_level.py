@@ -24,11 +24,11 @@ from rulebot.model.values import dataclass, replace
 
 
 class HeldLeg(NamedTuple):
-    """A leg of which contracts are held, as prices are read for it.
+    """A held leg, with what its prices need.
 
-    row: of the board, -1 while it is not streamed, and of shares that were split. contracts: negative when short;
-    price_multiplier: signed, what a point of it is worth in a price per share of the structure; age: seconds after
-    which its quote is stale.
+    row: of the board, -1 while not streamed, and for split shares. contracts: negative when short; price_multiplier:
+    signed, what a point of it is worth in a price per share of the structure; age: seconds after which its quote is
+    stale.
     """
 
     row: int
@@ -182,7 +182,7 @@ def level_net(position: Position, planned: ExitPlan) -> Decimal | None:
 
 
 def net_of_whole(level: ExitLevel, entry: float) -> float | None:
-    """Return the same for a structure of which nothing is closed, by its entry price; None where more is needed.
+    """Return the same for a structure with all legs open, by its entry price; None where more is needed.
 
     More is needed for dollars, which include commissions, for a part of max_risk, and for some legs.
     """
@@ -257,7 +257,7 @@ def _premium(leg: PositionLeg) -> float:
 
 
 def terms_of(position: Position, planned: ExitPlan) -> ExitTerms:
-    """Return what an exit stands for as it begins to close a position.
+    """Return the terms of an exit as it begins to close a position.
 
     A target on a part of the entry price, or on a multiple of it, promises a share; others promise dollars.
     """
@@ -285,7 +285,7 @@ def ended_by(plan: Plan, position: Position) -> str:
     return TARGET_MISSED if is_target_missed(position) else plan.written_name(position.exit_reason)
 
 
-# --- What a position has made since the session began, told apart
+# --- A position's profit since the session began, by cause
 
 
 class _Part(NamedTuple):

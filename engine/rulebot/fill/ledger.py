@@ -19,11 +19,11 @@ from rulebot.record.record import BUYS_BACK, DEALT_AT, MULTIPLIER, Json
 
 @dataclass(frozen=True, slots=True)
 class BookedExecution:
-    """One execution as it was booked: enough to replace it by its correction and to give it its commission.
+    """One booked execution: enough to replace it by its correction and to add its commission.
 
-    `position` is "" for an execution that is not ours: `foreign` is its report then. is_paid: its commission was told,
-    or none will be. by_others: with it somebody else has closed what we held. dealt_at: see `when_dealt`. ref: of the
-    order of ours that it is of. taken_back: contracts that the exchange has taken back of it.
+    `position` is "" for an external execution: `foreign` is its report then. is_paid: its commission was reported, or
+    none will be. by_others: an external close of what we held. dealt_at: see `when_dealt`. ref: of our order.
+    taken_back: contracts that the exchange busted.
     """
 
     exec_id: ExecutionId
@@ -42,43 +42,43 @@ class BookedExecution:
 
 
 def of_others(report: ExecutionReport) -> BookedExecution:
-    """Return an execution that is not ours, booked to nothing."""
+    """Return an external execution, booked to nothing."""
     count, at = int(report.quantity), report.executed_at or report.at
     return BookedExecution(report.exec_id, "", "", False, count, ZERO, foreign=report, dealt_at=at)
 
 
 BY_OTHERS = "by_others"
-"""The purpose of a fill that is of no order of ours: somebody else has closed what we held."""
+"""The purpose of an external fill: others closed what we held."""
 
 
-TOLD_LATE = timedelta(seconds=10)
-"""How much older than its report a fill is that was dealt while nobody listened."""
+REPORTED_LATE = timedelta(seconds=10)
+"""Delay from which a report counts as late: no engine was connected at the fill."""
 
 
-def when_dealt(told_at: datetime, executed_at: datetime | None, sent_at: datetime | None) -> datetime:
-    """Return when a fill of ours was dealt: as it was told, or by the broker's clock where that was told late.
+def when_dealt(reported_at: datetime, executed_at: datetime | None, sent_at: datetime | None) -> datetime:
+    """Return when a fill of ours traded: at its report, or by the broker's clock for a late report.
 
-    That clock may be behind: nothing is dealt before its order was sent. An unknown time is the one of the report.
+    That clock may be behind: nothing trades before its order was sent. An unknown time is the report's.
     """
-    if executed_at is None or told_at - executed_at < TOLD_LATE:
-        return told_at
+    if executed_at is None or reported_at - executed_at < REPORTED_LATE:
+        return reported_at
     return executed_at if sent_at is None else max(executed_at, sent_at)
 
 
-def dealt_by_record(told_at: datetime, executed_at: datetime | None, *, by_others: bool) -> datetime:
-    """Return when a fill was dealt by its record alone, which names no time that its order was sent."""
-    return (executed_at or told_at) if by_others else when_dealt(told_at, executed_at, None)
+def dealt_by_record(reported_at: datetime, executed_at: datetime | None, *, by_others: bool) -> datetime:
+    """Return when a fill traded by its record alone, which has no time at which its order was sent."""
+    return (executed_at or reported_at) if by_others else when_dealt(reported_at, executed_at, None)
 
 
 def beyond_report(
-    booked: BookedExecution, option: Option, told_at: datetime, executed_at: datetime | None
+    booked: BookedExecution, option: Option, reported_at: datetime, executed_at: datetime | None
 ) -> dict[str, Json]:
     """Return what a start must know of a fill that its record does not have otherwise, nothing of most fills.
 
     Its order, and the fill that it corrects, may be too old to be read then.
     """
     found: dict[str, Json] = {BUYS_BACK: True} if booked.quantity < 0 else {}
-    by_record = dealt_by_record(told_at, executed_at, by_others=booked.by_others)
+    by_record = dealt_by_record(reported_at, executed_at, by_others=booked.by_others)
     if booked.dealt_at is not None and booked.dealt_at != by_record:
         found[DEALT_AT] = booked.dealt_at.isoformat()
     if not option.is_share and option.multiplier != LOT:
@@ -87,14 +87,14 @@ def beyond_report(
 
 
 def taken_back(known: BookedExecution | None, quantity: int) -> int:
-    """Return how many contracts the exchange has taken back of a fill of ours; known: as it was booked before."""
+    """Return how many contracts of a fill the exchange busted; known: as it was booked before."""
     if known is None or known.by_others or is_synthetic(known.exec_id.execution):
         return 0
     return max(known.quantity + known.taken_back - quantity, 0)
 
 
-def owes_none(exec_id: ExecutionId, quantity: int) -> bool:
-    """Say whether no commission will be told of an execution: it was taken back, or taken up from the account."""
+def has_no_pending(exec_id: ExecutionId, quantity: int) -> bool:
+    """Say whether an execution will have no commission report: it was busted, or inferred from the account."""
     return not quantity or is_synthetic(exec_id.execution)
 
 
@@ -142,15 +142,17 @@ def _counted(position: Position, booked: BookedExecution, option: Option, times:
     leg = leg_of(position, booked.leg)
     known = option if option.con_id else leg.option
     count, cash = times * booked.quantity, times * booked.cash
-    owed = leg.commissions_pending + (0 if booked.is_paid else times)
+    outstanding = leg.commissions_pending + (0 if booked.is_paid else times)
     if booked.is_entry:
         opened, entry_cash = leg.opened + count, leg.entry_cash + cash
         changed = with_leg(
-            position, leg.name, option=known, commissions_pending=owed, opened=opened, entry_cash=entry_cash
+            position, leg.name, option=known, commissions_pending=outstanding, opened=opened, entry_cash=entry_cash
         )
         return _risking(changed)
     closed, exit_cash = leg.closed + count, leg.exit_cash + cash
-    return with_leg(position, leg.name, option=known, commissions_pending=owed, closed=closed, exit_cash=exit_cash)
+    return with_leg(
+        position, leg.name, option=known, commissions_pending=outstanding, closed=closed, exit_cash=exit_cash
+    )
 
 
 def _risking(position: Position) -> Position:
@@ -170,9 +172,9 @@ def add_fill(order: Order, leg: int, count: int) -> Order:
 
 
 def add_commission(position: Position, name: str, amount: Decimal, *, is_first: bool) -> Position:
-    """Return the position with dollars of commission added to a leg (negative takes a correction back).
+    """Return the position with dollars of commission added to a leg (negative for a correction).
 
-    is_first: none was told of its execution before.
+    is_first: its execution had none before.
     """
     leg = leg_of(position, name)
     return with_leg(
@@ -196,11 +198,10 @@ def how_settled(leg: PositionLeg, level: Decimal) -> str:
 
 
 def settled(position: Position, name: str, level: Decimal) -> tuple[Settled, ...]:
-    """Take an expired leg out at the level of its underlying: cash brings the intrinsic value, shares nothing.
+    """Settle an expired leg at the level of its underlying: cash brings the intrinsic value, shares nothing.
 
-    Shares that come to the account, or leave it, count at that level. Contracts whose shares another leg takes, or
-    gives, move none in the end: they go first, at their intrinsic value, which together is the difference of the
-    strikes.
+    Shares that come to the account, or leave it, count at that level. Contracts whose shares another leg delivers or
+    takes move none: they end first, at their intrinsic value, which together is the difference of the strikes.
     """
     leg = leg_of(position, name)
     how, worth = how_settled(leg, level), intrinsic(leg.option, level)
@@ -224,7 +225,7 @@ def assigned(position: Position, name: str, count: int, level: Decimal | None) -
 
 
 def _in_shares(position: Position, leg: PositionLeg, count: int, how: str, level: Decimal | None) -> Settled:
-    """Take contracts out whose shares come to the account or leave it, but for those that are a leg of the position."""
+    """Settle contracts with delivery, except those whose shares are a leg of the position."""
     found = _ended(position, leg, count, ZERO, how)
     if how not in DELIVERING:
         return found
@@ -307,9 +308,9 @@ def _moved(leg: PositionLeg, level: Decimal) -> int:
 
 
 def delivered(position: Position, option: Option, count: int) -> Settled | None:
-    """Return the position when so many of its options (+ long, - short) move shares that are a leg of it at the strike.
+    """Return the position after its options (+ long, - short) moved shares of its own share leg at the strike.
 
-    None when no leg of it is shares that go that way: then they come to, or leave, the account alone.
+    None when no share leg moves that way: then the shares come to, or leave, the account alone.
     """
     moved, leg = _own_taken(position, option, count), _own_shares(position, option, count)
     if leg is None:
@@ -326,13 +327,13 @@ def delivered(position: Position, option: Option, count: int) -> Settled | None:
 
 
 def _own_shares(position: Position, option: Option, count: int) -> PositionLeg | None:
-    """Return the share leg that gives, or takes back, what so many options (+ long, - short) move; None without one."""
+    """Return the share leg that these options (+ long, - short) move; None without one."""
     shares = shares_delivered(option, count)
     legs = (leg for leg in position.legs if leg.option.is_share and leg.option.symbol == option.symbol)
     return next((leg for leg in legs if leg.signed_held * shares < 0), None)
 
 
 def _own_taken(position: Position, option: Option, count: int) -> int:
-    """Return how many shares of the position itself so many options (+ long, - short) take or bring back."""
+    """Return how many shares of the position itself these options (+ long, - short) move."""
     leg = _own_shares(position, option, count)
     return 0 if leg is None else min(leg.held, abs(shares_delivered(option, count)))

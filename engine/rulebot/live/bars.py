@@ -1,4 +1,4 @@
-"""Bars within the session, asked for anew whenever one has ended."""
+"""Bars within the session, requested whenever one has ended."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ LAG = timedelta(seconds=5)
 GIVEN_UP = timedelta(seconds=20)
 """How long after its end a bar that is still not there is taken for one in which nothing was traded."""
 ASK_AGAIN = timedelta(minutes=1)
-"""How long a feed that could not answer is left alone."""
+"""Pause after a feed could not answer."""
 
 log = logging.getLogger("rulebot.run")
 
@@ -42,7 +42,7 @@ class BarWatch:
     async def step(
         self, program: Program, facts: Facts, session: Session, at: datetime, *, waits: bool
     ) -> list[BarsReport]:
-        """Return new bars, and ask for those that are due; `waits` is for a clock that stands still meanwhile."""
+        """Return new bars, and request those that are due; `waits` is for a clock that waits for us."""
         if self._asking is None:
             due = self._due(program, facts, session, at)
             if not due:
@@ -56,7 +56,7 @@ class BarWatch:
         asked, self._asking = self._asking, None
         return asked.result()
 
-    def ask_anew(self) -> None:
+    def ask_again(self) -> None:
         """Let what was asked in vain be asked at once: on a connection that is new."""
         self._not_before.clear()
 
@@ -126,7 +126,7 @@ def _merged(known: Bars | None, newest: Bars, seconds: int, session: Session, at
         bars = known.bars
     now = at.timestamp()
     end = last_end(session, seconds, now)
-    told = bars[-1].at + seconds if bars else end
+    reported = bars[-1].at + seconds if bars else end
     is_given_up = now >= end + GIVEN_UP.total_seconds() or end == session.open.timestamp()
-    until = now if told >= end or is_given_up else max(told, 0.0 if known is None else known.known_until)
+    until = now if reported >= end or is_given_up else max(reported, 0.0 if known is None else known.known_until)
     return Bars(until, bars)

@@ -1,10 +1,9 @@
-"""After each close: what was done beside what the specs say, by `rulebot replay --drift` in a process of its own.
+"""Daily jobs: after each close, compare the day with its specs (`rulebot replay --drift` in a separate process).
 
-All that is recorded of the day beside the store is compared, one recording after the other: a run that was taken up
-again has two.
+All recordings of the day beside the store are compared, one after the other: a run that was restarted has two.
 
-It takes nothing of the engine's time: the loop goes on meanwhile, and an engine that ends waits for it some minutes at
-most. In a simulated market, whose time stands still without us, days are compared at the end of the run.
+The loop continues meanwhile, and an engine that ends waits some minutes at most. In a simulated market, whose time
+waits for us, days are compared at the end of the run.
 """
 
 import asyncio
@@ -36,7 +35,7 @@ log = logging.getLogger("rulebot.run")
 AFTER_CLOSE = timedelta(minutes=6)
 """How long after the close a session is over: cash settlement and assignments are known five minutes after it."""
 PATIENCE = 1800.0
-"""Seconds that a comparison may take while the engine goes on."""
+"""Seconds that a comparison may take while the engine runs."""
 AT_THE_END = 300.0
 """Seconds by which all of them may delay the end of a run."""
 WRITTEN = timedelta(minutes=20)
@@ -46,10 +45,10 @@ _NICE = 10
 
 
 class AfterClose:
-    """The comparisons of one run; `begin` and `end` around its loop, `finish` when it has ended by itself.
+    """The comparisons of one run; `begin` and `end` around its loop, `finish` when it has ended normally.
 
-    first: since when it runs. compares: the command that compares a recording with its specs. says: tells a person.
-    A failure is told, and raises nothing. Where the run is not recorded, or nobody gave a command, nothing is compared.
+    first: start of the run. compares: the command that compares a recording with its specs. says: reports to a person.
+    A failure is reported and raises nothing. Without recordings, or without a command, nothing is compared.
     """
 
     def __init__(
@@ -69,12 +68,12 @@ class AfterClose:
         self._process: asyncio.subprocess.Process | None = None
 
     def begin(self) -> None:
-        """Compare each day once it is over, beside the loop, which is where time passes by itself."""
+        """Compare each day once it is over, concurrently with the loop."""
         if self._folder is not None and not self._is_lockstep:
             self._task = asyncio.ensure_future(self._watch(self._folder))
 
     def end(self) -> None:
-        """End what is under way: its process reads the recording that is to be closed now."""
+        """End a running comparison: its process reads the recording that is to be closed now."""
         if self._task is None:
             return
         self._task.cancel()
@@ -138,30 +137,30 @@ class AfterClose:
         ends, known = time.monotonic() + patience, await asyncio.to_thread(listed, folder.parent, day)
         found = []
         for file in [each.file for each in known if each.problem != EMPTY]:
-            found.append(await self._told(file, max(ends - time.monotonic(), 1.0)))
+            found.append(await self._reported(file, max(ends - time.monotonic(), 1.0)))
             if len(known) > 1 and "problem" in found[-1]:
                 found[-1] = {"problem": f"{file.parent.name}: {found[-1]['problem']}"}
         self._done.add(day)
         return found or [{"problem": EMPTY}]
 
-    async def _told(self, file: Path, patience: float) -> dict[str, Any]:
+    async def _reported(self, file: Path, patience: float) -> dict[str, Any]:
         command = (*self._compares, str(file), "--drift", "--format", "json")
         try:
-            return await told_by(await self._begun(command), patience)
+            return await reported_by(await self._started(command), patience)
         except OSError as error:
             return {"problem": f"no process could be started: {error.strerror or error}"}
 
-    async def _begun(self, command: Sequence[str]) -> asyncio.subprocess.Process:
-        """Begin a process behind whatever else runs here; Ctrl+C on the terminal is not for it. Raises: OSError."""
+    async def _started(self, command: Sequence[str]) -> asyncio.subprocess.Process:
+        """Start a process with low priority, without Ctrl+C from the terminal. Raises: OSError."""
         pipe, none = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-        begun = await asyncio.create_subprocess_exec(
+        started = await asyncio.create_subprocess_exec(
             *command, stdin=none, stdout=pipe, stderr=pipe, start_new_session=True
         )
         if hasattr(os, "setpriority"):
             with suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, begun.pid, _NICE)
-        self._process = begun
-        return begun
+                os.setpriority(os.PRIO_PROCESS, started.pid, _NICE)
+        self._process = started
+        return started
 
     def _note(self, day: date, found: Sequence[Mapping[str, Any]]) -> None:
         """Record a comparison, and an alarm of what nothing explains."""
@@ -195,7 +194,7 @@ def _long(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-async def told_by(process: asyncio.subprocess.Process, patience: float) -> dict[str, Any]:
+async def reported_by(process: asyncio.subprocess.Process, patience: float) -> dict[str, Any]:
     """Return the JSON that a process prints, or {"problem": why it has none}."""
     try:
         out, err = await asyncio.wait_for(process.communicate(), patience)
@@ -223,8 +222,8 @@ BEFORE = timedelta(minutes=30)
 PRE_OPEN_PATIENCE = 600.0
 """Seconds that a check-up may take."""
 PRE_OPEN_LOOK_EVERY = 30.0
-"""Seconds between two looks at the clock, which may be set, or stand still while the computer sleeps."""
-MOST_TOLD = 5
+"""Seconds between two looks at the clock, which may be set, or stop while the computer sleeps."""
+MOST_REPORTED = 5
 
 
 async def check_mornings(command: Sequence[str], say: Callable[[str], None], clock: Clock | None = None) -> None:
@@ -272,5 +271,5 @@ async def found_wrong(command: Sequence[str]) -> str:
     log.info("before the open: %d checks, %d faults", len(rows), len(faults))
     if not faults:
         return ""
-    more = f"; and {len(faults) - MOST_TOLD} more" if len(faults) > MOST_TOLD else ""
-    return f"before the open: {'; '.join(faults[:MOST_TOLD])}{more}. 'rulebot doctor' says how to mend it"
+    more = f"; and {len(faults) - MOST_REPORTED} more" if len(faults) > MOST_REPORTED else ""
+    return f"before the open: {'; '.join(faults[:MOST_REPORTED])}{more}. 'rulebot doctor' says how to mend it"

@@ -67,7 +67,7 @@ class SimSettings:
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """What stands in for the ports of an engine that sends nothing (`observe/`)."""
+    """Replacements for the ports of an engine that sends nothing (`shadow/`)."""
 
     link: ObservingLink
     feed: Feed
@@ -76,10 +76,10 @@ class Observer:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A connected-to-be world, the gateway inside it when there is one, and what stands in for its ports if any does.
+    """A world before its connect, its gateway if it has one, and replacements for its ports if any.
 
-    relayed: link and feed of an engine that has a shadow (`shadow_connection.py`).
-    The engine's three ports are `link`, `feed` and `broker`; `ib` is for who looks at the connection.
+    relayed: link and feed of an engine that has a shadow (`shadow_connection.py`). The engine's three ports are `link`,
+    `feed` and `broker`; `ib` is for checks of the connection.
     """
 
     ib: IbConnection
@@ -177,7 +177,7 @@ def patient(port: int, client_id: int) -> IbSettings:
 
 
 PAPER_PORTS = (4002, 7497)
-"""Where IB Gateway and TWS listen for API clients of a paper login, unless told otherwise."""
+"""Default ports of IB Gateway and TWS for API clients of a paper login."""
 LIVE_PORTS = (4001, 7496)
 """The same of a login with real money."""
 
@@ -195,7 +195,7 @@ async def listening_port(host: str, ports: tuple[int, ...] = PAPER_PORTS) -> int
 
 
 async def found_port(host: str, ports: tuple[int, ...], waiting: Callable[[str], None] | None) -> int:
-    """Return the same; where somebody is told of the waiting, wait for it. Raises: BrokerError where nobody is."""
+    """Return the same; with a callback for the waiting, wait for it. Raises: BrokerError without one."""
     if waiting is None:
         return await listening_port(host, ports)
     return await patiently(lambda: listening_port(host, ports), host, waiting)
@@ -215,11 +215,11 @@ async def attached(
     share: Share = WHOLE,
     waiting: Callable[[str], None] | None = None,
 ) -> AsyncIterator[World]:
-    """Yield a world behind a gateway that runs elsewhere: IB's, or `rulebot gateway` with `lockstep`.
+    """Yield a world behind an external gateway: IB's, or `rulebot gateway` with `lockstep`.
 
-    among: which account to take where none must be the one, and there are several.
-    It is a paper account, with `live` never one; where no orders are sent, either. `port` None takes the first of their
-    usual ports at which something listens; a service waits until one does, and `waiting` is told so.
+    among: which account to take where several exist and none is required. It must be a paper account, with `live` a
+    live one; also where no orders are sent. `port` None takes the first usual port that listens; a service waits until
+    one does, and reports that to `waiting`.
     """
     ports = LIVE_PORTS if live else PAPER_PORTS
     if port is None:
@@ -269,7 +269,7 @@ class WantedWorld:
         return self.sim and self.flags.get("host") is None
 
     def read_settings(self, folder: Path) -> Settings:
-        """Return the settings of a run beside this folder, with the flags. Raises: MisuseError, SpecError."""
+        """Return the settings of a run in this folder, with the flags. Raises: MisuseError, SpecError."""
         return read_settings(self.settings, folder, self.data, flags=dict(self.flags))
 
     def neighbours(self, settings: Settings) -> tuple[Place, ...]:
@@ -282,11 +282,11 @@ class WantedWorld:
 
     @asynccontextmanager
     async def opened(self, settings: Settings, client_id: int) -> AsyncIterator[World]:
-        """Yield the world, to a client of its own. Raises: BrokerError, MisuseError.
+        """Yield the world, for a separate client. Raises: BrokerError, MisuseError.
 
-        A gateway that says that it is simulated is looked at by its own time in any case. Of several accounts behind a
-        login it takes the one of the settings; where there is one alone it takes that, unless it looks at a paper
-        account that has to be the one of the settings.
+        A gateway that reports itself as simulated is read by its own time in any case. Of several accounts behind a
+        login it takes the one of the settings; a single one it takes, except for a paper account that must be the one
+        of the settings.
         """
         if self.is_embedded:
             async with simulated(SimSettings(), client_id) as world:

@@ -53,8 +53,7 @@ PREPARE_AHEAD, PREPARE_AGAIN = timedelta(hours=1), timedelta(minutes=1)
 LACKING_AGAIN = timedelta(minutes=10)
 """How long after it is asked again for what the broker does not have, when all else is known."""
 STOP_PATIENCE = timedelta(seconds=30)
-"""How long after a stop was asked for cancels of entries may still be answered, however often the market moves, and
-what rests be put back that has given way to them."""
+"""How long after a requested stop cancels of entries may be answered, and crossing orders placed again."""
 
 
 @dataclass(slots=True)
@@ -79,13 +78,13 @@ async def _nothing(_: datetime) -> None:
 
 @dataclass(slots=True)
 class Loop:
-    """The engine running: the newest state and the four ports around it.
+    """The running engine: the newest state and the four ports around it.
 
-    inbox: returns operator requests and web hooks that have come. watcher: is shown every batch's end (state, at).
-    recorded: each is told what has been written, before the state follows. guard: is asked at every batch whether we
-    may go on, and raises when not. between: is given the time between two batches, and may `exchange` the program.
-    is_patient: also what the first session needs to know is asked for again, where a run that a person has started
-    ends. tape: keeps what enters. unwritten: what was done at the end before it was on record. A Loop is used once.
+    inbox: returns operator requests and web hooks that arrived. watcher: gets every batch's end (state, at). recorded:
+    each gets what was written, before the state follows. guard: called at every batch, raises when the run may not
+    continue. between: gets the time between two batches, and may `exchange` the program. is_patient: failed requests of
+    the first session are repeated, where an interactive run ends. tape: records all input. unwritten: actions at the
+    end before they were recorded. A Loop is used once.
     """
 
     program: Program
@@ -117,8 +116,8 @@ class Loop:
     _asked_on: int = 0
     _lacking: list[UnavailableError] = field(default_factory=list)
     _lacking_on: date | None = None
-    _told_lacking: set[tuple[date | None, str]] = field(default_factory=set)
-    _is_told_late: bool = False
+    _missing_reported: set[tuple[date | None, str]] = field(default_factory=set)
+    _is_lateness_reported: bool = False
     _unsent: list[OrderUnsent] = field(default_factory=list)
     _bars: BarWatch = field(init=False)
 
@@ -127,7 +126,7 @@ class Loop:
         self.state.market.board.allow_delayed(self.program.may_be_delayed())
 
     async def run(self, first: Batch, ends: Callable[[datetime], str]) -> None:
-        """Take the first batch (of `link.connect`), then go on until `ends` says why it ends or an operator stops us.
+        """Take the first batch (of `link.connect`), then run until `ends` gives a reason or an operator stops.
 
         Raises: BrokerError when the link is lost for good, StoreError when nothing more can be recorded.
         """
@@ -138,8 +137,8 @@ class Loop:
             await self._prepare(first.at)
             await self._go_on(ends)
         except UnwrittenError as error:
-            told = self._take_back_openings(self.at or first.at)
-            raise UnwrittenError(f"{error.message}{told}", error.help) from error
+            reported = self._take_back_openings(self.at or first.at)
+            raise UnwrittenError(f"{error.message}{reported}", error.help) from error
         finally:
             if self._asking is not None:
                 self._asking.cancel()
@@ -174,36 +173,36 @@ class Loop:
                     return
 
     def _take_back_openings(self, at: datetime) -> str:
-        """Take back what works to open something, since nobody would write its fill down; return what to tell of it.
+        """Cancel working entries, because their fills could not be recorded; return the notices.
 
-        These cancels wait for no record: it is written with the end of the run, if the store takes that. Exits stay.
+        These cancels wait for no record: it is written with the end of the run, if the store accepts it. Exits stay.
         """
         result = emergency_withdraw(self.program, self.state, at)
         if not result.commands:
             return ""
         what = f"{counted(len(result.commands), 'order')} to open something"
         if not self.link.is_up:
-            return f"; at work there may still be {what}: look in TWS"
+            return f"; {what} may still be working: check TWS"
         for command in result.commands:
             self._do(command)
         self.unwritten = result.records
-        return f"; asked back from the broker, who was not heard any more: {what}: look in TWS"
+        return f"; cancels without an answer from the broker: {what}: check TWS"
 
     async def _next(self) -> Batch | None:
         """Return the next batch; after a lost connection, the first one of the new one, None when stopped before.
 
-        In lockstep the gateway's clock stands still without us, so there is nothing to wait for: the run ends.
+        In lockstep the gateway's clock waits for us, so the run ends.
         """
         if self.link.is_up and self.link.is_lockstep:
             return await self.link.next(self._rests_until())
         if self.link.is_up and self.at is not None:
             return await self.link.next(min(self.state.schedule.wake_at, self.at + self.inbox_every))
         if self.link.is_lockstep:
-            raise LostError("the connection to the gateway was lost", "start again: the next run goes on from here")
+            raise LostError("the connection to the gateway was lost", "start again: the next run continues from here")
         return await self._reconnect()
 
     def _rests_until(self) -> datetime | None:
-        """Return until when nothing of ours is due in lockstep while nothing moves, None for the very next instant."""
+        """Return until when nothing of ours is due in lockstep without a market move, None for the next instant."""
         state = self.state
         if (
             self.at is None
@@ -215,7 +214,7 @@ class Loop:
 
     async def _reconnect(self) -> Batch | None:
         clock = asyncio.get_running_loop().time
-        told = self.state.schedule.session.date if self.state.connection.is_unwatched_told else None
+        reported = self.state.schedule.session.date if self.state.connection.is_unwatched_reported else None
         lost = _Lost(clock(), self.at)
         self.journal.flush()  # nothing may follow for hours
         self.heartbeat.waits("")
@@ -227,19 +226,19 @@ class Loop:
             except BrokerError as error:
                 log.warning("%s; tried again in %.0f s", error.message, wait)
                 self.heartbeat.waits(error.message)
-                told = self._tell_unwatched(clock() - lost.since, lost, told)
+                reported = self._alarm_of_unwatched(clock() - lost.since, lost, reported)
                 if await self._is_stopped_within(wait, lost):
                     return None
         raise AssertionError("waits never end")
 
-    def _tell_unwatched(self, away: float, lost: _Lost, told: date | None) -> date | None:
-        """Record, once in a session, that nobody watches what is open; return the day on which it was told last."""
+    def _alarm_of_unwatched(self, away: float, lost: _Lost, reported: date | None) -> date | None:
+        """Record, once a session, that no engine watches open positions; return the day of the last report."""
         if lost.at is None:
-            return told
+            return reported
         now = lost.at + timedelta(seconds=away)
         seconds, today = unwatched_for(lost.at, now), exchange_date(now)
-        if seconds < UNWATCHED.total_seconds() or told == today:
-            return told
+        if seconds < UNWATCHED.total_seconds() or reported == today:
+            return reported
         if count := sum(not self.state.positions.by_id[name].is_flat for name in self.state.positions.active):
             self.note(Record(now, Kind.ALARM, data={"text": unwatched_text(seconds, count)}))
         return today
@@ -253,19 +252,19 @@ class Loop:
                 self.at = lost.at + timedelta(seconds=clock() - lost.since)
                 self._take_requests(self.at)
             if self.state.requests.is_stopping:
-                log.warning("stopped while the broker could not be reached: the next run goes on from here")
+                log.warning("stopped while the broker could not be reached: the next run continues from here")
                 return True
         return False
 
     def _take_requests(self, at: datetime) -> None:
         self.guard()
         self.journal.catch_up(at)
-        self._tell_store(at)
+        self._report_store(at)
         for request in self.inbox(at):
             self._handle(request)
 
-    def _tell_store(self, at: datetime) -> None:
-        """Tell what the store has begun or ceased to refuse, and which orders were not sent for it."""
+    def _report_store(self, at: datetime) -> None:
+        """Report that the store started or stopped refusing, and which orders were not sent for it."""
         unsent, self._unsent = self._unsent, []
         for event in unsent:
             self._handle(replace(event, at=at))
@@ -291,18 +290,18 @@ class Loop:
             self._handle(event)
         if any(isinstance(event, Disconnected | Connected) for event in batch.events):
             self._connection += 1
-            self._ask_anew()
+            self._ask_again()
 
-    def _ask_anew(self) -> None:
+    def _ask_again(self) -> None:
         """Let what was asked on another connection, and not answered there, be asked at once on this one."""
         if self._lacking_on is None:
             self._prepare_again = None
-        self._bars.ask_anew()
+        self._bars.ask_again()
 
     async def _prepare(self, at: datetime) -> None:
-        """Ask for the slow facts of the session: beside the loop, so that nothing open waits for the answers.
+        """Request the slow facts of the session, concurrently: open positions do not wait for the answers.
 
-        In lockstep they are waited for, since time stands still until we go on.
+        In lockstep the run waits for them, since time waits for us.
         """
         self._asking = asyncio.ensure_future(self._facts(at))
         self._asked_for, self._asked_on = self.state.schedule.session.date, self._connection
@@ -339,11 +338,11 @@ class Loop:
         return all(self.state.positions.by_id[name].is_flat for name in self.state.positions.active)
 
     def _take_facts(self, at: datetime) -> None:
-        """Take the answers when they are there. A gateway that cannot answer now is asked again.
+        """Take the answers that have arrived. A gateway that cannot answer now is asked again.
 
-        So is one that lacks something, as a stock that has another name since today: all else it tells counts.
+        So is one with a missing part, such as a stock renamed today: the rest counts.
 
-        Raises: BrokerError for what a run begins without and the broker does not have.
+        Raises: BrokerError when the broker lacks something that a run needs at its start.
         """
         if self._asking is None or not self._asking.done():
             return
@@ -364,12 +363,12 @@ class Loop:
         for event in facts:
             self._handle(replace(event, at=at))
         self._prepared, self._prepared_on, self._prepare_again = self._asked_for, exchange_date(at), None
-        self._is_told_late = False
+        self._is_lateness_reported = False
         self._lacking_on = None
         if self._lacking:
             self._prepared_on, self._prepare_again = None, at + LACKING_AGAIN
             self._lacking_on = exchange_date(at)
-            self._tell_lacking(at)
+            self._alarm_of_missing(at)
 
     def _unanswered(self, error: UnansweredError, at: datetime) -> None:
         """Ask again for facts without an answer: at once on another connection, else in a minute."""
@@ -380,25 +379,25 @@ class Loop:
             self._asked_in_vain(error, at)
 
     def _asked_in_vain(self, error: BrokerError, at: datetime) -> None:
-        """Ask again in a minute; a person is told once."""
+        """Ask again in a minute; report it once."""
         log.warning("%s; asked again in a minute", error.message)
         is_late = self._prepared is not None and at >= self.state.schedule.session.open
-        if (self._prepared is None or is_late) and self.link.is_up and not self._is_told_late:
+        if (self._prepared is None or is_late) and self.link.is_up and not self._is_lateness_reported:
             then = "what it is of today is unknown" if is_late else "no bot enters"
             text = f"{error.message}; it is asked again every minute, and {then} before the answer"
             self.note(Record(at, Kind.ALARM, data={"text": text}))
-            self._is_told_late = True
+            self._is_lateness_reported = True
         self._prepare_again = at + PREPARE_AGAIN
 
-    def _tell_lacking(self, at: datetime) -> None:
+    def _alarm_of_missing(self, at: datetime) -> None:
         """Say once a session what the broker does not have, while bots that do not read it trade."""
-        told = {each for each in self._told_lacking if each[0] == self._asked_for}
+        reported = {each for each in self._missing_reported if each[0] == self._asked_for}
         for words in dict.fromkeys(error.whole for error in self._lacking):
-            if (self._asked_for, words) not in told:
-                told.add((self._asked_for, words))
-                text = f"{words}; what reads it is unknown, all else goes on, and it is asked again every ten minutes"
+            if (self._asked_for, words) not in reported:
+                reported.add((self._asked_for, words))
+                text = f"{words}; rules that read it are unknown, and the request is repeated every ten minutes"
                 self.note(Record(at, Kind.ALARM, data={"text": text}))
-        self._told_lacking = told
+        self._missing_reported = reported
 
     async def _take_bars(self, at: datetime) -> None:
         """Take bars that have ended, and ask for those that are due while there is a broker to ask."""
@@ -410,9 +409,9 @@ class Loop:
                 self._handle(replace(event, at=at))
 
     def _is_prepare_due(self, at: datetime) -> bool:
-        """Say whether a new session's facts are to be asked for: from an hour before it opens, not at midnight.
+        """Say whether a new session's facts are to be requested: from an hour before its open, not at midnight.
 
-        What was told on a day before, to a run that began then, is asked for anew: hours may have changed since.
+        Facts from an earlier day are requested again: hours may have changed since.
         """
         session = self.state.schedule.session
         if self._asking is not None:
@@ -425,7 +424,7 @@ class Loop:
             return False
         return self._prepare_again is None or at >= self._prepare_again
 
-    def hear(self, event: Event) -> None:
+    def receive(self, event: Event) -> None:
         """Take an event that came of what was done between two batches. Raises: StoreError."""
         self._handle(event)
 
@@ -434,15 +433,15 @@ class Loop:
         self._write(records, ())
 
     def exchange(
-        self, program: Program, result: Turn, facts: Iterable[Event], applied: Record, told: Mapping[str, Json]
+        self, program: Program, result: Turn, facts: Iterable[Event], applied: Record, reported: Mapping[str, Json]
     ) -> None:
-        """Go on with another program from the state of `result`; `applied` is written with the records of that turn.
+        """Continue with another program from the state of `result`; `applied` is written with that turn's records.
 
-        facts: what the new program's bots have asked for. told: what the program is, for a replay.
-        Raises: StoreError; then nothing has changed.
+        facts: requests of the new program's bots. reported: the program, for a replay. Raises: StoreError; then nothing
+        has changed.
         """
         self._write((applied, *result.records), result.commands)
-        self.tape.exchanged(applied.at, told, result.records)
+        self.tape.exchanged(applied.at, reported, result.records)
         extras = self.program.extras()
         self.program, self.state = program, result.state
         self.state.market.board.allow_delayed(program.may_be_delayed())
@@ -462,7 +461,7 @@ class Loop:
             try:
                 self._write(result.records, result.commands)
             except UnkeptError:  # it is decided again, knowing that nothing may be opened
-                self._tell_store(event.at)
+                self._report_store(event.at)
                 self._handle(event)
                 return
             self.spent.journal += time.perf_counter() - turned
@@ -473,7 +472,7 @@ class Loop:
                 self._do(command)
 
     def _is_refused(self, command: Command, at: datetime) -> bool:
-        """Say whether a command would open something while the store takes no records; it is told as not sent then."""
+        """Say whether a command would open something while the store is down; it is then reported as not sent."""
         if not isinstance(command, Submit | Replace) or not _opens(command) or not self.journal.problem:
             return False
         is_change = isinstance(command, Replace)
@@ -485,8 +484,8 @@ class Loop:
         durable = leaves or any(record.kind in DURABLE for record in records)
         opens = self.state.connection.takes_records and any(_opens(command) for command in commands)
         self.journal.append(records, durable=durable, opens=opens)
-        for told in self.recorded:
-            told(records)
+        for reported in self.recorded:
+            reported(records)
 
     def _do(self, command: Command) -> None:
         if isinstance(command, Submit):
@@ -509,4 +508,4 @@ def _opens(command: Command) -> bool:
 
 
 class LostError(RulebotError):
-    """The link went down and this run cannot go on without it."""
+    """The link went down and this run cannot continue without it."""

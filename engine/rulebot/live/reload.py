@@ -1,9 +1,9 @@
-"""`rulebot reload` in the engine: the files of the run are read again and taken up at a quiet point.
+"""`rulebot reload` in the engine: reads the run's files again and applies them at a quiet point.
 
-A request makes a plan of what changes, or is refused and nothing has changed. The plan waits until none of its bots has
-an order in flight or a position between two states; what it waits for is on record. What new bots need to know is asked
-for meanwhile, beside the loop, so that nothing that is open waits for it (in lockstep at once: time stands still). What
-the broker does not have refuses the plan. Until it is taken up its bots enter nothing.
+A request makes a plan of the changes, or is refused without any change. The plan waits until none of its bots has an
+order in flight or a position between two states; what it waits for is recorded. Facts for new bots are requested
+meanwhile, concurrently (in lockstep at once). If the broker does not have them, the plan is refused. Until it is
+applied, its bots enter nothing.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ from rulebot.core.session.reloading import (
     changes_between,
     have_other_limits,
     not_quiet,
-    told_changes,
+    reported_changes,
 )
 from rulebot.documents.load_bots import (
     LoadedBots,
     SpecText,
     check_live_data,
     check_overrides,
+    desk_as_json,
     left_out_words,
     limit_words,
+    limits_as_json,
     refuse_flagged,
     reread,
-    told_desk,
-    told_limits,
-    told_specs,
+    specs_as_json,
     with_values,
 )
 from rulebot.live.loop import Loop
@@ -110,7 +110,7 @@ def _refuse_unpromoted(
 ASK_AGAIN = timedelta(minutes=1)
 """How long after the broker could not answer it is asked again."""
 WAITS_LONG = timedelta(minutes=5)
-"""How long after it was asked for a plan may wait before a person is told."""
+"""How long a plan may wait after its request before a person is informed."""
 _ANSWERS = "the broker's answers on what the new specs read"
 
 
@@ -129,7 +129,7 @@ class Plan:
     limits: tuple[str, ...]
     asked_at: datetime
     is_set: bool = False
-    is_told: bool = False
+    is_reported: bool = False
     waits: str = ""
     asking: "asyncio.Task[list[Event]] | None" = None
     ask_at: datetime | None = None
@@ -144,9 +144,9 @@ class Plan:
 
 @mutable_dataclass(slots=True)
 class Reloader:
-    """Stands between the inbox and the loop: takes what asks for a reload, and acts between two batches.
+    """Between the inbox and the loop: takes reload requests, and acts between two batches.
 
-    desk: what runs now. any_account: as `refuse_account` has it. live: of a run with real money; its bots must be
+    desk: the running bots. any_account: as in `refuse_account`. live: of a run with real money; its bots must be
     promoted. texts: by digest, all that have run or governed positions.
     """
 
@@ -180,7 +180,7 @@ class Reloader:
             await self._try(self.plan, at)
         waiting = frozenset() if self.plan is None else self.plan.bots
         if waiting != self.loop.state.requests.reloading:
-            self.loop.hear(ReloadPending(at, waiting))
+            self.loop.receive(ReloadPending(at, waiting))
 
     async def _try(self, plan: Plan, at: datetime) -> None:
         try:
@@ -196,8 +196,8 @@ class Reloader:
         if waits != plan.waits:
             plan.waits = waits
             self._note(at, "waits", reason=waits)
-        if not plan.is_told and at - plan.asked_at >= WAITS_LONG:
-            plan.is_told = True
+        if not plan.is_reported and at - plan.asked_at >= WAITS_LONG:
+            plan.is_reported = True
             text = f"a reload has waited five minutes for {waits}: what it touches enters nothing until it is taken up"
             self.loop.note(Record(at, Kind.ALARM, data={"text": text}))
 
@@ -221,7 +221,7 @@ class Reloader:
         except RulebotError as error:
             self._note(request.at, "refused", id=request.id, reason=error.message, **_set(request))
             if self.plan is not None:
-                self.plan.waits = ""  # said anew: it goes on waiting
+                self.plan.waits = ""  # reported again: it keeps waiting
             return
         self._drop()
         if not plan.changes and not plan.limits:
@@ -229,7 +229,7 @@ class Reloader:
             self._note(request.at, "nothing", id=request.id, **_set(request), **_kept(plan))
             return
         self.plan = plan
-        changes: Json = told_changes(plan.changes)
+        changes: Json = reported_changes(plan.changes)
         limits: Json = list(plan.limits)
         self._note(request.at, "asked", id=request.id, changes=changes, limit_changes=limits, **_set(request))
 
@@ -259,7 +259,7 @@ class Reloader:
             live=self.live,
         )
         changes = changes_between(self.desk.digests, desk.digests)
-        limits = limit_words(told_limits(self.desk), told_limits(desk))
+        limits = limit_words(limits_as_json(self.desk), limits_as_json(desk))
         program = desk.succeeding(self.loop.program, {each.bot for each in changes})
         is_set = request.request is Request.SET or waiting is not None
         return Plan(replace(desk, bots=program.bots), program, changes, limits, request.at, is_set)
@@ -306,19 +306,19 @@ class Reloader:
         applied = self._record(
             at,
             "applied",
-            changes=told_changes(plan.changes),
+            changes=reported_changes(plan.changes),
             limit_changes=list(plan.limits),
-            specs=told_specs(plan.desk),
-            limits=told_limits(plan.desk),
+            specs=specs_as_json(plan.desk),
+            limits=limits_as_json(plan.desk),
             **_kept(plan),
         )
         lost = left_out_words(plan.desk, self.desk.left_out)
         facts = [replace(event, at=at) for event in plan.facts or ()]
-        self.loop.exchange(plan.program, result, facts, applied, told_desk(plan.desk))
+        self.loop.exchange(plan.program, result, facts, applied, desk_as_json(plan.desk))
         self.desk = plan.desk
         self.texts |= {text.digest: text for text in plan.desk.texts}
         for words in lost:
-            self.loop.note(Record(at, Kind.ALARM, data={"text": f"a value is left out since the reload: {words}"}))
+            self.loop.note(Record(at, Kind.ALARM, data={"text": f"a value is ignored since the reload: {words}"}))
 
     def _drop(self) -> None:
         asking = None if self.plan is None else self.plan.asking
@@ -328,7 +328,7 @@ class Reloader:
         if not asking.done():
             asking.cancel()
         elif not asking.cancelled():
-            asking.exception()  # heard, so that asyncio does not say that nobody did
+            asking.exception()  # retrieved, so that asyncio does not warn
 
     def _note(self, at: datetime, what: str, **data: Json) -> None:
         self.loop.note(self._record(at, what, **data))

@@ -1,8 +1,8 @@
-"""One connection for two engines: the one that trades, and its shadow, which hears the same and sends nothing.
+"""One connection for two engines: the trading one, and its shadow, which gets the same data and sends nothing.
 
-The engine that trades comes first: it takes each instant before its shadow does, its market data lines are asked for
-before the shadow's, and outside lockstep it waits no longer than a moment for it. In lockstep it waits until the shadow
-is done, since time stands still until both are.
+The trading engine comes first: it takes each instant before its shadow, its market data lines come first, and outside
+lockstep it waits only a moment for the shadow. In lockstep it waits until the shadow is done, since time waits for
+both.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ LEFT_ALONE = 0.01
 
 @dataclass
 class Relay:
-    """What one engine hands on to the other. `is_over`: the engine that trades has ended, or the shadow has.
+    """What one engine passes to the other. `is_over`: the trading engine or the shadow has ended.
 
-    shortage: what the shadow was told last of contracts beyond the limit of lines, which are all its own.
+    shortage: the shadow's last report of contracts beyond the line limit, all its own.
     """
 
     world: World | None = None
@@ -61,7 +61,7 @@ class Relay:
     async def shadowing(self, fills: FillModel) -> AsyncIterator[World]:
         """Yield the world of the shadow; the engine that trades is connected. Nothing is closed at its end."""
         if self.world is None:
-            raise InvariantError("a shadow begins after the engine that it is beside")
+            raise InvariantError("a shadow begins after its engine")
         feed = RelayedFeed(self, self.world.feed, is_shadow=True)
         now = self.world.ib.link.now
         yield World(self.world.ib, None, observer(ShadowLink(self.world.link, self), feed, fills, now))
@@ -82,15 +82,15 @@ class Relay:
         return batch
 
     def with_shortage(self, batch: Batch) -> Batch:
-        """Return a batch for the shadow, with what has been told since of contracts beyond the limit of lines."""
-        told = "" if self.world is None else self.world.ib.feed.shortage
-        if told == self.shortage:
+        """Return a batch for the shadow, with later reports of contracts beyond the line limit."""
+        reported = "" if self.world is None else self.world.ib.feed.shortage
+        if reported == self.shortage:
             return batch
-        self.shortage = told
-        return Batch(batch.at, (DataTrouble(batch.at, "", told or WITHIN), *batch.events))
+        self.shortage = reported
+        return Batch(batch.at, (DataTrouble(batch.at, "", reported or WITHIN), *batch.events))
 
     def watch(self, feed: Feed, is_shadow: bool, contracts: Sequence[Contract], extras: Extras) -> None:
-        """Stream what both want, the shadow's last."""
+        """Stream the requests of both, the shadow's last."""
         self.wanted[is_shadow] = (tuple(contracts), extras)
         nothing: tuple[tuple[Contract, ...], Extras] = ((), frozenset())
         first, second = self.wanted.get(False, nothing), self.wanted.get(True, nothing)
@@ -127,17 +127,17 @@ class TradingLink(LinkProxy):
 
 @dataclass
 class ShadowLink(LinkProxy):
-    """The Link port of the shadow: what the other one heard."""
+    """The Link port of the shadow: repeats the other engine's events."""
 
     relay: Relay
 
     @property
     def is_up(self) -> bool:
-        """True while the other one's socket stands, and after its end, which is no loss."""
+        """True while the other engine's socket is open, and after its end, which is no loss."""
         return self.relay.is_over or self.inner.is_up
 
     async def connect(self) -> Batch:
-        """Return what the other one heard at its connection."""
+        """Return what the other engine received at its connection."""
         return await self._next()
 
     async def next(self, until: datetime | None) -> Batch:
@@ -169,7 +169,7 @@ class RelayedFeed:
         return self.inner.board
 
     def watch(self, contracts: Sequence[Contract], extras: Extras = frozenset()) -> None:
-        """Stream these beside what the other one wants."""
+        """Stream these in addition to the other engine's."""
         self.relay.watch(self.inner, self.is_shadow, contracts, extras)
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:

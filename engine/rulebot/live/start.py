@@ -23,7 +23,14 @@ from rulebot.adapters.clock import WallClock
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.calendars.calendars import load_calendar
 from rulebot.core.state.state import State
-from rulebot.documents.load_bots import LoadedBots, compile_text, sources_of, told_limits, told_sources, told_specs
+from rulebot.documents.load_bots import (
+    LoadedBots,
+    compile_text,
+    limits_as_json,
+    sources_as_json,
+    sources_of,
+    specs_as_json,
+)
 from rulebot.live.daily_jobs import AFTER_CLOSE, AfterClose
 from rulebot.live.environments import World
 from rulebot.live.loop import INBOX_EVERY, RESTS, STOPPED, Loop
@@ -41,13 +48,13 @@ from rulebot.model.errors import (
 from rulebot.model.event import Request
 from rulebot.model.session import Session, session_after, session_from
 from rulebot.model.text import counted
-from rulebot.narrate.notices import count_open, told_when_unwatched
+from rulebot.narrate.notices import alarmed_when_unwatched, count_open
 from rulebot.narrate.periods import PriceNotes
 from rulebot.operator_requests.requests import RequestInbox, clear_box
 from rulebot.ports import Batch, Link, NoTape
 from rulebot.process.connection_state import (
     REASON,
-    TELLING,
+    REPORTING,
     WITHIN,
     WORDS,
     Guard,
@@ -58,9 +65,9 @@ from rulebot.process.connection_state import (
 from rulebot.process.processes import release
 from rulebot.process.service import Heartbeat, watched
 from rulebot.process.settings import LogLimits
-from rulebot.record.record import NO_LIMITS_TOLD, Json, Kind, Record
+from rulebot.record.record import NO_LIMITS_GIVEN, Json, Kind, Record
 from rulebot.recovery.resume import ResumedRun, resume_from
-from rulebot.replay.recordings import tape_folder, told_head, told_standing
+from rulebot.replay.recordings import head_as_json, standing_as_json, tape_folder
 from rulebot.shadow.broker import read_memory
 from rulebot.spec.files import NoSuchFiles, find_files
 from rulebot.store.journal import SqlJournal
@@ -85,15 +92,15 @@ LAYOUT_PATIENCE = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What a run was asked to do. `sessions` None goes on until somebody stops it; `until_flat` ends it when nothing
-    that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
-    tapes: the folder in which each run makes a folder for its recordings, None for no recording. taped_first: the
-    recorder of another engine on the same board, whose turns come before ours.
-    inbox_every: how often requests of people are looked for while nothing moves. rests: the same where the gateway's
-    clock stands for us, in its time. waits_for_gateway: as a service does,
-    however long no gateway lets us in. takes_hooks: web hooks can come, since a secret for them is set.
-    log: limits of the program's own log. compares: the command that compares a recording with its specs, or none.
-    patience: how long the run goes on with a store that takes no records.
+    """The request for a run. `sessions` None runs until stopped; `until_flat` ends it when nothing closable is open.
+
+    accounts: folder of the account locks, None for made-up accounts. tapes: folder in which each run makes a folder for
+    its recordings, None for none. taped_first: the recorder of another engine on the same board, whose turns come
+    first. inbox_every: interval of looking for people's requests while nothing moves; rests: the same in the gateway's
+    time, where its clock waits for us. waits_for_gateway: wait, as a service does, however long no gateway accepts us.
+    takes_hooks: web hooks can arrive, since their secret is set. log: limits of the program's own log. compares: the
+    command that compares a recording with its specs, or none. patience: how long the run continues while the store
+    accepts no records.
     """
 
     store: Place
@@ -118,9 +125,9 @@ class RunOptions:
 
 @dataclass(slots=True, repr=False)
 class Run:
-    """A run that can be watched: the loop, its desk and its store, when it ends (None: not by itself), if it has.
+    """A run that can be watched: the loop, its desk, its store, and its planned end (None: open).
 
-    It is not shown by its fields: when `asyncio.run` ends it prints what its coroutine has returned.
+    It has no representation by its fields: `asyncio.run` prints what its coroutine has returned.
     """
 
     desk: LoadedBots
@@ -161,7 +168,7 @@ async def execute(
     watcher: Watcher,
     opens: Callable[[RunOptions], SqlJournal] = open_journal,
 ) -> Run:
-    """Run the bots of `desk` in `world` until their end; `started` is told once we are connected.
+    """Run the bots of `desk` in `world` until their end; `started` is called once we are connected.
 
     opens: returns the journal to write. Raises: StoreError, BrokerError; the journal is closed in any case, with the
     reason why the run ended.
@@ -173,7 +180,7 @@ async def execute(
     with _closed_after(journal):
         clear_box(options.store)
         async with heartbeat.attended(), AsyncExitStack() as stack:
-            async with _told_when_unwatched(options, journal):
+            async with _alarmed_when_unwatched(options, journal):
                 opened = await stack.enter_async_context(world)
                 if opened.observer is not None:
                     opened.observer.link.recalls = partial(read_memory, journal)
@@ -193,7 +200,7 @@ async def execute(
 async def _opened(options: RunOptions, opens: Callable[[RunOptions], SqlJournal]) -> PatientJournal:
     """Open the journal; wait for a store that another program has locked. Raises: StoreError after ten minutes."""
     until = time.monotonic() + LOCK_PATIENCE
-    is_told, is_real = False, options.accounts is not None
+    is_reported, is_real = False, options.accounts is not None
     while True:
         try:
             inner = opens(options)
@@ -201,9 +208,9 @@ async def _opened(options: RunOptions, opens: Callable[[RunOptions], SqlJournal]
         except (LockedStoreError, UnwrittenError) as error:
             if time.monotonic() >= until:
                 raise
-            if not is_told:
+            if not is_reported:
                 log.warning("%s; tried again every few seconds, and exits act once it is free", error.whole)
-            is_told = True
+            is_reported = True
         await asyncio.sleep(1.0)
 
 
@@ -229,11 +236,11 @@ def _closed_after(journal: PatientJournal) -> Iterator[None]:
             journal.close()
 
 
-def _told_when_unwatched(options: RunOptions, journal: PatientJournal) -> AbstractAsyncContextManager[None]:
-    """Return what tells a person when a start waits long with positions open; where time is made up, nothing does."""
+def _alarmed_when_unwatched(options: RunOptions, journal: PatientJournal) -> AbstractAsyncContextManager[None]:
+    """Return the notice for a start that waits long with positions open; in a simulated market none."""
     if options.accounts is None:
         return nullcontext()
-    return told_when_unwatched(options.store, lambda record: journal.append([record], durable=True))
+    return alarmed_when_unwatched(options.store, lambda record: journal.append([record], durable=True))
 
 
 def note_alarm(run: Run, words: str) -> None:
@@ -266,7 +273,7 @@ async def _drive(run: Run, first: Batch, journal: PatientJournal) -> None:
                 await days.finish()
         finally:
             run.loop.tape.close(LAYOUT_PATIENCE)
-            with suppress(UnwrittenError) if is_unwritten else nullcontext():  # what has ended the run is told, once
+            with suppress(UnwrittenError) if is_unwritten else nullcontext():  # what ended the run is reported once
                 _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
 
 
@@ -297,13 +304,13 @@ def _assemble(
     program = desk.program(install, pinned, options.line_limit)
     tape: Recorder | NoTape = NoTape()
     if options.tapes is not None:
-        head = told_head(desk, recalled, program, resumed.state, at, release())
+        head = head_as_json(desk, recalled, program, resumed.state, at, release())
         tape = Recorder(
             tape_folder(options.tapes, at),
             head,
             resumed.state.market.board,
             lambda words: note_alarm(run, words),
-            lambda now: told_standing(reloader.desk, reloader.texts, loop.program, loop.state, now, release()),
+            lambda now: standing_as_json(reloader.desk, reloader.texts, loop.program, loop.state, now, release()),
             options.taped_first,
         )
     loop = Loop(
@@ -337,27 +344,27 @@ def _assemble(
     run = Run(desk, options, world, loop, inbox, at, last, resumed, reloader)
     _let_observe(world, loop)
     _guard(run, journal)
-    _tell_unlimited(run, journal)
+    _alarm_of_missing_limits(run, journal)
     journal.append([_start_record(run, journal.epoch)], durable=True)
     return run
 
 
 def _let_observe(world: World, loop: Loop) -> None:
-    """Tell the broker of a run that sends nothing what is recorded, and take its notes."""
+    """Pass recorded data to the broker of a run that sends nothing, and take its notes."""
     if world.observer is not None:
-        world.observer.broker.tells = loop.note
-        hears = world.observer.broker.hears
-        loop.recorded.append(lambda records: hears(records, loop.state.positions.by_id))
+        world.observer.broker.reports = loop.note
+        receives = world.observer.broker.receives
+        loop.recorded.append(lambda records: receives(records, loop.state.positions.by_id))
 
 
 def _check_account(options: RunOptions, records: Sequence[Record], state: State, account: str) -> None:
-    """Raise BrokerError when what is open in the store is of another account: it would be taken for gone."""
+    """Raise BrokerError when open positions of the store belong to another account: they would seem gone."""
     started = [record for record in records if record.kind is Kind.RUN_STARTED]
     before = str(started[-1].data["account"]) if started else account
     if before != account and (state.positions.active or state.orders.live):
         raise BrokerError(
             f"{options.store} has open positions or orders of account {before}, and the gateway has account {account}",
-            "log in with the user of that account, or give this one a store of its own (--store)",
+            "log in with the user of that account, or give this one its own store (--store)",
         )
 
 
@@ -369,23 +376,26 @@ def _watched(run: Run, prices: PriceNotes, watcher: Watcher, at: datetime) -> No
 
 
 def _guard(run: Run, journal: PatientJournal) -> None:
-    """Let a run that follows several dead ones only reduce. In lockstep time is not ours, and crashes are made."""
-    if run.world.ib.link.is_lockstep or not is_crash_loop(journal.read(TELLING, run.first - WITHIN), run.first):
+    """Let a run that follows several crashed ones only reduce. Not in lockstep, where crashes are deliberate."""
+    if run.world.ib.link.is_lockstep or not is_crash_loop(journal.read(REPORTING, run.first - WITHIN), run.first):
         return
     log.warning(WORDS)
     journal.append([Record(run.first, Kind.ALARM, data={"text": WORDS})], durable=True)
     run.inbox.ask(Request.KILL, REASON)
 
 
-def _tell_unlimited(run: Run, journal: PatientJournal) -> None:
-    """Tell that the last run had limits over all bots and this one has none: a reload refuses that, a start may not."""
+def _alarm_of_missing_limits(run: Run, journal: PatientJournal) -> None:
+    """Report that the last run had limits over all bots and this one has none:
+
+    a reload refuses that, a start may not.
+    """
     if run.desk.account is not None or not run.desk.bots:
         return
     with StoreReader(run.options.store) as reader:
         before = reader.last_limits()
     if before is not None:
         log.warning(UNLIMITED)
-        journal.append([Record(run.first, Kind.ALARM, data={"text": UNLIMITED, "key": NO_LIMITS_TOLD})], durable=True)
+        journal.append([Record(run.first, Kind.ALARM, data={"text": UNLIMITED, "key": NO_LIMITS_GIVEN})], durable=True)
 
 
 def _is_over(run: Run, at: datetime) -> str:
@@ -393,7 +403,7 @@ def _is_over(run: Run, at: datetime) -> str:
     if run.last is not None and at >= run.last:
         return "the end of the last session"
     if run.world.ib.link.is_at_end:
-        return "the gateway has no session any more: one with a larger --days has"
+        return "the gateway has no more sessions: one with a larger --days has"
     return "all that can be closed is closed" if run.options.until_flat and _is_flattened(run.loop.state) else ""
 
 
@@ -410,7 +420,7 @@ def _is_flattened(state: State) -> bool:
 
 
 def end_of(session: Session, sessions: int, at: datetime) -> datetime:
-    """Return when the last of so many sessions is over, of which the present one is the first unless it is over."""
+    """Return the end of the last of this many sessions, counting the present one unless it is over."""
     is_over = at >= session.close + AFTER_CLOSE
     for _ in range(sessions if is_over else sessions - 1):
         session = session_after(session.date)
@@ -420,9 +430,9 @@ def end_of(session: Session, sessions: int, at: datetime) -> datetime:
 def _start_record(run: Run, epoch: int) -> Record:
     data: dict[str, Json] = {
         "version": release(),
-        "specs": told_specs(run.desk),
-        "sources": told_sources(run.desk),
-        "limits": told_limits(run.desk),
+        "specs": specs_as_json(run.desk),
+        "sources": sources_as_json(run.desk),
+        "limits": limits_as_json(run.desk),
         "settings": dict(run.options.settings),
         "account": run.world.ib.link.account,
         "install": run.loop.program.install,
@@ -447,10 +457,10 @@ def _note_end(run: Run, journal: PatientJournal, *, is_clean: bool) -> None:
 
 
 def without_removed(desk: LoadedBots, paths: Sequence[str], gone: Sequence[str], store: Place | None) -> LoadedBots:
-    """Return a desk, which was read without what is gone of these paths, as that of a run of all of them.
+    """Return a desk, read without missing files of these paths, as that of a run of all of them.
 
-    So a start goes on as a reload has: a file that is gone is a bot that was removed.
-    Raises: NoSuchFiles where the last run on `store` does not know of that, with what is open there; StoreError.
+    So a start continues like a reload: a missing file is a removed bot. Raises: NoSuchFiles where the last run on
+    `store` does not know of that, with its open positions; StoreError.
     """
     there = is_there(store) if isinstance(store, Server) else store is not None and store.is_file()
     if store is None or not there:
@@ -461,18 +471,18 @@ def without_removed(desk: LoadedBots, paths: Sequence[str], gone: Sequence[str],
     if desk.sources is None or not _took_as_removed(run, gone, desk):
         _refuse(gone, count, store)
         return desk
-    log.warning("%s: not there any more, and the last run on %s took its bots for removed", ", ".join(gone), store)
+    log.warning("%s: gone, and the last run on %s treated its bots as removed", ", ".join(gone), store)
     return replace(desk, sources=replace(desk.sources, paths=tuple(paths)))
 
 
 def _took_as_removed(run: StoredRun, gone: Sequence[str], desk: LoadedBots) -> bool:
-    """Say whether a run was given these paths and was to run no file at last that is gone, nor had limits that are."""
+    """Say whether a run had these paths and, at its end, neither the missing files nor missing limits."""
     sources = sources_of(run.started.data.get("sources")) if run.started is not None else None
     if sources is None or sources.folder != Path.cwd() or not {*gone} <= {*sources.paths}:
         return False
     is_limited = run.limits is not None and desk.account is None
-    left = (told for name, told in run.specs.items() if name not in run.removing)
-    return not is_limited and all(Path(str(told["path"])).exists() for told in left)
+    left = (reported for name, reported in run.specs.items() if name not in run.removing)
+    return not is_limited and all(Path(str(reported["path"])).exists() for reported in left)
 
 
 def _refuse(gone: Sequence[str], count: int, store: Place) -> None:
@@ -496,7 +506,7 @@ LAG_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 
 
 class Spread:
-    """How values are spread over buckets. `counts` has one number more than `bounds`: what lies above the last."""
+    """A histogram. `counts` has one number more than `bounds`: values above the last."""
 
     __slots__ = ("bounds", "counts", "total")
 
@@ -512,11 +522,11 @@ class Spread:
 
 
 class Vitals:
-    """What was seen of a run since it began. Units: real seconds, whatever the clock of the world does.
+    """Statistics of a run since it began. Units: real seconds, whatever the clock of the world does.
 
-    linked_seconds: with a connection to the broker, in all; linked_since: when the present one was first seen, by
+    linked_seconds: total time with a connection to the broker; linked_since: when the present one was first seen, by
     `elapsed`, None without one. throttled_seconds: while messages waited for the broker's limit. evicted: market data
-    lines that were given up while others were kept or taken.
+    lines that were dropped while others were kept or taken.
     """
 
     def __init__(self, run: "Run", elapsed: Callable[[], float] = time.monotonic) -> None:
@@ -551,7 +561,7 @@ class Vitals:
         if link.is_up and link.wire.pace.is_waiting:
             self.throttled_seconds += passed
         if state.subscriptions.streamed is not self._streamed:
-            if state.subscriptions.streamed:  # nothing is what a new connection begins with, and every night
+            if state.subscriptions.streamed:  # nothing is streamed at the start of a connection, and every night
                 self.evicted += len(set(self._streamed) - set(state.subscriptions.streamed))
             self._streamed = state.subscriptions.streamed
 

@@ -27,7 +27,7 @@ from rulebot.spec.nouns import Unit
 
 
 class Place(Enum):
-    """Where a condition stands."""
+    """The place of a condition."""
 
     FILTER = "entry.when"
     REQUIRE = "legs.require"
@@ -63,14 +63,14 @@ class Takes(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One argument of a measure. `default` None with `required` False leaves it out; "legs" and "symbol" defaults are
-    resolved against the bot: its only underlying, its short legs, all its legs.
+    """One argument of a measure. `default` None with `required` False omits it.
 
-    in_exits: those of its choices that are of an open position, and mean nothing but under `exits`.
-    title, about, example: of it in the JSON Schema. ref: the definition there of what it takes, unless it takes one of
-    `choices`; a default beside these is what leaving it out means. in_let: what it is under `let` instead.
-    is_of_market: an index or ETF that the bot does not trade may be meant as well. meanings: of its choices, in words.
-    takes_open_legs: `open_legs` may be meant, where it else counts the whole trade. is_judged: an exit closes the legs.
+    "legs" and "symbol" defaults are resolved against the bot: its only underlying, its short legs, all its legs.
+    in_exits: choices that need an open position, allowed only under `exits`. title, about, example: for the JSON
+    Schema. ref: the definition there of its values, unless it takes one of `choices`; a default beside these is the
+    meaning of omitting it. in_let: its form under `let`. is_of_market: an index or ETF that the bot does not trade is
+    allowed. meanings: of its choices, in words. takes_open_legs: `open_legs` is allowed, where it otherwise counts the
+    whole trade. is_judged: an exit closes the legs.
     """
 
     name: str
@@ -96,14 +96,14 @@ WITHOUT_BEYOND = COMPARISONS[:-1]
 
 
 class Combine(Enum):
-    """How a measure of several legs, or events, is made of theirs: with more of them it goes one way only."""
+    """How a measure of several legs, or events, combines theirs: with more of them it changes in one direction only."""
 
     LARGEST = 1
     LEAST = -1
 
 
 class Beside(Enum):
-    """Options that are streamed beside the legs, and that nobody trades."""
+    """Options that are streamed beside the legs and not traded."""
 
     WINGS = "the put and the call of 25 delta of the legs' expiry"
     TODAY = "the options at spot that expire today"
@@ -122,7 +122,7 @@ class Level(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why a measure refuses its arguments, and of which one that is said. on_key: it is said of the measure's name."""
+    """Why a measure refuses its arguments, and for which one. on_key: the fault is in the measure's name."""
 
     message: str
     help: str = ""
@@ -132,38 +132,33 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """One word of the vocabulary: all that is known of it.
+    """One word of the vocabulary: everything known about it.
 
-    `units`: the units that may be written beside it and the quantity each chooses; the first is its quantity in
-    `expr:`. `multiples`: measures it may be compared with a multiple of (empty: any of the same quantity). `reads` are
-    prefixes completed with the symbol (`spot`, `strikes`) or whole names. `max_age` in seconds. `words`: what may stand
-    after `is`, each with its meaning where the language has none yet. in_text: a text may name it, not models alone.
+    `units`: the units that may be written with it and the quantity each selects; the first is its quantity in `expr:`.
+    `multiples`: measures whose multiples it may be compared with (empty: any of the same quantity). `reads` are
+    prefixes completed with the symbol (`spot`, `strikes`) or whole names. `max_age` in seconds. `words`: allowed values
+    after `is`, each with its meaning where the language has none yet. in_text: usable in specs, not only in models.
 
-    One of `calculation` (a number), `judge` (true by itself) and `judge_word` (compared with a word) reads it; that of
-    what is true is by how much it is, for columns. detail: the words behind its value. usual: of the numbers written
-    beside it. reach: what it can be at all.
+    One of `calculation` (a number), `judge` (a truth) and `judge_word` (compared with a word) reads it; a truth's
+    calculation is its margin, for columns. detail: the words behind its value. usual: of the numbers written with it.
+    reach: its possible values.
 
-    title, about, subject, bound, examples, bounds, let_example: what the JSON Schema says of it (`compile/schema.py`).
-    subject: of the sentence "True while {subject} is greater than this."; of a word, what it says. bound: the
-    definition there of what it is compared with. bounds: an example of a low and a high one. ops: none where nothing
-    compares it. node: what its condition has there besides; a `$ref` alone where it is no mapping. level: where exits
-    are given it as a level of profit or loss.
+    title, about, subject, bound, examples, bounds, let_example: for the JSON Schema (`compile/schema.py`). subject: of
+    the sentence "True while {subject} is greater than this."; for a word, its meaning. bound: the definition there of
+    its bound. bounds: an example of a low and a high one. ops: none without comparison. node: further parts of its
+    condition there; only a `$ref` where it is no mapping. level: for exits given as a level of profit or loss.
 
-    bars: how many of which bars a call reads. extras: what lines of its underlyings or legs must bring beside quotes.
-    beside: what is streamed for it beside the legs. index: the level beside the underlyings that it is. combine: of
-    several legs or events. refuse: what is wrong with its arguments. numbers: in lint, those that a word stands for,
-    where they are not its place in `words`. likeness: measures whose multiples of each other are usual.
+    bars: how many of which bars a call reads. extras: data of its lines beside quotes. beside: streamed contracts
+    beside the legs. index: the level that it is. combine: over several legs or events. refuse: faults of its arguments.
+    numbers: in lint, the numbers of a word, where they are not its place in `words`. likeness: measures whose multiples
+    of each other are usual.
 
-    is_percentile: it is from 0 to 100, and one that counts sessions is beside it.
-    is_realised: it is of finished sessions, by an `estimator` over a `window`.
-    is_below_zero: it is below 0 at times, although its usual range is above.
-    is_entry_price: it is the price of one structure.
-    is_by_price: before the entry it is counted at the price of the order.
-    needs_own_price: it is of the price of new legs alone, which a roll by one order does not have.
-    is_as_filled: it stays what it was at the fill.
-    is_of_one_underlying: it is of one price at expiry.
-    is_by_clock: the clock alone makes a comparison of it true one day.
-    is_of_desk: it is of the account or of other bots, which a trade changes.
+    is_percentile: from 0 to 100, with one that counts sessions beside it. is_realised: of finished sessions, by an
+    `estimator` over a `window`. is_below_zero: sometimes below 0, although its usual range is above. is_entry_price:
+    the price of one structure. is_by_price: before the entry it uses the price of the order. needs_own_price: of the
+    price of new legs alone, which a roll by one order lacks. is_as_filled: constant from the fill on.
+    is_of_one_underlying: of one price at expiry. is_by_clock: a comparison with it comes true by time alone.
+    is_of_desk: of the account or of other bots, which a trade changes.
     """
 
     name: str
@@ -226,7 +221,7 @@ class Measure:
 
     @property
     def is_truth(self) -> bool:
-        """True for what holds by itself, with no comparison."""
+        """True for a truth without comparison."""
         return self.quantity is Quantity.TRUTH
 
     @property
@@ -251,7 +246,7 @@ class Measure:
 
     @property
     def is_of_shorts(self) -> bool:
-        """True for what is of the short legs unless it names others: of a side too its short legs are judged."""
+        """True for a measure of the short legs unless it names others; for a side its short legs are judged."""
         return self.legs is not None and self.legs.default == "short_legs"
 
     @property
@@ -260,25 +255,25 @@ class Measure:
         return self.legs is not None and self.legs.takes_open_legs
 
     def numbers_of(self, word: str) -> tuple[float, float]:
-        """Return between which numbers a word lies in lint: words that exclude each other lie apart."""
+        """Return the number range of a word in lint: words that exclude each other have separate ranges."""
         at = float(list(self.words).index(word))
         return self.numbers.get(word, (at, at))
 
     @property
     def is_number(self) -> bool:
-        """True for what is a number by itself: no word, no truth, no model."""
+        """True for a number: no word, no truth, no model."""
         return not self.is_truth and self.calculation is not None
 
     def reader(self, call: Call, context: Context) -> Read:
         """Return the function that reads its number from a snapshot. Raises: TypeError without a number."""
         if self.calculation is None:
-            raise TypeError(f"'{self.name}' has no number of its own")
+            raise TypeError(f"'{self.name}' has no number")
         return self.calculation(call).reader(context)
 
     def column(self, call: Call, columns: ColumnView) -> Column | None:
-        """Return it at all instants at once, None where that takes the rule of each instant."""
-        doubt = HAIR_OF_DOLLARS if call.quantity is Quantity.DOLLARS else HAIR
-        return None if self.calculation is None else self.calculation(call).column(columns, doubt)
+        """Return it at all instants at once, None where each instant must be evaluated."""
+        uncertainty = HAIR_OF_DOLLARS if call.quantity is Quantity.DOLLARS else HAIR
+        return None if self.calculation is None else self.calculation(call).column(columns, uncertainty)
 
 
 def may_stand(measure: Measure, place: Place) -> bool:
@@ -348,8 +343,8 @@ SHORT_LEGS = Parameter(
     name="of",
     takes=Takes.LEGS,
     default="short_legs",
-    about="Which legs: a leg, a list of legs, `short_legs` or `long_legs`; as an exit of its own also `each_side` (the "
-    "short puts, the short calls) or `each_short`, each judged by itself and closed alone.",
+    about="Which legs: a leg, a list of legs, `short_legs` or `long_legs`; as a whole exit also `each_side` (the "
+    "short puts, the short calls) or `each_short`, each judged and closed separately.",
     example="each_side",
     ref="legs_judged",
     in_let=ALL_LEGS,

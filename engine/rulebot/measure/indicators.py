@@ -1,8 +1,8 @@
-"""Averages and oscillators of price bars, as their inventors have them: pure functions of columns, oldest first.
+"""Averages and oscillators of price bars, as their inventors define them: pure functions of columns, oldest first.
 
-Wilder's average of n gives the newest value the weight 1/n, where an exponential one gives it 2/(n+1). Each begins
-with the plain mean of its first n values. Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978), on
-RSI and the directional movement.
+Wilder's average of n gives the newest value the weight 1/n, an exponential one 2/(n+1). Each begins with the plain mean
+of its first n values. Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978), on RSI and the
+directional movement.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def rsi(closes: Column, window: int) -> float:
 
 
 def adx(highs: Column, lows: Column, closes: Column, window: int) -> float:
-    """Return Wilder's average directional index, 0 to 100: how much of the movement goes one way, whichever."""
+    """Return Wilder's average directional index, 0 to 100: the share of the movement in one direction."""
     before = np.asarray(closes, np.float64)[:-1]
     ranges = np.maximum(highs[1:], before) - np.minimum(lows[1:], before)
     up, down = np.diff(highs), -np.diff(lows)

@@ -114,7 +114,7 @@ def forget_listings() -> None:
 
 
 def _made_of(strikes: tuple[Decimal, ...], key: tuple[object, ...], make: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
-    """Return what is made of strikes, kept; they are told apart by identity, since there are hundreds of them."""
+    """Return a cached result for strikes, by their identity, since there are hundreds of them."""
     found = _MADE.get(key)
     if found is None or found[0] is not strikes:
         if len(_MADE) >= _MOST:

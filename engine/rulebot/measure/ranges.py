@@ -21,13 +21,13 @@ DIGITS = 9
 
 
 def stretch(low: float, high: float, *, low_open: bool = False, high_open: bool = False) -> Range:
-    """Return everything from `low` to `high`; nothing when they do not stand in that order."""
+    """Return the range from `low` to `high`; empty when they are not in that order."""
     edges = ((low, int(low_open)), (high, -int(high_open)))
     return (edges,) if edges[0] <= edges[1] else NONE
 
 
 def meet(one: Range, other: Range) -> Range:
-    """Return what lies in both."""
+    """Return the intersection."""
     if one is ALL or other is ALL:
         return other if one is ALL else one
     pairs = ((max(a, c), min(b, d)) for a, b in one for c, d in other)

@@ -1,14 +1,14 @@
-"""What a measure reads at one instant: a number, unknown with its reason, or what the known legs decide.
+"""A measure's reading at one instant: a number, unknown with its reason, or what the known legs decide.
 
 A measure that is calculated from inputs is also read at all instants of a session at once, as columns, by the same
-calculation. numpy is loaded by whoever has columns, not by this module.
+calculation. This module does not load numpy; callers with columns do.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from rulebot.measure.evaluation import Evaluation
 from rulebot.measure.tree import Arithmetic, Call, Constant, Number
-from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import Held, View
 from rulebot.model.contract import Option
 from rulebot.model.session import Session
@@ -46,7 +46,7 @@ class AtMost(NamedTuple):
 
 Reading = float | UnknownValue | AtLeast | AtMost
 Read = Callable[[View], Reading]
-Judge = Callable[[View], Verdict]
+Judge = Callable[[View], Evaluation]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ def exact(number: float) -> float:
 
 
 def kept(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `make` with its last result kept: as long as it is given the very same values, nothing is made anew."""
+    """Return `make` with a cache of one: for the very same arguments it returns its last result."""
     last: list[Any] = [(), None]
 
     def made(*given: Any) -> Any:
@@ -97,17 +97,17 @@ HAIR_OF_DOLLARS = 1e-3
 
 
 class Column(NamedTuple):
-    """Values at all instants, or the one value of all of them, and how far they may be off; nan where not known."""
+    """Values at all instants (or one for all), and their uncertainty; nan where unknown."""
 
     values: Value
-    doubt: float = HAIR
+    uncertainty: float = HAIR
 
 
 class LegColumns:
-    """One leg of a structure at all instants; what is asked of it is None where there is no column of that.
+    """One leg of a structure at all instants; a value is None where it has no column.
 
-    weight: the part that a price per share of it has in that of the structure, negative of a sold one. option: None
-    where it is not the same at all instants. ratio: as of `LegView`.
+    weight: factor of its price per share in that of the structure, negative for a sold one. option: None where it
+    changes over the instants. ratio: as in `LegView`.
     """
 
     name: str
@@ -116,7 +116,7 @@ class LegColumns:
     option: Option | None = None
 
     def quote(self, *, closing: bool) -> tuple[Value, Value] | None:
-        """Return bid and ask as an order that opens or closes it counts them: a bid that nobody makes is 0."""
+        """Return bid and ask as an opening or closing order counts them: no bid is 0."""
         return None
 
     def greek(self, name: str) -> Value | None:
@@ -125,11 +125,11 @@ class LegColumns:
 
 
 class ColumnView:
-    """What measures may look at, at all instants of a session at once: the counterpart of `View`.
+    """What measures may read, at all instants of a session at once: the counterpart of `View`.
 
-    What is asked of it is None where it has no column of that; nan stands at an instant at which it is not known.
-    held: the open position; of N positions at once its numbers have shape (N, 1), and columns (N, T). legs: those of
-    the structure that is chosen or held. now: epoch seconds.
+    A value is None where it has no column; nan marks an instant at which it is unknown. held: the open position; of N
+    positions at once its numbers have shape (N, 1), and columns (N, T). legs: of the selected or held structure. now:
+    epoch seconds.
     """
 
     session: Session | None = None
@@ -211,14 +211,14 @@ class ColumnView:
 
 
 class Input(NamedTuple):
-    """One thing that a calculation reads. read: from a snapshot, unknown with its reason. column: None without one."""
+    """One input of a calculation. read: from a snapshot, unknown with its reason. column: None without one."""
 
     read: Callable[[Context], Callable[[View], Any]]
     column: Callable[[ColumnView], Any] = lambda columns: None
 
 
 def by_rule(context: Context) -> Callable[[View], Any]:
-    """Refuse to read an input of which a rule is judged by itself. Raises: TypeError."""
+    """Refuse an input that only a rule of its own may read. Raises: TypeError."""
     raise TypeError("it is judged, not read")
 
 
@@ -260,7 +260,7 @@ class Calculation(NamedTuple):
             return _of_one(calculate, reads[0])
         return _of_two(calculate, *reads) if len(reads) == 2 else _of_many(calculate, reads)
 
-    def column(self, columns: ColumnView, least_doubt: float = HAIR) -> Column | None:
+    def column(self, columns: ColumnView, least_uncertainty: float = HAIR) -> Column | None:
         """Return it at all instants, None where an input has no column."""
         found = []
         for each in self.inputs:
@@ -268,9 +268,9 @@ class Calculation(NamedTuple):
             if values is None:
                 return None
             found.append(values)
-        doubts = [values.doubt for values in found if isinstance(values, Column)]
+        suspicions = [values.uncertainty for values in found if isinstance(values, Column)]
         result = self.calculate(*(values.values if isinstance(values, Column) else values for values in found))
-        return None if isinstance(result, UnknownValue) else Column(result, max((least_doubt, *doubts)))
+        return None if isinstance(result, UnknownValue) else Column(result, max((least_uncertainty, *suspicions)))
 
 
 def _of_one(calculate: Callable[[Any], Any], read: Callable[[View], Any]) -> Read:
@@ -336,26 +336,26 @@ def column_of(number: Number, measure: Callable[[Call], Column | None]) -> Colum
             return measure(number)
         case Arithmetic("+" | "-" | "*" | "/" as operator, (one, other)):
             left, right = column_of(one, measure), column_of(other, measure)
-            doubt = None if left is None or right is None else _doubt(operator, left, right)
-            if left is None or right is None or doubt is None:
+            uncertainty = None if left is None or right is None else _uncertainty(operator, left, right)
+            if left is None or right is None or uncertainty is None:
                 return None
-            return Column(OPERATIONS[operator](left.values, right.values), doubt)
+            return Column(OPERATIONS[operator](left.values, right.values), uncertainty)
         case Arithmetic("neg" | "abs" as operator, (one,)):
             found = column_of(one, measure)
-            return None if found is None else Column(OPERATIONS[operator](found.values), found.doubt)
+            return None if found is None else Column(OPERATIONS[operator](found.values), found.uncertainty)
         case _:
             return None
 
 
-def _doubt(operator: str, left: Column, right: Column) -> float | None:
-    """Return how far a result may be off; None of a quotient whose divisor may be 0."""
+def _uncertainty(operator: str, left: Column, right: Column) -> float | None:
+    """Return the uncertainty of a result; None for a quotient whose divisor may be 0."""
     if operator not in ("*", "/"):
-        return left.doubt + right.doubt
+        return left.uncertainty + right.uncertainty
     most, other = _sizes(left.values)[1], _sizes(right.values)
     if operator == "*":
-        return left.doubt * other[1] + right.doubt * most + left.doubt * right.doubt
-    least = other[0] - right.doubt
-    return (left.doubt + most / least * right.doubt) / least if least > 0.0 else None
+        return left.uncertainty * other[1] + right.uncertainty * most + left.uncertainty * right.uncertainty
+    least = other[0] - right.uncertainty
+    return (left.uncertainty + most / least * right.uncertainty) / least if least > 0.0 else None
 
 
 def _sizes(values: Value) -> tuple[float, float]:

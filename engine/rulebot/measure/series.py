@@ -1,8 +1,7 @@
-"""Which bars a measure is made of, and how many: what the feed is asked for, and what the formula reads.
+"""Which bars a measure reads, and how many: for requests to the feed, and for the formula.
 
-A formula with a memory (ema, rsi, adx) has no first bar that it needs; it is given so many that what lies before them
-weighs less than a thousandth. The same number is read whatever else the broker sent, so that the value of one bot never
-depends on what another asks for.
+A formula with a memory (ema, rsi, adx) has no first bar; it gets so many that earlier ones weigh less than a
+thousandth. It always reads the same number, so that the value of one bot never depends on another's requests.
 """
 
 from typing import NamedTuple
@@ -11,11 +10,11 @@ from rulebot.measure.tree import Call
 
 DAY, MINUTE, FIVE_MINUTES = 86400, 60, 300
 TODAY = 0
-"""So many bars of earlier sessions as a measure of this session reads."""
+"""Bars of earlier sessions that a measure of this session reads."""
 SIZES = {60: "1m", 120: "2m", 180: "3m", 300: "5m", 600: "10m", 900: "15m", 1800: "30m"}
 """Sizes of bars within a session. Each divides the half hour, so that bars begin with the session."""
 FUNDS = {"SPX": "SPY", "XSP": "SPY", "NDX": "QQQ", "RUT": "IWM"}
-"""The ETF whose trades stand for those of an index, which has none of its own."""
+"""The ETF whose trades represent those of an index, which has none."""
 
 CLOSE_TO_CLOSE, INTRADAY = "close_to_close", "intraday"
 ESTIMATORS = (CLOSE_TO_CLOSE, "parkinson", "yang_zhang", INTRADAY)

@@ -63,9 +63,9 @@ class Score:
 
 
 OPEN_LEGS = "open_legs"
-"""What stands after `of` for the legs that are still open, of a measure that else counts the whole trade."""
+"""Value of `of` for the open legs, for a measure that otherwise counts the whole trade."""
 SINCE_ENTRY = "entry"
-"""A change is counted from what stood when the position was entered; a roll is an entry of its own."""
+"""A change is counted from the position's entry; a roll is a new entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """A measure that is true or false by itself: no_event, event, breach, time, webhook."""
+    """A measure that is true or false without comparison: no_event, event, breach, time, webhook."""
 
     call: Call
 

@@ -1,7 +1,7 @@
-"""The usual range of a number that a spec may write beside a measure, by what the number is.
+"""The usual range of a number that a spec may write with a measure.
 
 A bound outside its range is legal and most likely a slip: 0.30 for a rank from 0 to 100, 0.12 for a level of VIX. The
-ranges are wide: a bound a hundred times too small or too large lies outside, and one that somebody trades by does not.
+ranges are wide: a bound a hundred times too small or too large is outside, and one that people trade with is not.
 Source: levels of VIX from 1990 to 2025 (8.6 to 89.5, closes and highs), its largest rise within a session (26 points)
 and from close to close (24.9 points; 116 %, else at most 75 %); the S&P 500 from close to close since 1988 (-12 % to
 11.6 %); limits of the formulas beside each measure.
@@ -31,10 +31,10 @@ class Scale(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """From where to where bounds on a measure lie, as multiples of `scale`.
+    """The usual range of bounds on a measure, as multiples of `scale`.
 
-    signed: the range is of the size, and a bound may lie on either side of 0. zero: a bound of 0 has a meaning of its
-    own. shifts: a slip by a factor of 100 is likely, as with a rank, a percentage or a fraction.
+    signed: the range is of the size, and a bound may be on either side of 0. zero: a bound of 0 has its own meaning.
+    shifts: a slip by a factor of 100 is likely, as with a rank, a percentage or a fraction.
     """
 
     low: float

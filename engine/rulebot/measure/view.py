@@ -71,14 +71,14 @@ class Ledger(NamedTuple):
 
 
 class Held(NamedTuple):
-    """The open position under judgement.
+    """The open position being judged.
 
     Units: `entry_price` is net, per share of one structure, + received (credit), - paid (debit), average of the fills
-    without commissions; `quantity` structures still open; `realized` dollars of what was closed; `commissions` dollars
-    paid so far; times in epoch seconds; `max_risk` per share of one structure, the most it can lose. `best`: the best
-    profit so far by what is measured (`core/rules/trailing.py`), as a part of the entry price, or in dollars. `legs`:
-    every leg by name. `is_whole`: all of them are open, in the counts of their ratios. `opened_on`: its session.
-    `spot`: of the first underlying when the entry was first sent, None where nobody knows it.
+    without commissions; `quantity` open structures; `realized` dollars of closed legs; `commissions` dollars paid so
+    far; times in epoch seconds; `max_risk` per share of one structure, the most it can lose. `best`: the best profit so
+    far by measure (`core/rules/trailing.py`), as a part of the entry price, or in dollars. `legs`: every leg by name.
+    `is_whole`: all of them are open, in the counts of their ratios. `opened_on`: its session. `spot`: of the first
+    underlying when the entry was first sent, None where unknown.
     """
 
     entry_price: float
@@ -119,17 +119,16 @@ class Margin(NamedTuple):
 
 
 class View:
-    """The read-only snapshot of one instant. One object serves many rules; `memo` keeps measures shared by them.
+    """The read-only snapshot of one instant. One object serves many rules; `memo` caches shared measures.
 
     `legs` is the candidate structure (in `require`) or that of the open position (in exits), empty in entry filters.
     `start_price` is the signed net price per share at which the entry order would start, None if it has none;
-    `is_offered`: it is one that the order may be given, and what the quotes come to counts no more;
-    `quantity` the number of structures to be traded or held; `commission` the estimated dollars of opening them.
-    `shares_of` gives the account's shares of a symbol, None while they are not known; `is_covered`: shares cover the
-    short calls of `legs` that no long call does.
-    `bot_view` looks a bot up by its name, None when it is not run.
-    `exposure`: of the bot with the entry in question, while `risk.require` is judged.
-    `margin`: of the candidate's order, None until the broker has answered, and once the order was sent.
+    `is_offered`: the order's actual price, which replaces the quotes; `quantity` the number of structures to be traded
+    or held; `commission` the estimated dollars of opening them. `shares_of` gives the account's shares of a symbol,
+    None while unknown; `is_covered`: shares cover the short calls of `legs` that no long call covers. `bot_view` looks
+    a bot up by its name, None when it does not run. `exposure`: of the bot with the entry in question, while
+    `risk.require` is judged. `margin`: of the candidate's order, None until the broker has answered, and once the order
+    was sent.
     """
 
     __slots__ = (

@@ -113,7 +113,7 @@ def listed(names: tuple[str, ...], between: str) -> str:
 
 
 def fixed(text: str) -> Phrase:
-    """Return the phrase that is the same whatever the arguments."""
+    """Return the phrase that is independent of the arguments."""
     return lambda words: text
 
 

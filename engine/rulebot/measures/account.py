@@ -12,7 +12,7 @@ from rulebot.measure.words import fixed
 from rulebot.model.contract import product
 from rulebot.model.loss_bound import ShareHolding
 
-NOT_TOLD = "the account's positions are not known yet"
+NOT_REPORTED = "the account's positions are not known yet"
 
 
 def _holding(symbol: str) -> Input:
@@ -20,7 +20,7 @@ def _holding(symbol: str) -> Input:
 
     def read(view: View) -> ShareHolding | UnknownValue:
         found = view.shares(symbol)
-        return UnknownValue(NOT_TOLD) if found is None else found
+        return UnknownValue(NOT_REPORTED) if found is None else found
 
     return Input(lambda context: read)
 
@@ -46,7 +46,11 @@ def _of_account(call: Call) -> Calculation:
 
     def read(view: View) -> Reading:
         found = getattr(view.facts.account, name)
-        return UnknownValue(f"the account has not told its {name.replace('_', ' ')}") if found is None else float(found)
+        return (
+            UnknownValue(f"the broker has not reported the account's {name.replace('_', ' ')}")
+            if found is None
+            else float(found)
+        )
 
     return Calculation((Input(lambda context: read),))
 
@@ -54,7 +58,7 @@ def _of_account(call: Call) -> Calculation:
 def _refuse_index(measure: str) -> Callable[[Mapping[str, Argument]], Refusal | None]:
     def refuse(given: Mapping[str, Argument]) -> Refusal | None:
         of = str(given["of"])
-        message = f"'{measure}' is of an ETF or a stock: nobody holds shares of {of}, an index"
+        message = f"'{measure}' needs an ETF or a stock: there are no shares of {of}, an index"
         return None if product(of).is_tradable else Refusal(message, on_key=True)
 
     return refuse
@@ -114,7 +118,7 @@ MEASURES: tuple[Measure, ...] = (
         title="Buying power",
         about="What the account can still buy, by the rules of the broker.",
         formula="What the account can still buy, dollars, by the broker's own rules.",
-        source="the account as the broker last told",
+        source="the account as the broker last reported it",
         units=DOLLARS,
         max_age=None,
         reads=("facts",),
@@ -132,7 +136,7 @@ MEASURES: tuple[Measure, ...] = (
         title="Net liquidation",
         about="The account's value if everything were closed now.",
         formula="The account's value if everything were closed now, dollars.",
-        source="the account as the broker last told",
+        source="the account as the broker last reported it",
         units=DOLLARS,
         max_age=None,
         reads=("facts",),

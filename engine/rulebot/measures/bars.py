@@ -25,6 +25,7 @@ from rulebot.measure.definition import (
     choice,
     count,
 )
+from rulebot.measure.evaluation import Evaluation
 from rulebot.measure.ranges import POSITIVE, stretch
 from rulebot.measure.reading import Calculation, Context, Input, Judge, Reading, UnknownValue, kept
 from rulebot.measure.series import (
@@ -40,7 +41,6 @@ from rulebot.measure.series import (
 )
 from rulebot.measure.tree import Argument, Call, Quantity
 from rulebot.measure.usual import PRICE_LEVEL, RANK, Likeness, usual
-from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import View
 from rulebot.measure.words import MeasureText, Phrase, over
 from rulebot.measures.market import spot_of
@@ -125,7 +125,7 @@ def _late_problem(found: Bars, seconds: int, view: View) -> str:
     if found.known_until >= before:
         return ""
     if before == session.open.timestamp() and found.known_until >= session_before(session.date).close.timestamp():
-        return ""  # none of today has ended, or only just: the newest is that of the session before
+        return ""  # none of today has ended, or only just: the newest is the previous session's
     at = datetime.fromtimestamp(found.known_until, UTC).astimezone(EXCHANGE_ZONE)
     return f"are known until {at:%H:%M} only"
 
@@ -205,7 +205,7 @@ def averaged(values: Sequence[float], window: int) -> list[float]:
 
 
 def means(values: Sequence[float], window: int) -> list[float]:
-    """Return the means of each `window` values that stand together."""
+    """Return the means of each `window` of consecutive values."""
     return [fmean(values[end - window : end]) for end in range(window, len(values) + 1)]
 
 
@@ -287,23 +287,23 @@ def trend(call: Call, context: Context, word: str) -> Judge:
     fast, slow, window, strength = (int(str(given[name])) for name in ("fast", "slow", "window", "strength"))
     least = _depth_of(call).least
 
-    def make(found: Bars) -> Verdict:
+    def make(found: Bars) -> Evaluation:
         bars = found.bars
         if len(bars) < least:
-            return Verdict(None, missing=too_few(symbol, seconds, len(bars), least).reason)
+            return Evaluation(None, missing=too_few(symbol, seconds, len(bars), least).reason)
         closes = _column(bars, "close")
         formula = _formula(average)
         quick, steady = (float(formula(closes[-depth(average, each).asked :], each)) for each in (fast, slow))
         force = _adx(bars[-depth("adx", window).asked :], window)
         way = "neutral" if force < strength or quick == steady else "up" if quick > steady else "down"
         words = f"{way}: {average} {fast} {quick:.2f}, {slow} {steady:.2f}, adx {force:.1f}"
-        return Verdict(way == word, detail=words)
+        return Evaluation(way == word, detail=words)
 
     bars_of, made = finished_bars(symbol, seconds), kept(make)
 
-    def judge(view: View) -> Verdict:
+    def judge(view: View) -> Evaluation:
         found = bars_of(view)
-        return Verdict(None, missing=found.reason) if isinstance(found, UnknownValue) else made(found)
+        return Evaluation(None, missing=found.reason) if isinstance(found, UnknownValue) else made(found)
 
     return judge
 
@@ -319,24 +319,24 @@ def opening_range(call: Call, context: Context, word: str) -> Judge:
     symbol, first = str(call.argument("of")), float(str(call.argument("first")))
     level, bars_of, made = spot_of(symbol, context), finished_bars(symbol, MINUTE), kept(_range)
 
-    def judge(view: View) -> Verdict:
+    def judge(view: View) -> Evaluation:
         until = view.session.open.timestamp() + first
         if view.now < until:
             ends = datetime.fromtimestamp(until, UTC).astimezone(EXCHANGE_ZONE)
             words = f"{symbol}: the opening range forms until {ends:%H:%M}"
-            return Verdict(False, detail=words) if word == "formed" else Verdict(None, missing=words)
+            return Evaluation(False, detail=words) if word == "formed" else Evaluation(None, missing=words)
         found = bars_of(view)
         bounds = found if isinstance(found, UnknownValue) else made(found, view.session, symbol, first)
         if isinstance(bounds, UnknownValue):
-            return Verdict(None, missing=bounds.reason)
+            return Evaluation(None, missing=bounds.reason)
         low, high = bounds
         if word == "formed":
-            return Verdict(True, detail=f"{low:.2f} to {high:.2f}")
+            return Evaluation(True, detail=f"{low:.2f} to {high:.2f}")
         spot = level(view)
         if not isinstance(spot, float):
-            return Verdict(None, missing=spot.reason)
+            return Evaluation(None, missing=spot.reason)
         side = "above" if spot > high else "below" if spot < low else "inside"
-        return Verdict(side == word, detail=f"{side}: {spot:.2f}, range {low:.2f} to {high:.2f}")
+        return Evaluation(side == word, detail=f"{side}: {spot:.2f}, range {low:.2f} to {high:.2f}")
 
     return judge
 

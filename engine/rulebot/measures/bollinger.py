@@ -25,7 +25,7 @@ def _depth(call: Call) -> Depth:
 
 
 def band(bars: tuple[Bar, ...], call: Call) -> float:
-    """Return the level of one band, points: the mean, and so many deviations of the closes beside it."""
+    """Return the level of one band in points: the mean plus this many deviations of the closes."""
     closes = [bar.close for bar in bars]
     side = _SIDES[str(call.argument("band"))]
     return fmean(closes) + side * float(str(call.argument("width"))) * pstdev(closes)
@@ -35,7 +35,7 @@ MEASURES = (
     Measure(
         name="bollinger",
         title="Bollinger band",
-        about="A band around the simple average of the closes: so many standard deviations above or below it.",
+        about="A band around the simple average of the closes: a number of standard deviations above or below it.",
         formula="Mean of the last `window` closes, plus or minus `width` x their standard deviation (of all, not of a "
         "sample).",
         source=OF_BARS,

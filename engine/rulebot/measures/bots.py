@@ -4,11 +4,11 @@ from collections.abc import Callable
 from datetime import date, datetime, time
 
 from rulebot.measure.definition import TEXT, TRUTH, Measure, Parameter, Takes
+from rulebot.measure.evaluation import Evaluation
 from rulebot.measure.ranges import TRUE_OR_FALSE, stretch
 from rulebot.measure.reading import Context, Judge
 from rulebot.measure.tree import Call, Quantity
 from rulebot.measure.usual import Usual
-from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import BotView, View
 from rulebot.model.facts import Hook
 from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time
@@ -32,12 +32,12 @@ def last_exit(call: Call, context: Context, word: str) -> Judge:
 def _of_bot(call: Call, said: Callable[[BotView], tuple[bool, str]]) -> Judge:
     name = str(call.argument("called"))
 
-    def judge(view: View) -> Verdict:
+    def judge(view: View) -> Evaluation:
         found = view.bot_view(name)
         if found is None:
-            return Verdict(None, missing=f"no bot {name} is run")
+            return Evaluation(None, missing=f"no bot {name} is run")
         truth, detail = said(found)
-        return Verdict(truth, detail=detail)
+        return Evaluation(truth, detail=detail)
 
     return judge
 
@@ -47,29 +47,29 @@ def _of_bot(call: Call, said: Callable[[BotView], tuple[bool, str]]) -> Judge:
 NO_DOOR = "no web hooks are received here (docs/hooks.md)"
 
 
-def webhook(call: Call, context: Context) -> Callable[[View], Verdict]:
+def webhook(call: Call, context: Context) -> Callable[[View], Evaluation]:
     """Bind `webhook`: the last one of that name came today, less than so long ago, and says what is asked."""
     arguments = dict(call.arguments)
     name, within, asked = str(arguments["name"]), float(str(arguments["within"])), arguments.get("says")
     midnights: dict[date, float] = {}
 
-    def judge(view: View) -> Verdict:
+    def judge(view: View) -> Evaluation:
         hooks, day = view.facts.hooks, view.session.date
         if hooks is None:
-            return Verdict(None, missing=NO_DOOR)
+            return Evaluation(None, missing=NO_DOOR)
         if day not in midnights:
             midnights.clear()
             midnights[day] = at_exchange_time(day, time()).timestamp()
         found = hooks.get(name)
         if found is None or found.came < midnights[day]:
-            return Verdict(False, detail="none came today")
+            return Evaluation(False, detail="none came today")
         is_old = view.now - found.came >= within
-        return Verdict(not is_old and asked in (None, found.says), detail=_told(found, is_old=is_old))
+        return Evaluation(not is_old and asked in (None, found.says), detail=_reported(found, is_old=is_old))
 
     return judge
 
 
-def _told(hook: Hook, *, is_old: bool) -> str:
+def _reported(hook: Hook, *, is_old: bool) -> str:
     """Return `came 10:35:00, says up`."""
     came = f"came {datetime.fromtimestamp(hook.came, EXCHANGE_ZONE):%H:%M:%S}"
     return ", ".join((came, *([f"says {hook.says}"] if hook.says else []), *(["too long ago"] if is_old else [])))

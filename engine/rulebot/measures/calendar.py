@@ -17,6 +17,7 @@ from rulebot.measure.definition import (
     Takes,
     choice,
 )
+from rulebot.measure.evaluation import NOT_OPEN, Evaluation
 from rulebot.measure.ranges import TRUE_OR_FALSE
 from rulebot.measure.reading import (
     NOW,
@@ -35,7 +36,6 @@ from rulebot.measure.reading import (
 )
 from rulebot.measure.tree import Argument, Call, Quantity
 from rulebot.measure.usual import Scale, Usual
-from rulebot.measure.verdict import NOT_OPEN, Verdict
 from rulebot.measure.view import LegView, View
 from rulebot.measure.words import MeasureText, fixed, listed
 from rulebot.measures.market import spot_of
@@ -50,7 +50,7 @@ from rulebot.model.text import minute
 
 
 class _Breach(NamedTuple):
-    """What a `breach` is of. bound: points; is_within: whether spot may come so near, or go past by so much."""
+    """The subject of a `breach`. bound: points; is_within: whether spot may come this near, or go past by this much."""
 
     names: tuple[str, ...]
     bound: float
@@ -76,20 +76,20 @@ def breach(call: Call, context: Context) -> Judge:
     asked = _breach_of(call)
     levels = {symbol: spot_of(symbol, context) for symbol in context.symbols}
 
-    def judge(view: View) -> Verdict:
+    def judge(view: View) -> Evaluation:
         legs = legs_named(view, asked.names)
         readings = [_safety(leg.option, levels[leg.option.symbol](view)) for leg in legs]
         known = [reading for reading in readings if isinstance(reading, float)]
         missing = next((reading.reason for reading in readings if isinstance(reading, UnknownValue)), "")
         if not known:
-            return Verdict(None, missing=missing or NOT_OPEN, low=asked.bound)
+            return Evaluation(None, missing=missing or NOT_OPEN, low=asked.bound)
         nearest = min(known)
         past = asked.past(nearest)
         is_breached = bool(past >= 0.0 if asked.is_within else past > 0.0)
         value = nearest if asked.is_within else -nearest
         if missing and not is_breached:
-            return Verdict(None, value, asked.bound, missing=missing)
-        return Verdict(is_breached, value, asked.bound, detail=_nearest_leg(legs, readings, nearest))
+            return Evaluation(None, value, asked.bound, missing=missing)
+        return Evaluation(is_breached, value, asked.bound, detail=_nearest_leg(legs, readings, nearest))
 
     return judge
 
@@ -137,7 +137,7 @@ def time(call: Call, context: Context) -> Judge:
     assert isinstance(at, DayTime)
     kept: dict[datetime, tuple[float, str]] = {}
 
-    def judge(view: View) -> Verdict:
+    def judge(view: View) -> Evaluation:
         close = view.session.close
         if close not in kept:
             kept.clear()
@@ -145,7 +145,7 @@ def time(call: Call, context: Context) -> Judge:
             moved = "" if begins == at.on(view.session) else minute(begins)
             kept[close] = begins.timestamp(), moved
         begin, detail = kept[close]
-        return Verdict(bool(_passed(view.now, begin) >= 0.0), view.now, begin, detail=detail)
+        return Evaluation(bool(_passed(view.now, begin) >= 0.0), view.now, begin, detail=detail)
 
     return judge
 
@@ -174,7 +174,7 @@ def event(call: Call, context: Context) -> Judge:
 
 
 def no_event(call: Call, context: Context) -> Judge:
-    """Bind `no_event`: none of the named events is on."""
+    """Bind `no_event`: none of the named events is near."""
     return _event_judge(call, context, wanted=False)
 
 
@@ -185,32 +185,32 @@ def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
     is_until_expiry, is_spanned = arguments.get("until") == "expiry", bool(before or after)
 
     @kept
-    def by_day(calendar: EventCalendar, today: date, last: date) -> Verdict:
+    def by_day(calendar: EventCalendar, today: date, last: date) -> Evaluation:
         return _judged_of(_events_on(calendar, calendars, today, last), calendar, calendars, today, last, wanted=wanted)
 
-    def judge(view: View) -> Verdict:
+    def judge(view: View) -> Evaluation:
         calendar, today = view.facts.events, view.session.date
         last = today
         if is_until_expiry:
             expiry = expiry_in(view, context.symbols[0], context)
             if isinstance(expiry, UnknownValue):
-                return Verdict(None, missing=expiry.reason)
+                return Evaluation(None, missing=expiry.reason)
             last = expiry
         if not is_spanned:
-            judged: Verdict = by_day(calendar, today, last)
+            judged: Evaluation = by_day(calendar, today, last)
             return judged
         found = _events_on(calendar, calendars, today, last) if is_until_expiry else []
         if not found:
             try:
                 span = _Span(_before(view.now, after), _after(view.now, before))
             except CalendarError as error:
-                return Verdict(None, missing=str(error))
+                return Evaluation(None, missing=str(error))
             around = _events_on(calendar, calendars, exchange_date(span.begins), span.latest)
             found, last = [day for day in around if span.may_hold(day)], max(last, span.latest)
             if wanted and (missing := _unsure(calendar, found)):
-                return Verdict(None, missing=missing)
+                return Evaluation(None, missing=missing)
             if wanted and found and not any(map(span.holds, found)):
-                return Verdict(None, missing=_no_time(found[0]))
+                return Evaluation(None, missing=_no_time(found[0]))
         return _judged_of(found, calendar, calendars, today, last, wanted=wanted)
 
     return judge
@@ -218,13 +218,13 @@ def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
 
 def _judged_of(
     found: list[EventDay], calendar: EventCalendar, names: tuple[str, ...], today: date, last: date, *, wanted: bool
-) -> Verdict:
+) -> Evaluation:
     """Judge by the events that are on; where there is none, whether that is known until the last day."""
     if found:
-        return Verdict(wanted, detail=_named(found[0]))
+        return Evaluation(wanted, detail=_named(found[0]))
     if missing := _unknown_after(calendar, names, last):
-        return Verdict(None, missing=missing)
-    return Verdict(not wanted, detail=_next(calendar, names, today))
+        return Evaluation(None, missing=missing)
+    return Evaluation(not wanted, detail=_next(calendar, names, today))
 
 
 def _events_on(calendar: EventCalendar, names: tuple[str, ...], first: date, last: date) -> list[EventDay]:
@@ -319,9 +319,9 @@ def _next(calendar: EventCalendar, names: tuple[str, ...], today: date) -> str:
 def session(call: Call, context: Context, word: str) -> Judge:
     """Bind `session`: `full` or `half`."""
 
-    def judge(view: View) -> Verdict:
+    def judge(view: View) -> Evaluation:
         found = "half" if view.session.is_half else "full"
-        return Verdict(found == word, detail=found)
+        return Evaluation(found == word, detail=found)
 
     return judge
 

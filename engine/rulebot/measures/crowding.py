@@ -17,11 +17,11 @@ from functools import partial
 from math import log2
 
 from rulebot.measure.definition import BEFORE_AN_ENTRY, PLAIN, SYMBOL, WITHOUT_BEYOND, Beside, Measure
+from rulebot.measure.evaluation import of_part
 from rulebot.measure.ranges import stretch
 from rulebot.measure.reading import Calculation, Context, Input, Read, Reading, UnknownValue
 from rulebot.measure.tree import Call
 from rulebot.measure.usual import RANK
-from rulebot.measure.verdict import of_part
 from rulebot.measure.view import View
 from rulebot.measures.options import count_of, iv_percentile, put_call_volume, wings
 from rulebot.measures.volatility import class_at, expiry_in
@@ -140,7 +140,7 @@ def _flow(call: Call, context: Context) -> Read:
 
 
 def _counts(view: View, rows: Iterable[int], what: str) -> tuple[float, float] | UnknownValue:
-    """Return what was traded and what is open of those options of which both are known; unknown when none is."""
+    """Return volume and open interest of the options with both known; unknown when there are none."""
     found = [(count_of(view, row, "volume", what), count_of(view, row, "open_interest", what)) for row in rows]
     known = [(one, other) for one, other in found if isinstance(one, float) and isinstance(other, float)]
     if known:

@@ -19,6 +19,7 @@ from rulebot.measure.definition import (
     Combine,
     Measure,
 )
+from rulebot.measure.evaluation import NOT_OPEN
 from rulebot.measure.ranges import NOT_NEGATIVE, stretch
 from rulebot.measure.reading import (
     Calculation,
@@ -32,7 +33,6 @@ from rulebot.measure.reading import (
 )
 from rulebot.measure.tree import Call, Quantity
 from rulebot.measure.usual import Scale, Usual, scaled, usual
-from rulebot.measure.verdict import NOT_OPEN
 from rulebot.measure.view import Exposure, LegView, View
 from rulebot.measure.words import fixed
 from rulebot.measures.structure import each_leg, names_of, worst

@@ -1,4 +1,4 @@
-"""`macd`: how far a fast average stands above a slow one, and whether that grows."""
+"""`macd`: how far a fast average is above a slow one, and whether that grows."""
 
 from collections.abc import Mapping
 

@@ -237,7 +237,7 @@ def _together(view: View) -> bool | UnknownValue:
 
 
 _TOGETHER = Input(lambda context: _together)
-"""That SPX and SPY are of one time; a column has no stamps."""
+"""SPX and SPY must be of one time; a column has no timestamps"""
 
 MEASURES: tuple[Measure, ...] = (
     Measure(

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from rulebot.measure.definition import EVERYWHERE, PLAIN, SYMBOL, WITHOUT_BEYOND, Measure, Parameter, Place, Takes
+from rulebot.measure.evaluation import of_part
 from rulebot.measure.ranges import NOT_NEGATIVE, stretch
 from rulebot.measure.reading import NOW, Calculation, Input, Read, Reading, UnknownValue, number_of
 from rulebot.measure.tree import Quantity
 from rulebot.measure.usual import usual
-from rulebot.measure.verdict import of_part
 from rulebot.measure.view import View
 from rulebot.measure.words import MeasureText, fixed
 from rulebot.model.learned_model import LearnedModel

@@ -1,4 +1,4 @@
-"""Measures of an underlying's options beside their prices: ranks of volatility, skew, volume and open interest."""
+"""Measures of an underlying's options besides their prices: ranks of volatility, skew, volume and open interest."""
 
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -81,7 +81,7 @@ def _implied_year(symbol: str) -> Input:
 
 
 def _iv_rank(call: Call) -> Calculation:
-    """Where volatility now stands between the lowest and the highest, themselves included."""
+    """The position of volatility between the lowest and the highest, themselves included."""
     symbol = str(call.argument("of"))
     range_of = kept(lambda days: (min(days), max(days)))
 
@@ -106,7 +106,7 @@ def iv_percentile(call: Call) -> Calculation:
 
 
 def count_of(view: View, row: int, column: str, what: str, limit: float = FEED_SILENCE) -> Reading:
-    """Return a count of the day; it is told again when it changes, so it is as fresh as the feed lives."""
+    """Return a count of the day; it is sent on change, so it is as fresh as the feed."""
     board = view.board
     if row < 0:
         return UnknownValue(f"{what}: not streamed")
@@ -287,7 +287,7 @@ MEASURES: tuple[Measure, ...] = (
         name="iv_rank",
         title="Rank of volatility",
         about=(
-            "Where the underlying's 30-day implied volatility stands between the lowest and the highest of 252 "
+            "The position of the underlying's 30-day implied volatility between the lowest and the highest of 252 "
             "sessions, 0 to 100."
         ),
         formula="100 x (now - lowest) / (highest - lowest) of the underlying's 30-day volatility; now counts too.",

@@ -5,6 +5,7 @@ from math import inf
 from typing import Any, cast
 
 from rulebot.measure.definition import OPEN_POSITION, PART_OR_DOLLARS, SOME_LEGS, Level, Measure, choice
+from rulebot.measure.evaluation import NOT_OPEN
 from rulebot.measure.ranges import NOT_NEGATIVE
 from rulebot.measure.reading import (
     NOW,
@@ -25,7 +26,6 @@ from rulebot.measure.reading import (
 )
 from rulebot.measure.tree import OPEN_LEGS, Call, Quantity
 from rulebot.measure.usual import WORTH, Usual, gain
-from rulebot.measure.verdict import NOT_OPEN
 from rulebot.measure.view import Held, Ledger, LegView, View
 from rulebot.measure.words import fixed
 from rulebot.measures.structure import entry_of, legs_named, mark, net_price
@@ -79,9 +79,9 @@ def _worth(call: Call) -> Input:
 
 
 def _value(call: Call) -> Input:
-    """Return what closing brings per share; of the whole trade what closed legs brought counts too.
+    """Return what closing brings per share; for the whole trade the closed legs' money counts too.
 
-    It is what was made less the entry price, so that contracts that filled beside the structures count with both.
+    It is the profit less the entry price, so that contracts that filled beside the structures count in both.
     """
     worth, names, is_of_open = _worth(call), _legs_of(call), _is_of_open(call)
 
@@ -236,9 +236,9 @@ def _give_back(call: Call) -> Calculation:
 
 
 def measured_by(call: Call, legs: tuple[LegView, ...]) -> str:
-    """Return the name under which the best profit of a `give_back` is kept.
+    """Return the key of the best profit of a `give_back`.
 
-    Of the legs that are still open it begins anew when one is closed.
+    For the legs that are open it restarts when one is closed.
     """
     names = tuple(leg.name for leg in legs) if _is_of_open(call) else _legs_of(call)
     return " ".join((str(call.argument("at")), call.quantity.value, *(names or ())))

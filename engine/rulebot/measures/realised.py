@@ -137,7 +137,7 @@ def _of_days(symbol: str, count: int, window: int, variance: Callable[[Sequence[
 
 
 def _last_days(bars: tuple[Bar, ...], count: int, session: Session, symbol: str) -> tuple[Bar, ...] | UnknownValue:
-    """Return the bars of so many sessions before one, of each of them its own."""
+    """Return the bars of this many sessions before one, each session's separately."""
     used = bars[-count:]
     for bar, earlier in zip(reversed(used), known_before(session.date), strict=False):
         if _day(bar) != earlier.date:
@@ -207,7 +207,7 @@ def _of_earlier(found: Bars, session: Session) -> tuple[Bar, ...]:
 def _whole_sessions(
     bars: tuple[Bar, ...], window: int, session: Session, symbol: str
 ) -> list[list[Bar]] | UnknownValue:
-    """Return the bars of so many sessions before one, oldest first, behind the last bar of the session before them."""
+    """Return the bars of this many sessions before one, oldest first, after the last bar of the session before them."""
     known = {bar.at: bar for bar in bars}
     first, found = (bars[0].at if bars else inf), list[list[Bar]]()
     for earlier in known_before(session.date):
@@ -266,9 +266,9 @@ def realised_words(words: MeasureText) -> str:
 
 
 def bars_of_estimator(call: Call) -> Mapping[Series, int]:
-    """Return the bars of an estimator: with the close before the first session where a move over night is read.
+    """Return the bars of an estimator, with the close before the first session where it reads the overnight move.
 
-    Of five minutes so many as reach back far enough while the session of today is over, whose bars come with them.
+    Of five minutes, enough to reach back far enough when today's session, whose bars are included, is over.
     """
     symbol, window = str(call.argument("of")), int(str(call.argument("window")))
     match estimator_of(call):
@@ -283,13 +283,13 @@ def bars_of_estimator(call: Call) -> Mapping[Series, int]:
 
 
 def refuse_window(given: Mapping[str, Argument]) -> Refusal | None:
-    """Refuse sessions of which an estimator makes nothing, or more than the broker tells bars of."""
+    """Refuse a number of sessions that an estimator cannot use, or beyond the broker's bars."""
     window, estimator = int(str(given["window"])), given["estimator"]
     if estimator in OF_SAMPLES and window < 2:
         help_text = "one return has no variance: 'parkinson' and 'intraday' take one session"
         return Refusal(f"'{estimator}' is over 2 sessions at least, is {window}", help_text, "window")
     if estimator == INTRADAY and window > MOST_SESSIONS:
-        help_text = "the broker tells a few thousand bars at a time; the other estimators read one a session"
+        help_text = "the broker sends a few thousand bars at a time; the other estimators read one a session"
         return Refusal(f"'intraday' is over {MOST_SESSIONS} sessions at most, is {window}", help_text, "window")
     return None
 

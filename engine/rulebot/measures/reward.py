@@ -1,18 +1,19 @@
-"""Measures of what a structure may bring for its risk: return on risk, probabilities of profit and in the money.
+"""Measures of a structure's reward for its risk: return on risk, probabilities of profit and in the money.
 
-The first two are of the structure at its price and before commissions: in `require` at the price the order would start
-from, after a fill as filled. Once legs are closed the probability is that of those left, at what they were filled at.
+The first two are of the structure at its price and before commissions: in `require` at the order's starting price,
+after a fill at the fill price. Once legs are closed the probability is that of the remaining ones, at their fill
+prices.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from rulebot.measure.definition import PART, SHORT_LEGS, STRUCTURE, WITHOUT_BEYOND, Combine, Measure
+from rulebot.measure.evaluation import NOT_OPEN
 from rulebot.measure.ranges import stretch
 from rulebot.measure.reading import Calculation, ColumnView, Context, Input, Read, Reading, UnknownValue, ratio
 from rulebot.measure.tree import Call, Quantity
 from rulebot.measure.usual import usual
-from rulebot.measure.verdict import NOT_OPEN
 from rulebot.measure.view import LegView, View
 from rulebot.measure.words import fixed
 from rulebot.measures.market import spot_of
@@ -53,10 +54,10 @@ def _return_on_risk(call: Call) -> Calculation:
 
 
 def _probability_of_profit(call: Call) -> Calculation:
-    """The probability of every range of prices in which it gains.
+    """The probability of all price ranges with a gain.
 
-    Source: as of `probability_below`, with the forward and the implied volatility at the money of the legs' expiry for
-    all prices, so that the probabilities add up to 1; the skew is left out.
+    Source: as in `probability_below`, with the forward and the at-the-money implied volatility of the legs' expiry for
+    all prices, so that the probabilities add up to 1; the skew is ignored.
     """
     inputs = (_PRICE_OF_LEFT, _SPOT, _PARTS, _OUTLOOK)
     return Calculation(inputs, lambda price, _, parts, expected: chance(parts, price, expected))
@@ -202,7 +203,7 @@ MEASURES: tuple[Measure, ...] = (
         formula=(
             "Probability that the structure gains at expiry at its price: of a lognormal price with the forward "
             "F and the volatility s at the money, P(S < K) = N((ln(K / F) + s^2 T / 2) / (s sqrt(T))); once legs "
-            "are closed it is of those left, at what they were filled at."
+            "are closed it is of the remaining ones, at their fill prices."
         ),
         source="strikes and price of the structure; forward and volatility of the at-the-money options of its expiry",
         units=PART,

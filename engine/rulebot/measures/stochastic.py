@@ -1,4 +1,4 @@
-"""`stochastic`: where the close stands in the range of the last bars."""
+"""`stochastic`: position of the close in the range of the last bars."""
 
 from rulebot.measure.definition import BARS, OF_BARS, PLAIN, SYMBOL, Measure, choice, count
 from rulebot.measure.ranges import stretch
@@ -10,7 +10,7 @@ from rulebot.measures.bars import bars_by, calculated_by, means
 from rulebot.model.facts import Bar
 
 _LINES = {
-    "k": "where the close stands in the range, smoothed",
+    "k": "position of the close in the range, smoothed",
     "d": "the mean of the last values of k",
 }
 
@@ -37,7 +37,7 @@ MEASURES = (
     Measure(
         name="stochastic",
         title="Stochastic oscillator",
-        about="Where the last close stands between the low and the high of the last bars, 0 to 100, smoothed.",
+        about="The position of the last close between the low and the high of the last bars, 0 to 100, smoothed.",
         formula="`k`: mean over `smooth` bars of 100 x (close - low) / (high - low) of the last `window` bars; `d`: "
         "the mean of k over `signal` bars. A window without a range counts 50.",
         source=OF_BARS,

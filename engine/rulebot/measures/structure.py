@@ -1,6 +1,6 @@
-"""Measures of a structure that is chosen or held: quote widths, credit and debit, worst case, strikes, days.
+"""Measures of a selected or held structure: quote widths, credit and debit, worst case, strikes, days.
 
-Of several legs the worst stands for all: when some are not known, what the others say is a bound (`AtLeast`).
+Of several legs the worst counts for all: when some are unknown, the others give a bound (`AtLeast`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +24,7 @@ from rulebot.measure.definition import (
     Takes,
     choice,
 )
+from rulebot.measure.evaluation import NOT_OPEN
 from rulebot.measure.ranges import NOT_NEGATIVE, POSITIVE
 from rulebot.measure.reading import (
     TODAY,
@@ -45,7 +46,6 @@ from rulebot.measure.reading import (
 )
 from rulebot.measure.tree import Call, Quantity
 from rulebot.measure.usual import PREMIUM, PRICE_LEVEL, Likeness, Scale, Usual, scaled
-from rulebot.measure.verdict import NOT_OPEN
 from rulebot.measure.view import Held, LegView, View
 from rulebot.measure.words import fixed
 from rulebot.model.contract import LOT
@@ -125,7 +125,7 @@ def _quote_width(call: Call) -> Calculation:
 
 
 def _quote(view: View, leg: LegView, limit: float) -> tuple[float, float] | UnknownValue:
-    """Return bid and ask; a bid that nobody makes is 0."""
+    """Return bid and ask; no bid is 0."""
     fault = quote_fault(view.board, leg.row, view.now, limit)
     has_no_bid = fault is QuoteFault.NO_BID and lacks_bid(view.board, leg.row)
     if fault and not has_no_bid:
@@ -137,10 +137,10 @@ def _quote(view: View, leg: LegView, limit: float) -> tuple[float, float] | Unkn
 
 
 def mark(view: View, leg: LegView, at: str, closing: bool, limit: float) -> Reading:
-    """Return what one option of a leg trades at, per share: at mid, or natural for its side.
+    """Return the price of one option of a leg, per share: at mid, or natural for its side.
 
-    No bid at all (size 0) counts as 0, so a long leg then brings nothing and a short one costs half its ask at mid; no
-    ask is unknown, but for a long leg without a bid. A crossed or locked quote is unknown.
+    No bid (size 0) counts as 0, so a long leg brings nothing and a short one costs half its ask at mid; no ask is
+    unknown, except for a long leg without a bid. A crossed or locked quote is unknown.
     """
     board, row = view.board, leg.row
     if row < 0:
@@ -202,9 +202,9 @@ def _net(prices: Iterable[tuple[int, Value]], closing: bool) -> Value:
 
 
 def entry_price(at: str) -> Input:
-    """Return what the structure brings (+) or costs (-) per share: as filled, else at an order's price or a quote.
+    """Return what the structure brings (+) or costs (-) per share: at its fills, else at an order's price or a quote.
 
-    Of a price that an order may be given it is that one, whatever the quotes come to: they are judged before it leaves.
+    An order's actual price counts, whatever the quotes are: they are judged before it leaves.
     """
 
     def reader(context: Context) -> Read:
@@ -328,7 +328,7 @@ def strike(call: Call) -> Calculation:
 
 
 def dte(call: Call) -> Calculation:
-    """Return `dte`: calendar days to the nearest expiry of what is left, or of the legs named, which may be over."""
+    """Return `dte`: calendar days to the nearest expiry of open legs, or of the named ones, which may be closed."""
     of = dict(call.arguments).get("of")
     names = of if isinstance(of, tuple) else None
 
@@ -337,9 +337,9 @@ def dte(call: Call) -> Calculation:
             return UnknownValue("no structure")
         if names is None:
             ending = [leg.option.expiry for leg in view.legs if not leg.option.is_share]
-            return tuple(ending) or UnknownValue("no option is left")
+            return tuple(ending) or UnknownValue("no option remains")
         if view.held is None:
-            return tuple(leg.option.expiry for leg in legs_named(view, names)) or UnknownValue("no option is left")
+            return tuple(leg.option.expiry for leg in legs_named(view, names)) or UnknownValue("no option remains")
         ending = [leg.expiry for name, leg in view.held.legs.items() if name in names]
         return tuple(ending) or UnknownValue(NOT_OPEN)  # a part of another position was rolled into this one
 
@@ -508,7 +508,7 @@ MEASURES: tuple[Measure, ...] = (
                 name="of",
                 takes=Takes.LEGS,
                 about="Of which legs: a leg, a list of legs, `short_legs` or `long_legs`; of several the nearest. By "
-                "default of all that are open.",
+                "default all open ones.",
                 example="front_put",
                 ref="legs_named",
                 is_judged=False,

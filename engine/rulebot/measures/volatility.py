@@ -1,4 +1,4 @@
-"""Measures of volatility: implied at the money, beside what was realised, the expected move.
+"""Measures of volatility: implied at the money, realised, and the expected move.
 
 The expiry is the nearest of the structure's legs; before there is a structure, the one its legs would take today. At
 the money is the listed strike nearest spot with sound quotes on both sides, of the two that enclose spot.
@@ -36,7 +36,7 @@ from rulebot.model.contract import Right, product
 from rulebot.model.market import OPTION_AGE, quote_problem
 
 _FURTHEST = 0.01
-"""Part of spot that the at-the-money strike may lie away from it; where strikes are rarer, half the way between two."""
+"""Largest distance of the at-the-money strike from spot, as a part of it; where strikes are rare, half of a step."""
 
 Atm = tuple[float, float, float]
 """Strike, mid of the call, mid of the put."""
@@ -144,7 +144,7 @@ def outlook(view: View, symbol: str, expiry: date, spot: float, context: Context
         return atm
     years = years_until(expiry, view.now, view.session)
     if years is None:
-        return UnknownValue(f"{symbol} {expiry}: no time to the expiry is left")
+        return UnknownValue(f"{symbol} {expiry}: no time remains to the expiry")
     strike, call, put = atm
     forward = strike + call - put
     is_call = forward <= strike
@@ -233,7 +233,7 @@ def _move_by_iv(symbol: str, context: Context) -> Read:
             return percent
         expiry = expiry_in(view, symbol, context)
         years = None if isinstance(expiry, UnknownValue) else years_until(expiry, view.now, view.session)
-        return UnknownValue(f"{symbol}: no time is left") if years is None else spot * percent / 100.0 * sqrt(years)
+        return UnknownValue(f"{symbol}: no time remains") if years is None else spot * percent / 100.0 * sqrt(years)
 
     return read
 
@@ -314,7 +314,7 @@ MEASURES: tuple[Measure, ...] = (
                 ("straddle", "iv"),
                 (
                     "`straddle` (default): the at-the-money straddle's mid times the root of half pi; `iv`: spot times "
-                    "`iv` times the root of the time that is left."
+                    "`iv` times the root of the remaining time."
                 ),
                 "iv",
             ),

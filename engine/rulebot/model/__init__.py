@@ -1,1 +1,1 @@
-"""The nouns of an options desk, as frozen values; the ground floor, imports nothing of ours."""
+"""The nouns of an options desk as frozen values. The lowest layer: imports no other package of rulebot."""

@@ -126,10 +126,10 @@ def valued(
 
 
 def probability_below(forward: float, level: float, years: float, volatility: float) -> float:
-    """Return how likely the price at the end lies below a level: that of a put at this strike to end in the money.
+    """Return the probability that the price ends below a level: that a put at this strike ends in the money.
 
     Source: J. Hull, "Options, Futures, and Other Derivatives", chapter on the Black-Scholes-Merton model: N(-d2), d2 =
-    (ln(F / K) - s^2 T / 2) / (s sqrt(T)). It is the probability by which options are priced, not a forecast.
+    (ln(F / K) - s^2 T / 2) / (s sqrt(T)). It is the risk-neutral probability, not a forecast.
     """
     deviation = volatility * sqrt(max(years, 0.0))
     if level <= 0.0:

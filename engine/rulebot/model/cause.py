@@ -1,6 +1,6 @@
-"""Why rulebot took an order back, no longer knows where it stands, or holds it for over: codes, and their texts.
+"""Causes: why rulebot cancelled an order, lost track of it, or considers it ended, as codes with texts.
 
-A code is what is recorded and compared. Its text is made here, from the code and the fields beside it, for people.
+A code is recorded and compared. Its text for people is made here, from the code and the fields beside it.
 """
 
 from enum import Enum
@@ -15,8 +15,8 @@ class Halt(Enum):
     """Why a bot enters nothing more today. Its text for people is `BotDay.halted`.
 
     CONDITION: a condition of `halt_when`, which `BotDay.halt_rule` names. UNACKNOWLEDGED: the broker never acknowledged
-    an order that may still fill. MISMATCH: the broker did something that nobody asked for. UNSEEN_FILL: the account
-    may hold an entry that nobody reported.
+    an order that may still fill. MISMATCH: the broker did something that was not requested. UNSEEN_FILL: the account
+    may hold an entry without an execution report.
     """
 
     DAY_LOSS = "day_loss"
@@ -36,11 +36,10 @@ OF_ACCOUNT = frozenset((Halt.ACCOUNT_LOSS, Halt.ACCOUNT_PROFIT, Halt.LIQUIDATION
 
 
 class Shut(Enum):
-    """Why a bot may not enter now. Its text for people stands beside it.
+    """Why a bot may not enter now. Its text for people is a separate field.
 
-    AHEAD: its window has not begun.
-    NO_WINDOW: it does not enter on such a day, or an early close leaves its window empty. BLOCKED: something outside of
-    its window and caps keeps it out.
+    AHEAD: its window has not begun. NO_WINDOW: it does not enter on such a day, or an early close leaves its window
+    empty. BLOCKED: something other than its window and caps prevents entries.
     """
 
     AHEAD = "ahead"
@@ -73,7 +72,7 @@ Name = Annotated[str, Reader.RULEBOT]
 """A code word, or what names an order, a position, a bot, a leg, an exit or a spec: rulebot compares these."""
 
 
-# --- Why rulebot took an order back, no longer knows where it stands, or holds it for over
+# --- Causes of cancels, of lost orders, and of assumed ends
 
 
 class Cause(Enum):
@@ -150,7 +149,7 @@ class Cause(Enum):
 
 
 LATE_FILLS = frozenset((Cause.EARLIER_TRY_FILLED, Cause.EARLIER_ORDER_FILLED, Cause.ENTRY_FILLED_LATE))
-"""Causes of which an order that was over has filled after all."""
+"""Causes of ended orders that have filled after all."""
 
 _TEXTS = {
     Cause.NEXT_TRY: "its next try is a new order",
@@ -169,28 +168,28 @@ _TEXTS = {
     Cause.ENTRIES_BLOCKED: "{detail}",
     Cause.RELOAD_WAITS: "a reload waits to be taken up",
     Cause.NOT_COVERED: "{detail}",
-    Cause.NOT_RUN: "its bot is not run any more",
+    Cause.NOT_RUN: "its bot is not loaded",
     Cause.KILLED: "killed",
     Cause.STOPPING: "the engine stops",
     Cause.ONLY_REDUCES: "only what reduces may work",
     Cause.CLOSED_BY_OPERATOR: "closed by the operator",
-    Cause.OTHER_TRADER: "somebody else trades this account",
+    Cause.OTHER_TRADER: "another client trades this account",
     Cause.LIQUIDATION: "the broker liquidates",
     Cause.ACCOUNT_LIMIT: "{detail}",
-    Cause.TIME_UNKNOWN: "the broker has not told its time",
-    Cause.STORE_FULL: "the store took no more records",
+    Cause.TIME_UNKNOWN: "the broker has not reported its time",
+    Cause.STORE_FULL: "the store accepted no more records",
     Cause.BROKER_SAID: "the broker has said something else of it",
     Cause.INACTIVE: "it was inactive without a reason",
-    Cause.NOBODY_ANSWERS: "nobody answers for it",
+    Cause.NOBODY_ANSWERS: "it has no answer",
     Cause.NO_ANSWER: "no answer in 10 s",
     Cause.UNLISTED: "the broker does not list it",
-    Cause.UNLISTED_TWICE: "the broker does not list it any more",
+    Cause.UNLISTED_TWICE: "the broker no longer lists it",
     Cause.LINK_DOWN: "the link went down",
     Cause.NOT_SENT: "rulebot could not send it: {detail}",
     Cause.NEVER_ARRIVED: "by the gateway's count of order ids it never came there",
-    Cause.GONE: "{about} is not at the broker any more: {detail}",
-    Cause.REVIVED: "it came to life too late",
-    Cause.INSTEAD_OF_REVIVED: "{about} works after all",
+    Cause.GONE: "{about} is no longer at the broker: {detail}",
+    Cause.REVIVED: "it became active too late",
+    Cause.INSTEAD_OF_REVIVED: "{about} works again",
     Cause.BUSTED: "the exchange took a closing fill back",
     Cause.SECOND_UNDER_ID: "a second order works under its id",
     Cause.SECOND_OF: "a second order works as {about}",
@@ -199,17 +198,17 @@ _TEXTS = {
     Cause.CLOSES_MORE: "it would close more than was meant",
     Cause.PARTNER_CLOSES_MORE: "one of them would close more than was meant",
     Cause.NOT_CHANGED: "it could not be changed",
-    Cause.EARLIER_TRY_FILLED: "an earlier try has filled after all",
-    Cause.EARLIER_ORDER_FILLED: "an earlier order has filled after all",
-    Cause.ENTRY_FILLED_LATE: "{about} has filled after all: {detail}",
+    Cause.EARLIER_TRY_FILLED: "an earlier try has filled late",
+    Cause.EARLIER_ORDER_FILLED: "an earlier order has filled late",
+    Cause.ENTRY_FILLED_LATE: "{about} has filled late: {detail}",
     Cause.PART_CLOSED: "{about} has closed a part of it",
     Cause.POSITION_CLOSED: "the position is closed",
     Cause.POSITION_ON_HOLD: "its position is on hold",
     Cause.NOT_IN_ACCOUNT: "its position is not in the account",
     Cause.ACCOUNT_HOLDS_LESS: "the account holds less than it would close",
-    Cause.FILLS_BUSTED: "its fills were taken back",
+    Cause.FILLS_BUSTED: "its fills were busted",
     Cause.PART_BUSTED: "the exchange took back a part of what it closes",
-    Cause.LEGS_ALONE: "legs stand without their partners",
+    Cause.LEGS_ALONE: "legs are open without their partners",
     Cause.ASSIGNED: "what it closes was assigned",
     Cause.PARTNER_LOST: "its partner was {detail}",
     Cause.PARTNER_CANCELLED: "its partner was cancelled",
@@ -225,9 +224,9 @@ _TEXTS = {
 
 
 def cause_text(cause: Cause, about: Name = "", detail: Text = "") -> Text:
-    """Return what people are told of a cause.
+    """Return the text of a cause for people.
 
-    about: the order, the exit or the position that it names. detail: words of what else is told.
+    about: the order, exit or position that it names. detail: further words.
     """
     return _TEXTS[cause].format(about=about, detail=detail)
 
@@ -239,7 +238,7 @@ class EndedBy(Enum):
     """Whom the broker names as the cause of an order's end.
 
     UNSAID: the message gives no reason. NOBODY: its reason is empty, as after a cancel in the broker's own window.
-    PERSON: it names the trader or the user. BROKER: it gives a reason of the broker's or the exchange's own.
+    PERSON: it names the trader or the user. BROKER: it gives a reason of the broker or the exchange.
     """
 
     UNSAID = "unsaid"
@@ -249,15 +248,15 @@ class EndedBy(Enum):
 
 
 class MessageMeaning(Enum):
-    """What a message on an order means; one message may mean several of these, or none that is known.
+    """Meanings of a message about an order; one message may have several, or none that is known.
 
-    REFUSES: an order that was never acknowledged. REFUSES_REQUEST: of an order that was acknowledged the last request
-    alone. TAKES_NO_CHANGE: no change of this order will be accepted. OUR_SIDE: the fault is in the message, an id or a
-    permission, and not in the order. INFORMS: refuses nothing by itself. CANCELLED: the order is cancelled.
-    CANCEL_FAILED: a cancel did nothing, since NOT_FOUND: there is no such order, OVER or FILLED: the order was so
-    before, or the order still works. FILLED_BEFORE: a change came after the fill. NO_SUCH_ORDER: of the order that was
-    to be changed. GROUP_FILLED: another order of its OCA group has filled. OTHER_SIDE: orders of the other side work in
-    the contract. OFF_GRID: its price is no step of the contract's price grid.
+    REFUSES: rejects an order that was never acknowledged. REFUSES_REQUEST: rejects only the last request of an
+    acknowledged order. TAKES_NO_CHANGE: no change of this order will be accepted. OUR_SIDE: the fault is in the
+    message, an id or a permission, not in the order. INFORMS: rejects nothing. CANCELLED: the order is cancelled.
+    CANCEL_FAILED: a cancel had no effect, because NOT_FOUND: there is no such order; OVER or FILLED: it had ended;
+    otherwise it still works. FILLED_BEFORE: a change came after the fill. NO_SUCH_ORDER: the order to be changed does
+    not exist. GROUP_FILLED: another order of its OCA group has filled. OTHER_SIDE: orders on the other side work in the
+    contract. OFF_GRID: its price is not on the contract's tick grid.
     """
 
     REFUSES = "refuses"

@@ -1,4 +1,4 @@
-"""The garbage collector, kept out of where it would only cost time, or end forgotten things at moments of its own."""
+"""Garbage collection settings for programs that create many objects and keep most of them."""
 
 import atexit
 import gc
@@ -24,9 +24,9 @@ def no_collection() -> Iterator[None]:
 
 @contextmanager
 def seldom_collected() -> Iterator[None]:
-    """Let what is there already be, and look at new things seldom: for a run that makes much and forgets most of it.
+    """Exclude existing objects from garbage collection and collect new ones seldom, during a large run.
 
-    Where nothing is collected at all, nothing changes. Of several at once (threads), the last to end puts all back.
+    No effect where collection is disabled. With several at once (threads), the last to end restores the settings.
     """
     if not gc.isenabled():
         yield
@@ -52,7 +52,7 @@ _seldom = SharedFlag(_look_seldom)
 
 @contextmanager
 def as_a_program() -> Iterator[None]:
-    """Look at new things seldom: what a program imports and makes, it mostly keeps until it ends."""
+    """Collect new objects seldom: most of what a program imports and makes lives until it ends."""
     with _programs.asked():
         yield
 

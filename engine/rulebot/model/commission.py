@@ -1,16 +1,15 @@
-"""What an order will cost in commissions, estimated before it is sent.
+"""Estimated commissions of an order, before it is sent.
 
 Source: IBKR Pro pricing, US options, up to 10,000 contracts a month: its own part is 0.65 a contract from a premium of
-0.10, 0.50 from 0.05, 0.25 below, and 1.00 an order at least. On top of that come, of a contract, the exchange's fee
-for options on SPX (0.57 below a premium of 1.00, 0.66 from there; of the class SPXW 0.49 and 0.58, as IBKR lists
-weeklies), on RUT (0.18: Cboe's fee for customers, which IBKR lists) and on NDX (0.50: 0.25 that Nasdaq ISE takes of
-customers, 90 FR 26380, and 0.25 more of complex orders, as IBKR lists it; of a single option that is 0.25 too much),
-and 0.05 of clearing and regulatory fees. XSP has no fee of the exchange: Cboe takes one of customers from ten
-contracts an order on (0.04 in its schedule of September 2021, the newest that could be read), which is left out.
-Shares: the same for US stocks (0.005 a share, at most 1 % of what they are worth), and what is passed on of sales: the
-fee of section 31 (20.60 a million dollars from 4 April 2026: SEC release 34-104909) and FINRA's trading activity fee
-(0.000195 a share in 2026: SR-FINRA-2024-019). The broker's own commission reports replace the estimate as soon as they
-come; nothing is booked from it.
+0.10, 0.50 from 0.05, 0.25 below, and at least 1.00 an order. Added per contract: the exchange's fee for options on SPX
+(0.57 below a premium of 1.00, 0.66 from there; for class SPXW 0.49 and 0.58, as IBKR lists weeklies), on RUT (0.18:
+Cboe's fee for customers, as IBKR lists it) and on NDX (0.50: 0.25 of Nasdaq ISE for customers, 90 FR 26380, and 0.25
+more for complex orders, as IBKR lists it; for a single option that is 0.25 too much), and 0.05 of clearing and
+regulatory fees. XSP has no exchange fee here: Cboe charges customers from ten contracts an order on (0.04 in its
+schedule of September 2021, the newest that could be read). Shares: the same for US stocks (0.005 a share, at most 1 %
+of their value), and fees on sales: section 31 (20.60 a million dollars from 4 April 2026: SEC release 34-104909) and
+FINRA's trading activity fee (0.000195 a share in 2026: SR-FINRA-2024-019). The broker's commission reports replace the
+estimate; nothing is booked from it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -50,19 +49,19 @@ def fees_per_contract(option: Option, premium: float) -> Decimal:
     """Return the dollars of fees on one contract at this premium per share; 0 of shares."""
     if option.is_share:
         return ZERO
-    cheap, dear = _CLASS_FEE.get(option.trading_class, (ZERO, ZERO))
-    return (dear if premium >= 1.0 else cheap) + REGULATORY
+    cheap, expensive = _CLASS_FEE.get(option.trading_class, (ZERO, ZERO))
+    return (expensive if premium >= 1.0 else cheap) + REGULATORY
 
 
 def passed_on(option: Option, count: int, price: float) -> Decimal:
-    """Return the dollars of fees on so many contracts, or shares (- sold), beside the commission."""
+    """Return the dollars of fees on these contracts, or shares (- sold), besides the commission."""
     if not option.is_share:
         return fees_per_contract(option, price) * abs(count)
     return -count * (SECTION_31 * Decimal(f"{price:.4f}") + TRADING_ACTIVITY) if count < 0 else ZERO
 
 
 def fill_commission(option: Option, count: int, price: float) -> Decimal:
-    """Return the dollars of so many contracts, or shares (- sold), before the least of an order."""
+    """Return the dollars of commission on these contracts, or shares (- sold), before an order's minimum."""
     return per_contract(option, price) * abs(count) + passed_on(option, count, price)
 
 
@@ -82,10 +81,10 @@ def minimum_shortfall(parts: Iterable[tuple[Option, int, float]], before: Decima
 
 
 def max_commission(option: Option, count: int) -> Decimal:
-    """Return the most dollars of commission on so many contracts, or shares, in whatever orders they trade.
+    """Return the most dollars of commission on these contracts, or shares, however they are split into orders.
 
-    Each contract counts as an order of its own at the dearest premium. Shares count in orders of 100. The section 31
-    fee on sold shares is left out: it is a part of what the sale brings.
+    Each contract counts as its own order at the highest rate. Shares count in orders of 100. The section 31 fee on sold
+    shares is excluded: it is a fraction of the proceeds.
     """
     if option.is_share:
         each = max(LEAST_PER_ORDER, LOT * PER_SHARE) + LOT * TRADING_ACTIVITY
@@ -97,6 +96,6 @@ def max_commission(option: Option, count: int) -> Decimal:
 def estimate(parts: Sequence[tuple[Option, int, float]], before: Decimal = ZERO) -> Decimal:
     """Return the dollars of one order over (option, contracts, premium per share) of its legs; - is sold.
 
-    before: as in `minimum_shortfall`; the estimate is of the rest of the order then.
+    before: as in `minimum_shortfall`; then the estimate is of the order's rest.
     """
     return sum((fill_commission(*part) for part in parts), minimum_shortfall(parts, before))

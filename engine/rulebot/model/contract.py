@@ -29,7 +29,7 @@ class Right(Enum):
     CALL = "call"
     PUT = "put"
 
-    __hash__ = object.__hash__  # each is one object; an Enum's own hash is made anew whenever it is asked for
+    __hash__ = object.__hash__  # each is one object; an Enum computes its hash at each call
 
     @property
     def letter(self) -> str:
@@ -108,7 +108,7 @@ UNKNOWN_INDICES = frozenset(
         *("MRUT", "RUI", "RLG", "RLV", "RVX", "MXEA", "MXEF", "MXUSA", "MXWLD", "MXACW"),
     )
 )
-"""Indices with cash-settled options whose ticks, classes and settlement nobody has told this engine.
+"""Indices with cash-settled options whose ticks, classes and settlement are not in the table of products.
 
 Sources: lists of index options of Cboe and Nasdaq.
 """
@@ -141,7 +141,7 @@ def is_known(symbol: str) -> bool:
 
 
 def class_of_shares(symbol: str) -> str:
-    """Return the trading class of the options on a stock: its symbol, without the dot before a class of shares.
+    """Return the trading class of a stock's options: its symbol without the dot before a share class.
 
     Source: OCC option symbology, which has letters and digits only; options on BRK.B are of class BRKB.
     """
@@ -149,11 +149,11 @@ def class_of_shares(symbol: str) -> str:
 
 
 LOT = 100
-"""Shares that an option contract is on, and that a structure's shares are dealt in."""
+"""Shares per option contract, and the unit in which a structure's shares trade."""
 
 
 SHARES_NAME = " shares"
-"""What stands behind the symbol where a share is a leg: in words, and in records of fills."""
+"""Suffix of the symbol of a share leg, in words and in records of fills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class Option(KnowsItsHash):
         return found.kind is Kind.INDEX and not self.is_share and self.trading_class != found.same_day_class
 
     def price_multiplier(self, ratio: int) -> int:
-        """Return what a point of so many of it is worth in a price per share of the structure."""
+        """Return what one point of this quantity is worth in a price per share of the structure."""
         return ratio // LOT if self.is_share else ratio
 
     def __str__(self) -> str:
@@ -237,9 +237,9 @@ SHARES = "shares"
 
 
 class Strike(NamedTuple):
-    """One leg as far as its name goes. `right` is `put`, `call` or `shares`, which have neither strike nor expiry.
+    """One leg as far as its name defines it. `right` is `put`, `call` or `shares`; shares have no strike or expiry.
 
-    sign: +1 bought, -1 sold, 0 where nobody knows.
+    sign: +1 bought, -1 sold, 0 where unknown.
     """
 
     symbol: str
@@ -252,13 +252,13 @@ class Strike(NamedTuple):
 
 _SIGNS = {-1: "-", 0: "", 1: "+"}
 UNNAMED = frozenset({"SPX", "SPY"})
-"""Underlyings that the size of their strikes tells."""
+"""Underlyings that are recognised by the size of their strikes."""
 
 
 def structure_text(strikes: Iterable[Strike]) -> str:
     """Return strikes by right, puts first, lowest first, shares before all: `100 SPY 604c`.
 
-    The symbol stands where it is not plain, and its count where there are several.
+    The symbol appears where it is ambiguous, the count where it is above one.
     """
     legs = tuple(strikes)
     if dealt := [leg for leg in legs if leg.right == SHARES]:
@@ -274,7 +274,7 @@ def structure_text(strikes: Iterable[Strike]) -> str:
 
 
 def _of_several_expiries(legs: Sequence[Strike]) -> str:
-    """Return what is sold and what is bought of each expiry: of one both, told alike, would seem to be bought."""
+    """Return what is sold and what is bought of each expiry; written alike, both would seem bought."""
     groups = sorted({(leg.expiry or "", leg.sign) for leg in legs})
     texts = []
     for expiry, sign in groups:

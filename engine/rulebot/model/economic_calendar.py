@@ -42,8 +42,8 @@ class Published:
 class Projection:
     """On which days an event may fall by its usual rule, and when on such a day (exchange time; None: all day).
 
-    turn: by which month a day's turn is called, of which each has one event; "" for a day that is in none.
-    is_usual: days are projected most of the time, since a date is published but a few months before: nobody is warned.
+    turn: the month of a day's turn, of which each has one event; "" for a day in none. is_usual: days are usually
+    projected, because dates are published only months ahead; no warning is given.
     """
 
     clock: time | None
@@ -92,7 +92,7 @@ def may_be_fomc(day: date) -> bool:
 
 
 def meeting_of(day: date) -> str:
-    """Return the month in which the span of a meeting of the Fed begins, "" for a day outside of all eight."""
+    """Return the month in which the span of a Fed meeting begins, "" for a day outside of all eight."""
     at = (day.month, day.day)
     return next((f"{day.year}-{first[0]:02}" for first, last in _MEETINGS if first <= at <= last), "")
 
@@ -142,7 +142,7 @@ def is_of_earnings(event: EventDay) -> bool:
 
 
 def lacks_time(event: EventDay) -> bool:
-    """Say whether these are earnings of which only the day is known. Other events without a time last all day."""
+    """Say whether these are earnings with a day but no time. Other events without a time last all day."""
     return is_of_earnings(event) and event.at is None and event.moment is None
 
 
@@ -160,7 +160,7 @@ def span_of(event: EventDay) -> tuple[datetime, datetime]:
 
 
 def without_time(published: Iterable[Published], since: date) -> tuple[EventDay, ...]:
-    """Return the earnings from a day on of which only the day is known."""
+    """Return the earnings from a day on that have a day but no time."""
     return tuple(event for dates in published for event in dates.days if event.day >= since and lacks_time(event))
 
 
@@ -202,7 +202,7 @@ def event_calendar(published: Iterable[Published], known_until: date = KNOWN_UNT
 
 
 def calendar_ends(published: Iterable[Published], known_until: date = KNOWN_UNTIL) -> EventCalendar:
-    """Return a calendar that knows which events there are and how long, and none of their days: quicker to make."""
+    """Return a calendar with event names and lengths but no days, which is quicker to make."""
     return _ends(_by_name(published), known_until)
 
 

@@ -21,7 +21,7 @@ class RulebotError(Exception):
 
 
 class SpecError(RulebotError):
-    """The author's fault: a document that cannot be used as it stands."""
+    """The author's fault: a document that cannot be used as written."""
 
     exit_code = 1
 
@@ -48,7 +48,7 @@ class UnansweredError(BrokerError):
 
 
 class IdInUseError(BrokerError):
-    """Another program is connected under our client id, or an older run of ours still is."""
+    """Another program, or an older run of rulebot, is connected under our client id."""
 
 
 class UnavailableError(BrokerError):
@@ -75,7 +75,7 @@ class FullStoreError(StoreError):
 
 
 class UnwrittenError(StoreError):
-    """The store is ours, and took no more: what happens from now on is on no record.
+    """The store accepts no more records of ours: what happens from now on is not recorded.
 
     is_full: its disk is full.
     """
@@ -90,7 +90,7 @@ class UnkeptError(StoreError):
 
 
 class InvariantError(RulebotError):
-    """Our fault: what can never be was found. Halt, never go on."""
+    """Our fault: an impossible state was found. Halt; never continue."""
 
 
 def own_failure(error: Exception) -> str:

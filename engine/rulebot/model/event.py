@@ -1,4 +1,4 @@
-"""What the world tells us. Everything enters the engine as one of these, stamped at the edge (UTC)."""
+"""Events: everything that enters the engine, stamped at the edge (UTC)."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,7 +21,7 @@ class MarketDataUpdated:
 
 
 class BrokerStatus(Enum):
-    """What the broker says an order is. PENDING: on its way, or being cancelled. INACTIVE: refused, or held."""
+    """The broker's status of an order. PENDING: in transit, or being cancelled. INACTIVE: rejected, or held."""
 
     PENDING = "pending"
     WORKING = "working"
@@ -32,11 +32,11 @@ class BrokerStatus(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReport:
-    """How an order stands. `ref` is "" when the broker's message does not carry it.
+    """An order status report. `ref` is "" when the broker's message does not carry it.
 
-    Prices are signed as the wire has them; None when the message does not say. quantity and side None likewise.
-    kind, time_in_force: words of OrderType and TimeInForce, the broker's own word for any other, "" when not told.
-    con_id: the broker's number of the contract, or of the combo as a whole; 0 when not told.
+    Prices are signed as on the wire; None when the message has none. quantity and side likewise. kind, time_in_force:
+    words of OrderType and TimeInForce, the broker's own word for any other, "" when missing. con_id: the broker's id of
+    the contract, or of the combo as a whole; 0 when missing.
     """
 
     at: datetime
@@ -80,9 +80,8 @@ class OrderUnsent:
 class ExecutionReport:
     """One fill of one contract. Executions of a combo as a whole are marked `is_combo` and move no position.
 
-    A correction repeats the execution with a higher revision. `quantity` is positive, `is_buy` the side.
-    `executed_at` is the broker's own time of it, None where its time zone is unknown. is_liquidation: the broker closed
-    it for want of margin.
+    A correction repeats the execution with a higher revision. `quantity` is positive, `is_buy` the side. `executed_at`
+    is the broker's time, None where its time zone is unknown. is_liquidation: the broker closed it for lack of margin.
     """
 
     at: datetime
@@ -194,12 +193,12 @@ class DividendReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
-    """Connected and in step: every complete snapshot has been read in one connection.
+    """Connected and reconciled: every complete snapshot has been read in one connection.
 
-    The reports of open orders, executions and positions that came with it precede this event. `order_refs` are the refs
-    of all orders open at the broker, `positions` all that is held, `costs` the account's average cost of it, dollars a
-    contract with multiplier and commissions. `next_valid_id` is the gateway's own count of our order ids: the next one,
-    as told on a connection that is new; 0 when it was not told there.
+    The reports of open orders, executions and positions precede this event. `order_refs` are the refs of all orders
+    open at the broker, `positions` all holdings, `costs` the account's average costs, dollars a contract with
+    multiplier and commissions. `next_valid_id` is the gateway's next order id, as reported on a new connection; 0 when
+    it was not reported.
     """
 
     at: datetime
@@ -215,7 +214,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class OrdersListed:
-    """The answer to an inquiry is complete: these refs are open at the broker; what it told of them came before."""
+    """The answer to a request for lists is complete: these refs are open at the broker; its reports came before."""
 
     at: datetime
     order_refs: frozenset[str]
@@ -245,9 +244,9 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class ClockSkew:
-    """This computer's clock is so many seconds ahead of the broker's (negative: behind), 0.0 once they agree again.
+    """This computer's clock is this many seconds ahead of the broker's (negative: behind), 0.0 once they agree.
 
-    is_known: False while the broker has not told his time; then `seconds` is what was found last.
+    is_known: False while the broker has not reported its time; then `seconds` is the last known difference.
     """
 
     at: datetime
@@ -257,7 +256,7 @@ class ClockSkew:
 
 @dataclass(frozen=True, slots=True)
 class AccountWarning:
-    """What the broker warns of the account in words of its own, as that it may liquidate."""
+    """The broker's own warning about the account, for example that it may liquidate."""
 
     at: datetime
     text: str
@@ -265,9 +264,9 @@ class AccountWarning:
 
 @dataclass(frozen=True, slots=True)
 class DataTrouble:
-    """Why market data of a symbol does not come any more, in words; "" is of all symbols. Each reason once a link.
+    """Why market data of a symbol stopped, in words; "" means all symbols. Each reason once a connection.
 
-    is_late: it comes 10 to 15 minutes late, and bots that allow it trade on it.
+    is_late: it is delayed by 10 to 15 minutes, and bots that allow it trade on it.
     """
 
     at: datetime
@@ -302,12 +301,12 @@ class Request(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OperatorRequest:
-    """A person, or the end of a run, asks. `bot` "" means all; `id` names the request so that it acts once.
+    """A request of a person, or of the end of a run. `bot` "" means all; `id` makes it act once.
 
-    position: which one to close, or to keep after all, of that bot. values: parameters of it to be set, as a spec would
-    write them. reason: why, where the program itself asks. legs: the contract of each leg that is to be entered, by its
-    name, none where the bot chooses them; alternative: which of the bot's they are of. edits: of the bot's file, what
-    was changed by path before a reload is asked for; by: who did.
+    position: the one to close, or to keep, of that bot. values: parameters to set, as a spec writes them. reason: why,
+    where the program itself asks. legs: the contract of each leg to enter, by its name, none where the bot chooses;
+    alternative: which of the bot's it is. edits: changes of the bot's file, by path, before the reload; by: who made
+    them.
     """
 
     at: datetime
@@ -347,11 +346,11 @@ class ReloadPending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettlementCorrected:
-    """A person says that contracts which are booked as ended with their option were traded before that.
+    """A person reports that contracts booked as expired were traded before.
 
-    leg: of the position. fill: as the account's statement has it, under an id of ours (`model/order.py`); its `ref` is
-    that of our order, "" where others have dealt. price, how: of the settlement whose place it takes. left_at: when the
-    last was traded that has closed something of the position, with this.
+    leg: of the position. fill: as in the account's statement, under an id of ours (`model/order.py`); its `ref` is our
+    order's, "" where others traded. price, how: of the settlement that it replaces. left_at: time of the last trade
+    that closed something of the position, this one included.
     """
 
     at: datetime
@@ -365,7 +364,7 @@ class SettlementCorrected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalClosePriced:
-    """A person says at what price, a share, others have closed what the account has no more of a leg that is on hold.
+    """A person reports the price, a share, at which others closed missing contracts of a leg on hold.
 
     exec_id: an id of ours (`model/order.py`).
     """

@@ -14,15 +14,15 @@ from rulebot.model.values import dataclass
 Grids = Mapping[str, TickRule]
 """Price grids of options by trading class."""
 LATE_CASH = timedelta(minutes=5)
-"""How much later than what the account holds its cash may be told: TWS tells it every three minutes."""
+"""How much later than the holdings the account's cash may be reported: TWS sends it every three minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Expiries and strikes of one trading class of one underlying, as the broker lists them today.
 
-    `strikes` is known only for the expiries that were asked for (a class lists the union over all its expiries, so a
-    listed strike need not exist for a given date). `ticks` is the price grid of its options, None while it is not told.
+    `strikes` is known only for requested expiries (a class lists the union over its expiries, so a listed strike may
+    not exist for a given date). `ticks` is the price grid of its options, None until reported.
     """
 
     symbol: str
@@ -79,8 +79,8 @@ class EventDay:
 class EventCalendar:
     """Scheduled events by name (CPI, FOMC, NFP and imported ones).
 
-    `known_until` is the last day each calendar can speak of, projection included; beyond it events are unknown.
-    `published_until` is the last day with published dates.
+    `known_until` is each calendar's last day, projection included; beyond it events are unknown. `published_until` is
+    the last day with published dates.
     """
 
     days: Mapping[str, Mapping[date, EventDay]] = field(default_factory=dict)
@@ -90,9 +90,9 @@ class EventCalendar:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account as the broker last told, dollars; None until it did.
+    """The account as the broker last reported it, in dollars; None until then.
 
-    day_trades_left: how many more of them the broker allows in these five sessions, None when it sets no limit.
+    day_trades_left: how many more the broker allows in these five sessions, None when it sets no limit.
     """
 
     id: str = ""
@@ -146,14 +146,14 @@ class Hook(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything slow that rules read.
+    """All slow facts that rules read.
 
     closes: daily closes of finished sessions by symbol, oldest first. opening_moves: expected move in points at the
-    session's first sound minute, by (symbol, expiry). listings: by (symbol, trading class). dividends: by symbol.
-    bars: by (symbol, seconds of one bar), 86400 are daily ones. implied: 30-day implied volatility at the close of
-    finished sessions by symbol, annual fractions, oldest first. hooks: web hooks by name, None while none can come.
-    hours: of this session by underlying, where the broker says that they are less than the calendar has. ticks: price
-    grids of options by trading class, as the broker has told them; of any other class the table of products counts.
+    session's first sound minute, by (symbol, expiry). listings: by (symbol, trading class). dividends: by symbol. bars:
+    by (symbol, seconds of one bar), 86400 are daily ones. implied: 30-day implied volatility at the close of finished
+    sessions by symbol, annual fractions, oldest first. hooks: web hooks by name, None while none can arrive. hours: of
+    this session by underlying, where the broker reports fewer than the calendar. ticks: price grids by trading class,
+    as the broker reported them; for other classes the table of products counts.
     """
 
     closes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

@@ -37,9 +37,9 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One feature. missing: what stands for it when it is unknown; None: then nothing is known of the whole.
+    """One feature. missing: its replacement when unknown; None makes the whole score unknown.
 
-    mean, scale: of the samples it was trained on; weight: of a logistic model, a unit of scale.
+    mean, scale: of the training samples; weight: of a logistic model, per unit of scale.
     """
 
     name: str
@@ -62,9 +62,9 @@ class Tree:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedModel:
-    """What a model file says. start: the score of nothing. slope, offset: from the score to the log odds.
+    """The content of a model file. start: the score without features. slope, offset: from the score to the log odds.
 
-    features: the version of the list that the names are of. trained: where it comes from, for people.
+    features: version of the list that the names are from. trained: its origin, for people.
     """
 
     features: int
@@ -82,7 +82,7 @@ class LearnedModel:
         return tuple(each.name for each in self.inputs)
 
     def filled(self, values: Sequence[float | None]) -> tuple[float, ...] | None:
-        """Return the features with what stands for those that are unknown, None where one may not be."""
+        """Return the features with replacements for unknown ones, None where one has no replacement."""
         found = [one.missing if value is None else value for one, value in zip(self.inputs, values, strict=True)]
         known = tuple(value for value in found if value is not None)
         return known if len(known) == len(found) else None
@@ -153,15 +153,15 @@ def model_of(text: str) -> LearnedModel:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ModelError(f"a key stands twice among {', '.join(key for key, _ in pairs)}")
+        raise ModelError(f"a key occurs twice among {', '.join(key for key, _ in pairs)}")
     return found
 
 
-def _check_keys(tree: Mapping[str, Any], owed: Sequence[str]) -> None:
-    """Refuse a key that nobody reads, for it may be one that is owed, misspelt. Raises: ModelError."""
-    if unknown := [key for key in tree if key not in owed]:
-        raise ModelError(f"nothing is called '{unknown[0]}' there: {', '.join(owed)}")
-    if missing := [key for key in owed if key not in tree]:
+def _check_keys(tree: Mapping[str, Any], outstanding: Sequence[str]) -> None:
+    """Reject a key that is not read: it may be a misspelt required one. Raises: ModelError."""
+    if unknown := [key for key in tree if key not in outstanding]:
+        raise ModelError(f"nothing is called '{unknown[0]}' there: {', '.join(outstanding)}")
+    if missing := [key for key in outstanding if key not in tree]:
         raise ModelError(f"'{missing[0]}' is missing among {', '.join(tree)}")
 
 
@@ -209,7 +209,7 @@ def _tree(tree: Mapping[str, Any], inputs: int) -> Tree:
     )
     size = len(found.value)
     if not size or {len(found.feature), len(found.threshold), len(found.left), len(found.right)} != {size}:
-        raise ModelError("the columns of a tree are of one length")
+        raise ModelError("the columns of a tree have equal lengths")
     for at in range(size):
         children = (found.left[at], found.right[at])
         if children == (LEAF, LEAF):
@@ -221,11 +221,11 @@ def _tree(tree: Mapping[str, Any], inputs: int) -> Tree:
 
 def _whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"a whole number is owed, is {value!r}")
+        raise ValueError(f"a whole number is required, is {value!r}")
     return value
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise ValueError(f"a number is owed, is {value!r}")
+        raise ValueError(f"a number is required, is {value!r}")
     return float(value)

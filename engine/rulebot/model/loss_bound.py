@@ -72,7 +72,7 @@ class ShareHolding(NamedTuple):
 
 
 def needed_by_hand(symbol: str, holdings: Mapping[Contract, Decimal], books: Mapping[Option, int]) -> Decimal:
-    """Return the shares that calls need of which the account is short beyond our books, as somebody sold them."""
+    """Return the shares that calls need and that the account lacks against our books, after an external sale."""
     return sum(
         (
             max(books.get(option, 0) - count, ZERO) * option.multiplier
@@ -94,15 +94,15 @@ def delivers(option: Option) -> bool:
 
 
 def shares_delivered(option: Option, count: int) -> int:
-    """Return the shares that come (+) or go (-) when so many options (+ long) are exercised, or assigned."""
+    """Return the shares that come (+) or go (-) when this many options (+ long) are exercised or assigned."""
     return count * option.multiplier * (1 if option.right is Right.CALL else -1)
 
 
 def shares_covering(way: Iterable[Holding], symbol: str) -> int:
     """Return the shares that short calls of one position need beyond its long ones.
 
-    Source: each short call takes a long one that ends no sooner where it can; of all days, the one from which on most
-    short calls are left over says how many do not find one (Hall's theorem for nested choices).
+    Source: each short call is paired with a long one that ends no sooner, if any; over all days, the largest surplus of
+    short calls from that day on is the number without a pair (Hall's theorem for nested choices).
     """
     by_day: dict[date, int] = {}
     for option, count, _ in way:
@@ -121,9 +121,9 @@ def uncovered_calls(parts: Iterable[Part], symbol: str) -> int:
 
 
 def covered_parts(parts: Iterable[Part]) -> tuple[Part, ...]:
-    """Return a structure without the calls that shares cover: exercised, they cost the shares and nothing else.
+    """Return a structure without the calls that shares cover: exercised, they cost only the shares.
 
-    Those of the highest strikes are left out: so the loss of what stays is never less than it may be.
+    Those with the highest strikes are left out, so the loss of the rest is never underestimated.
     """
     found = tuple(parts)
     way = without_covered_calls(
@@ -137,9 +137,9 @@ def _symbols_of_parts(parts: Iterable[Part]) -> tuple[str, ...]:
 
 
 def without_covered_calls(way: Way, shares: Mapping[str, int | None]) -> Way:
-    """Return a way to stand at expiry without the short calls that so many shares cover; None is as many as it needs.
+    """Return a state at expiry without the short calls that this many shares cover; None is as many as it needs.
 
-    What came in for a call that is left out stays.
+    The premium of a call that is left out stays.
     """
     for symbol, count in shares.items():
         bare = shares_covering(way, symbol)
@@ -213,7 +213,7 @@ def loss_bound(legs: Iterable[GroupedLeg], net_price: Decimal, *, is_covered: bo
 def trade_bound(
     legs: Iterable[GroupedLeg], net_price: Decimal, quantity: int, *, is_covered: bool = False
 ) -> Decimal | None:
-    """Return the most that so many structures can lose in dollars, with all commissions; None without a bound.
+    """Return the most that this many structures can lose in dollars, with all commissions; None without a bound.
 
     net_price: per share of one structure, signed, + received. is_covered: as in `loss_bound`.
     """
@@ -282,8 +282,8 @@ def _overlap(held: Iterable[Part]) -> bool:
 def dollars_at_risk(groups: Iterable[Way]) -> Decimal | None:
     """Return the most that these groups can lose together in dollars, never negative; None without a bound.
 
-    Each group closes at a price of its own. Cash of all groups counts, commissions paid included; those of closing
-    are added.
+    Each group closes at its own price. Cash of all groups counts, commissions paid included; those of closing are
+    added.
     """
     held = tuple(groups)
     least = _added(_least_dollars(way) for way in held)

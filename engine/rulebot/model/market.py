@@ -46,7 +46,7 @@ the broker makes of their prices for 30 days.
 
 
 class Extra(Enum):
-    """What a line is asked for beside quotes, by the underlying that it belongs to."""
+    """Data that a line brings beside quotes, by its underlying."""
 
     COUNTS = "volume and open interest of options"
     OPTION_VOLUME = "volume of all calls and puts of an underlying"
@@ -60,14 +60,13 @@ Extras = frozenset[tuple[str, Extra]]
 class Board:
     """Columns of the latest market data; `rows` finds a contract's row.
 
-    A bid of 0 or none is nan with size 0. `alive_at` is when the last market data message of any kind came: quotes
-    are sent only when they change, so a quiet row is fresh as long as the feed lives. `frozen` holds rows whose data is
-    not live (delayed or frozen) and not traded on, `delayed` those that come late. Late rows of `may_be_delayed`, by
-    symbol, are traded on all the same. `halted` holds those in which the exchange has halted trading. `version` counts
-    changes of what is streamed.
+    A bid of 0 or none is nan with size 0. `alive_at` is the time of the last market data message: quotes are sent on
+    change only, so a quiet row is fresh while the feed is alive. `frozen` holds rows whose data is not live (delayed or
+    frozen) and not traded on, `delayed` those with delayed data. Delayed rows of `may_be_delayed`, by symbol, are
+    traded on. `halted` holds rows in a trading halt. `version` counts changes of the subscriptions.
 
-    unsettled: rows with a new quote, trade, model or anything else that nobody has stamped with its time yet; `unread`
-    rows with new values since a recorder last looked.
+    unsettled: rows with new values that have no timestamp yet; `unread`: rows with new values since a recorder last
+    looked.
     """
 
     __slots__ = (
@@ -202,7 +201,7 @@ class Board:
         self._changed()
 
     def copy(self) -> "Board":
-        """Return the same market in columns of its own. What is streamed is shared: neither may change it any more."""
+        """Return a copy of the market. The subscriptions are shared: neither may change them any more."""
         found = Board()
         for name in COLUMNS:
             setattr(found, name, array("d", getattr(self, name)))
@@ -285,7 +284,7 @@ OPTION_AGE = 300.0
 """Seconds after which a quiet option quote, or its greeks, is stale while the feed lives."""
 
 IMPLIED_AGE = 900.0
-"""Seconds after which an underlying's 30-day volatility is stale: it is told when it changes, minutes apart."""
+"""Seconds after which an underlying's 30-day volatility is stale: it is sent on change, minutes apart."""
 
 
 def usual_age(contract: Contract | None) -> float:
@@ -298,7 +297,7 @@ def usual_age(contract: Contract | None) -> float:
 
 
 def fault_text(fault: QuoteFault, seconds: float | None = None) -> str:
-    """Return what people are told of a fault; seconds: how long it has lasted, where that is to be told."""
+    """Return a quote fault in words; seconds: how long it has lasted, where that is shown."""
     return _TEXTS[fault] if seconds is None else f"{_TEXTS[fault]} for {seconds:.0f} s"
 
 
@@ -363,7 +362,7 @@ def quote_problem(board: Board, row: int, now: float, limit: float | None = None
 
 
 def lacks_bid(board: Board, row: int) -> bool:
-    """Say whether it was told that nobody bids for an option: a bid of size 0, and not a bid that is yet to come."""
+    """Say whether an option has no bid: it was reported with size 0, rather than not yet reported."""
     return isnan(board.bid[row]) and board.bid_size[row] == 0.0
 
 
@@ -392,9 +391,9 @@ def level_of(board: Board, symbol: str, now: float) -> float | None:
 # --- The example market that `explain` shows and the lint measures against
 
 LEVELS: Mapping[str, int] = {"SPX": 6000, "SPY": 600, "QQQ": 520, "XSP": 600, "NDX": 21370, "RUT": 2400, "IWM": 240}
-"""Where the underlyings that everybody trades stand in the example."""
+"""Example prices of popular underlyings."""
 USUAL_LEVEL = 100
-"""Where any other underlying stands in it."""
+"""Example price of any other underlying."""
 NEAR_VOLATILITY, FAR_VOLATILITY = 0.10, 0.16
 """A year's, of sessions: of options up to a week, and longer ones.
 
@@ -406,10 +405,10 @@ NEAR_DAYS = 7
 
 
 def example_level(symbol: str) -> int:
-    """Return what an underlying stands at in the example."""
+    """Return an underlying's price in the example."""
     return LEVELS.get(symbol, USUAL_LEVEL)
 
 
 def volatility(days: int) -> float:
-    """Return the volatility of options with so many calendar days to expiry, as an annual fraction."""
+    """Return the volatility of options with this many calendar days to expiry, as an annual fraction."""
     return NEAR_VOLATILITY if days <= NEAR_DAYS else FAR_VOLATILITY

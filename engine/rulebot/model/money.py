@@ -39,9 +39,9 @@ class TickRule:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "TickRule":
-        """Return steps that are told as an edge, the step from there, and so on.
+        """Return the price grid given as an edge, the step from there, and so on.
 
-        Raises: ValueError when prices cannot lie on them.
+        Raises: ValueError when no prices can be on it.
         """
         try:
             numbers = [_with_places(Decimal(each)) for each in texts]

@@ -12,14 +12,14 @@ from rulebot.model.values import dataclass, replace
 FILLS_KEPT = timedelta(days=30)
 """How long an execution of a position that is over is remembered. The broker repeats those of a week at most."""
 HIGHEST_PASSED = 500_000_000
-"""Up to which order id of others ours are above it (`above`): half of those that the adapter has are left then."""
+"""Ours continue above others' order ids up to this one (`above`): half of the adapter's ids then remain."""
 
 
 def above(order_id: int, passed: int) -> int:
-    """Return the next order id, above one that the broker has told of, whosever it is; it stays where that is too high.
+    """Return the next order id, above one that the broker reported for any client; unchanged where that is too high.
 
     "If reqAllOpenOrders is used by a client, subsequent orders placed by that client must have order IDs greater than
-    the order IDs of all orders returned"; so it is of what a master client is told. Source: TWS API, Placing Orders.
+    the order IDs of all orders returned"; the same holds for a master client. Source: TWS API, Placing Orders.
     """
     return max(order_id, passed + 1) if passed <= HIGHEST_PASSED else order_id
 
@@ -67,12 +67,12 @@ class Purpose(Enum):
 
 
 class OrderStatus(Enum):
-    """Where an order stands, reduced from raw broker messages.
+    """The state of an order, derived from the broker's messages.
 
-    PREPARED: written, nothing sent. SENDING: bytes may be leaving. WORKING: the broker has acknowledged it.
-    CANCELLING: a cancel was asked for; fills may still win. UNKNOWN: we do not know; ask, never resend.
-    RISK_REJECTED: our own limits rejected it, nothing was sent. REJECTED: the broker rejected it.
-    LOST: never found at the broker; watched for a late appearance.
+    PREPARED: written, nothing sent. SENDING: bytes may be leaving. WORKING: the broker has acknowledged it. CANCELLING:
+    a cancel was requested; fills may still arrive. UNKNOWN: its state is not known; ask, never resend. RISK_REJECTED:
+    our own limits rejected it, nothing was sent. REJECTED: the broker rejected it. LOST: never found at the broker;
+    watched for a late appearance.
     """
 
     PREPARED = "prepared"
@@ -106,7 +106,7 @@ _LIVE = frozenset(
 
 
 TERMS_KEPT = 5
-"""How many terms of an order that was changed are remembered: reports of earlier ones are still on their way."""
+"""Earlier terms that are kept for a changed order: reports of them may still arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class OrderLeg:
 
     @property
     def key(self) -> str:
-        """What tells it from the order's other legs: an order that rolls has two of each name."""
+        """Key of a leg within its order: an order that rolls has two legs of each name."""
         return f"{self.name}+" if self.opens else self.name
 
     @property
@@ -146,17 +146,17 @@ class Order:
     """One order of ours. A change is a new value; the last one recorded is the truth.
 
     ref: the broker's orderRef and our identity for it (never the order id). number: counts intents of this store.
-    reason: the name of the exit, "entry", or what else led to it. legs: one, or several dealt as one combo; a combo is
-    always bought, its legs' sides say what is done, so a credit is a negative price. side: that of a single leg.
-    quantity: structures. leg_filled: contracts by leg, from executions alone (() is none). broker_filled: structures
-    the broker says are filled. reported_final_status: the final status the broker gave while executions are still owed.
-    limit_price, stop_price: signed as the wire has them. attempt: the ladder's try, from 1. attempt_until: when that
-    try ends. mid: signed mid (as limit_price) when it was first priced, for slippage. digest: of the spec text that
-    governs it. opens_position: the position that an order which rolls opens, "" of any other. previous_terms: what it
-    was sent with before it was changed, oldest first. cause: why rulebot took it back, does not know where it stands or
-    holds it for over, None while it is none of these. about, detail: what the cause names, and further words for
-    people. heard: the broker's last message on it, which a cancel for another cause forgets. answer: the broker's last
-    answer to our cancel. unmet_since: since when the target that it works for is no longer met, None while it is.
+    reason: the name of the exit, "entry", or another cause. legs: one, or several that trade as one combo; a combo is
+    always bought, its legs' sides give the direction, so a credit is a negative price. side: of a single leg. quantity:
+    structures. leg_filled: contracts by leg, from executions alone (() is none). broker_filled: structures that the
+    broker reports as filled. reported_final_status: the broker's final status while executions are still due.
+    limit_price, stop_price: signed as on the wire. attempt: the ladder's try, from 1. attempt_until: when that try
+    ends. mid: signed mid (as limit_price) when it was first priced, for slippage. digest: of the spec that governs it.
+    opens_position: the position that a roll order opens, "" for any other. previous_terms: its terms before changes,
+    oldest first. cause: why rulebot cancelled it, lost track of it or considers it ended; None otherwise. about,
+    detail: what the cause names, and further words. heard: the broker's last message on it, which a cancel for another
+    cause clears. answer: the broker's last answer to our cancel. unmet_since: since when the target that it works for
+    is no longer met, None while it is.
     """
 
     ref: Name
@@ -194,7 +194,7 @@ class Order:
     cause: Cause | None = None
     about: Name = ""
     detail: Text = ""
-    heard: BrokerMessage | None = None
+    received: BrokerMessage | None = None
     answer: BrokerMessage | None = None
     unmet_since: datetime | None = None
 
@@ -213,34 +213,34 @@ class Order:
 
     @property
     def positions(self) -> tuple[str, ...]:
-        """The positions that it deals for: the one it closes first."""
+        """The positions that it trades for: first the one that it closes."""
         return (self.position, self.opens_position) if self.opens_position else (self.position,)
 
     def is_of(self, position: str) -> bool:
-        """Say whether it deals for this position."""
+        """Say whether it trades for this position."""
         return self.position == position or (self.opens_position == position and bool(position))
 
     def position_of(self, leg: OrderLeg) -> str:
-        """Return the position that a leg is of."""
+        """Return the position of a leg."""
         return self.opens_position if leg.opens else self.position
 
     def legs_of(self, position: str) -> tuple[OrderLeg, ...]:
-        """Return the legs that are of a position."""
+        """Return the legs of a position."""
         return (
             tuple(leg for leg in self.legs if self.position_of(leg) == position) if self.opens_position else self.legs
         )
 
     @property
     def is_silent(self) -> bool:
-        """True while neither the broker nor rulebot has said anything of it."""
-        return self.cause is None and self.heard is None and self.answer is None
+        """True while neither the broker nor rulebot has a message about it."""
+        return self.cause is None and self.received is None and self.answer is None
 
     @property
     def last_message(self) -> BrokerMessage | None:
         """The broker's last message on it; None where rulebot's own cause came after that."""
         if self.answer is not None:
             return self.answer
-        return self.heard if self.cause in (None, Cause.BROKER_SAID) else None
+        return self.received if self.cause in (None, Cause.BROKER_SAID) else None
 
     def last_means(self, *any_of: MessageMeaning) -> bool:
         """Say whether the broker's last message on it means one of these."""
@@ -255,17 +255,17 @@ class Order:
 
     @property
     def why(self) -> Text:
-        """Why it was taken back, for people: the broker's message where rulebot has no cause of its own."""
-        heard = "" if self.heard is None else self.heard.words
-        if self.cause is None or (self.cause is Cause.BROKER_SAID and heard):
-            return heard
-        if self.cause is Cause.INACTIVE and heard:
-            return f"it was inactive: {heard}"
+        """Why it was cancelled, for people: the broker's message where rulebot has no cause of its own."""
+        received = "" if self.received is None else self.received.words
+        if self.cause is None or (self.cause is Cause.BROKER_SAID and received):
+            return received
+        if self.cause is Cause.INACTIVE and received:
+            return f"it was inactive: {received}"
         return cause_text(self.cause, self.about, self.detail)
 
     @property
     def message(self) -> Text:
-        """What people are told of it: the broker's answer to a cancel, and why rulebot wanted it back."""
+        """Its end in words: the broker's answer to a cancel, and why rulebot cancelled."""
         if self.answer is None:
             return self.why
         return f"{self.answer.words} (before: {self.why})" if self.why else self.answer.words
@@ -275,14 +275,14 @@ class Order:
         """The broker's last message on it for people, "" of none."""
         return "" if self.last_message is None else self.message
 
-    def for_cause(self, cause: Cause | None, about: Name = "", detail: Text = "", *, heard: bool = False) -> "Order":
-        """Return the order with this cause; the broker's messages are forgotten, that on it unless `heard`."""
-        kept = self.heard if heard else None
-        return replace(self, cause=cause, about=about, detail=detail, heard=kept, answer=None)
+    def for_cause(self, cause: Cause | None, about: Name = "", detail: Text = "", *, received: bool = False) -> "Order":
+        """Return the order with this cause; the broker's messages are cleared, that on it unless `received`."""
+        kept = self.received if received else None
+        return replace(self, cause=cause, about=about, detail=detail, received=kept, answer=None)
 
     def hearing(self, message: BrokerMessage) -> "Order":
         """Return the order with a message of the broker that answers no cancel: it counts instead of any cause."""
-        return replace(self, cause=None, about="", detail="", heard=message, answer=None)
+        return replace(self, cause=None, about="", detail="", received=message, answer=None)
 
     @property
     def is_working(self) -> bool:
@@ -311,12 +311,12 @@ class Order:
 
     @property
     def wire_side(self) -> Side:
-        """The side the broker is told: a combo is always bought."""
+        """The side that is sent: a combo is always bought."""
         return Side.BUY if self.is_combo else self.side
 
     @property
     def largest(self) -> int:
-        """The most structures it may fill, also while a change of it is on its way."""
+        """The most structures it may fill, including a change in transit."""
         return (
             max([self.quantity, *(each.quantity for each in self.previous_terms)])
             if self.previous_terms
@@ -325,7 +325,7 @@ class Order:
 
     @property
     def worst_limit(self) -> Decimal | None:
-        """The worst price it may trade at, also while a change of it is on its way; None without a limit."""
+        """The worst price it may trade at, including a change in transit; None without a limit."""
         if self.kind is not OrderType.LIMIT:
             return None
         prices = [each.price for each in (*self.previous_terms, self.terms) if each.price is not None]
@@ -333,11 +333,11 @@ class Order:
 
     @property
     def is_combo(self) -> bool:
-        """True when several legs are dealt as one."""
+        """True when several legs trade as one."""
         return len(self.legs) > 1
 
     def side_of(self, leg: OrderLeg) -> Side:
-        """Return what happens to a leg when the order fills: a single leg goes the order's own way."""
+        """Return what happens to a leg when the order fills: a single leg follows the order's own side."""
         return leg.side if self.is_combo else self.side
 
     @property
@@ -359,7 +359,7 @@ class Order:
 
     @property
     def has_fills(self) -> bool:
-        """True when any leg has filled at all."""
+        """True when any leg has filled."""
         return any(self.leg_filled)
 
     @property
@@ -439,7 +439,7 @@ def execution_id(text: str) -> ExecutionId:
     return ExecutionId(execution, int(revision)) if execution and revision.isdecimal() else ExecutionId(text)
 
 
-# --- Ids of executions that nobody has told
+# --- Ids of executions without a report
 
 UNSEEN = "unseen:"
 """How these ids begin."""
@@ -448,20 +448,20 @@ FIRST_REVISION = ".01"
 
 
 def unseen_base(of: str, leg: str) -> str:
-    """Return the execution, without revision, that a leg of an order or a position (`of`) has dealt unseen."""
+    """Return the execution id, without revision, of an unreported fill of a leg of an order or a position (`of`)."""
     return f"{UNSEEN}{of}:{leg}"
 
 
 def missed_base(position: str, leg: str, closed: int) -> str:
-    """Return the same of what the account has no more of a leg, of which so many contracts were closed before.
+    """Return the same for missing contracts of a leg, of which this many were closed before.
 
-    Others may close a leg part by part, each at a price of its own.
+    Others may close a leg part by part, each at its own price.
     """
     return unseen_base(f"{position}:{closed}" if closed else position, leg)
 
 
 def is_synthetic(execution: str) -> bool:
-    """Say whether nobody told this execution when it was booked; its price may have been put right since.
+    """Say whether this execution was booked without a report; its price may have been corrected since.
 
     execution: with or without its revision.
     """
@@ -469,5 +469,5 @@ def is_synthetic(execution: str) -> bool:
 
 
 def is_estimate(exec_id: ExecutionId) -> bool:
-    """Say whether nobody has told this execution, and nothing has taken its place."""
+    """Say whether this execution has no report and no replacement."""
     return is_synthetic(exec_id.execution) and exec_id.revision == 1

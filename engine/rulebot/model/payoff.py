@@ -1,12 +1,12 @@
-"""The worst case of a structure at expiry.
+"""Payoff: the worst case of a structure at expiry.
 
-Source: the payoff of options with one expiry is piecewise linear in the underlying, so its minimum lies at a strike, at
+Source: the payoff of options with one expiry is piecewise linear in the underlying, so its minimum is at a strike, at
 zero, or beyond the highest strike (where the slope is the net number of calls).
 
-Where expiries differ all is looked at when what was sold has its last day: what lives on is worth its exercise value at
-least, and what has ended before covers nothing. That presumes that what lives on is sold then; held on, it may still
-lose what it is worth. Source: Hull, Options, Futures and Other Derivatives, on calendar spreads, and on the lower bound
-of an option's price (for European puts deep in the money that is less by the interest on the strike).
+With different expiries everything is valued at the last day of the sold options: a later option is worth at least its
+exercise value, an earlier one covers nothing. This assumes that later options are sold then; if held, they may still
+lose their value. Source: Hull, Options, Futures and Other Derivatives, on calendar spreads, and on the lower bound of
+an option's price (for European puts deep in the money that is less by the interest on the strike).
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ Part = tuple[Option, int]
 Holding = tuple[Option, int, Decimal]
 """An option, its contracts (+ long, - short), and the dollars that came in (+) or went out (-) for them."""
 Way = tuple[Holding, ...]
-"""One way in which a position may stand at expiry; there are two while its entry is at work."""
+"""One possible state of a position at expiry; there are two while its entry works."""
 
 
 def intrinsic(option: Option, spot: Decimal) -> Decimal:
@@ -50,7 +50,7 @@ def worst_case(parts: Iterable[Part], net_price: Decimal) -> Decimal | None:
 def least_payoff(parts: Iterable[Part]) -> Decimal | None:
     """Return the least that one structure pays at expiry per share, negative when it costs; None without a bound.
 
-    Options that are sold cost something at most; shares beside a put that was bought are worth its strike at least.
+    Sold options have a cost without limit only upwards; shares beside a bought put are worth at least its strike.
     """
     return _least_of(tuple(parts))
 
@@ -88,11 +88,11 @@ def _end_of(option: Option) -> tuple[date, bool]:
 
 
 def by_expiry(way: Way) -> tuple[Way, ...]:
-    """Return the options of one underlying in parts: what is sold to end together, each with what covers it.
+    """Return the options of one underlying in parts: those sold to end together, each with its cover.
 
-    What is sold on one day and what is sold on another are lost at prices of their own. A call or put that was bought
-    covers one that was sold and ends no later. Those that end last are covered first, each by what leaves least of it
-    open, of such by the nearest strike, and by what ends first; what covers none stands with what was sold to end then.
+    Options sold with different last days lose at different prices. A bought call or put covers a sold one that ends no
+    later. The last to end are covered first, each by the option that leaves the smallest loss, then by the nearest
+    strike, then by the first to end; unused ones stay with the part that ends with them.
     """
     left = {option: count for option, count, _ in way if count > 0}
     parts: dict[tuple[date, bool], list[Holding]] = {}
@@ -115,7 +115,7 @@ def _covers(bought: Option, sold: Option) -> bool:
 
 
 def _left_open(sold: Option, bought: Option) -> tuple[Decimal, Decimal]:
-    """Return the points that an option sold may lose beside one of its right that was bought, and between the two."""
+    """Return the points that a sold option may lose beside a bought one of its right, and between the two."""
     gap = sold.strike - bought.strike
     return max(gap if sold.right is Right.PUT else -gap, ZERO), abs(gap)
 
@@ -140,8 +140,8 @@ def best_case(parts: Iterable[Part], net_price: Decimal) -> Decimal | None:
 def gaining_ranges(parts: Iterable[Part], net_price: Decimal) -> tuple[Range, ...]:
     """Return where a structure on one underlying gains at expiry: ranges of prices, some of which may touch.
 
-    Units: points; None is no end. Between two strikes the gain is a straight line, which changes its sign once at most.
-    Where expiries differ it is no straight line: `ends_together` is to be asked before.
+    Units: points; None is no end. Between two strikes the gain is linear, so its sign changes at most once. With
+    different expiries it is not linear: check `ends_together` first.
     """
     held = tuple(parts)
     knots = sorted({ZERO, *(option.strike for option, _ in held)})
@@ -192,7 +192,7 @@ def cash_for_puts(way: Way) -> Decimal:
 
 
 def _deliverable(option: Option) -> str:
-    """Return what tells options apart that cover nothing of each other: adjusted classes deliver other shares."""
+    """Return the key of options that can cover each other: adjusted classes deliver other shares."""
     is_cash = product(option.symbol).settlement is not Settlement.SHARES
     return option.symbol if is_cash else option.trading_class
 
@@ -200,8 +200,8 @@ def _deliverable(option: Option) -> str:
 def _cash_of(puts: list[Part]) -> Decimal:
     """Return the dollars that uncovered short puts of one kind need.
 
-    Source: of all days, the one from which on most short puts are left over says how many find no long one (as
-    `cover.needed_by` has it of calls).
+    Source: over all days, the largest surplus of short puts from that day on is the number without a long one (as for
+    calls in `needed_by`).
     """
     bare = running = 0
     for _, count in sorted(puts, key=lambda put: (_end_of(put[0]), put[1]), reverse=True):

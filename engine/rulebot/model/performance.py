@@ -1,11 +1,10 @@
-"""How a row of profits is summed up: one formula each, used wherever such a figure is shown.
+"""Performance figures of a series of profits: one formula each, used wherever such a figure is shown.
 
 **Sharpe ratio.** S = mean(d) / s(d) x sqrt(252), with d the net profit of each session in dollars, s its sample
 standard deviation (n - 1), and 252 sessions in a year. A session on which the bot ran and did not trade is one of zero.
-
-- Dollars, not returns: the quantity of a bot is fixed, and so is the capital behind it; divided by any fixed capital
-  the ratio is the same. Nor is a risk-free rate taken off, for that capital earns its interest beside the bot.
-- Fewer than `LEAST_SESSIONS`, or all alike, have none. Of few it says little, and `sharpe_error` says how little.
+Dollars, not returns: a bot's quantity is fixed, and so is its capital, whose division leaves the ratio unchanged. No
+risk-free rate is subtracted, because the capital earns its interest anyway. Fewer than `LEAST_SESSIONS`, or all equal,
+have none. `sharpe_error` gives the standard error.
 
 Source: W. F. Sharpe, "The Sharpe Ratio", Journal of Portfolio Management 21 (1994), 49-58, the ex post ratio; the error
 of independent, identically distributed sessions: A. W. Lo, "The Statistics of Sharpe Ratios", Financial Analysts
@@ -67,7 +66,7 @@ def losing_streak(profits: Iterable[Decimal]) -> int:
 
 
 def below_best(values: Iterable[Dollars]) -> list[Dollars]:
-    """Return how far each value of an account stands below its best so far."""
+    """Return how far each value of an account is below its best so far (drawdown)."""
     values = list(values)
     return [best - value for value, best in zip(values, accumulate(values, max), strict=True)]
 
@@ -78,7 +77,7 @@ def drawdown(profits: Iterable[Decimal]) -> Decimal:
 
 
 def longest_below(values: Iterable[Decimal]) -> int:
-    """Return for how many values in a row the account stood below its best until then, at most."""
+    """Return the longest run of values below the best so far."""
     runs = groupby(below_best(values), bool)
     return max((len(list(run)) for is_below, run in runs if is_below), default=0)
 

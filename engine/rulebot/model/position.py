@@ -1,4 +1,4 @@
-"""Positions: one structure a bot holds, with a ledger of its own from its first fill to its last cent."""
+"""Positions: one structure that a bot holds, with its own ledger from the first fill to the last cent."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,13 +13,12 @@ from rulebot.model.money import CENT, ZERO
 from rulebot.model.values import dataclass, replace
 
 FLATTENED, CLOSED_BY_HAND, LIQUIDATED = "flattened", "closed_by_hand", "liquidated"
-"""The exit reasons of what a person closed, by us (nothing of the spec takes over any more) and past us, and of what
-the broker closed for want of margin."""
+"""Exit reasons of closes by a person (through rulebot, or externally) and by the broker for lack of margin."""
 ESTIMATED = "closed_by_hand_estimated"
-"""That of what was closed past us while nobody has told at what price."""
+"""Exit reason of an external close at an unknown price."""
 BY_A_PERSON = frozenset((FLATTENED, CLOSED_BY_HAND, ESTIMATED))
-PAST_US = frozenset((CLOSED_BY_HAND, LIQUIDATED, ESTIMATED))
-"""Those of what ended past us, in whole: what others closed of it is no part of a trade that went on."""
+CLOSED_ELSEWHERE = frozenset((CLOSED_BY_HAND, LIQUIDATED, ESTIMATED))
+"""Exit reasons of positions that ended entirely through others."""
 
 
 class HoldReason(Enum):
@@ -51,7 +50,7 @@ GOES_ON = (
 )
 """With these rulebot protects and closes what both the books and the account hold. With others no exit acts."""
 UNIDENTIFIED = (HoldReason.CONTRACT_CHANGED, HoldReason.SHARES_SPLIT)
-"""With these nobody knows what a contract delivers, and rulebot sends nothing at all."""
+"""With these, what a contract delivers is unknown, and rulebot sends nothing at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +58,11 @@ class PositionLeg:
     """One leg of a position. `sign` is +1 held long, -1 short.
 
     Units: `opened` and `closed` count contracts (of a share leg shares) of all structures together; cash in dollars, +
-    received, - paid, multiplier included, commissions apart (paid: positive). `settled` contracts left
-    by expiry and are part of `closed`. `commissions_pending`: executions whose commission the broker has not told yet.
-    `shares_profit`: dollars that the shares of assigned and exercised contracts were worth beyond the strike, at the
-    official settlement price of their underlying. It is no cash, and negative where the strike was worse.
-    `unpriced`: assigned contracts whose settlement price is not known yet; `shares_profit` is without them.
-    `group`: the first leg of those that close together with it, "" where all legs do.
+    received, - paid, multiplier included, commissions separate (paid: positive). `settled` contracts ended by expiry
+    and are part of `closed`. `commissions_pending`: executions without a commission report yet. `shares_profit`:
+    dollars that the shares of assigned and exercised contracts were worth beyond the strike, at the official settlement
+    price; no cash, and negative where the strike was worse. `unpriced`: assigned contracts with an unknown settlement
+    price, excluded from `shares_profit`. `group`: the first of the legs that close together with it, "" where all do.
     """
 
     name: Name
@@ -94,7 +92,7 @@ class PositionLeg:
 
     @property
     def held(self) -> int:
-        """Contracts open now; negative when the broker has closed more than was held, which nobody asked for."""
+        """Contracts open now; negative when the broker closed more than was held."""
         return self.opened - self.closed
 
     @property
@@ -113,12 +111,12 @@ class PeakProfit:
 
 @dataclass(frozen=True, slots=True)
 class ExitTerms:
-    """What an exit of the spec stood for when it began to close: its price, and what a target promised.
+    """The price of an exit when it began to close, and what a target promised.
 
-    Units: `net` its price per share of one structure, + received, None where it has none. `share` the part of the entry
-    price that a target promises to keep, None where it promises dollars; `dollars` the same in dollars, None for an
-    exit that promises nothing. `legs` those that count, () is all. `structures` open then; `closed_cash` dollars that
-    closed legs had brought by then.
+    Units: `net` per share of one structure, + received, None where it has none. `share`: the part of the entry price
+    that a target promises to keep, None where it promises dollars; `dollars` the same in dollars, None for an exit
+    without a promise. `legs`: those that count, () is all. `structures` open then; `closed_cash`: dollars from legs
+    closed by then.
     """
 
     exit: Name
@@ -133,11 +131,11 @@ class ExitTerms:
 
 @dataclass(frozen=True, slots=True)
 class MissingLeg:
-    """Contracts of a leg that the books hold and the account does not, seen first at `since`. Nobody told their price.
+    """Contracts of a leg that the books hold and the account lacks, first seen at `since`, at an unknown price.
 
-    contracts: those that are surely of this position; 0 where several positions hold the option and it may be any of
-    them. price: per share, the mid when they were first missed, or the first mid after that. absent: contracts of the
-    leg that rulebot leaves alone meanwhile: it protects and closes only the others.
+    contracts: those certainly of this position; 0 where several positions hold the option. price: per share, the mid
+    when they were first missed, or the first mid after that. absent: contracts of the leg that rulebot does not protect
+    or close meanwhile.
     """
 
     leg: Name
@@ -151,27 +149,24 @@ class MissingLeg:
 class Position:
     """One position of a bot. `state` is a state of the lifecycle.
 
-    digest: of the spec text whose exits govern it. quantity: structures asked for. entry_mid: signed net mid per share
-    of one structure when the entry order was first priced (+ is a credit). spot: of the first underlying at entry.
+    digest: of the spec whose exits govern it. quantity: structures requested. entry_mid: signed net mid per share of
+    one structure when the entry order was first priced (+ is a credit). spot: of the first underlying at entry.
     exit_mid: the same when the closing order was first priced. exit_reason: name of the exit that is closing or has
-    closed it ("" while none). resting_orders_withdrawn: its resting orders were taken back for a moment and the engine
-    watches their prices instead. hold: why nothing is sent for it, or only for a part of it (`GOES_ON`), None while all
-    is well. on_hold: the same in words for people; no decision reads them. resting_orders_replaced: how many times on
-    end resting orders were lost, lost_at: when last, is_lost: the broker has not confirmed them since. retry_at,
-    attempts: when the next order of an entry or exit is due, and how many tries were made. leave_open: structures that
-    the exit at work leaves open. partial_exits_done: exits that have closed their part and do not again.
-    separately_closed_legs: legs that exits have closed, or rolled, to the end apart from the others. armed: exits with
-    `activate_when` that exist by now. max_risk: the most a structure can lose in dollars at the price it was entered
-    at, however its legs come apart, without commissions, None without a bound; before its first fill at the price that
-    its order starts from. peak_profit: what trailing exits count from. failed_close_attempts: how many of its closing
-    orders somebody cancelled, or the exchange took back, in this session. alternative: which one of `choose` it was
-    opened by, "" where its spec has no choice. rolled_from: the position that was rolled into this one, wholly or in
-    part, "" of none. trade: the position that was entered, from which rolls have led to this one, "" of itself: no cap
-    counts them twice. rolls_without_candidate: exits that have found nothing to roll into in this session.
-    account_missing: what the account lacks of it. unprotected_since: since when short legs of it have stood without
-    protection that need it. unprotected: which, and why, in words for people. bare: the same as names, each with its
-    contracts. closed_by_others: legs of which a person or the broker has closed something. liquidated: those of which
-    the broker has. terms: what the exit that acted last stood for when it began to close.
+    closed it ("" while none). resting_orders_withdrawn: its resting orders are cancelled for a moment and the engine
+    watches their prices. hold: why nothing is sent for it, or only for a part (`GOES_ON`), None otherwise. on_hold: the
+    same in words; no decision reads them. resting_orders_replaced: how many times in a row resting orders were lost;
+    lost_at: when last; is_lost: the broker has not confirmed them since. retry_at, attempts: when the next order of an
+    entry or exit is due, and the number of tries. leave_open: structures that the working exit leaves open.
+    partial_exits_done: exits that have closed their part and do not act again. separately_closed_legs: legs that exits
+    have closed or rolled completely, apart from the others. armed: active exits with `activate_when`. max_risk: the
+    most a structure can lose in dollars at its entry price, without commissions, None without a bound; before its first
+    fill at the order's starting price. peak_profit: base of trailing exits. failed_close_attempts: closing orders of
+    this session that were cancelled externally or busted. alternative: of `choose`, "" without one. rolled_from: the
+    position that was rolled into this one, "" for none. trade: the position of the original entry, "" for itself; caps
+    count it once. rolls_without_candidate: exits that found nothing to roll into in this session. account_missing: what
+    the account lacks. unprotected_since: since when short legs lack required protection. unprotected: which, and why,
+    in words. bare: the same as names with contracts. closed_by_others: legs closed at least partly by a person or the
+    broker. liquidated: those closed by the broker. terms: the terms of the last exit that acted.
     """
 
     id: Name
@@ -216,7 +211,7 @@ class Position:
 
     @property
     def entered_as(self) -> str:
-        """The position that was entered, of which this one is, or is what a part of it was rolled into."""
+        """The position of the original entry, of which this is a part, or which was rolled into this one."""
         return self.trade or self.id
 
     @property
@@ -226,7 +221,7 @@ class Position:
 
     @property
     def has_unbalanced_legs(self) -> bool:
-        """True when some leg holds contracts without their partners, beside the whole structures."""
+        """True when some leg holds contracts without partners, beside whole structures."""
         count = self.structures
         return any(leg.held != count * leg.ratio for leg in self.legs)
 
@@ -237,7 +232,7 @@ class Position:
 
     @property
     def has_fills(self) -> bool:
-        """True when anything of it was ever filled, whatever is held of it now."""
+        """True when anything of it was ever filled."""
         return any(leg.opened for leg in self.legs)
 
     @property
@@ -247,7 +242,7 @@ class Position:
 
     @property
     def is_closed_too_far(self) -> bool:
-        """True when the broker has closed more of a leg than was held, which nobody asked for."""
+        """True when the broker closed more of a leg than was held."""
         return any(leg.opened < leg.closed for leg in self.legs)
 
     @property
@@ -290,7 +285,7 @@ class Position:
 
     @property
     def may_buy_back(self) -> bool:
-        """True when no exit acts on it, but rulebot buys back short legs that stand too long without protection."""
+        """True when no exit acts on it, but rulebot buys back short legs without protection after a time."""
         return self.is_frozen and not self.is_closed_too_far and self.hold not in UNIDENTIFIED
 
     @property
@@ -299,11 +294,11 @@ class Position:
         if self.hold is not None or not self.is_closed_too_far:
             return self.on_hold
         left = ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in self.legs if leg.held)
-        return f"more was closed of it than was held, nothing is sent for what is left of it, {left}"
+        return f"more was closed than was held; nothing is sent for the rest, {left}"
 
     @property
     def waits_for_expiry(self) -> bool:
-        """True when an exit has left only long legs: nobody bids for them, and they may expire."""
+        """True when an exit has left only long legs without a bid; they may expire."""
         return self.state == "exiting" and all(
             leg.sign > 0 and not leg.option.is_share for leg in self.common.legs if leg.held
         )
@@ -341,7 +336,7 @@ class Position:
 
     @property
     def commissions_pending(self) -> int:
-        """Executions whose commission is not told yet: until then every profit is provisional."""
+        """Executions without a commission report: until then every profit is provisional."""
         return sum(leg.commissions_pending for leg in self.legs)
 
     def has_left(self, before: datetime | None = None) -> bool:
@@ -351,7 +346,7 @@ class Position:
 
     @property
     def missed_cash(self) -> Decimal:
-        """Dollars that what the account has no more is counted at until somebody tells its price."""
+        """Estimated dollars of contracts that the account lacks, until a person enters their price."""
         if not self.account_missing:
             return ZERO
         legs = {leg.name: leg for leg in self.legs}

@@ -152,7 +152,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """When something trades on a day, as the broker tells it, in UTC; open and close are None where it does not."""
+    """When something trades on a day, as the broker reports it, in UTC; open and close are None where missing."""
 
     date: date
     open: datetime | None = None
@@ -164,7 +164,7 @@ class Hours:
         return self.close is None
 
     def early_close(self, session: Session) -> datetime | None:
-        """Return the close, where it trades from the session's open on and not as long; None of any other hours."""
+        """Return the close of a session that starts on time and ends early; None for any other hours."""
         return self.close if self.open == session.open and self.close and self.close < session.close else None
 
     def is_less(self, session: Session) -> bool:
@@ -180,16 +180,18 @@ class Hours:
 
 
 def hours_of(words: str, day: date) -> Hours:
-    """Return the hours of a day of which these are `words`. Raises: ValueError."""
+    """Return the hours of a day from their `words`. Raises: ValueError."""
     if words == CLOSED:
         return Hours(day)
     opens, closes = (at_exchange_time(day, time.fromisoformat(each)) for each in words.split(" to "))
     return Hours(day, opens, closes)
 
 
-def as_told(session: Session, told: Iterable[Hours]) -> Session:
+def as_reported(session: Session, reported: Iterable[Hours]) -> Session:
     """Return a session of the calendar as long as the broker says: the earliest early close makes it a half day."""
-    closes = [close for each in told if each.date == session.date and (close := each.early_close(session)) is not None]
+    closes = [
+        close for each in reported if each.date == session.date and (close := each.early_close(session)) is not None
+    ]
     return replace(session, close=min(closes), is_half=True) if closes else session
 
 
@@ -207,7 +209,7 @@ def restarts_over(at: datetime) -> datetime | None:
     """Return when the broker's and TWS's nightly restarts are over, None outside of them.
 
     Source: IBKR system status, North America: daily 00:15 to 01:45, Fridays 23:00 to 03:00; TWS restarts itself at
-    23:45 unless told otherwise. One span holds all of them.
+    23:45 by default. One span holds all of them.
     """
     clock = at.astimezone(EXCHANGE_ZONE).time()
     if RESTARTS_END <= clock < RESTARTS_BEGIN:
@@ -217,7 +219,7 @@ def restarts_over(at: datetime) -> datetime | None:
 
 
 def check_day(day: date) -> None:
-    """Refuse a day of which nobody knows here whether the exchange trades on it. Raises: CalendarError."""
+    """Reject a day outside of the calendar, whose trading hours are unknown. Raises: CalendarError."""
     if not is_tabled(day):
         raise CalendarError(f"the exchange calendar covers {FIRST_YEAR} to {LAST_YEAR}; {day} is outside")
 
@@ -235,10 +237,10 @@ def is_tabled(day: date) -> bool:
 
 @lru_cache(maxsize=8192)
 def trades_on(day: date) -> bool:
-    """Say whether the exchange trades on a day of which options or quotes are told; outside the table weekdays count.
+    """Say whether the exchange trades on a reported day; outside the table weekdays count.
 
-    Options are listed years ahead, further than exchanges tell their holidays. What is to be done on a day asks
-    `is_session`, which refuses one that nobody knows.
+    Options are listed further ahead than exchanges publish holidays. For decisions use `is_session`, which rejects
+    unknown days.
     """
     return is_session(day) if is_tabled(day) else day.weekday() < 5
 
@@ -331,11 +333,11 @@ class Sessions:
     count: int
 
     def ahead(self, now: datetime) -> datetime:
-        """Return this time of day so many sessions later; a half day ends at its close. Raises: CalendarError."""
+        """Return this time of day, this many sessions later; a half day ends at its close. Raises: CalendarError."""
         return self._moved(now, session_after)
 
     def back(self, now: datetime) -> datetime:
-        """Return this time of day so many sessions earlier; a half day ends at its close. Raises: CalendarError."""
+        """Return this time of day, this many sessions earlier; a half day ends at its close. Raises: CalendarError."""
         return self._moved(now, session_before)
 
     def _moved(self, now: datetime, step: Callable[[date], Session]) -> datetime:

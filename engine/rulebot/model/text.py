@@ -23,7 +23,7 @@ def printable(text: str, *, kept: str = "", instead: str = INSTEAD) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return words of a verdict with their columns closed up: `day_range 29.8 pts, below 27.7: 2.1 too much`."""
+    """Return the words of an evaluation on one line: `day_range 29.8 pts, below 27.7: 2.1 too much`."""
     return re.sub(r"\s{2,}", ", ", text).replace(", (", " (")
 
 

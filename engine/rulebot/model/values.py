@@ -70,7 +70,7 @@ def _key(names: list[str]) -> Callable[[Any], Any]:
 
 
 def _compare(cls: type, key: Callable[[Any], Any]) -> None:
-    """Give a class equality, hash and representation by its fields, except those that it has of its own."""
+    """Give a class equality, hash and representation by its fields, except methods that it defines itself."""
 
     def equal(self: Any, other: object) -> Any:
         if self is other:

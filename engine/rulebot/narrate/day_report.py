@@ -32,13 +32,20 @@ from rulebot.narrate.positions import (
     resting_text,
     unprotected_text,
 )
-from rulebot.narrate.snapshot_of_state import open_of, owed_today, realized_today, since_the_open, today_of, waits_text
+from rulebot.narrate.snapshot_of_state import (
+    open_of,
+    pending_today,
+    realized_today,
+    since_the_open,
+    today_of,
+    waits_text,
+)
 from rulebot.narrate.trades import OTHERS, TargetResult, kept_by_exit, provisional_text
 from rulebot.record.record import Record
 from rulebot.spec.spec_test_nouns import ENDINGS
 
 SHOWN_OLD = 5
-"""Positions opened on earlier days that are told one by one; the others are counted."""
+"""Positions of earlier days that are listed one by one; further ones are counted."""
 _ENDINGS = (CLOSED_BY_HAND, *ENDINGS)
 """What ends a position without an exit, and is named by the words of how it ended; an exit may be called `sold`."""
 
@@ -63,9 +70,9 @@ class BotOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayOutcome:
-    """One session. Units: dollars; `exits` counts positions closed, `rejects` orders that the broker refused.
+    """One session. Units: dollars; `exits` counts positions closed, `rejects` orders that the broker rejected.
 
-    owed: fills whose commission is not told yet. kept: what the exits that closed positions kept of what they promised.
+    outstanding: fills without a commission report. kept: what closing exits kept of their promises.
     """
 
     date: date
@@ -75,7 +82,7 @@ class DayOutcome:
     entries: int
     exits: int
     rejects: int
-    owed: int = 0
+    outstanding: int = 0
     kept: tuple[TargetResult, ...] = ()
 
     @property
@@ -85,7 +92,7 @@ class DayOutcome:
 
 
 def day_outcome(state: State, at: datetime | None) -> DayOutcome:
-    """Return what one day came to. `at` None takes the last recorded marks: the board has moved on."""
+    """Return the outcome of one day. `at` None takes the last recorded marks: the board has moved on."""
     profits = {name: made_today(state, position, at) for name, position in state.positions.by_id.items()}
     alive = (position for position in state.positions.by_id.values() if position.state != "closed")
     traded = [position for position in state.positions.by_id.values() if position.opened_at is not None]
@@ -97,7 +104,7 @@ def day_outcome(state: State, at: datetime | None) -> DayOutcome:
         entries=sum(bot.day.entries for bot in state.bots.by_name.values()),
         exits=sum(position.state == "closed" for position in traded),
         rejects=sum(order.status is OrderStatus.REJECTED for order in state.orders.by_ref.values()),
-        owed=owed_today(state),
+        outstanding=pending_today(state),
         kept=tuple(kept_by_exit((each for each in traded if each.state == "closed"), {})),
     )
 
@@ -176,12 +183,12 @@ def left_at(state: State, position: Position) -> datetime | None:
         if order.is_of(position.id) and not order.opens(position.id) and order.has_fills
         if order.reason == position.exit_reason
     ]
-    told = max(dealt, default=position.closed_at)
-    return told if told is None or position.closed_at is None else min(told, position.closed_at)
+    reported = max(dealt, default=position.closed_at)
+    return reported if reported is None or position.closed_at is None else min(reported, position.closed_at)
 
 
 def _protection(state: State, position: Position) -> str:
-    """Return what stands at the broker for an open position, or that nothing does."""
+    """Return the resting orders of an open position, or that there are none."""
     resting = _resting_words(state, position)
     working = [*live_orders(state, position, *CLOSING), *opening_orders(state, position)]
     if bare := unprotected_text(position):
@@ -249,8 +256,8 @@ def _clock(at: datetime | None, state: State) -> str:
 class RunLog:
     """Takes what the loop records and the state after each batch; both are values, so nothing here changes the run."""
 
-    def __init__(self, started_at: datetime, tells: Callable[[Record, State], EventLine | None] = event_line) -> None:
-        self._at, self._tells = started_at, tells
+    def __init__(self, started_at: datetime, reports: Callable[[Record, State], EventLine | None] = event_line) -> None:
+        self._at, self._reports = started_at, reports
         self._written: list[Record] = []
         self._last: State | None = None
         self._done: list[DayOutcome] = []
@@ -263,11 +270,11 @@ class RunLog:
         """Take the state at the end of a batch; return what happened in it, in order."""
         if self._last is not None and self._last.schedule.session.date != state.schedule.session.date:
             self._done.append(day_outcome(self._last, None))
-        found = [*clock_happenings(state, self._at, at), *(self._tells(record, state) for record in self._written)]
+        found = [*clock_happenings(state, self._at, at), *(self._reports(record, state) for record in self._written)]
         self._written.clear()
         self._last, self._at = state, at
-        told = [each for each in found if each is not None]
-        return tuple(sorted(told, key=lambda each: each.at))
+        reported = [each for each in found if each is not None]
+        return tuple(sorted(reported, key=lambda each: each.at))
 
     def days(self) -> tuple[DayOutcome, ...]:
         """Return the outcome of every day so far, the present one by the prices of this moment."""

@@ -31,7 +31,7 @@ from rulebot.record.codec import decode
 from rulebot.record.record import TAKEN_BACK, Kind, Record
 
 ENTRY_SENT = "entry sent:"
-"""How the line of an entry order begins."""
+"""First words of the line of an entry order."""
 
 
 class Tone(Enum):
@@ -96,7 +96,7 @@ def _link(record: Record, state: State) -> EventLine | None:
 
 
 def _order(record: Record, state: State) -> EventLine | None:
-    """Tell when an entry or a resting order leaves; its tries and ends are told by decisions."""
+    """Return the line of a sent entry or resting order; decisions report its tries and end."""
     if not record.is_leaving:
         return None
     order = decode(Order, dict(record.data))
@@ -124,19 +124,19 @@ def _deal(order: Order, state: State) -> str:
 
 
 def _settlement(record: Record, state: State) -> EventLine | None:
-    """Tell what was assigned or exercised, and which shares came or went for it."""
+    """Return the line of an assignment or exercise, and which shares moved for it."""
     how, name, count = record.data["how"], record.data["leg"], int(str(record.data["quantity"]))
     position = state.positions.by_id.get(record.position)
     leg = next((leg for leg in position.legs if leg.name == name), None) if position is not None else None
     if how not in DELIVERING or leg is None:
         return None
     if record.data.get(TAKEN_BACK):
-        return EventLine(record.at, record.bot, f"{name}: {-count} not {how} after all")
+        return EventLine(record.at, record.bot, f"{name}: {-count} not {how}: reversed")
     if not count:
         return EventLine(record.at, record.bot, f"{name}: its shares count at {record.data['level']} now")
     said = f"{name}: {count} {how}"
     if Decimal(str(record.data["price"])):
-        return EventLine(record.at, record.bot, f"{said}, and its shares go by another leg")
+        return EventLine(record.at, record.bot, f"{said}, and another leg delivers its shares")
     return EventLine(record.at, record.bot, f"{said}, {shares_moved(leg.option, leg.sign * count)}", Tone.ALARM)
 
 
@@ -174,10 +174,10 @@ def _reload(record: Record, _: State) -> EventLine | None:
     return EventLine(record.at, "", text, tone)
 
 
-def _edited(told: Any) -> str:
+def _edited(reported: Any) -> str:
     """Return which numbers of a file a person has written, and from where: `put_lite edited on the page, from ...`."""
-    numbers = ", ".join(f"{path} {change}" for path, change in sorted(told["numbers"].items()))
-    return one_line(f"{told['bot']} edited on {told['by']}: {numbers}")
+    numbers = ", ".join(f"{path} {change}" for path, change in sorted(reported["numbers"].items()))
+    return one_line(f"{reported['bot']} edited on {reported['by']}: {numbers}")
 
 
 def asked_words(data: Mapping[str, Any]) -> str:
@@ -196,9 +196,9 @@ def _changed(data: Mapping[str, Any]) -> str:
 
 
 def event_lines(record: Record, state: State) -> EventLine | None:
-    """Return what a record of turns that are made again tells, None for nothing.
+    """Return the line of a record of turns that are replayed, None for nothing.
 
-    As in a run, but for texts that take over, a line for each bot: who asked for all of them is no turn.
+    As in a run, except for reloads: one line for each bot, since the request itself is no turn.
     """
     if record.kind is Kind.RELOAD and record.bot:
         change = BotChange(record.bot, str(record.data["was"]), str(record.data["now"]))
@@ -207,7 +207,7 @@ def event_lines(record: Record, state: State) -> EventLine | None:
 
 
 def _facts(record: Record, _: State) -> EventLine | None:
-    """Tell of a day that was compared with its specs."""
+    """Return the line of a day that was compared with its specs."""
     if record.data["what"] != DRIFT:
         return None
     is_bad = bool(unexplained(record.data) or record.data["problem"])
@@ -229,10 +229,10 @@ _TELLERS: dict[Kind, Callable[[Record, State], EventLine | None]] = {
 
 # ---------------------------------------------------------------- decisions
 
-Told = str | tuple[str, Tone] | None
+Narrated = str | tuple[str, Tone] | None
 
 
-def _stop_watching(record: Record, state: State, _: Position | None) -> Told:
+def _stop_watching(record: Record, state: State, _: Position | None) -> Narrated:
     bot = state.bots.by_name.get(record.bot)
     if bot is None or bot.day.opened or bot.day.halt:
         return None
@@ -240,7 +240,7 @@ def _stop_watching(record: Record, state: State, _: Position | None) -> Told:
     return f"no entry: {record.data['reason']}{nearest}"
 
 
-def _moved(record: Record, _: State, position: Position | None) -> Told:
+def _moved(record: Record, _: State, position: Position | None) -> Narrated:
     if position is None:
         return None
     if record.data["reason"] == "ended" and 0 < position.open_structures < opened_count(position):
@@ -255,7 +255,7 @@ def _moved(record: Record, _: State, position: Position | None) -> Told:
 
 
 def _closing(record: Record, position: Position) -> Position:
-    """Return the position with the legs alone that an exit closes: those that it names, else all that are left."""
+    """Return the position with only the legs that an exit closes: the named ones, else all remaining ones."""
     values = record.data.get("values")
     named = tuple(leg for leg in position.legs if isinstance(values, list) and leg.name in values)
     held = tuple(leg for leg in position.legs if leg.held)
@@ -263,8 +263,8 @@ def _closing(record: Record, position: Position) -> Position:
     return replace(position, legs=legs) if legs else position
 
 
-def _exit(record: Record, _: State, position: Position | None) -> Told:
-    """Return the line of an exit that begins; one that begins again after it was withdrawn has none."""
+def _exit(record: Record, _: State, position: Position | None) -> Narrated:
+    """Return the line of an exit that starts; none for one that continues after it was withdrawn."""
     if record.data.get("again"):
         return None
     if position is None:
@@ -275,14 +275,14 @@ def _exit(record: Record, _: State, position: Position | None) -> Told:
     return f"{record.data['reason']}: closing{of} {opened_text(part)}"
 
 
-def _withdrawn(record: Record, *_: object) -> Told:
+def _withdrawn(record: Record, *_: object) -> Narrated:
     """Return the line of a target whose market has moved away, once for each position."""
     if record.data.get("again"):
         return None
     return f"{record.data['reason']}: its price is gone, the order is cancelled; it closes once the price is back"
 
 
-def _closed(record: Record, state: State, position: Position | None) -> Told:
+def _closed(record: Record, state: State, position: Position | None) -> Narrated:
     values = record.data["values"]
     assert isinstance(values, list)
     net, paid = Decimal(str(values[0])), Decimal(str(values[1]))
@@ -298,11 +298,11 @@ def _closed(record: Record, state: State, position: Position | None) -> Told:
     return text, Tone.BAD if net < 0 else Tone.GOOD
 
 
-def _reason(prefix: str, tone: Tone = Tone.PLAIN) -> "Callable[[Record, State, Position | None], Told]":
+def _reason(prefix: str, tone: Tone = Tone.PLAIN) -> "Callable[[Record, State, Position | None], Narrated]":
     return lambda record, _, __: (f"{prefix}{record.data['reason']}", tone)
 
 
-_DECISIONS: dict[str, Callable[[Record, State, Position | None], Told]] = {
+_DECISIONS: dict[str, Callable[[Record, State, Position | None], Narrated]] = {
     "watch": lambda *_: "watching: its window is open",
     "stop watching": _stop_watching,
     "state": _moved,

@@ -1,7 +1,8 @@
-"""Positions that are open while the gateway stays away: a person is told, in the session alone.
+"""Notices: open positions while the gateway is away, reported to a person during the session only.
 
-Outside of it no exit acts, and gateways restart every night and wait for a login over every weekend. Where that lasts
-into a session it is told then; a service says half an hour before the open what is wrong, too (`daily_jobs.py`).
+Outside of the session no exit acts, and gateways restart every night and wait for a login over every weekend. If that
+lasts into a session it is reported then; a service also reports problems half an hour before the open
+(`daily_jobs.py`).
 """
 
 import asyncio
@@ -36,34 +37,36 @@ LOOK_EVERY = 5.0
 
 
 def unwatched_for(since: datetime, now: datetime) -> float:
-    """Return for how many seconds of the session that is on nobody has watched what is open; 0.0 where none is on."""
+    """Return the seconds of the current session in which no engine watched open positions; 0.0 outside of a session."""
     session = session_from(exchange_date(now))
     return (now - max(since, session.open)).total_seconds() if session.is_on(now) else 0.0
 
 
 @asynccontextmanager
-async def told_when_unwatched(
+async def alarmed_when_unwatched(
     store: Place, write: Callable[[Record], None] | None = None, clock: Clock | None = None
 ) -> AsyncIterator[None]:
-    """Have an alarm recorded, once in a session, when this takes long and positions are open.
+    """Record an alarm, once a session, when the outage lasts and positions are open.
 
-    write: records; None opens the store for it, where nobody has it open.
+    write: records; None opens the store for it.
     """
-    telling = asyncio.create_task(_tell(store, write or (lambda record: _record(store, record)), clock or WallClock()))
+    notifying = asyncio.create_task(
+        _notify(store, write or (lambda record: _record(store, record)), clock or WallClock())
+    )
     try:
         yield
     finally:
-        telling.cancel()
+        notifying.cancel()
 
 
-async def _tell(store: Place, write: Callable[[Record], None], clock: Clock) -> None:
-    since, told = clock.now(), date.min
+async def _notify(store: Place, write: Callable[[Record], None], clock: Clock) -> None:
+    since, reported = clock.now(), date.min
     while True:
         now = clock.now()
         seconds, today = unwatched_for(since, now), exchange_date(now)
-        if seconds >= UNWATCHED.total_seconds() and told != today:
-            told = today
-            _tell_once(store, write, clock, seconds)
+        if seconds >= UNWATCHED.total_seconds() and reported != today:
+            reported = today
+            _notify_once(store, write, clock, seconds)
         await asyncio.sleep(LOOK_EVERY)
 
 
@@ -73,7 +76,7 @@ def count_open(store: Place) -> int:
         return len(reader.view("open_positions"))
 
 
-def _tell_once(store: Place, write: Callable[[Record], None], clock: Clock, seconds: float) -> None:
+def _notify_once(store: Place, write: Callable[[Record], None], clock: Clock, seconds: float) -> None:
     try:
         if count := count_open(store):
             text = unwatched_text(seconds, count)
@@ -94,23 +97,20 @@ def _record(store: Place, record: Record) -> None:
 
 # --- The sentences that ask whether something is meant, each saying what will happen, and why something cannot be
 
-STOP_ALL = "No bot enters anything more. Entries at work are let be; open positions stay, and their exits go on."
-START_ALL = (
-    "Bots may enter again, within their limits, also those that somebody has paused by name. What was asked to be "
-    "closed is closed all the same."
-)
+STOP_ALL = "No bot enters anything more. Working entries continue; open positions stay open, and their exits continue."
+START_ALL = "Bots may enter again, within their limits, including bots paused by name. Requested closes continue."
 CLOSE_ALL = (
-    "Every entry is cancelled, resting orders are taken back, and every open position is closed: at natural prices, "
-    "then at market. Nothing is opened until you press Start."
+    "All entries and resting orders are cancelled, and every open position is closed: at natural prices, then at "
+    "market. Nothing is opened until you press Start."
 )
-ACKNOWLEDGE_ALL = "All alerts until now count as seen; the grave ones are not told again."
+ACKNOWLEDGE_ALL = "All alerts until now count as seen; the grave ones are not sent again."
 
 
 def pause(bot: str) -> str:
     """Return what a pause of one bot does."""
     return (
-        f"{bot} enters nothing more until you resume it. An entry at work is let be; its open positions stay, and "
-        "their exits go on."
+        f"{bot} enters nothing more until you resume it. A working entry continues; its positions stay open, "
+        "and their exits continue."
     )
 
 
@@ -122,13 +122,13 @@ def resume(bot: str) -> str:
 def enter(bot: str) -> str:
     """Return what an entry by hand does."""
     return (
-        f"{bot} enters at once, whatever its window and its conditions say. What its legs must offer, its limits and "
-        "those of the account hold; it is one of its entries of the day."
+        f"{bot} enters at once, whatever its window and conditions say. The requirements of its legs and all limits "
+        "apply; it counts as one of its entries of the day."
     )
 
 
 def structure_name(symbol: str, structure: str, expiries: Iterable[str]) -> str:
-    """Return `SPX 5910/5915p 2026-10-21`; a symbol that the structure itself names stands there once."""
+    """Return `SPX 5910/5915p 2026-10-21`; a symbol that the structure names appears once."""
     named = () if set(symbol.split("/")) <= set(structure.split()) else (symbol,)
     return " ".join(filter(None, (*named, structure, *expiries)))
 
@@ -136,13 +136,13 @@ def structure_name(symbol: str, structure: str, expiries: Iterable[str]) -> str:
 def enter_row(bot: str, structure: str) -> str:
     """Return what an entry of a row of a scan does."""
     return (
-        f"{bot} enters {structure} at once, and no other structure, whatever its window and its conditions say. What "
-        "its legs must offer, its limits and those of the account hold; it is one of its entries of the day."
+        f"{bot} enters {structure} at once, and no other structure, whatever its window and conditions say. The "
+        "requirements of its legs and all limits apply; it counts as one of its entries of the day."
     )
 
 
 def enters_by_itself(bot: str) -> str:
-    """Return why nobody can have a bot with a universe enter by hand."""
+    """Return why a bot with a universe cannot be entered by hand."""
     return f"{bot} chooses among symbols by its conditions: by hand it enters a row of a scan"
 
 
@@ -150,18 +150,18 @@ def close(structure: str, bot: str) -> str:
     """Return what closing one position does."""
     return (
         f"{structure} of {bot} is closed: at a limit, after 15 seconds at market. "
-        f"Its other orders are taken back first. {bot} may enter again when its spec says so: pause it if it shall not."
+        f"Its other orders are cancelled first. {bot} may enter again when its spec says so: pause it to prevent that."
     )
 
 
 def keep(structure: str, bot: str) -> str:
     """Return what keeping a position does that was asked to be closed."""
-    return f"{structure} of {bot} is closed no more, as was asked: its exits go on, as its spec says."
+    return f"{structure} of {bot} is no longer being closed, as requested: its exits continue, as its spec says."
 
 
 def acknowledge(text: str) -> str:
     """Return what saying that one alert was seen does."""
-    return f"This alert counts as seen and is not told again: {text}"
+    return f"This alert counts as seen and is not sent again: {text}"
 
 
 # --- Market data that comes 10 to 15 minutes late
@@ -169,7 +169,7 @@ def acknowledge(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DelayedSymbol:
-    """A symbol whose data comes late, "" for several. bots: those that trade on it; since: None where nobody told."""
+    """A symbol with delayed data, "" for several. bots: those that trade on it; since: None where unknown."""
 
     symbol: str
     bots: tuple[str, ...] = ()
@@ -186,7 +186,7 @@ class DelayedSymbol:
 
 
 def delayed_now(program: Program, board: Board) -> tuple[DelayedSymbol, ...]:
-    """Return the symbols of which an engine has late rows now."""
+    """Return the symbols of which an engine has delayed rows now."""
     found = {contract.symbol for row in board.delayed if (contract := board.contracts[row]) is not None}
     return tuple(
         DelayedSymbol(symbol=symbol, bots=_traders(program, symbol, board.may_be_delayed)) for symbol in sorted(found)
@@ -194,11 +194,11 @@ def delayed_now(program: Program, board: Board) -> tuple[DelayedSymbol, ...]:
 
 
 def delayed_on_record(reader: StoreReader) -> tuple[DelayedSymbol, ...]:
-    """Return what was told to come late since the engine's last connection, each symbol once. Raises: StoreError."""
+    """Return the symbols reported as delayed since the engine's last connection, each once. Raises: StoreError."""
     number = _last_link(reader)
-    told = () if number is None else reader.numbered_after(number, (Kind.FACTS,))
+    reported = () if number is None else reader.numbered_after(number, (Kind.FACTS,))
     found: dict[str, DelayedSymbol] = {}
-    for _, record in told:
+    for _, record in reported:
         traders: Any = record.data.get(LATE)
         if traders is not None:
             symbol = str(record.data["symbol"])
@@ -218,7 +218,7 @@ def _last_link(reader: StoreReader) -> int | None:
     return None if found is None else found[0]
 
 
-# --- What a quantity that grows with compliant sessions stands at, in words and as numbers
+# --- The present value of a quantity that grows with compliant sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What trading came to by day, week or month, beside what the account document expects of a bot (row B11)."""
+"""Results by day, week or month, beside what the account document expects of a bot (row B11)."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -25,13 +25,13 @@ SPANS = ("day", "week", "month")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """One period. name: a day, the Monday of a week, or 2026-10. Profit counts where it is final, commissions off: on
-    the day on which the last leg of value was closed, as in `daily_summary`. A wing that expires worthless days after
-    the exit ends no trade; one that still brings something does.
+    """One period. name: a day, the Monday of a week, or 2026-10.
 
-    sessions: days on which the engine was there; idle: those of them on which no trade was opened. average: dollars a
-    trade; drawdown: the deepest fall of the summed profit below its best so far, within the period. errors: alarms.
-    short: what the document expects of a bot and was not reached; each bot is judged by itself there.
+    Profit counts after commissions on the day on which the last leg of value was closed, as in `daily_summary`. A wing
+    that expires worthless days after the exit ends no trade; one that still brings something does. sessions: days with
+    a running engine; idle: those without a new trade. average: dollars a trade; drawdown: the deepest fall of the
+    summed profit below its best so far, within the period. errors: alarms. short: what the document expects of a bot
+    and was not reached; each bot is judged separately there.
     """
 
     name: str
@@ -132,7 +132,7 @@ def _shortfalls(expected: Sequence[Demand], rows: Iterable[Row], *, is_named: bo
 
 
 def _short(demand: Demand, rows: Sequence[Row]) -> str:
-    """Return what one bot did not reach, "" when it did, or when the demand is of no period."""
+    """Return what one bot did not reach; "" when it did, or when nothing is expected of a period."""
     judge = _JUDGED.get(demand.shown)
     if judge is None:
         return ""
@@ -141,8 +141,8 @@ def _short(demand: Demand, rows: Sequence[Row]) -> str:
     words = f"{name} {'above' if demand.op is Op.ABOVE else 'at least'} {bound}"
     if unpriced := sum(row["final_pnl"] is None for row in rows):
         return f"{words} (the settlement price of the shares of {counted(unpriced, 'trade')} is not known)"
-    if owed := sum(bool(row["commissions_owed"]) for row in rows):
-        return f"{words} (the commissions of {counted(owed, 'trade')} are not told yet)"
+    if outstanding := sum(bool(row["pending_commissions"]) for row in rows):
+        return f"{words} (the commissions of {counted(outstanding, 'trade')} are not reported yet)"
     value = value_of([Decimal(str(row["final_pnl"])) for row in rows])
     return "" if demand.missed_by(value) is None else words
 
@@ -156,7 +156,7 @@ def _average(made: Sequence[Decimal]) -> Decimal:
 
 
 _JUDGED = {Shown.WIN_RATE: ("win rate", _percent_won), Shown.EXPECTANCY: ("average", _average)}
-"""What a period with trades is compared by, and how it is told."""
+"""Figures by which periods with trades are compared, and their words."""
 
 
 # --- A comparison of a day with its specs as it is recorded (`live/daily_jobs.py`), found again, and in a sentence
@@ -164,17 +164,17 @@ _JUDGED = {Shown.WIN_RATE: ("win rate", _percent_won), Shown.EXPECTANCY: ("avera
 DRIFT = "drift"
 """What a record of facts says that holds a comparison."""
 _HARDLY = timedelta(minutes=1)
-"""What is missing of a day between two recordings, and is not told."""
+"""What is missing of a day between two recordings, and is not reported."""
 LATELY = timedelta(days=5)
 """How far back a store's last comparison is looked for, over a long week-end."""
 
 
 def summed(day: date, found: Sequence[Mapping[str, Any]], traded: Mapping[str, str]) -> dict[str, Json]:
-    """Return the comparisons of a day as they are recorded: how many trades there were, and all of those that differ.
+    """Return a day's comparisons as recorded: how many trades there were, and all that differ.
 
-    traded: whose the day's positions are. spans: from when until when each comparison goes, None for the open and the
-    close. by_fills: the bots that natural fills would have led elsewhere, by more than prices. unfilled: the bots whose
-    entries all came to nothing. not_recorded: the bots of trades that no recording has.
+    traded: the owners of the day's positions. spans: from when until when each comparison goes, None for the open and
+    the close. by_fills: bots that natural fills would have led elsewhere, by more than prices. unfilled: bots without
+    any filled entry. not_recorded: bots with trades outside of the recordings.
     """
     known = [each for each in found if "problem" not in each]
     trades = _differing(_each_once(trade for each in known for trade in each["trades"]), traded)
@@ -190,16 +190,16 @@ def summed(day: date, found: Sequence[Mapping[str, Any]], traded: Mapping[str, s
     }
 
 
-def _differing(told: Sequence[Mapping[str, Any]], traded: Mapping[str, str]) -> dict[str, Any]:
+def _differing(reported: Sequence[Mapping[str, Any]], traded: Mapping[str, str]) -> dict[str, Any]:
     """Return how many trades were compared, and those that differ."""
-    trades = [each for each in told if each["position"] or each["differs"]]
-    by_fills = [each["bot"] for each in told if (each["natural"] or {}).get("differs")]
+    trades = [each for each in reported if each["position"] or each["differs"]]
+    by_fills = [each["bot"] for each in reported if (each["natural"] or {}).get("differs")]
     known, compared = {*by_fills, *(each["bot"] for each in trades)}, {each["position"] for each in trades}
     return {
         "trades": len(trades),
         "differs": [each for each in trades if each["differs"]],
         "by_fills": by_fills,
-        "unfilled": [each["bot"] for each in told if each["bot"] not in known],
+        "unfilled": [each["bot"] for each in reported if each["bot"] not in known],
         "not_recorded": [bot for position, bot in traded.items() if position not in compared],
     }
 
@@ -236,25 +236,25 @@ def compared_words(data: Mapping[str, Any]) -> str:
     spans = data["spans"]
     if not spans:
         return f"{day} is not compared with the specs: {problem}; 'rulebot replay {day} --drift' tries again"
-    told = [f"{count - len(differs)} of {count} trades as the specs say, but for prices"]
+    reported = [f"{count - len(differs)} of {count} trades as the specs say, but for prices"]
     fills, unfilled = data["by_fills"], data["unfilled"]
     if not count:
-        told = ["nothing was traded" if fills or unfilled else "nothing was traded, and nothing would have been"]
+        reported = ["nothing was traded" if fills or unfilled else "nothing was traded, and nothing would have been"]
     for words, known in (("for a known cause", True), ("FOR NO KNOWN CAUSE", False)):
         bots = [str(each["bot"]) for each in differs if bool(each["is_explained"]) is known]
         if bots:
-            told.append(f"{len(bots)} otherwise {words} ({_named(bots)})")
+            reported.append(f"{len(bots)} otherwise {words} ({_named(bots)})")
     if unfilled:
-        told.append(f"no entry of {_named(unfilled)} was filled")
+        reported.append(f"no entry of {_named(unfilled)} was filled")
     if fills:
-        told.append(f"natural fills would have led {_named(fills)} elsewhere")
+        reported.append(f"natural fills would have led {_named(fills)} elsewhere")
     if lacks := data.get("not_recorded"):
-        told.append(f"{counted(len(lacks), 'trade')} of {_named(lacks)} not recorded, and not compared")
+        reported.append(f"{counted(len(lacks), 'trade')} of {_named(lacks)} not recorded, and not compared")
     if data.get("decides_otherwise"):
-        told.append(f"rulebot decides otherwise now: 'rulebot replay {day}' shows where")
+        reported.append(f"rulebot decides otherwise now: 'rulebot replay {day}' shows where")
     if problem:
-        told.append(f"not all of it: {problem}")
-    return f"{day}{_hours(spans)} beside the specs: {'; '.join(told)}"
+        reported.append(f"not all of it: {problem}")
+    return f"{day}{_hours(spans)} beside the specs: {'; '.join(reported)}"
 
 
 def _named(bots: Iterable[str]) -> str:
@@ -283,7 +283,7 @@ def _span(since: datetime | None, until: datetime | None) -> str:
     return f" from {short_clock(since)} {'on' if until is None else f'to {short_clock(until)}'}"
 
 
-# --- Where underlyings stood through the day, kept by the minute
+# --- Levels of underlyings through the day, by the minute
 
 AFTER = timedelta(minutes=1)
 """How long after the close the last price is kept."""

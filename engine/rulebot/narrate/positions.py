@@ -15,13 +15,13 @@ from rulebot.core.session.position_marks import has_acted
 from rulebot.core.state.state import BotState, Reading, State, exits_of
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.fill.exit_level import level_net, open_value
-from rulebot.measure.verdict import NotOpen
+from rulebot.measure.evaluation import NotOpen
 from rulebot.measure.view import LegView
 from rulebot.model.contract import LOT, SHARES, Option, Right, Strike, share, strike_of, structure_text
 from rulebot.model.loss_bound import DELIVERING, shares_delivered
 from rulebot.model.market import Board
 from rulebot.model.order import Order, OrderType, Purpose
-from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
+from rulebot.model.position import CLOSED_BY_HAND, CLOSED_ELSEWHERE, ESTIMATED, Position, PositionLeg
 from rulebot.model.session import DayTime, Session
 from rulebot.model.text import minute, price
 from rulebot.model.values import dataclass
@@ -138,14 +138,14 @@ def _unwinds(order: Order, position: Position) -> bool:
 
 def closed_by_others(state: State, position: Position) -> list[str]:
     """Return what others have closed of a position that went on: `1 SPXW 2026-10-21 5890P sold at 0.95`, sorted."""
-    if position.exit_reason in PAST_US:
+    if position.exit_reason in CLOSED_ELSEWHERE:
         return []
     legs = {leg.name: leg for leg in position.legs}
     booked = [each for each in state.positions.executions.values() if each.by_others and each.position == position.id]
-    told = ((legs[each.leg], each.quantity, abs(each.cash)) for each in booked if each.quantity)
+    reported = ((legs[each.leg], each.quantity, abs(each.cash)) for each in booked if each.quantity)
     return sorted(
         others_words(count, str(leg.option), float(cash / count / leg.option.multiplier), is_sale=leg.sign > 0)
-        for leg, count, cash in told
+        for leg, count, cash in reported
     )
 
 
@@ -177,7 +177,7 @@ def _entry(position: Position) -> float:
 
 
 def shares_moved(option: Option, count: int) -> str:
-    """Return `200 SPY shares came at 598.00`: what assignment, or exercise, of so many options (+ long) moves."""
+    """Return `200 SPY shares came at 598.00`: what assignment or exercise of these options (+ long) moves."""
     shares = shares_delivered(option, count)
     return f"{abs(shares):,} {option.symbol} shares {'came' if shares > 0 else 'went'} at {price(option.strike)}"
 
@@ -211,7 +211,7 @@ def hold_text(position: Position) -> str:
 
 
 def unprotected_text(position: Position) -> str:
-    """Return which short legs stand without protection that need it, why and since when, "" where none does."""
+    """Return which short legs lack required protection, why and since when; "" where none does."""
     since = position.unprotected_since
     if since is None or not position.unprotected:
         return ""
@@ -243,13 +243,13 @@ def close_price(position: Position, board: Board, now: float) -> float | None:
 
 
 def is_unclosed(state: State, position: Position) -> bool:
-    """Say whether an exit has left only long legs, and nothing is at work that closes them."""
+    """Say whether an exit has left only long legs, and no working order closes them."""
     return position.waits_for_expiry and not live_orders(state, position, *CLOSING)
 
 
 def left_text(position: Position) -> str:
-    """Return what is said of what an exit has left: `target: what is left is long and nobody bids for it`."""
-    return f"{position.exit_reason}: what is left is long and nobody bids for it"
+    """Return the text about an exit's rest: `target: the rest is long and has no bid`."""
+    return f"{position.exit_reason}: the rest is long and has no bid"
 
 
 def exits_text(program: Program, state: State, position: Position, now: float) -> str:
@@ -273,11 +273,11 @@ def _is_to_act(planned: ExitPlan, reading: Reading | None, position: Position) -
     """Say whether an exit has a rule, has not acted yet, and judges legs that the position has."""
     if planned.rule is None or has_acted(position, planned):
         return False
-    return reading is None or not isinstance(first_missing(reading.verdict), NotOpen)
+    return reading is None or not isinstance(first_missing(reading.evaluation), NotOpen)
 
 
 class _Closing:
-    """What closing a position costs now, which is said beside one level only."""
+    """The current cost of closing a position, which is shown beside one level only."""
 
     def __init__(self, position: Position, present: float | None) -> None:
         self._position, self._present = position, present
@@ -345,13 +345,13 @@ def _rule_text(planned: ExitPlan, reading: Reading | None, session: Session) -> 
     said = f"{planned.name} {rule.text}"
     if _is_time(planned):
         return said + _earlier_today(rule, session)
-    if reading is None or reading.verdict.value is None:
-        return said if reading is None or reading.verdict.truth is not None else f"{said} (now unknown)"
+    if reading is None or reading.evaluation.value is None:
+        return said if reading is None or reading.evaluation.truth is not None else f"{said} (now unknown)"
     if isinstance(rule.test, Compare):
-        return f"{said} (now {measured(reading.verdict.value, rule.test.left)})"
+        return f"{said} (now {measured(reading.evaluation.value, rule.test.left)})"
     if not _is_breach(rule):
         return said
-    return f"{planned.name} {rule.text.removeprefix('spot_')} (now {reading.verdict.value:.1f})"
+    return f"{planned.name} {rule.text.removeprefix('spot_')} (now {reading.evaluation.value:.1f})"
 
 
 # --- A structure as people are shown it
@@ -359,7 +359,7 @@ def _rule_text(planned: ExitPlan, reading: Reading | None, session: Session) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownLeg:
-    """One leg. side: buy or sell; right: put, call or shares, which have neither strike nor expiry.
+    """One leg. side: buy or sell; right: put, call or shares; shares have no strike or expiry.
 
     Units: bid and ask per share, None where there is none. Greeks are of an option held long: delta and gamma (a point)
     of one share, theta (a calendar day) and vega (a volatility point) in dollars of one contract.
@@ -454,9 +454,9 @@ def payoff_at_expiry(
     *,
     covered: bool = False,
 ) -> Payoff | None:
-    """Return what so many structures make, opened at this net price per share (+ received).
+    """Return the profit at expiry of these structures, opened at this net price per share (+ received).
 
-    None where nobody can say: a level is not known, or the legs do not all expire on one day.
+    None where unknown: a level is missing, or the legs do not all expire on one day.
     """
     symbols = list(dict.fromkeys(leg.symbol for leg in legs))
     expiries = {leg.expiry for leg in legs if leg.expiry is not None}

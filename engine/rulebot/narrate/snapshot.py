@@ -67,7 +67,7 @@ def added(found: Iterable[SymbolGreeks]) -> tuple[SymbolGreeks, ...]:
 
 
 def totals(found: Sequence[SymbolGreeks]) -> dict[str, float | None]:
-    """Return the sums over underlyings: delta and gamma are None of several, which have no unit in common."""
+    """Return the sums over underlyings: delta and gamma of several are None, since they have no common unit."""
     sums = {name: total(getattr(each, name) for each in found) for name in GREEKS}
     return sums if len(found) < 2 else sums | {"delta": None, "gamma": None}
 
@@ -83,7 +83,7 @@ def in_dollars(found: Sequence[SymbolGreeks]) -> dict[str, float | None]:
 
 
 def spx_delta(found: Sequence[SymbolGreeks], index: float | None) -> float | None:
-    """Return all deltas as so many of SPX: beta x delta x price, by the price of SPX; None where one is not known."""
+    """Return all deltas in SPX units: beta x delta x price / price of SPX; None where one is unknown."""
     if not found:
         return 0.0
     summed = total(each.weighted_delta for each in found)
@@ -122,7 +122,7 @@ AT_REST = (BotActivity.FLAT, BotActivity.WATCHING)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSnapshot:
-    """One order that may still fill. Prices per share; limit: None of a market order."""
+    """One order that may still fill. Prices per share; limit: None for a market order."""
 
     bot: str
     ref: str = ""
@@ -154,13 +154,13 @@ class OrderSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotSnapshot:
-    """What a bot, or one of its positions, does.
+    """The activity of a bot, or of one of its positions.
 
-    structure: what is held or entered, entry its price per share. order: the one that enters, at try `attempt` of
-    `tries`, 0 where that is not known. ended: how today's last position ended. more: positions without a row of their
-    own. profit: today's in dollars, None where there is nothing to count or it is unknown. is_paused: by its name; all
-    may be paused besides. has_universe: it chooses among symbols, so no one can have it enter by hand. grown: what its
-    quantity stands at, None where it does not grow by compliant sessions.
+    structure: what is held or entered, entry its price per share. order: the entering one, at try `attempt` of `tries`,
+    0 where unknown. ended: how today's last position ended. more: positions without their own row. profit: today's in
+    dollars, None where there is nothing to count or it is unknown. is_paused: by its name; all may be paused besides.
+    has_universe: it chooses among symbols, so it cannot be entered by hand. grown: the present quantity, None where it
+    does not grow with compliant sessions.
     """
 
     bot: str
@@ -199,14 +199,13 @@ class BotSnapshot:
 class PositionSnapshot:
     """One open position. Money in dollars, prices net per share.
 
-    quantity: structures that were opened, count: that are open. mid: what closing costs, negative when it brings.
-    priced_at: of when mid, profit and greeks are, None before any price. profit: since it was opened, open_today: of
-    what is open since the session began. max_loss: at expiry, None when it is not bounded or not known. at_target,
-    at_stop: what the position makes when these act, before commissions, None without a price. underlyings: its greeks
-    on each of its underlyings, () where no greeks are known. dte: calendar days to the nearest expiry. exits: each exit
-    with its level. on_hold: why nothing is sent for it, or only for a part. unprotected: which short legs need
-    protection that they lack, and why. is_flattening: all of it is being closed, as asked; waits_to_close: it was
-    asked, and is not begun.
+    quantity: structures opened, count: structures open. mid: cost of closing, negative when it brings money. priced_at:
+    time of mid, profit and greeks, None before any price. profit: since it was opened, open_today: of what is open
+    since the session began. max_loss: at expiry, None when unbounded or unknown. at_target, at_stop: profit when these
+    act, before commissions, None without a price. underlyings: its greeks on each underlying, () where unknown. dte:
+    calendar days to the nearest expiry. exits: each exit with its level. on_hold: why nothing is sent for it, or only
+    for a part. unprotected: which short legs lack required protection, and why. is_flattening: all of it is being
+    closed, as requested; waits_to_close: that was requested and has not started.
     """
 
     id: str
@@ -267,7 +266,7 @@ class MarketStat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountFigures:
-    """An account as the broker last told, in dollars."""
+    """An account as the broker last reported it, in dollars."""
 
     id: str = ""
     net_liquidation: float | None = None
@@ -285,7 +284,7 @@ class AccountFigures:
 
 
 def account_figures(id: str, figure: Callable[[str], object]) -> AccountFigures:
-    """Return an account by what tells each of its figures."""
+    """Return an account from its figures by name."""
     return AccountFigures(
         id=id,
         net_liquidation=number(figure("net_liquidation")),
@@ -297,7 +296,7 @@ def account_figures(id: str, figure: Callable[[str], object]) -> AccountFigures:
 
 
 def number(amount: object) -> float | None:
-    """Return an amount as a float, None of none."""
+    """Return an amount as a float, None for None."""
     return None if amount is None else float(str(amount))
 
 
@@ -309,12 +308,12 @@ class Snapshot:
     """A run or a store at one instant. Money in dollars.
 
     at: None before anything was recorded. engine: stopped, waiting, starting, running or stopping. trading: active,
-    reducing or stopped. mark: what must stand beside all of it. is_linked: None when no engine tells it. progress: the
-    part of the run that is over, of its session where the run has no end (has_end). shares: None when no engine tells
-    them. realized: since the session began, by bot in realized_by; open_profit: of what is open, without positions
-    that have no price yet; is_priced: whether each has one. commissions_owed: fills whose commission the broker has not
-    told, so that these are provisional. figures: that another version made the tables, "" where this one did. late:
-    symbols whose market data comes 10 to 15 minutes late.
+    reducing or stopped. mark: what must be shown beside all of it. is_linked: None when no engine reports it. progress:
+    the elapsed part of the run, or of its session where the run has no end (has_end). shares: None when no engine
+    reports them. realized: since the session began, by bot in realized_by; open_profit: of priced open positions;
+    is_priced: whether each has a price. pending_commissions: fills without a commission report; while there are some,
+    profits are provisional. figures: that another version made the tables, "" where this one did. late: symbols with
+    data delayed by 10 to 15 minutes.
     """
 
     at: datetime | None
@@ -335,7 +334,7 @@ class Snapshot:
     realized_by: tuple[tuple[str, float], ...] = ()
     open_profit: float = 0.0
     is_priced: bool = True
-    commissions_owed: int = 0
+    pending_commissions: int = 0
     levels: tuple[tuple[str, float | None], ...] = ()
     stats: tuple[MarketStat, ...] = ()
     bots: tuple[BotSnapshot, ...] = ()
@@ -382,7 +381,7 @@ class Snapshot:
 
     @property
     def spx_delta(self) -> float | None:
-        """All deltas as so many of SPX, None where a beta, a price or a delta is missing."""
+        """All deltas in SPX units, None where a beta, a price or a delta is missing."""
         if not self._has_greeks:
             return None
         return spx_delta(self.underlyings, dict(self.levels).get("SPX"))
@@ -404,12 +403,12 @@ class Snapshot:
 
     @property
     def max_loss(self) -> float | None:
-        """What all positions can lose at expiry together, each by itself; None when one is not bounded."""
+        """The sum of all positions' possible losses at expiry; None when one is unbounded."""
         return sum_of_all([each.max_loss for each in self.positions])
 
     @property
     def at_targets(self) -> float | None:
-        """What the positions that have a target make when each reaches it; None when none of them has one."""
+        """The profit when each position with a target reaches it; None when none has one."""
         return sum_of_known([each.at_target for each in self.positions])
 
     @property
@@ -435,7 +434,7 @@ def sum_of_all(found: Sequence[float | None]) -> float | None:
 
 
 def sum_of_known(found: Sequence[float | None]) -> float | None:
-    """Return the sum of those that are known; None when there are some and none of them is."""
+    """Return the sum of the known ones; None when there are some and none is known."""
     known = [each for each in found if each is not None]
     return sum(known) if known or not found else None
 

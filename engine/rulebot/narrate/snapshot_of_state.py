@@ -83,8 +83,8 @@ def realized_today(state: State) -> Decimal:
     return realized_by(state, state.positions.by_id.values())
 
 
-def owed_today(state: State) -> int:
-    """Return of how many fills the broker has not told the commission: until then profit is provisional."""
+def pending_today(state: State) -> int:
+    """Return the number of fills without a commission report: until then profit is provisional."""
     return sum(max(position.commissions_pending, 0) for position in state.positions.by_id.values())
 
 
@@ -94,7 +94,7 @@ def open_of(state: State, position: Position, today: Decimal | None) -> Decimal:
 
 
 def open_today(state: State, at: datetime) -> Decimal:
-    """Return what is open has made since the session began; 0 for one of which that is unknown."""
+    """Return the profit of open positions since the session began; 0 for one with unknown profit."""
     return sum((open_of(state, each, today_of(state, each, at)) for each in _alive(state)), ZERO)
 
 
@@ -111,7 +111,7 @@ _SHOWN_LEVELS = 5
 
 
 def snapshot_of(program: Program, state: State, at: datetime, first: datetime, last: datetime | None) -> Snapshot:
-    """Return a run as it stands at `at`; it began at `first` and ends at `last` (None: not by itself)."""
+    """Return a run's snapshot at `at`; it began at `first` and ends at `last` (None: open end)."""
     return replace(
         summary_of(program, state, at, first, last),
         positions=tuple(position_snapshot(program, state, each, at) for each in _alive(state) if not each.is_flat),
@@ -138,7 +138,7 @@ def summary_of(program: Program, state: State, at: datetime, first: datetime, la
         realized_by=_realized_by_bot(state),
         open_profit=float(open_today(state, at)),
         is_priced=all(today_of(state, each, at) is not None for each in _alive(state)),
-        commissions_owed=owed_today(state),
+        pending_commissions=pending_today(state),
         levels=tuple(_levels(program, state.market.board, at)),
         bots=tuple(row for name in state.bots.present for row in _rows(program, state, name, at)),
     )
@@ -195,10 +195,12 @@ def _notice(state: State) -> str:
         return "flattened: what all bots hold is closed, nothing is opened; 'rulebot resume' lets bots enter again"
     if standing.trading is not TradingMode.ACTIVE:
         why = standing.reason or "killed"
-        return f"{why}: nothing is opened, exits go on; 'rulebot resume' lets bots enter again"
+        return f"{why}: nothing is opened, exits continue; 'rulebot resume' lets bots enter again"
     if standing.flattening:
         whose = ", ".join(sorted(standing.flattening))
-        return f"flattened: what {whose} held is closed, other bots go on; 'rulebot resume' of it lets it enter again"
+        return (
+            f"flattened: what {whose} held is closed, other bots continue; 'rulebot resume' of it lets it enter again"
+        )
     return ""
 
 
@@ -277,8 +279,8 @@ def waits_text(bot: BotState) -> str:
     """
     day = bot.day
     was_kept_out = bot.shut is Shut.WINDOW_OVER and day.skip is not None and not day.entries
-    tells_more = bool(bot.status_text) and day.skipped.startswith(f"{bot.status_text}; ")
-    return day.skipped if was_kept_out or tells_more else bot.status_text
+    has_more_to_say = bool(bot.status_text) and day.skipped.startswith(f"{bot.status_text}; ")
+    return day.skipped if was_kept_out or has_more_to_say else bot.status_text
 
 
 def _position_row(program: Program, state: State, position: Position, at: datetime) -> BotSnapshot:
@@ -453,7 +455,7 @@ def with_beta(found: SymbolGreeks, bars: Mapping[tuple[str, int], Bars]) -> Symb
 
 
 def beta(own: Mapping[object, float], index: Mapping[object, float]) -> float | None:
-    """Return covariance over variance of daily returns on the days that both have; None of fewer than LEAST_RETURNS.
+    """Return covariance over variance of daily returns on common days; None for fewer than LEAST_RETURNS.
 
     own, index: closes by day, in order. Source: Hull, Options, Futures and Other Derivatives, on index futures.
     """

@@ -35,7 +35,7 @@ from rulebot.narrate.snapshot import (
 from rulebot.narrate.snapshot_of_state import (
     held_snapshot,
     open_of,
-    owed_today,
+    pending_today,
     realized_by,
     realized_today,
     since_the_open,
@@ -52,15 +52,15 @@ from rulebot.store.queries import OBSERVE, Row, Run, StoreReader
 
 RESTING = ("target", "stop", "protect")
 """Purposes of orders that rest at the broker."""
-TOLD = 40
+REPORTED = 40
 """Alarms that are shown at most."""
 
 
 class StoredRun:
-    """The last run of a store, read once. at: of the last record, to the second, None of an empty store.
+    """The last run of a store, read once. at: of the last record, to the second, None for an empty store.
 
-    state: what a start at that time would know, without any market. program: the texts that govern what is open, but
-    for those that this version cannot read.
+    state: what a restart at that time would know, without a market. program: the specs that govern open positions,
+    except those that this version cannot read.
     """
 
     def __init__(self, reader: StoreReader) -> None:
@@ -107,7 +107,7 @@ def _instant(text: str | None) -> datetime | None:
 def _compiled(texts: Any) -> dict[str, CompiledBot]:
     found: dict[str, CompiledBot] = {}
     for text in texts:
-        with suppress(RulebotError):  # of a version that cannot be read any more
+        with suppress(RulebotError):  # of a version that can no longer be read
             found[text.digest] = compile_text(text)
     return found
 
@@ -134,7 +134,7 @@ def snapshot_of_store(reader: StoreReader) -> Snapshot:
         realized=None if state is None else float(realized_today(state)),
         open_profit=stored.open_profit,
         is_priced=state is not None and all(each.profit is not None for each in positions),
-        commissions_owed=0 if state is None else owed_today(state),
+        pending_commissions=0 if state is None else pending_today(state),
         levels=_levels(stored.held),
         bots=bots_of(stored, positions),
         positions=positions,
@@ -145,20 +145,20 @@ def snapshot_of_store(reader: StoreReader) -> Snapshot:
 
 def alarms_of(reader: StoreReader) -> tuple[EventLine, ...]:
     """Return the last alarms, newest first."""
-    found = reader.records((Kind.ALARM,))[-TOLD:]
+    found = reader.records((Kind.ALARM,))[-REPORTED:]
     return tuple(EventLine(each.at, each.bot, str(each.data["text"]), Tone.ALARM) for each in reversed(found))
 
 
 def standby_bots(run: Run) -> dict[str, str]:
-    """Return what stands on each page of a run: the world it trades in, and the mark of one that sends nothing."""
+    """Return the header of each page of a run: its world, and the mark of one that sends nothing."""
     data: Any = {} if run.started is None else run.started.data
     words = ("simulated" if data.get("simulated") else "", str((data.get("settings") or {}).get("mode") or ""))
     return {"its_world": " ".join(filter(None, words)), "mark": run.mark}
 
 
 def _account(reader: StoreReader, id: str) -> AccountFigures:
-    told = reader.last_record(Kind.ACCOUNT)
-    data: Mapping[str, Any] = {} if told is None else told[1].data
+    reported = reader.last_record(Kind.ACCOUNT)
+    data: Mapping[str, Any] = {} if reported is None else reported[1].data
     return account_figures(id, data.get)
 
 
@@ -178,7 +178,7 @@ def _notice(run: Run, trading: str, still_open: int) -> str:
     if trading == "active":
         return ""
     reason = standing_of((*run.earlier, *run.requests)).reason
-    return f"{f'{reason}: ' if reason else ''}nothing is opened, exits go on; Start lets bots enter again"
+    return f"{f'{reason}: ' if reason else ''}nothing is opened, exits continue; Start lets bots enter again"
 
 
 def _held(count: int) -> str:
@@ -250,9 +250,9 @@ def _days(expiry: date, at: datetime | None) -> int | None:
 
 def _greeks(stored: StoredRun, row: Row, count: int) -> tuple[SymbolGreeks, ...]:
     """Return the greeks of an open trade by its last mark, by underlying; of several the mark has them apart."""
-    told = stored.reader.last_record(Kind.MARK, row["position"])
+    reported = stored.reader.last_record(Kind.MARK, row["position"])
     bars = {} if stored.state is None else stored.state.market.facts.bars
-    mark: Mapping[str, Any] = {} if told is None else told[1].data
+    mark: Mapping[str, Any] = {} if reported is None else reported[1].data
     return tuple(with_beta(each, bars) for each in greeks_of_mark(mark, row["symbol"], count))
 
 
@@ -263,8 +263,8 @@ def _resting_words(stored: StoredRun, row: Row) -> str:
 
 def _resting(order: Row) -> str:
     level = order["stop_price"] if order["stop_price"] is not None else order["limit_price"]
-    doubt = "" if order["state"] == "working" else f" ({order['state']})"
-    return f"{order['reason']} {signed_price(level)}{doubt}"
+    uncertainty = "" if order["state"] == "working" else f" ({order['state']})"
+    return f"{order['reason']} {signed_price(level)}{uncertainty}"
 
 
 def _order(row: Row) -> OrderSnapshot:
@@ -283,7 +283,7 @@ def _order(row: Row) -> OrderSnapshot:
 
 
 def greeks_of_mark(mark: Mapping[str, Any], symbol: str, structures: int) -> tuple[SymbolGreeks, ...]:
-    """Return the greeks of so many structures by the last mark of a position, which has them of one, per share.
+    """Return the greeks of this many structures by the last mark of a position, which has them of one, per share.
 
     symbol: of the position, where all of it is on one underlying.
     """
@@ -299,7 +299,7 @@ def greeks_of_mark(mark: Mapping[str, Any], symbol: str, structures: int) -> tup
 
 
 def growing_in(stored: StoredRun) -> list[tuple[str, GrowingQuantity]]:
-    """Return what the quantities stand at that grow with compliant sessions, by bot."""
+    """Return the present quantities that grow with compliant sessions, by bot."""
     days = (
         {}
         if stored.state is None
@@ -315,11 +315,11 @@ def growing_in(stored: StoredRun) -> list[tuple[str, GrowingQuantity]]:
 SESSIONS_AHEAD = 15
 """How far ahead the next entry window of a bot is looked for."""
 _JUDGING = (Kind.VERDICT, Kind.RELOAD)
-_TELLING = (Kind.DECISION, Kind.OPERATOR)
+_NOTIFYING = (Kind.DECISION, Kind.OPERATOR)
 VERDICTS_READ = 1000
-"""The last changes of verdicts that are looked through for a condition that does not hold."""
+"""Evaluation changes that are searched for a false condition."""
 SAID_FOR = timedelta(minutes=5)
-"""How long it is said that an entry came to nothing."""
+"""How long an entry without a fill is mentioned."""
 
 
 def bots_of(stored: StoredRun, positions: Sequence[PositionSnapshot]) -> tuple[BotSnapshot, ...]:
@@ -348,7 +348,7 @@ class _BotOfStore:
         )
         state = stored.state
         self._own = [] if state is None else [each for each in state.positions.by_id.values() if each.bot == name]
-        self._records = self._reader.day(name, day, _TELLING) if day else ()
+        self._records = self._reader.day(name, day, _NOTIFYING) if day else ()
 
     def row(self) -> BotSnapshot:
         """Return its row."""
@@ -385,7 +385,7 @@ class _BotOfStore:
             return BotActivity(engine), self._over
         if paused := self._paused():
             return BotActivity.PAUSED, paused
-        came = _came_of_it(self._records, at)
+        came = _result_text(self._records, at)
         if _is_watching(self._records):
             return BotActivity.WATCHING, came or _lacking(self._reader, name, self._day, at)
         return BotActivity.FLAT, came or self._over or _coming(self._reader, self._stored.run, name, at)
@@ -428,12 +428,12 @@ def _today(state: State, held: PositionSnapshot) -> float | None:
 
 
 def _is_watching(records: Sequence[Record]) -> bool:
-    told = [str(record.data.get("what")) for record in records if record.kind is Kind.DECISION]
-    last = [what for what in told if what in ("watch", "stop watching", "enter")]
+    reported = [str(record.data.get("what")) for record in records if record.kind is Kind.DECISION]
+    last = [what for what in reported if what in ("watch", "stop watching", "enter")]
     return bool(last) and last[-1] == "watch"
 
 
-def _came_of_it(records: Sequence[Record], at: datetime | None) -> str:
+def _result_text(records: Sequence[Record], at: datetime | None) -> str:
     """Return what became, a moment ago, of an entry that an operator asked for, or of an order that did not fill."""
     found = ""
     for record in records:
@@ -450,7 +450,7 @@ def _came_of_it(records: Sequence[Record], at: datetime | None) -> str:
 
 
 def _lacking(reader: StoreReader, bot: str, day: date | None, at: datetime | None) -> str:
-    """Return the first condition that does not hold, as it was when its verdict changed."""
+    """Return the first false condition, as it was when its evaluation changed."""
     if at is None or day is None:
         return ""
     records = reader.day(bot, day, _JUDGING, last=VERDICTS_READ)

@@ -14,14 +14,14 @@ from rulebot.fill.ledger import BY_OTHERS
 from rulebot.model.contract import Option, Right, Strike, structure_text
 from rulebot.model.money import CENT, ZERO, cents, signed_dollars
 from rulebot.model.order import Purpose, Side
-from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, ProfitKept, kept_of
+from rulebot.model.position import CLOSED_BY_HAND, CLOSED_ELSEWHERE, ESTIMATED, Position, ProfitKept, kept_of
 from rulebot.model.text import clock, counted, price
 from rulebot.model.values import dataclass, replace
 from rulebot.store.queries import StoreReader
 
 Rows = Iterable[Mapping[str, Any]]
 NO_PART = (Purpose.ENTRY, Purpose.UNWIND, Purpose.ROLL)
-"""What orders are for whose fills close no part of a trade that goes on."""
+"""Purposes of orders whose fills close no part of a continuing trade."""
 CLOSING = tuple(each.value for each in Purpose if each not in NO_PART)
 CASH_SETTLED = "settled"
 WITHOUT_ORDER = {
@@ -32,7 +32,7 @@ WITHOUT_ORDER = {
 }
 """How a trade ended that no exit had closed before, by `exit_reason` of its row."""
 OTHERS = "others"
-"""Stands where the name of an exit does for what was closed past us."""
+"""Used in place of an exit's name for external closes."""
 
 
 def is_opened(trade: Mapping[str, Any]) -> bool:
@@ -41,7 +41,7 @@ def is_opened(trade: Mapping[str, Any]) -> bool:
 
 
 def is_entered(orders: Rows) -> bool:
-    """Say whether a trade was entered by an order of its own, not rolled into. orders: rows of its position."""
+    """Say whether a trade was entered by its own order, not rolled into. orders: rows of its position."""
     return any(each["purpose"] == Purpose.ENTRY.value for each in orders)
 
 
@@ -50,9 +50,13 @@ def profit_text(profit: float | None) -> str:
     return "its shares have no settlement price yet" if profit is None else signed_dollars(profit)
 
 
-def provisional_text(owed: int) -> str:
-    """Return that commissions are missing in a profit, "" when none is. owed: fills whose commission is not told."""
-    return f", provisional: the commission of {counted(owed, 'fill')} is not told yet" if owed > 0 else ""
+def provisional_text(outstanding: int) -> str:
+    """Return that a profit lacks commissions, "" when complete. outstanding: fills without a commission."""
+    return (
+        f", provisional: the commission of {counted(outstanding, 'fill')} is not reported yet"
+        if outstanding > 0
+        else ""
+    )
 
 
 def asked_at(orders: Rows) -> str:
@@ -71,12 +75,12 @@ def asked_at(orders: Rows) -> str:
 
 
 def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[dict[str, Any]]:
-    """Return what closed a part of a row of `trades` that went on: which exit, or others; count, price, time.
+    """Return what closed a part of a continuing row of `trades`: which exit, or others; count, price, time.
 
-    A price is negative where closing brought money. What others have closed is of one contract, which is named with it,
-    at its price. A part that was rolled has its legs under `rolled`, and no price: that of the order is of what it
-    opened, too. One leg alone of some structures is named under `leg`; what had lost its partner under `unwound`.
-    orders, fills: rows of its position.
+    A price is negative where closing brought money. An external close is of one contract, which is named with it, at
+    its price. A rolled part has its legs under `rolled`, and no price: the order's price includes what it opened. A
+    single leg of some structures is named under `leg`; legs without partners under `unwound`. orders, fills: rows of
+    its position.
     """
     count = len(json.loads(trade["legs"]))
     found = [
@@ -85,7 +89,7 @@ def parts_closed(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> list[di
         if (rolled or Purpose(each["purpose"]) not in NO_PART or (_unwound(each) and trade["entry_price"] is not None))
         and (not trade["exit_time"] or each["reason"] != trade["exit_name"])
     ]
-    if trade["exit_name"] not in PAST_US:
+    if trade["exit_name"] not in CLOSED_ELSEWHERE:
         found += [_part_of_others(each) for each in fills if each["purpose"] == BY_OTHERS]
     return sorted(found, key=lambda each: str(each["time"]))
 
@@ -107,13 +111,13 @@ def _part_of_others(fill: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cost(order: Mapping[str, Any]) -> float | None:
-    """Return what a row of `orders` dealt at, + paid, - received: a sale of one contract is told without a sign."""
+    """Return the price of a row of `orders`, + paid, - received; a sale of one contract has no sign."""
     dealt: float | None = order["fill_price"]
     return -dealt if dealt is not None and order["action"] == Side.SELL.name else dealt
 
 
 def rolled_part(order: Mapping[str, Any], count: int) -> list[str]:
-    """Return the legs of a position of so many that a row of `orders` rolled apart from the others; [] of any other."""
+    """Return the legs of a position that a row of `orders` rolled apart from the others; [] for any other."""
     if order["purpose"] != Purpose.ROLL.value:
         return []
     names = [leg["name"] for leg in json.loads(order["legs"]) if not leg.get("opens")]
@@ -121,7 +125,7 @@ def rolled_part(order: Mapping[str, Any], count: int) -> list[str]:
 
 
 def _alone(order: Mapping[str, Any], count: int, of: int) -> dict[str, str]:
-    """Return the one leg that a row of `orders` dealt in for some of the structures; {} of any other."""
+    """Return the one leg that a row of `orders` traded for some of the structures; {} for any other."""
     names = [leg["name"] for leg in json.loads(order.get("legs") or "[]")]
     return {"leg": names[0]} if len(names) == 1 < count and 0 < order["filled"] < of else {}
 
@@ -133,24 +137,24 @@ def _unwound(order: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def closing(cost: float, entry: float) -> float:
-    """Return a price at which a structure closes beside that of its entry, both without the sign of what was dealt.
+    """Return a structure's closing price beside that of its entry, both without the sign of the trade.
 
-    It is negative where closing goes the other way: what was sold brings still more, what was bought costs again.
-    cost: per share, negative when closing brings. entry: what opening brought, negative when it cost.
+    It is negative where closing goes the other way: a sold structure brings more, a bought one costs again. cost: per
+    share, negative when closing brings. entry: what opening brought, negative when it cost.
     """
     return cost if entry >= 0 else -cost
 
 
 def closing_text(cost: float, entry: float) -> str:
-    """Return that price in words: `1.85`, or the other way `a credit of 1.85`, of what was bought `a debit of 0.10`."""
+    """Return that price in words: `1.85`, or the other way `a credit of 1.85`, for a bought one `a debit of 0.10`."""
     words = price(cost)
     return words if round(closing(cost, entry), 4) >= 0 else f"a {'credit' if entry >= 0 else 'debit'} of {words}"
 
 
 def closing_verb(cost: float | None, entry: float) -> str:
-    """Return `bought back` of what cost money to close, `sold` of what brought some, whatever its entry did.
+    """Return `bought back` when closing cost money, `sold` when it brought some.
 
-    Where neither is known, or nothing was paid, it is by the entry. cost, entry: as `closing` has them.
+    If neither is known, or nothing was paid, the entry decides. cost, entry: as in `closing`.
     """
     brings = -cost if cost else -entry
     return "sold" if brings > 0 else "bought back"
@@ -180,10 +184,10 @@ def ended_words(how: str, cost: float | None, entry: float, *, is_settled: bool 
 
 
 def part_words(filled: int, of: int, cost: float | None, entry: float, leg: str = "") -> str:
-    """Return `2 of 4 bought back at 1.65`; a model that fills leg by leg tells no price of the whole.
+    """Return `2 of 4 bought back at 1.65`; a model that fills leg by leg has no price of the whole.
 
-    cost, entry: as `closing` has them, of the part and of the whole. leg: that alone was dealt in, as a wing which
-    nobody bid for when the others were closed.
+    cost, entry: as in `closing`, of the part and of the whole. leg: the only one traded, such as a wing that had no bid
+    when the others closed.
     """
     count = f"{filled} of {of}{leg and f' {leg}'}" if 0 < filled < of else "a part"
     return f"{count} {closing_verb(cost, entry)}" + ("" if cost is None else f" at {price(cost)}")
@@ -218,10 +222,10 @@ def part_of_row(part: Mapping[str, Any], trade: Mapping[str, Any]) -> str:
 
 
 def left_at(trade: Mapping[str, Any], orders: Rows) -> str | None:
-    """Return when a row of `trades` was left: when its exit last filled, where nothing or only wings expired after it.
+    """Return when a row of `trades` was closed: its exit's last fill, where only wings expired after it.
 
-    A wing is what was bought beside something that was sold. Else it is its end. orders: rows of its position. None
-    while it is open.
+    A wing is a bought leg beside a sold one. Otherwise it is its end. orders: rows of its position. None while it is
+    open.
     """
     end = None if trade["exit_time"] is None else str(trade["exit_time"])
     if end is None or trade["exit_reason"] in WITHOUT_ORDER:
@@ -243,14 +247,14 @@ def with_parts(trade: Mapping[str, Any], orders: Rows, fills: Rows) -> Mapping[s
 
     `left` is added where that was before its end; `asked`, where fewer filled, is how many structures were asked for.
     """
-    told, parts, left = dict(trade), parts_closed(trade, orders, fills), left_at(trade, orders)
+    reported, parts, left = dict(trade), parts_closed(trade, orders, fills), left_at(trade, orders)
     if parts:
-        told["parts"] = parts
+        reported["parts"] = parts
     if left is not None and left < str(trade["exit_time"]):
-        told["left"] = left
+        reported["left"] = left
     if (asked := asked_for(trade, orders)) > trade["quantity"]:
-        told["asked"] = asked
-    return told
+        reported["asked"] = asked
+    return reported
 
 
 def asked_for(trade: Mapping[str, Any], orders: Rows) -> int:
@@ -263,7 +267,7 @@ def asked_for(trade: Mapping[str, Any], orders: Rows) -> int:
 
 
 def leg_words(leg: Mapping[str, Any]) -> str:
-    """Return what was dealt in a leg of a row of `trades`: `1 long_put bought at 0.50, sold at 0.40`."""
+    """Return the trades of a leg of a row of `trades`: `1 long_put bought at 0.50, sold at 0.40`."""
     opening, ending = ("bought", "sold") if leg["sign"] > 0 else ("sold", "bought back")
     words = f"{leg['opened']} {leg['name']} {opening} at {price(float(leg['entry_price']))}"
     if leg["closed"] and leg["closed"] == leg["settled"]:
@@ -293,10 +297,10 @@ def _strike_of(leg: Mapping[str, Any]) -> Strike:
 
 
 def part_held(legs: Iterable[tuple[Strike, int, int]], *, is_gone: bool = False) -> str:
-    """Return `1 of ` of so many structures that were opened, or `6080/6095c of ` where but these legs are held.
+    """Return `1 of ` for part of the structures, or `6080/6095c of ` where only these legs are held.
 
-    It is "" where all is held that was opened, and `0 of ` where the account lacks all of it (`is_gone`). legs: of each
-    its strike, and contracts opened and held.
+    "" where everything is held that was opened, and `0 of ` where the account lacks all of it (`is_gone`). legs:
+    strike, contracts opened and held of each.
     """
     every = tuple(legs)
     counts = {(opened // strike.ratio, held / strike.ratio) for strike, opened, held in every}
@@ -330,7 +334,7 @@ def error_text(trade: Mapping[str, Any]) -> str:
 
 
 def bare_text(words: str, since: datetime) -> str:
-    """Return what is said of short legs that stand without protection. words: which, and why."""
+    """Return the text about unprotected short legs. words: which, and why."""
     return f"no protection since {clock(since)}: {words}"
 
 
@@ -341,14 +345,14 @@ _DIGITS = Decimal("0.0001")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetResult:
-    """How one exit of a bot did over its closed trades.
+    """Results of one exit of a bot over its closed trades.
 
-    promised_share: the part of the entry price that it promises to keep, kept_share what it kept of it, over all of
-    them together; None of an exit that promises dollars, or nothing. promised, kept: dollars a trade on average.
-    least_share, least: the same of the trade that kept least of its promise.
-    made_share: what the trades made before commissions, by their entry price, of an exit that promises nothing. missed:
-    trades that kept less than was promised. slippage: dollars per contract of the structure on average, + where it
-    filled better than its price (without one: than the mid when it was first priced); None where no trade has one.
+    promised_share: the part of the entry price that it promises to keep, kept_share what it kept, over all of them
+    together; None for an exit that promises dollars, or nothing. promised, kept: dollars a trade on average.
+    least_share, least: the same of the trade that kept least of its promise. made_share: profit before commissions by
+    entry price, for an exit without a promise. missed: trades that kept less than promised. slippage: dollars per
+    contract of the structure on average, + where it filled better than its price (without one: than the mid when it was
+    first priced); None where no trade has one.
     """
 
     bot: str
@@ -369,14 +373,14 @@ class TargetResult:
         shares, dollars = ("promised_share", "kept_share", "least_share"), ("promised", "kept", "least")
         numbers = (*shares, *dollars, "made_share", "slippage")
         amounts = {name: getattr(self, name) for name in numbers}
-        told = {name: None if amount is None else float(amount) for name, amount in amounts.items()}
-        return {"bot": self.bot, "exit": self.exit, "trades": self.trades, "missed": self.missed, **told}
+        reported = {name: None if amount is None else float(amount) for name, amount in amounts.items()}
+        return {"bot": self.bot, "exit": self.exit, "trades": self.trades, "missed": self.missed, **reported}
 
     @classmethod
-    def from_document(cls, told: Mapping[str, Any]) -> "TargetResult":
-        """Return it of plain data, whose floats become the Decimals they stand for: both are shown alike."""
+    def from_document(cls, reported: Mapping[str, Any]) -> "TargetResult":
+        """Return it from plain data, with Decimals for floats: both are shown alike."""
         exact: dict[str, Any] = {
-            name: Decimal(str(each)) if isinstance(each, float) else each for name, each in told.items()
+            name: Decimal(str(each)) if isinstance(each, float) else each for name, each in reported.items()
         }
         return cls(**exact)
 
@@ -395,9 +399,9 @@ class _Done(NamedTuple):
 
 
 def read_kept(reader: StoreReader, bot: str = "", day: str = "") -> list[TargetResult]:
-    """Return how each exit of a bot, "" of all, did over the closed trades of a store. Raises: StoreError.
+    """Return the results of each exit of a bot ("" for all) over the closed trades of a store. Raises: StoreError.
 
-    day: of those that ended on it alone, as `exit_time` begins; "" of all.
+    day: only trades that ended on it, as `exit_time` begins; "" for all.
     """
     rows = reader.view("trades", status="CLOSED", **({"strategy_id": bot} if bot else {}))
     slipped = {str(row["position"]): row["slippage"] for row in rows if str(row["exit_time"]).startswith(day)}
@@ -405,10 +409,10 @@ def read_kept(reader: StoreReader, bot: str = "", day: str = "") -> list[TargetR
 
 
 def kept_by_exit(positions: Iterable[Position], slipped: Mapping[str, float | None]) -> list[TargetResult]:
-    """Return how the exits that closed these positions did, by bot and exit; what no exit closed is left out.
+    """Return the results of the exits that closed these positions, by bot and exit.
 
     slipped: `slippage` of the view `trades`, dollars per share and + where it is worse, by position: it counts where an
-    exit has no price.
+    exit has no price. Positions that no exit closed are excluded.
     """
     groups: dict[tuple[str, str, Decimal | None], list[_Done]] = {}
     for position in positions:

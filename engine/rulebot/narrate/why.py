@@ -30,64 +30,64 @@ from rulebot.record.explain import (
     DayExplanation,
     ExitExplanation,
     RuleSnapshot,
+    TimedText,
     TimeSpan,
-    Told,
     explain_day,
     total,
 )
 from rulebot.record.record import Kind, Record
 from rulebot.store.queries import Row, StoreReader
 
-# --- What a store knows of one bot on one day, gathered in one way for `rulebot why` and for the bot's page
+# --- What a store knows of one bot on one day, for `rulebot why` and the bot's page
 
 
 @dataclass(frozen=True, slots=True)
 class DayFacts:
-    """A bot's story and what stands beside it.
+    """A bot's story of a day and its context.
 
-    trades: opened or closed on that day, or of which a part was, with the parts that exits closed. held: others of
-    earlier days that were still open when the day was over, with theirs. away: when no engine was connected; blind: why
-    market data did not come. on_hold: positions for which nothing is sent, and why. asked: what entries asked for that
-    did not fill, by position. alarms: what a person was told of it, and when, each once.
+    trades: opened or closed on that day, wholly or in part, with the parts that exits closed. held: others of earlier
+    days still open at the end of the day. away: when no engine was connected; without_data: why market data stopped.
+    on_hold: positions for which nothing is sent, and why. asked: prices of unfilled entries, by position. alarms: what
+    was reported to a person, and when, each once.
     """
 
-    told: DayExplanation
+    reported: DayExplanation
     trades: Sequence[Row] = ()
     held: Sequence[Row] = ()
     away: Sequence[TimeSpan] = ()
-    blind: Sequence[Told] = ()
+    without_data: Sequence[TimedText] = ()
     on_hold: Mapping[str, str] = field(default_factory=dict)
     asked: Mapping[str, str] = field(default_factory=dict)
-    alarms: Sequence[Told] = ()
+    alarms: Sequence[TimedText] = ()
 
 
 def why_day(reader: StoreReader, session: date, records: Sequence[Record], trades: Sequence[Row]) -> DayFacts:
     """Return a day of a bot by its records of it (at least one), and its rows of `trades` of all days."""
-    told, alarms = explain_day(records), dict[str, datetime]()
+    reported, alarms = explain_day(records), dict[str, datetime]()
     for each in reader.day(records[0].bot, session, (Kind.ALARM,)):
         alarms.setdefault(str(each.data["text"]), each.at)
     of_day: list[Row] = []
     held: list[Row] = []
     for row in trades:
         if _is_of(row, session):
-            of_day.append(parts_told(row, reader))
+            of_day.append(reported_parts(row, reader))
         elif is_held(row, session):
             orders, fills = _dealt(row, reader)
             whole = with_parts(row, orders, fills)
             (of_day if _was_dealt_in(whole, orders, session) else held).append(whole)
     return DayFacts(
-        told,
+        reported,
         of_day,
         held,
         reader.outages(session),
         reader.data_troubles(session),
         reader.on_hold(),
-        {each: asked_at(reader.view("orders", position=each)) for each in told.tried},
+        {each: asked_at(reader.view("orders", position=each)) for each in reported.tried},
         [(at, text) for text, at in alarms.items()],
     )
 
 
-def parts_told(trade: Row, reader: StoreReader) -> Row:
+def reported_parts(trade: Row, reader: StoreReader) -> Row:
     """Return a row of `trades` with the parts of it that were closed before its end."""
     return with_parts(trade, *_dealt(trade, reader))
 
@@ -121,72 +121,72 @@ _REASONS_SHOWN = 4
 _RANKINGS_SHOWN = 3
 _ALARMS_SHOWN = 6
 _SPANS = 3
-"""Stretches of watching that are told one by one; of more, how many they were."""
+"""Stretches of watching that are listed one by one; of more, their number."""
 _GAP = timedelta(minutes=1)
-"""What lies between two stretches that are told as one: an entry that was tried, a restart."""
+"""Gaps between two stretches that are listed as one: an entry try, a restart."""
 
 
 def explanation_lines(bot: str, session: date, day: DayFacts) -> list[str]:
-    """Return a day's story: the headline, the nearest miss in full, what was unknown, what came of it.
+    """Return a day's story: the headline, the nearest miss in full, what was unknown, the result.
 
-    What was away and what was blind is told of a bot that did not trade.
+    Outages and missing data are listed for a bot that did not trade.
     """
-    told = day.told
+    reported = day.reported
     is_out = not _opened(session, day.trades)
-    looks = {one.rule for one in told.nearest.conditions} if told.nearest else set()
+    looks = {one.rule for one in reported.nearest.conditions} if reported.nearest else set()
     lines = [
-        _headline(bot, session, told, day.trades),
-        *([] if told.compliant is None else [f"  {row_words(told.compliant, has_breach=told.breach)}"]),
+        _headline(bot, session, reported, day.trades),
+        *([] if reported.compliant is None else [f"  {row_words(reported.compliant, has_breach=reported.breach)}"]),
         *_dealt_lines(day, session),
         *(_outage_lines(day) if is_out else []),
-        *([] if told.watched or told.entered else _blind_lines(told)),
-        *(_nearest_lines(told) if is_out else []),
-        *_stamped(told.ranked[-_RANKINGS_SHOWN:], "ranked: "),
-        *_stamped(told.reloaded),
-        *_unknown_lines(told.unknown),
-        *_stamped(((at, text) for at, text in told.refused if text not in looks), "refused: "),
-        *(_blocked_lines(told.blocked) if is_out else []),
-        *_stamped(told.rolled),
-        *_ended_lines(told, is_out=is_out),
+        *([] if reported.watched or reported.entered else _data_gap_lines(reported)),
+        *(_nearest_lines(reported) if is_out else []),
+        *_stamped(reported.ranked[-_RANKINGS_SHOWN:], "ranked: "),
+        *_stamped(reported.reloaded),
+        *_unknown_lines(reported.unknown),
+        *_stamped(((at, text) for at, text in reported.refused if text not in looks), "refused: "),
+        *(_blocked_lines(reported.blocked) if is_out else []),
+        *_stamped(reported.rolled),
+        *_ended_lines(reported, is_out=is_out),
     ]
     return [*lines, *_alarm_lines(day.alarms, " ".join(lines))]
 
 
-def _stamped(told: Iterable[Told], words: str = "") -> list[str]:
-    return [f"  {clock(at)}   {words}{text}" for at, text in told]
+def _stamped(reported: Iterable[TimedText], words: str = "") -> list[str]:
+    return [f"  {clock(at)}   {words}{text}" for at, text in reported]
 
 
 def _dealt_lines(day: DayFacts, session: date) -> list[str]:
     """Return a line for each trade, for each position that was held, and for each entry that was not filled."""
     lines = [f"  {_trade_line(trade, session)}{_hold_words(trade, day.on_hold)}" for trade in day.trades]
     lines += [f"  {_held_line(trade, session)}{_hold_words(trade, day.on_hold)}" for trade in day.held]
-    for (at, text), position in zip(day.told.unfilled, day.told.tried, strict=True):
+    for (at, text), position in zip(day.reported.unfilled, day.reported.tried, strict=True):
         asked = day.asked.get(position)
         lines += _stamped([(at, f"{text} ({asked})" if asked else text)], "not filled: ")
     return lines
 
 
 def _outage_lines(day: DayFacts) -> list[str]:
-    more = len(day.blind) - _REASONS_SHOWN
-    lines = [*_away_lines(day.away), *_stamped(day.blind[:_REASONS_SHOWN])]
+    more = len(day.without_data) - _REASONS_SHOWN
+    lines = [*_away_lines(day.away), *_stamped(day.without_data[:_REASONS_SHOWN])]
     return [*lines, f"  and {more} more of market data"] if more > 0 else lines
 
 
-def _blind_lines(told: DayExplanation) -> list[str]:
-    return [f"  its halt {one.name} was unknown: {one.bound}" for one in told.blind]
+def _data_gap_lines(reported: DayExplanation) -> list[str]:
+    return [f"  its halt {one.name} was unknown: {one.bound}" for one in reported.without_data]
 
 
-def _nearest_lines(told: DayExplanation) -> list[str]:
+def _nearest_lines(reported: DayExplanation) -> list[str]:
     """Return the nearest miss, or what the conditions said last when a watch was cut short before there was one."""
-    moment = told.nearest or (None if told.entered else told.last)
+    moment = reported.nearest or (None if reported.entered else reported.last)
     return ["", *moment_lines(moment)] if moment is not None and moment.conditions else []
 
 
-def _ended_lines(told: DayExplanation, *, is_out: bool) -> list[str]:
-    since = f"{clock(told.halted_at)}   " if told.halted_at else ""
-    lines = [f"  {since}halted: {told.halted}"] if told.halted else []
-    is_skipped = told.skipped and told.watched and is_out and told.nearest is None
-    return [*lines, f"  {told.skipped}"] if is_skipped else lines
+def _ended_lines(reported: DayExplanation, *, is_out: bool) -> list[str]:
+    since = f"{clock(reported.halted_at)}   " if reported.halted_at else ""
+    lines = [f"  {since}halted: {reported.halted}"] if reported.halted else []
+    is_skipped = reported.skipped and reported.watched and is_out and reported.nearest is None
+    return [*lines, f"  {reported.skipped}"] if is_skipped else lines
 
 
 def row_words(compliant: int, *, has_breach: bool) -> str:
@@ -209,7 +209,7 @@ def _blocked_lines(blocked: Sequence[Blocked]) -> list[str]:
     ]
 
 
-def _alarm_lines(alarms: Sequence[Told], said: str) -> list[str]:
+def _alarm_lines(alarms: Sequence[TimedText], said: str) -> list[str]:
     """Return the first alarms of what is not said already, and how many more there were."""
     left = [(at, text) for at, text in alarms if text not in said]
     lines = [f"  {clock(at)}   alarm: {text}" for at, text in left[:_ALARMS_SHOWN]]
@@ -226,28 +226,31 @@ def _away_lines(away: Sequence[TimeSpan]) -> list[str]:
     return lines + ([f"  and {more} shorter {'times' if more > 1 else 'time'}"] if more else [])
 
 
-def _headline(bot: str, session: date, told: DayExplanation, trades: Sequence[Row]) -> str:
+def _headline(bot: str, session: date, reported: DayExplanation, trades: Sequence[Row]) -> str:
     is_opened = bool(_opened(session, trades))
-    verb = "traded" if is_opened else "asked for a trade that was not filled" if told.entered else "did not trade"
-    parts = [f"{bot} {verb} on {session}.", _watched_words(session, told, is_out=not is_opened and not told.entered)]
-    if judged := [clock(at) for at in told.entered if at not in told.by_hand]:
+    verb = "traded" if is_opened else "asked for a trade that was not filled" if reported.entered else "did not trade"
+    parts = [
+        f"{bot} {verb} on {session}.",
+        _watched_words(session, reported, is_out=not is_opened and not reported.entered),
+    ]
+    if judged := [clock(at) for at in reported.entered if at not in reported.by_hand]:
         parts.append(f"All conditions held at {', '.join(judged)}.")
-    if told.by_hand:
-        parts.append(f"An operator had it enter at {', '.join(map(clock, told.by_hand))}.")
+    if reported.by_hand:
+        parts.append(f"An operator had it enter at {', '.join(map(clock, reported.by_hand))}.")
     return "  ".join(filter(None, parts))
 
 
-def _watched_words(session: date, told: DayExplanation, *, is_out: bool) -> str:
+def _watched_words(session: date, reported: DayExplanation, *, is_out: bool) -> str:
     """Return when it watched and came nearest, or why it did not watch. is_out: no entry was tried."""
-    if told.watched:
-        nearest = f" and came nearest at {short_clock(told.nearest.at)}" if is_out and told.nearest else ""
-        is_long = told.watched[0].start < told.watched[-1].end
-        return f"It watched {_spans(told.watched)}{nearest}." if is_long else ""
+    if reported.watched:
+        nearest = f" and came nearest at {short_clock(reported.nearest.at)}" if is_out and reported.nearest else ""
+        is_long = reported.watched[0].start < reported.watched[-1].end
+        return f"It watched {_spans(reported.watched)}{nearest}." if is_long else ""
     if not is_out:
         return ""
     if not is_session(session):
         return "The exchange is closed on that day."
-    return f"It did not watch: {told.skipped}." if told.skipped else "It did not watch."
+    return f"It did not watch: {reported.skipped}." if reported.skipped else "It did not watch."
 
 
 def _spans(watched: Sequence[TimeSpan]) -> str:
@@ -261,8 +264,8 @@ def _spans(watched: Sequence[TimeSpan]) -> str:
     if len(stretches) > _SPANS:
         whole = f"from {short_clock(stretches[0][0])} to {short_clock(stretches[-1][1])}"
         return f"{whole}, in {len(stretches)} stretches"
-    told = [_stretch(short_clock(start), short_clock(end)) for start, end in stretches]
-    return f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else told[0]
+    reported = [_stretch(short_clock(start), short_clock(end)) for start, end in stretches]
+    return f"{', '.join(reported[:-1])} and {reported[-1]}" if len(reported) > 1 else reported[0]
 
 
 def _stretch(start: str, end: str) -> str:
@@ -297,7 +300,7 @@ def _held_line(trade: Row, session: date) -> str:
 
 
 def _incomplete_line(trade: Row, session: date) -> str:
-    """Return what came of an entry of which not every leg has filled: `part of 5920/5930p 10:00: 1 long_put ..`."""
+    """Return the result of an entry without all its legs: `part of 5920/5930p 10:00: 1 long_put ..`."""
     dealt = [leg for leg in json.loads(trade["legs"]) if leg["opened"]]
     if not dealt:
         return f"{structure_of(trade)}: not filled yet"
@@ -315,7 +318,7 @@ def _goes_on(trade: Row) -> str:
 def _made_words(trade: Row) -> str:
     """Return `   +$36.80 after commissions of $2.60`."""
     made = f"   {signed_dollars(trade['final_pnl'])} after commissions of {dollars(trade['commissions'])}"
-    return made + provisional_text(trade.get("commissions_owed", 0))
+    return made + provisional_text(trade.get("pending_commissions", 0))
 
 
 def _hold_words(trade: Row, on_hold: Mapping[str, str]) -> str:
@@ -363,7 +366,7 @@ def _rest_words(trade: Row, closed: str) -> str:
 
 
 def moment_lines(moment: RuleSnapshot) -> list[str]:
-    """Return every condition at one instant: verdict, value, bound."""
+    """Return every condition at one instant: result, value, bound."""
     count = len(moment.conditions)
     lines = [f"  {clock(moment.at)}   {moment.held} of {counted(count, 'condition')} held"]
     return lines + _condition_lines(moment.conditions, indent="    ")
@@ -420,7 +423,7 @@ def instant_lines(
 
 
 def _doing_lines(doing: ActivityAt) -> list[str]:
-    """Return whether a bot watched, what was at work and held, and what kept it out."""
+    """Return whether a bot watched, what it was working and holding, and what kept it out."""
     parts = [f"watching since {clock(doing.watching)}"] if doing.watching else []
     parts += [f"not watching since {clock(at)}: {why}" for at, why in filter(None, (doing.ended,))]
     parts += [f"entering {name} since {clock(at)}" for at, name in doing.entering]
@@ -520,26 +523,26 @@ def _number(value: Any) -> float | None:
 
 def explanation_document(bot: str, session: date, day: DayFacts) -> dict[str, Any]:
     """Return a day's story as plain data."""
-    told, nearest = day.told, day.told.nearest
-    unfilled = zip(told.unfilled, told.tried, strict=True)
+    reported, nearest = day.reported, day.reported.nearest
+    unfilled = zip(reported.unfilled, reported.tried, strict=True)
     always = {
         "bot": bot,
         "date": str(session),
         "traded": bool(_opened(session, day.trades)),
-        "watched": [_span(span) for span in told.watched],
-        "entered": [at.isoformat() for at in told.entered],
-        "nearest": nearest and {"rule": told.nearest_rule, **instant_document(bot, nearest)},
-        "unknown": [_span(span) | {"rule": span.rule} for span in told.unknown],
-        "unknown_seconds": total(told.unknown).total_seconds(),
-        "refused": _told(told.refused, "reason"),
+        "watched": [_span(span) for span in reported.watched],
+        "entered": [at.isoformat() for at in reported.entered],
+        "nearest": nearest and {"rule": reported.nearest_rule, **instant_document(bot, nearest)},
+        "unknown": [_span(span) | {"rule": span.rule} for span in reported.unknown],
+        "unknown_seconds": total(reported.unknown).total_seconds(),
+        "refused": _reported(reported.refused, "reason"),
         "unfilled": [_at(each, "reason") | {"asked": day.asked.get(name, "")} for each, name in unfilled],
-        "rolled": _told(told.rolled, "reason"),
-        "alarms": _told(day.alarms, "text"),
-        "reloaded": _told(told.reloaded, "what"),
-        "ends": list(told.ends),
-        "halted": told.halted,
-        "skipped": told.skipped,
-        "compliant_sessions": told.compliant,
+        "rolled": _reported(reported.rolled, "reason"),
+        "alarms": _reported(day.alarms, "text"),
+        "reloaded": _reported(reported.reloaded, "what"),
+        "ends": list(reported.ends),
+        "halted": reported.halted,
+        "skipped": reported.skipped,
+        "compliant_sessions": reported.compliant,
         "trades": [dict(trade) for trade in day.trades],
     }
     names = [str(trade.get("position")) for trade in (*day.trades, *day.held)]
@@ -547,11 +550,11 @@ def explanation_document(bot: str, session: date, day: DayFacts) -> dict[str, An
         "held": [dict(trade) for trade in day.held],
         "on_hold": {name: day.on_hold[name] for name in names if name in day.on_hold},
         "away": [_span(span) for span in day.away],
-        "market_data": _told(day.blind, "told"),
-        "blocked": [asdict(each) | {"since": each.since.isoformat()} for each in told.blocked],
-        "halted_at": told.halted_at and told.halted_at.isoformat(),
-        "blind": [condition_document(one) for one in told.blind],
-        "ranked": _told(told.ranked, "ranking"),
+        "market_data": _reported(day.without_data, "told"),
+        "blocked": [asdict(each) | {"since": each.since.isoformat()} for each in reported.blocked],
+        "halted_at": reported.halted_at and reported.halted_at.isoformat(),
+        "blind": [condition_document(one) for one in reported.without_data],
+        "ranked": _reported(reported.ranked, "ranking"),
     }
     return always | _known(sometimes)
 
@@ -560,12 +563,12 @@ def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}
 
 
-def _at(told: Told, name: str = "what") -> dict[str, str]:
-    return {"at": told[0].isoformat(), name: told[1]}
+def _at(reported: TimedText, name: str = "what") -> dict[str, str]:
+    return {"at": reported[0].isoformat(), name: reported[1]}
 
 
-def _told(told: Iterable[Told], name: str = "what") -> list[dict[str, str]]:
-    return [_at(each, name) for each in told]
+def _reported(reported: Iterable[TimedText], name: str = "what") -> list[dict[str, str]]:
+    return [_at(each, name) for each in reported]
 
 
 def instant_document(bot: str, moment: RuleSnapshot, doing: ActivityAt | None = None) -> dict[str, Any]:
@@ -576,12 +579,12 @@ def instant_document(bot: str, moment: RuleSnapshot, doing: ActivityAt | None = 
 
 
 def _doing_document(doing: ActivityAt) -> dict[str, Any]:
-    """Return what a bot did at one instant as plain data; what it did not is left out."""
+    """Return what a bot did at one instant as plain data, without empty parts."""
     single = {"ended": doing.ended, "halted": doing.halted, "unfilled": doing.unfilled}
     several = {"entering": doing.entering, "held": doing.held, "passed": doing.passed, "refused": doing.refused}
     found: dict[str, Any] = {"watching": doing.watching and doing.watching.isoformat()}
     found |= {name: each and _at(each) for name, each in single.items()}
-    return _known(found | {name: _told(each) for name, each in several.items()})
+    return _known(found | {name: _reported(each) for name, each in several.items()})
 
 
 def _leaving_document(leaving: ExitExplanation) -> dict[str, Any]:

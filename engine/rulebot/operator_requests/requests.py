@@ -52,7 +52,7 @@ def kept_scan(path: Path, number: int = 0) -> Row | None:
         return next(iter(scans(path, 1)), None)
     head = scan_numbered(path, number)
     if head is None:
-        help = "leave out the scan for the last one, or scan once more: 'rulebot scan'"
+        help = "omit the scan for the last one, or scan again: 'rulebot scan'"
         raise NotKeptError(f"scan {number} is not kept: the newest {KEPT:,} are", help)
     return head
 
@@ -301,10 +301,10 @@ def _read(body: str, at: datetime, read_hook: Callable[[Mapping[str, Any], datet
 # --- What a person asks of an engine from the page or the terminal
 
 _WILL = {
-    Request.PAUSE: "to enter nothing more; an entry at work is let be, positions stay, and their exits go on",
+    Request.PAUSE: "to enter nothing more; a working entry continues, positions stay open, and their exits continue",
     Request.RESUME: "to enter again when the spec says so",
     Request.CLOSE: "is closed as soon as it can be; its bot may enter again when its spec says so",
-    Request.KEEP: "is closed no more, as was asked: its exits go on",
+    Request.KEEP: "is no longer being closed, as requested: its exits continue",
     Request.FLATTEN: "to close what is held, and to open nothing until Start or 'rulebot resume', also after a restart",
     Request.ENTER: "to enter at once; its limits and what its legs must offer hold",
 }
@@ -394,7 +394,7 @@ def _checked(
     with StoreReader(store) as reader:
         run = reader.run()
         if request is Request.ENTER and run.state() == "stopped":
-            raise NoEngineError("no engine runs: there is nobody to enter")
+            raise NoEngineError("no engine runs: it cannot enter")
         if position:
             owner = _bot_of(reader, position)
             if bot not in ("", owner):
@@ -414,9 +414,9 @@ def _check_waits(reader: StoreReader, run: Run, waiting: Iterable[Mapping[str, A
     """See that a position waits to be closed, as somebody has asked. Raises: MisuseError."""
     last = reader.last_record(Kind.POSITION, position)
     if last is not None and decode(Position, dict(last[1].data)).is_flattening:
-        raise MisuseError(f"{position} is being closed already, as was asked: that goes on")
+        raise MisuseError(f"{position} is already being closed, as requested")
     if not must_close_after(run, waiting, bot, position):
-        raise MisuseError(f"nobody has asked for {position} to be closed: its exits go on as they are")
+        raise MisuseError(f"{position} was not asked to close: its exits continue")
 
 
 def held_back(reader: StoreReader, bot: str = "", position: str = "") -> Iterator[str]:
@@ -472,5 +472,5 @@ def entries_by_now(store: Place, bot: str) -> int:
         return entries(reader.entered(bot), reader.run(), waiting_requests(store))[bot]
 
 
-def _is_entry(told: Mapping[str, Any]) -> bool:
-    return told.get("request") == Request.ENTER.value
+def _is_entry(reported: Mapping[str, Any]) -> bool:
+    return reported.get("request") == Request.ENTER.value

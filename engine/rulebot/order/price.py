@@ -23,11 +23,11 @@ from rulebot.spec.nouns import Amount, Unit
 from rulebot.spec.spec import Order as Ladder
 from rulebot.spec.spec import PriceFrom
 
-NONE_TOLD: Grids = {}
+NONE_REPORTED: Grids = {}
 
 
 class Part(NamedTuple):
-    """One leg as it is dealt: `flow` is +1 when it is sold (money comes in), -1 when it is bought.
+    """One leg as it trades: `flow` is +1 when it is sold (money comes in), -1 when it is bought.
 
     `weight` is what a point of it is worth in the price of the whole.
     """
@@ -58,14 +58,14 @@ def net_quote(
     now: float,
     *,
     closing: bool = False,
-    told: Grids = NONE_TOLD,
+    reported: Grids = NONE_REPORTED,
     sells_dead: bool = False,
 ) -> NetQuote:
-    """Return what dealing these parts brings at mid and at once (natural: sold at the bid, bought at the ask).
+    """Return the price of these parts at mid and at natural (sold at the bid, bought at the ask).
 
-    What is bought needs an ask only: a bid of size 0 counts as a bid of 0. What is sold needs a bid. closing: a bid
-    that has not been told yet counts as 0, too. told: the price grids that the broker has told. sells_dead: what is
-    sold and has no bid brings 0, as exchanges deal combos of which a leg is worthless.
+    A bought part needs only an ask: a bid of size 0 counts as a bid of 0. A sold part needs a bid. closing: an
+    unreported bid counts as 0 too. reported: the broker's price grids. sells_dead: a sold part without a bid brings 0,
+    as exchanges trade combos with a worthless leg.
     """
     mid = natural = 0.0
     for option, flow, weight in parts:
@@ -83,7 +83,7 @@ def net_quote(
         bid, ask = board.bid[row], board.ask[row]
         mid += flow * weight * (bid + ask) / 2
         natural += flow * weight * (bid if flow > 0 else ask)
-    return NetQuote(mid, natural, ticks=ticks_of(parts, told) if told else None)
+    return NetQuote(mid, natural, ticks=ticks_of(parts, reported) if reported else None)
 
 
 @lru_cache(maxsize=4096)
@@ -132,21 +132,21 @@ def at_market(natural: float, parts: tuple[Part, ...]) -> Decimal:
     return net if least is None else max(net, least)
 
 
-def ticks_of(parts: Collection[Part], told: Grids = NONE_TOLD) -> TickRule:
+def ticks_of(parts: Collection[Part], reported: Grids = NONE_REPORTED) -> TickRule:
     """Return the price grid of an order for these parts: that of its option, or the exchange's grid for combos."""
     option = next(iter(parts)).option
-    return option_ticks(option, told) if len(parts) == 1 else ticks_of_options(option.symbol, len(parts))
+    return option_ticks(option, reported) if len(parts) == 1 else ticks_of_options(option.symbol, len(parts))
 
 
-def option_ticks(option: Option, told: Grids = NONE_TOLD) -> TickRule:
-    """Return the price grid of an order for this option, or share, alone: what the broker has told of its class."""
+def option_ticks(option: Option, reported: Grids = NONE_REPORTED) -> TickRule:
+    """Return the price grid of a single-leg order in this option, or share, as the broker reported its class."""
     if option.is_share:
         return SHARE_TICKS
-    return told.get(option.trading_class) or product(option.symbol).option_ticks
+    return reported.get(option.trading_class) or product(option.symbol).option_ticks
 
 
 def ticks_of_options(symbol: str, legs: int) -> TickRule:
-    """Return the price grid of an order for so many legs of options on an underlying, by the table of products."""
+    """Return the price grid of an order for this many option legs on an underlying, by the table of products."""
     facts = product(symbol)
     return facts.option_ticks if legs == 1 else facts.combo_ticks
 
@@ -177,9 +177,9 @@ Holds = Callable[[Decimal], bool]
 
 
 class Bound(NamedTuple):
-    """How far a price may go: never under `floor`, nor to one at which what is judged by the price holds no longer.
+    """How far a price may step: never under `floor`, nor to one at which price-dependent conditions fail.
 
-    is_paid: whether a price that a spec gives to start at is paid, as at the first try; None goes by the mid.
+    is_paid: whether a spec's starting price is a debit, as at the first try; None goes by the mid.
     """
 
     floor: Decimal | None = None
@@ -208,9 +208,9 @@ def start_net(
 def ladder_price(
     ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], attempt: int, bound: Bound = UNBOUND
 ) -> Decimal | None:
-    """Return the net limit of try `attempt`: so many steps worse than the start of this moment, never past natural.
+    """Return the net limit of try `attempt`: this many steps worse than the current start, never past natural.
 
-    Where that would pass the bound, or what the legs can be worth, it is the last price before it.
+    Where that would pass the bound, or the legs' possible value, it is the last price before it.
     """
     first = start_net(ladder, quote, parts, is_paid=bound.is_paid)
     if first is None or quote.mid is None or quote.natural is None:
@@ -264,24 +264,24 @@ def _prices(first: Decimal, last: Decimal, ticks: TickRule) -> Iterator[Decimal]
 
 
 def last_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...]) -> Decimal | None:
-    """Return the worst net price that an order may come to while the market stands: its last rung, at most natural."""
+    """Return the worst net price of an order in an unchanged market: its last rung, at most natural."""
     if ladder.start is not PriceFrom.MARKET:
         return ladder_price(ladder, quote, parts, ladder.tries)
     return None if quote.natural is None else Decimal(f"{quote.natural:.4f}")
 
 
 def limited_at(ladder: Ladder, start: float | None, quote: NetQuote) -> float | None:
-    """Return the net price at which an order is held against limits before it is sent: its start, at market natural.
+    """Return the net price at which limits check an order before it is sent: its start, at market natural.
 
-    What a limit may come to on its way is bound at each try (`Bound`); a market order is bound by nothing any more.
+    Steps of a limit are checked at each try (`Bound`); a market order has no bound.
     """
     return quote.natural if ladder.start is PriceFrom.MARKET else start
 
 
 def _worth_sending(net: Decimal, parts: tuple[Part, ...], ticks: TickRule, floor: Decimal | None = None) -> Decimal:
-    """Return the limit, at least one tick from zero where a single option is dealt: the broker refuses a price of 0.
+    """Return the limit, at least one tick from zero for a single option: the broker rejects a price of 0.
 
-    Where that tick would be under the floor it lies past zero, where no order is sent (`is_past_zero`).
+    Where that tick would be under the floor it is past zero, where no order is sent (`is_past_zero`).
     """
     if net or len(parts) > 1:
         return net
@@ -325,9 +325,9 @@ class Ticket(NamedTuple):
 
 
 def order_parts(legs: Iterable[OrderLeg], side: Side) -> tuple[Part, ...]:
-    """Return what is dealt when an order of these legs fills (`side` matters for a single leg only).
+    """Return the parts that trade when an order of these legs fills (`side` matters for a single leg only).
 
-    A single leg is dealt by the piece, whatever its ratio: that goes into the quantity of its order.
+    A single leg trades by the contract, whatever its ratio, which is in the quantity of its order.
     """
     legs = tuple(legs)
     if len(legs) == 1:
@@ -413,11 +413,11 @@ LEAST_BAND = Decimal("0.50")
 
 
 def price_band(limit: Amount, parts: Iterable[Part], board: Board) -> Decimal | None:
-    """Return how far from the mid a price of these parts may lie, per share; None while a leg has no quote.
+    """Return how far from the mid a price of these parts may be, per share; None while a leg has no quote.
 
-    A percentage is of the legs' mids added up, long and short alike: the net of a spread may be near 0, while the width
-    of its quotes goes with what its legs are worth. Shares do not count: their quotes are no wider for what they cost.
-    Nobody bidding counts as a bid of 0, as where such a leg is closed (`price.net_quote`).
+    A percentage is of the sum of the legs' mids, long and short: the net of a spread may be near 0, while its bid-ask
+    spread grows with its legs. Shares do not count. No bid counts as 0, as when such a leg is closed
+    (`price.net_quote`).
     """
     if limit.unit is not Unit.PERCENT:
         return limit.value

@@ -23,9 +23,9 @@ from rulebot.core.state.lists import view_of
 from rulebot.core.state.state import MarketData, Named, Schedule, State
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.evaluate.strikes import StructureSelection, select
-from rulebot.evaluate.watch import StrikeTarget, entry_aims, entry_wish, watch_list
+from rulebot.evaluate.watch import StrikeTarget, entry_aims, entry_subscription, watch_list
+from rulebot.measure.evaluation import Evaluation
 from rulebot.measure.listings import BAND
-from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import View
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.errors import BrokerError
@@ -55,29 +55,29 @@ class JudgedCandidate:
     """What a rule says of the market, or of the structure that was chosen."""
 
     rule: CompiledRule
-    verdict: Verdict
+    evaluation: Evaluation
 
     @property
     def words(self) -> str:
         """What was measured and held against what, or what is missing: `vix 23.10, below 22: 1.10 too much`."""
-        said = first_missing(self.verdict) or describe(self.rule.rule, self.verdict)
+        said = first_missing(self.evaluation) or describe(self.rule.rule, self.evaluation)
         return one_line(f"{self.rule.rule.name} {said}")
 
     @property
     def may_come(self) -> bool:
-        """True when what it reads streams. A calendar is there or is not, and no web hook comes to who only looks."""
+        """True when its data streams. Calendars are present or not, and a preview gets no web hooks."""
         return not self.rule.rule.reads <= {"facts", "time", "hooks"}
 
 
 @dataclass(slots=True)
 class Candidate:
-    """One structure of a bot, and what was found for it so far.
+    """One structure of a bot, and its data so far.
 
-    passes: seconds that its lines have streamed; waited: those since its strikes were last looked for elsewhere, which
-    `aims` tell. lines: market data lines that it needs. refused: why no count of it fits. hit: which of its protective
-    stops would act at once, in words. legging: which legs of an entry in steps would lose too much if a later leg does
-    not fill, in words. when: what must hold for an entry, of its universe, of the bot and of this alternative, which is
-    `asked` too; halts: what must not. named: the structure, where the bot does not choose it.
+    passes: seconds that its lines have streamed; waited: those since its strikes last changed, as `aims` shows. lines:
+    market data lines that it needs. refused: why no count of it fits. hit: its protective stop that would fill at once,
+    in words. legging: the legs of an entry in steps that would lose too much if a later leg does not fill, in words.
+    when: entry conditions of its universe, of the bot and of this alternative, which is `asked` too; halts: halt
+    conditions. named: the structure, where the bot does not choose it.
     """
 
     bot: CompiledBot
@@ -109,18 +109,18 @@ class Candidate:
 
     @property
     def natural(self) -> float | None:
-        """The price at which its legs are dealt at once, dollars per share, + received."""
+        """The natural price of its legs, dollars per share, + received."""
         return None if self.quote is None else rounded(self.quote.natural)
 
     @property
     def is_found(self) -> bool:
-        """True once it is known around which strikes each leg lies, so that `lines` are all that it needs."""
+        """True once the strikes around each leg's target are known, so that `lines` are all that it needs."""
         return bool(self.aims) and all(aim is None or aim.centre is not None for aim in self.aims)
 
     @property
     def unknown(self) -> list[JudgedCandidate]:
         """The rules that cannot be judged."""
-        return [each for each in (*self.halts, *self.when, *self.require) if each.verdict.truth is None]
+        return [each for each in (*self.halts, *self.when, *self.require) if each.evaluation.truth is None]
 
     @property
     def is_known(self) -> bool:
@@ -151,10 +151,10 @@ class StillMarket:
 
 
 def judge(sight: MarketPreview, candidate: Candidate) -> View:
-    """Choose the legs that a structure would have now, and judge its conditions; nothing is kept but the answer.
+    """Choose the legs that a structure would have now, and judge its conditions; only the answer is kept.
 
-    Return what was seen, with the structure at the price its order would start from, if there is one; where no count of
-    it fits the commission, and dollars in what is required, are of one.
+    Return the view with the structure at its order's starting price, if there is one; where no count of it fits, the
+    commission, and dollars in requirements, are of one.
     """
     bot, view = candidate.bot, sight.view()
     head = candidate.whole.on(bot.symbol)
@@ -235,9 +235,9 @@ class Looked:
 
 
 async def facts_of(visit: ReadOnlySession, desk: LoadedBots) -> dict[str, BrokerError]:
-    """Ask for the slow facts of each bot, as a run does before a session; return what could not be had, and by whom.
+    """Request the slow facts of each bot, as a run does before a session; return what is missing, by bot.
 
-    A universe asks symbol by symbol: one that the broker does not know spoils none of the others.
+    A universe is requested symbol by symbol: an unknown one does not affect the others.
     """
     found = {}
     for part in (each for bot in desk.bots.values() for each in ([one.bot for one in bot.members] or [bot])):
@@ -317,7 +317,7 @@ def _note(visit: ReadOnlySession, looked: Looked) -> None:
 
 
 def _room(candidates: Iterable[Candidate]) -> int:
-    """Return how many lines these structures may take: their wishes grow until quotes tell where their strikes lie."""
+    """Return the lines of these structures: their requests grow until quotes show their strikes."""
     lines = 0
     for candidate in candidates:
         if candidate.is_found:
@@ -331,20 +331,20 @@ def _room(candidates: Iterable[Candidate]) -> int:
 
 def _stream(visit: ReadOnlySession, active: Iterable[Candidate]) -> None:
     view, facts = visit.view(), visit.state.market.facts
-    wishes = []
+    requests = []
     for candidate in active:
         plan = candidate.bot.plan
-        wish = entry_wish(plan, entry_aims(plan, view), facts)
-        candidate.lines = max(candidate.lines, len({*wish.need, *candidate.bot.levels}))
-        wishes.append(wish)
+        request = entry_subscription(plan, entry_aims(plan, view), facts)
+        candidate.lines = max(candidate.lines, len({*request.need, *candidate.bot.levels}))
+        requests.append(request)
     levels = dict.fromkeys(level for candidate in active for level in candidate.bot.levels)
-    visit.watch(watch_list(wishes, levels, visit.state.subscriptions.streamed))
+    visit.watch(watch_list(requests, levels, visit.state.subscriptions.streamed))
 
 
 # --- The market in files of delayed quotes, as rules see it
 
 MARK = "DELAYED 15 min"
-"""What stands beside every number that was made of such quotes."""
+"""The mark beside every number from such quotes."""
 WORLD = f"Cboe, {MARK}"
 MOST_AGE = timedelta(minutes=45)
 """How old quotes may be while the exchange trades; Cboe says fifteen."""
@@ -369,7 +369,7 @@ class DelayedSight(StillMarket):
 
     @property
     def is_in_hours(self) -> bool:
-        """True when the quotes are of hours in which the exchange trades."""
+        """True when the quotes are from trading hours."""
         return self.session.is_on(self.at)
 
 
@@ -416,7 +416,7 @@ def _fresh(chain: DelayedChain, now: datetime) -> DelayedChain:
             raise DelayedDataError(
                 f"Cboe's quotes of {chain.symbol} are of {when:%Y-%m-%d %H:%M}, "
                 f"{age.total_seconds() / 60:,.0f} minutes old: they are not used",
-                "its files stand still: try again later",
+                "its files are not updated: try again later",
             )
     elif now - chain.at > timedelta(days=5):
         raise DelayedDataError(f"Cboe's quotes of {chain.symbol} are of {when:%Y-%m-%d}: they are not used")

@@ -1,8 +1,8 @@
-"""A connection that only looks: what the gateway tells becomes a state, and nothing is sent but questions.
+"""A read-only connection: the gateway's messages become a state, and nothing is sent but requests for data.
 
-It is the link of a run, and its feed. Events go through `turn` under a program without bots, so that facts, account
-and holdings are known as an engine knows them; commands that a turn may ask for are dropped. The broker's port is in
-nobody's hands but a probe's (`doctor/probe.py`), which is asked for by name.
+It is the link of a run, and its feed. Events go through `handle_event` under a program without bots, so that facts,
+account and holdings are known as an engine knows them; commands of a turn are dropped. Only a probe
+(`doctor/probe.py`), requested by name, has the broker's port.
 """
 
 import asyncio
@@ -89,15 +89,15 @@ def seen_on(feed: IbFeed, contract: Contract) -> PreviewData:
 
 INSTALL = "look"
 FEW_LINES = 10
-"""Market data lines to use at most beside an engine, which may use the others."""
+"""Most market data lines beside an engine, which may use the others."""
 STEP = timedelta(seconds=1)
 INTO_THE_DAY = timedelta(hours=1)
 MOST_QUESTIONS = 30
-"""Messages after which the next second is waited for: a broker hears at most 45 a second, a symbol asks for a few."""
+"""Messages after which the next second is awaited: a broker accepts at most 45 a second, a symbol needs a few."""
 OR_DELAYED = 3
 """The market data type that asks for delayed data where live data is not subscribed. Source: TWS API."""
 STANDS_STILL = 60.0
-"""Real seconds in which nothing at all comes, not even time, before we give up."""
+"""Real seconds without any message, not even time, after which we give up."""
 
 
 @mutable_dataclass(slots=True)
@@ -110,9 +110,9 @@ class SessionUsage:
 
 
 class ReadOnlySession:
-    """The state as far as it has been told; `pass_time` lets more be told.
+    """The state as far as it was reported; `pass_time` waits for more.
 
-    takes_delayed: what is not subscribed is asked for as delayed data, and rules see that as if it were live.
+    takes_delayed: missing subscriptions are replaced by delayed data, which rules treat as live.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class ReadOnlySession:
         return self.session.is_on(self.at)
 
     async def pass_time(self, until: datetime | None = None) -> None:
-        """Take what happens until then, in the next second unless told otherwise; less where a clock has ended.
+        """Take events until then, by default for the next second; less where a clock has ended.
 
         Raises: BrokerError when the connection, or the broker behind it, is gone.
         """
@@ -164,7 +164,7 @@ class ReadOnlySession:
                 batch = await asyncio.wait_for(self.link.next(until), STANDS_STILL)
             except TimeoutError:
                 raise BrokerError(
-                    f"the gateway's clock has stood still for {STANDS_STILL:g} s",
+                    f"the gateway's clock has not moved for {STANDS_STILL:g} s",
                     "another client holds it: end that one",
                 ) from None
             self._take(batch)
@@ -230,7 +230,7 @@ class ReadOnlySession:
 
 
 async def into_the_day(visit: ReadOnlySession) -> None:
-    """Let a simulated day that has just begun come to an hour after its open."""
+    """Let a simulated day that has just begun advance to an hour after its open."""
     until = visit.session.open + INTO_THE_DAY
     while visit.at < until:
         await visit.pass_time(until)
@@ -242,7 +242,7 @@ def coming_session(at: datetime) -> Session:
     return session if at < session.close else session_after(session.date)
 
 
-# --- Whether an engine runs beside us
+# --- Whether an engine runs on this machine
 
 
 def is_held(store: Place) -> bool:

@@ -1,4 +1,4 @@
-"""How long to wait for a broker that cannot be reached, and for a client id that somebody still has."""
+"""Connection state: how long to wait for an unreachable broker, and for a client id in use."""
 
 import asyncio
 import logging
@@ -35,7 +35,7 @@ def waits(name: str) -> Iterator[float]:
 
 
 async def patiently(ask: Callable[[], Awaitable[T]], name: str, waiting: Callable[[str], None]) -> T:
-    """Ask until a gateway answers, however long that takes; `waiting` is told why it is asked again."""
+    """Ask until a gateway answers, however long that takes; `waiting` gets the reasons."""
     for wait in waits(name):
         try:
             return await ask()
@@ -47,10 +47,10 @@ async def patiently(ask: Callable[[], Awaitable[T]], name: str, waiting: Callabl
 
 
 async def first_batch(link: Link, name: str, waiting: Callable[[str], None] | None = None) -> Batch:
-    """Connect for the first time, with the one client id: another one would be no fence against a second engine.
+    """Connect for the first time, with the one client id: another one would not exclude a second engine.
 
-    waiting: is told what a service waits for, which never gives up; None for what a person has started.
-    Raises: BrokerError; for an id in use after a minute, in lockstep at once, since no time passes there.
+    waiting: gets what a service waits for, which never gives up; None for an interactive run. Raises: BrokerError; for
+    an id in use after a minute, in lockstep at once, since no time passes there.
     """
     if waiting is not None:
         return await patiently(link.connect, name, waiting)
@@ -58,10 +58,10 @@ async def first_batch(link: Link, name: str, waiting: Callable[[str], None] | No
 
 
 async def first_of_run(link: Link, name: str, *, is_held: bool, waiting: Callable[[str], None]) -> Batch:
-    """Connect a run that a person has started; once a gateway has let it in, a lost connection is tried again for good.
+    """Connect an interactive run; once a gateway has accepted it, a lost connection is retried for good.
 
-    is_held: positions are open, so a gateway that answers nothing is waited for, too. waiting: is told why.
-    Raises: BrokerError, as `first_batch`, while no gateway has let it in.
+    is_held: positions are open, so an unresponsive gateway is awaited too. waiting: gets the reason. Raises:
+    BrokerError, as `first_batch`, until a gateway has accepted it.
     """
     try:
         return await _soon(link, name)
@@ -88,7 +88,7 @@ async def _soon(link: Link, name: str) -> Batch:
     raise AssertionError("waits never end")
 
 
-# --- Whether the engine of a store has its broker, as far as its records tell
+# --- Whether the engine of a store has its broker, by its records
 
 QUIET = timedelta(minutes=3)
 """How long no price may have been recorded in the session: an engine that sees any records them each minute."""
@@ -103,15 +103,15 @@ class Connected(NamedTuple):
 
 
 def connected(reader: StoreReader, run: Run, now: datetime | None = None) -> Connected:
-    """Return how the connection of a store's engine stands; `now`: by the broker's clock unless another is given."""
+    """Return the connection state of a store's engine; `now`: by the broker's clock unless another is given."""
     if run.state() == "stopped":
         return Connected(None, "")
     if run.is_waiting:
         return Connected(False, f"the engine waits for its gateway, its log says why: {_UNWATCHED}")
-    told = reader.last_record(Kind.LINK)
-    if told is None:
+    reported = reader.last_record(Kind.LINK)
+    if reported is None:
         return Connected(None, "")
-    link = told[1]
+    link = reported[1]
     if link.data["up"]:
         return Connected(True, _quiet(reader, run, broker_now(reader, WallClock().now()) if now is None else now))
     since, why = link.at.astimezone(EXCHANGE_ZONE), link.data.get("reason") or "no reason is known"
@@ -119,16 +119,16 @@ def connected(reader: StoreReader, run: Run, now: datetime | None = None) -> Con
 
 
 def _quiet(reader: StoreReader, run: Run, now: datetime) -> str:
-    """Return in words that an engine has recorded no price for long, "" where it has, or its time is not ours.
+    """Return in words that an engine has recorded no price for long; "" where it has, or its time is simulated.
 
-    A process that is suspended, and one that hangs, look as alive as any other.
+    A suspended or hanging process looks as alive as any other.
     """
     if run.started is None or run.started.data.get("lockstep"):
         return ""
-    told, session = reader.last_record(Kind.PRICES), session_from(exchange_date(now))
-    if told is None or not session.open <= told[1].at <= now - QUIET or now >= session.close:
+    reported, session = reader.last_record(Kind.PRICES), session_from(exchange_date(now))
+    if reported is None or not session.open <= reported[1].at <= now - QUIET or now >= session.close:
         return ""
-    last, minutes = told[1].at.astimezone(EXCHANGE_ZONE), (now - told[1].at) // timedelta(minutes=1)
+    last, minutes = reported[1].at.astimezone(EXCHANGE_ZONE), (now - reported[1].at) // timedelta(minutes=1)
     return (
         f"no price was recorded for {minutes} min, since {last:%H:%M}: the engine is suspended, or hangs, or has no "
         f"market data. While it is so {_UNWATCHED}"
@@ -139,10 +139,10 @@ def _quiet(reader: StoreReader, run: Run, now: datetime) -> str:
 
 WITHIN = timedelta(minutes=10)
 STARTS = 3
-"""So many starts, this one included, of which none but this one may still be going on."""
-TELLING = (Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.OPERATOR)
+"""This many starts, including this one, of which only this one may still run."""
+REPORTING = (Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.OPERATOR)
 REASON = f"{STARTS} starts in {WITHIN.total_seconds() / 60:.0f} minutes, and none of them ended cleanly"
-WORDS = f"{REASON}: entries are off, exits go on, until 'rulebot resume'"
+WORDS = f"{REASON}: entries are off, exits continue, until 'rulebot resume'"
 
 
 def is_crash_loop(records: Iterable[Record], at: datetime) -> bool:
@@ -164,7 +164,7 @@ EVERY = 1.0
 
 
 class Guard:
-    """Asks once a second of real time, whatever the clock of the world does; raises what `check` raises."""
+    """Checks once a second of real time, whatever the clock of the world does; raises what `check` raises."""
 
     def __init__(self, check: Callable[[], None]) -> None:
         self._check = check

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 TRIED = 3
-"""Sessions lived through here before it is known what one takes; the first of them imports what it needs."""
+"""Sessions run here before their duration is known; the first of them imports its modules."""
 SAVED = 2.0
 """Seconds that processes must save: they take about one to begin."""
 ENDS = 5.0
@@ -31,7 +31,7 @@ ENDS = 5.0
 
 
 def is_sooner(seconds: float, workers: int) -> bool:
-    """Say whether several processes save time over one that takes so many seconds."""
+    """Say whether several processes save time over one that takes this many seconds."""
     return seconds * (1.0 - 1.0 / workers) > SAVED
 
 
@@ -42,8 +42,8 @@ def several(
     """Yield processes that leave Ctrl+C to this one.
 
     They end in the middle of their work when the block is left by an exception, or when this process dies: they see
-    that a pipe is closed whose other end it alone has. So what they do must be nothing that has to be put away.
-    begins: what each does first. Raises: StoreError, with this help, when one of them is killed.
+    that a pipe is closed whose other end it alone has. So their work must need no cleanup. begins: what each does
+    first. Raises: StoreError, with this help, when one of them is killed.
     """
     context, others = get_context("spawn"), active_children()
     stands, holds = context.Pipe(duplex=False)
@@ -65,7 +65,7 @@ def several(
 
 
 class _Pool(ProcessPoolExecutor):
-    """Processes that are begun while this one is deaf: one is begun when work is handed over and none is idle."""
+    """Processes that are started with Ctrl+C blocked: one starts when work is queued and none is idle."""
 
     def submit(self, run: Callable[P, T], /, *args: P.args, **given: P.kwargs) -> Future[T]:
         """Hand work over."""
@@ -75,7 +75,7 @@ class _Pool(ProcessPoolExecutor):
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Hear no Ctrl+C meanwhile: processes that are begun now never will."""
+    """Block Ctrl+C meanwhile: processes that are started now never receive it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -103,7 +103,7 @@ def _end_with(stands: "Connection") -> None:
 # --- Which rulebot this is
 
 ENGINE = Path(__file__).parents[1]
-"""Where the program stands."""
+"""The program's folder."""
 
 
 def release() -> str:

@@ -1,8 +1,8 @@
-"""How the engine of this process is: what it does, and when it last showed a sign of life.
+"""Service state: what the engine of this process does, and when it last showed a sign of life.
 
-The loop shows one at the end of every batch, so an engine whose loop is stuck shows none, also when the rest of the
-process is well. While a gateway is waited for there are no batches: then the event loop shows them, and the waiting has
-time limits of its own. systemd is told of each, and the page's health check asks.
+The loop shows one at the end of every batch, so a stuck engine shows none, even when the rest of the process is well.
+While a gateway is awaited there are no batches: then the event loop shows them, and the waiting has its own time
+limits. systemd is notified of each, and the page's health check asks.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from threading import Event, Thread
 
 EVERY = 1.0
 
-# --- An engine that stands still trades nothing and watches nothing
+# --- A hanging engine trades nothing and watches nothing
 
-TOLD_AFTER, ENDED_AFTER = 5.0, 30.0
-"""Seconds without a turn of the event loop after which it is told, and after which the process is ended."""
+REPORTED_AFTER, ENDED_AFTER = 5.0, 30.0
+"""Seconds without a turn of the event loop after which it is reported, and after which the process is ended."""
 STUCK_AFTER = 120.0
 """Seconds without a batch after which the process is ended, though its event loop turns."""
 EXIT_CODE = 3
@@ -33,14 +33,14 @@ class Pulse:
         self._turned = self._looked = now
 
     def beat(self, now: float) -> float:
-        """Note a turn; return for how long the loop stood still before it, 0.0 when it did not."""
+        """Note a turn; return for how long the loop was blocked before it, 0.0 when it was not."""
         stood = now - self._turned - EVERY
         self._turned = now
-        return stood if stood > TOLD_AFTER else 0.0
+        return stood if stood > REPORTED_AFTER else 0.0
 
     def is_dead(self, now: float) -> bool:
-        """Say whether the loop has stood still for too long; not when the whole process did, this thread included."""
-        if now - self._looked > EVERY + TOLD_AFTER:
+        """Say whether the loop was blocked too long; not when the whole process was, this thread included."""
+        if now - self._looked > EVERY + REPORTED_AFTER:
             self._turned = now
         self._looked = now
         return now - self._turned > ENDED_AFTER
@@ -50,9 +50,9 @@ class Pulse:
 async def watched(
     tell: Callable[[str], None], *, is_on: bool, silence: Callable[[], float] = lambda: 0.0
 ) -> AsyncIterator[None]:
-    """Have the event loop watched meanwhile; `tell` is given words for a person once it turns again.
+    """Watch the event loop meanwhile; `notify` gets words for a person once it runs again.
 
-    is_on: False where the account is made up and time may be too. silence: seconds since our loop has ended a batch.
+    is_on: False where the account, and perhaps time, is simulated. silence: seconds since our loop has ended a batch.
     """
     if not is_on:
         yield
@@ -71,37 +71,39 @@ async def _beat(pulse: Pulse, tell: Callable[[str], None]) -> None:
     while True:
         await asyncio.sleep(EVERY)
         if stood := pulse.beat(time.monotonic()):
-            tell(f"the engine stood still for {stood:.0f} s: was the computer asleep or overloaded, or its disk slow?")
+            tell(
+                f"the engine was suspended for {stood:.0f} s: was the computer asleep or overloaded, or its disk slow?"
+            )
 
 
 def _look(pulse: Pulse, done: Event, silence: Callable[[], float]) -> None:
     looked = excused = time.monotonic()
     while not done.wait(EVERY):
         now = time.monotonic()
-        if now - looked > EVERY + TOLD_AFTER:  # the whole process stood still, and its loop could end no batch
+        if now - looked > EVERY + REPORTED_AFTER:  # the whole process was suspended, and its loop could end no batch
             excused = now
         looked = now
         if pulse.is_dead(now):
-            _end(f"the engine has stood still for {ENDED_AFTER:.0f} s and is ended")
+            _end(f"the engine has not responded for {ENDED_AFTER:.0f} s and is ended")
         if min(silence(), now - excused) > STUCK_AFTER:
             _end(f"the engine has done nothing for {STUCK_AFTER:.0f} s, though it should, and is ended")
 
 
 def _end(words: str) -> None:
     """End the process, since nothing in it can be trusted to."""
-    sys.stderr.write(f"error: {words}; start it again: it goes on from its store\n")
+    sys.stderr.write(f"error: {words}; start it again: it continues from its store\n")
     sys.stderr.flush()
     os._exit(EXIT_CODE)
 
 
-# --- What systemd is told of this process, when it is systemd that started it
+# --- Notifications to systemd, when it started this process
 
 NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID = "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"
 MICROSECONDS = 1_000_000
 
 
 class Systemd:
-    """The service manager of this process; it hears nothing where there is none."""
+    """The service manager of this process; without one it does nothing."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         named = environ.get(NOTIFY_SOCKET, "")
@@ -112,7 +114,7 @@ class Systemd:
         self.watchdog_seconds = _watchdog_seconds(environ) if self._address else None
 
     def tell(self, **lines: str) -> None:
-        """Send one datagram: `tell(READY="1", STATUS="connected")`."""
+        """Send one datagram: `notify(READY="1", STATUS="connected")`."""
         if self._socket is None:
             return
         text = "\n".join(f"{name}={' '.join(value.split())}" for name, value in lines.items())
@@ -125,11 +127,11 @@ class Systemd:
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
-    """Return within which time a sign of life is owed, None when none is, or not by this process."""
-    owed, whose = environ.get(WATCHDOG_USEC, ""), environ.get(WATCHDOG_PID, "")
-    if not owed.isdigit() or int(owed) == 0 or whose not in ("", str(os.getpid())):
+    """Return within which time a sign of life is required, None when none is, or not by this process."""
+    outstanding, whose = environ.get(WATCHDOG_USEC, ""), environ.get(WATCHDOG_PID, "")
+    if not outstanding.isdigit() or int(outstanding) == 0 or whose not in ("", str(os.getpid())):
         return None
-    return int(owed) / MICROSECONDS
+    return int(outstanding) / MICROSECONDS
 
 
 # --- How the engine of this process is
@@ -152,14 +154,14 @@ class Stage(Enum):
 class Heartbeat:
     """The signs of life of one engine. The engine's thread writes, any thread reads.
 
-    systemd: None where nobody looks after this process, as in tests. words: what it waits for, or why it ended, for a
+    systemd: None where nothing supervises this process, as in tests. words: what it waits for, or why it ended, for a
     person. elapsed: monotonic seconds.
     """
 
     def __init__(self, systemd: Systemd | None = None, elapsed: Callable[[], float] = time.monotonic) -> None:
         self._systemd = systemd
         self._elapsed = elapsed
-        self._seen = self._told = elapsed()
+        self._seen = self._reported = elapsed()
         self._is_ready = False
         self.stage = Stage.STARTING
         self.words = ""
@@ -167,27 +169,27 @@ class Heartbeat:
     def waits(self, words: str) -> None:
         """Know that a gateway is waited for, and why."""
         self.stage, self.words = Stage.CONNECTING, words
-        self._tell(STATUS=f"waits for the gateway: {words}" if words else "connects to the gateway")
+        self._notify(STATUS=f"waits for the gateway: {words}" if words else "connects to the gateway")
         self.beat()
 
     def runs(self) -> None:
         """Know that the engine is connected and takes batches."""
         self.stage, self.words = Stage.RUNNING, ""
-        self._tell(READY="1", STATUS="connected")
+        self._notify(READY="1", STATUS="connected")
         self._is_ready = True
         self.beat()
 
     def ended(self, reason: str) -> None:
         """Know that the engine has ended."""
         self.stage, self.words = Stage.ENDED, reason
-        self._tell(STOPPING="1", STATUS=f"ended: {reason}")
+        self._notify(STOPPING="1", STATUS=f"ended: {reason}")
 
     def beat(self) -> None:
         """Show a sign of life."""
         now = self._seen = self._elapsed()
-        if self._systemd is None or now - self._told < self._tell_every():
+        if self._systemd is None or now - self._reported < self._report_interval():
             return
-        self._told = now
+        self._reported = now
         if not self._is_ready:
             self._systemd.extend(START_PATIENCE)
         elif self._systemd.watchdog_seconds is not None:
@@ -207,7 +209,7 @@ class Heartbeat:
     @asynccontextmanager
     async def attended(self) -> AsyncIterator[None]:
         """Show the event loop's own signs of life meanwhile, as long as no batches are due."""
-        if self._systemd is None:  # nobody asks
+        if self._systemd is None:  # nothing supervises it
             yield
             return
         beating = asyncio.create_task(self._beat_while_connecting())
@@ -222,11 +224,11 @@ class Heartbeat:
                 self.beat()
             await asyncio.sleep(EVERY)
 
-    def _tell(self, **lines: str) -> None:
+    def _notify(self, **lines: str) -> None:
         if self._systemd is not None:
             self._systemd.tell(**lines)
 
-    def _tell_every(self) -> float:
-        """Return how often systemd is told: four times in what it waits for at most."""
-        owed = None if self._systemd is None else self._systemd.watchdog_seconds
-        return min(owed / 4, START_PATIENCE / 4) if owed else START_PATIENCE / 4
+    def _report_interval(self) -> float:
+        """Return how often systemd is notified: four times in its limit at most."""
+        outstanding = None if self._systemd is None else self._systemd.watchdog_seconds
+        return min(outstanding / 4, START_PATIENCE / 4) if outstanding else START_PATIENCE / 4

@@ -55,9 +55,10 @@ _PATTERNS = (
     (re.compile(r"(?i)(https?://[^\s\"']{0,300}/(?:api/)?(?:web)?hooks?/)[^\s\"']+"), rf"\1{HIDDEN}"),
     (_NAMED, rf"\1{HIDDEN}"),
 )
-"""Logins in URLs, Authorization headers, tokens of Telegram's bots, addresses that are a secret by themselves, and
-whatever stands behind a word such as password or token. Each is found in a time that grows as the text does: a log is
-written by the engine's own thread, and the text may be of others."""
+"""Secrets in logs: logins in URLs, Authorization headers, Telegram tokens, secret addresses, passwords and tokens.
+
+Each is found in time linear in the text: a log is written by the engine's own thread, and the text may be of others.
+"""
 _known: set[str] = set()
 
 
@@ -68,9 +69,9 @@ def keep_secret(value: str) -> None:
 
 
 def keep_address_secret(address: str) -> None:
-    """Do so with an address that is a secret itself, as `tgram://TOKEN/CHAT`: with the whole and with its secret parts.
+    """Mask an address that is a secret itself, as `tgram://TOKEN/CHAT`: the whole and its secret parts.
 
-    Those are a password, what stands for a host and is none, and whatever is long in its path.
+    Those are a password, what replaces a host, and any long part of its path.
     """
     keep_secret(address)
     where, *path = address.partition("://")[2].partition("?")[0].split("/")
@@ -141,7 +142,7 @@ class LogFile(RotatingFileHandler):
     """Writes to `name` in a folder; a full file becomes `name.1`, and so on."""
 
     def __init__(self, folder: Path, name: str, limits: LogLimits) -> None:
-        """Begin, or go on with what is there. Raises: StoreError."""
+        """Begin, or continue the existing file. Raises: StoreError."""
         path = folder / name
         try:
             make_folder(folder)
@@ -154,7 +155,7 @@ class LogFile(RotatingFileHandler):
         keep_environment_secret()
 
     def _open(self) -> TextIOWrapper:
-        """Begin the file, or the next one; a pipe that nobody reads is refused, and not waited for."""
+        """Begin the file, or the next one; a pipe without a reader is refused at once."""
         handle = private(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         stream = TextIOWrapper(os.fdopen(handle, "ab"), encoding=self.encoding)
         give_to_owner(Path(self.baseFilename))
@@ -185,28 +186,28 @@ class LogConsole(logging.StreamHandler[TextIO]):
         return printable(text) if self.stream.isatty() else text
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Go on without a word: who has read it is gone, and no engine stops for its log."""
+        """Continue silently: its reader is gone, and no engine stops for its log."""
 
 
 def takes_terminal(limits: LogLimits) -> bool:
-    """Say whether lines of the log come to a terminal, where a table that is drawn over and over would be torn."""
+    """Say whether log lines go to a terminal, where they would damage a table that is redrawn."""
     return limits.on_console and sys.stderr.isatty()
 
 
-def _is_ours_to_tell(record: logging.LogRecord) -> bool:
+def _may_report(record: logging.LogRecord) -> bool:
     """Say whether a warning of asyncio is worth a line: not that a browser left while it was sent something."""
     return not record.getMessage().startswith("socket.send() raised exception")
 
 
 def write_logs(*handlers: logging.Handler) -> None:
-    """Send warnings of the whole program, and what is ours from `info` on, to these handlers and to no other.
+    """Send warnings of the whole program, and ours from `info` on, to these handlers and to no other.
 
-    What is ours below `info` is sent where a log asks for it.
+    Ours below `info` go where a log asks for them.
     """
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     asked = [each.level for each in handlers if isinstance(each, (LogFile, LogConsole))]
     logging.getLogger("rulebot").setLevel(min([logging.INFO, *asked]))
-    logging.getLogger("asyncio").addFilter(_is_ours_to_tell)
+    logging.getLogger("asyncio").addFilter(_may_report)
     for name in ("ib_async", "ib_async.wrapper", "ib_async.client", "ib_async.ib"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what it logs is said by our records
 
@@ -222,15 +223,14 @@ class Settings:
     """Where the broker is, and where things are kept.
 
     port, live_port: None takes the first of the usual ports at which something listens: 4002 (IB Gateway) and 7497
-    (TWS) on paper, 4001 and 7496 live. Live runs have a store of their own, and runs that only observe another one.
-    account: refuse any other one; "" takes the only account of the login. Times are those of New York, always.
-    db_host ... db_user: a database of a PostgreSQL server as the store, said in parts; its password is a secret, and no
-    setting (`store/place.py`).
-    lines, messages, requests: of what the broker allows a user, contracts streamed at once, messages in a second, and
-    questions without an answer yet. answer_wait, store_wait: seconds that an answer of the broker and a write of the
-    store are waited for. memory_wait: minutes that records may be in memory alone.
-    log_size, log_files, log_level: megabytes of a file of the program's own log, how many files are kept, and the least
-    of what goes into them. log_to_file: False writes no file. log_console: the lines go to the standard error output.
+    (TWS) on paper, 4001 and 7496 live. Live runs have a separate store, and observing runs another one. account: refuse
+    any other one; "" takes the only account of the login. Times are New York time. db_host ... db_user: a database of a
+    PostgreSQL server as the store, in parts; its password is a secret, and no setting (`store/place.py`). lines,
+    messages, requests: of the broker's limits per user: streamed contracts, messages a second, and open requests.
+    answer_wait, store_wait: seconds to wait for an answer of the broker and a write of the store. memory_wait: minutes
+    that records may be in memory only. log_size, log_files, log_level: megabytes of a file of the program's own log,
+    number of files kept, and the lowest level. log_to_file: False writes no file. log_console: the lines go to the
+    standard error output.
     """
 
     host: str = "127.0.0.1"
@@ -266,7 +266,7 @@ class Settings:
 
     @property
     def patience(self) -> Patience:
-        """How long a run goes on with a store that takes no records."""
+        """How long a run continues while its store accepts no records."""
         return Patience(self.store_wait, timedelta(minutes=self.memory_wait))
 
     @property
@@ -284,9 +284,9 @@ def load_settings(
 ) -> Settings:
     """Return the settings of a TOML text, an environment and flags (None is a flag not given).
 
-    data: the folder in which store and logs are kept unless named. A path in the file is seen from the file's folder.
-    A store on a server has a log folder of its own there. A database said in parts is the store as if it were named.
-    Raises: SpecError with every problem of the text; MisuseError for environment and flags.
+    data: the default folder of store and logs. A path in the file is relative to the file's folder. A store on a server
+    has its own log folder there. A database in parts is the store as if it were named. Raises: SpecError with every
+    problem of the text; MisuseError for environment and flags.
     """
     runs = data / "runs"
     chosen: dict[str, Any] = {"store": runs / "rulebot.db", "live_store": runs / "live.db", "logs": data / "logs"}
@@ -369,19 +369,19 @@ def _servers(chosen: Mapping[str, Any]) -> dict[str, Server]:
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value
-    raise ValueError("a text is owed")
+    raise ValueError("a text is required")
 
 
 def _host(value: object) -> str:
     if isinstance(value, str) and value.strip():
-        return re.sub(r"^\[(.*:.*)\]$", r"\1", value.strip())  # an address of IPv6, as it stands in front of a port
-    raise ValueError("the name or address of a machine is owed")
+        return re.sub(r"^\[(.*:.*)\]$", r"\1", value.strip())  # an IPv6 address, as before a port
+    raise ValueError("the name or address of a machine is required")
 
 
 def _name(value: object) -> str:
     if isinstance(value, str) and value.strip():
         return value.strip()
-    raise ValueError("a name is owed")
+    raise ValueError("a name is required")
 
 
 def _number(low: int, high: int) -> Callable[[object], int]:
@@ -390,7 +390,7 @@ def _number(low: int, high: int) -> Callable[[object], int]:
             value = int(value)
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
             return value
-        raise ValueError(f"a whole number from {low} to {high} is owed")
+        raise ValueError(f"a whole number from {low} to {high} is required")
 
     return number
 
@@ -399,7 +399,7 @@ def _one_of(words: tuple[str, ...]) -> Callable[[object], str]:
     def word(value: object) -> str:
         if isinstance(value, str) and value in words:
             return value
-        raise ValueError(f"one of {', '.join(words)} is owed")
+        raise ValueError(f"one of {', '.join(words)} is required")
 
     return word
 
@@ -410,13 +410,13 @@ def _yes_or_no(value: object) -> bool:
         return value
     if isinstance(value, str) and value in words:
         return words[value]
-    raise ValueError("true or false is owed")
+    raise ValueError("true or false is required")
 
 
 def _path(value: object) -> Path:
     if isinstance(value, (str, Path)) and str(value):
         return Path(value).expanduser()
-    raise ValueError("a path is owed")
+    raise ValueError("a path is required")
 
 
 def _place(value: object) -> Place:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rulebot.checks.journal.books import Entry, JournalIndex
-from rulebot.checks.journal.orders import session_told
+from rulebot.checks.journal.orders import session_reported
 from rulebot.core.state.state import OperatorState
 from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import SpecText
@@ -234,11 +234,11 @@ class _Reader:
         self.up_since = None
 
     def _begin(self, entry: Entry) -> None:
-        told = session_told(entry)
-        if told.date != self.day:
+        reported = session_reported(entry)
+        if reported.date != self.day:
             self._forget_verdicts(entry.record.at)
-        self.day = told.date
-        self.session = told if session_on(told.date) is not None else None
+        self.day = reported.date
+        self.session = reported if session_on(reported.date) is not None else None
         if self.session is not None and not self.other:
             self.paper.sessions[self.session.date] = self.session
         elif self.session is not None and self.other in OTHERS:
@@ -289,7 +289,7 @@ class _Reader:
             self.paper.by_hand.add(entry.record.position)
             self._say(entry, f"{entry.record.position} was entered by hand")
 
-    def _verdict(self, entry: Entry) -> None:
+    def _evaluation(self, entry: Entry) -> None:
         if entry.text("place") == HALTS:
             is_true = entry.record.data.get("truth") is True
             (set.add if is_true else set.discard)(self.halting[entry.record.bot], entry.text("rule"))
@@ -379,7 +379,7 @@ _TAKERS: dict[Kind, Callable[[_Reader, Entry], None]] = {
     Kind.SELECTION: _Reader._selection,
     Kind.POSITION: _Reader._position,
     Kind.MARK: _Reader._mark,
-    Kind.VERDICT: _Reader._verdict,
+    Kind.VERDICT: _Reader._evaluation,
     Kind.BOT_DAY: _Reader._bot_day,
     Kind.ALARM: _Reader._alarm,
     Kind.FACTS: _Reader._facts,

@@ -21,8 +21,8 @@ from rulebot.promotion.paper import LIVE, Key, Paper, closed_trades, is_simulate
 from rulebot.promotion.sessions import (
     Audited,
     BotSession,
+    FigureResult,
     Figures,
-    FigureVerdict,
     audit_faults,
     compare,
     days_of,
@@ -109,7 +109,7 @@ def keep(path: Place, at: datetime, promotions: dict[str, Promotion]) -> None:
     if is_in_use(path):
         raise StoreError(
             f"an engine runs on {path}, which is where promotions are kept",
-            "stop it ('rulebot stop'), promote, and start it again: what is open goes on from there",
+            "stop it ('rulebot stop'), promote, and start it again: open positions continue from there",
         )
     for promotion in promotions.values():
         found = read_live_store(path, promotion.account, simulated=promotion.simulated)
@@ -281,7 +281,7 @@ def _lacks(bot: str, digest: str, live: LiveRules, store: LiveStore, today: date
     elif of_world:
         yield (
             f"{bot} was promoted with another text ({_short(of_world[-1].digest)}, this one is {_short(digest)}): "
-            "a changed spec shows itself on paper and is promoted anew"
+            "a changed spec must run on paper and be promoted again"
         )
     elif all_of_bot and all_of_bot[-1].simulated is not is_simulated:
         worlds = (
@@ -311,7 +311,7 @@ def _worn_out(bot: str, live: LiveRules, today: date, found: Promotion) -> Itera
 
 def _unconfirmed(asked: AdmissionRequest, account: str) -> Iterator[str]:
     if asked.confirmed == "":
-        yield "nobody at a terminal can confirm it: add --yes-i-mean " + (account or "ACCOUNT")
+        yield "no terminal to confirm at: add --yes-i-mean " + (account or "ACCOUNT")
     elif asked.confirmed is not None and account and asked.confirmed != account:
         yield f"--yes-i-mean says {asked.confirmed}, the account document {account}"
 
@@ -333,7 +333,7 @@ class Assessment:
     sessions: tuple[BotSession, ...]
     trades: tuple[Position, ...]
     figures: Figures
-    judged: tuple[FigureVerdict, ...]
+    judged: tuple[FigureResult, ...]
     others: int
     too_old: str
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from rulebot.checks.journal.audit import Verdict
+from rulebot.checks.journal.audit import InvariantResult
 from rulebot.checks.journal.books import JournalIndex
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.protection import UNPROTECTED
@@ -50,14 +50,14 @@ class BotSession:
         return not self.missed and not self.faults
 
 
-def audit_faults(tape: JournalIndex, verdicts: Iterable[Verdict]) -> Audited:
+def audit_faults(tape: JournalIndex, verdicts: Iterable[InvariantResult]) -> Audited:
     """Return what an audit found where."""
     bots = {entry.seq: entry.record.bot for entry in tape.entries}
     found: dict[tuple[str, date | None], list[str]] = {}
-    for verdict in verdicts:
-        for each in verdict.first:
+    for result in verdicts:
+        for each in result.first:
             day = None if each.at is None else exchange_date(each.at)
-            text = f"audit, number {verdict.number}: {each.text}"
+            text = f"audit, number {result.number}: {each.text}"
             found.setdefault((bots.get(each.seq, ""), day), []).append(text)
     return found
 
@@ -144,12 +144,12 @@ def _limits(
         if limit is not None and -position.gross > limit:
             yield f"{position.id} lost {dollars(-position.gross)}, max_loss_per_trade is {dollars(limit)}"
         if position.exit_reason == UNPROTECTED:
-            yield f"{position.id} stood without protection for longer than max_time_without_stop"
+            yield f"{position.id} was without protection for longer than max_time_without_stop"
     together = sum((made for (_, on), made in paper.profits.items() if on == day), ZERO)
     lost = f"all bots together lost {dollars(-together)}, the account's daily_loss"
     bounds = (("is", account_loss), ("was then", paper.daily_loss(day)))
-    told = [f"{lost} {word} {dollars(most)}" for word, most in bounds if most is not None and -together >= most]
-    yield from told[:1]
+    reported = [f"{lost} {word} {dollars(most)}" for word, most in bounds if most is not None and -together >= most]
+    yield from reported[:1]
 
 
 # ---------------------------------------------------------------- whether it was whole
@@ -165,7 +165,7 @@ def _missed(paper: Paper, key: Key, bot: CompiledBot | None, session: Session, o
         if idle := shut(bot.plan.entry, session, windows):
             return f"there was nothing to do: {idle}"
         start = max(min(begin for begin, end in windows if begin < end), session.open)
-    return _absent(paper, key, start, session.close) or _unknown(paper, key.bot, bot, session) or _owed(own)
+    return _absent(paper, key, start, session.close) or _unknown(paper, key.bot, bot, session) or _outstanding(own)
 
 
 def _absent(paper: Paper, key: Key, start: datetime, end: datetime) -> str:
@@ -175,13 +175,15 @@ def _absent(paper: Paper, key: Key, start: datetime, end: datetime) -> str:
     return "a person held the bot back (pause or kill)" if is_barred else ""
 
 
-def _owed(own: Sequence[Position]) -> str:
-    owed = [
+def _outstanding(own: Sequence[Position]) -> str:
+    outstanding = [
         f"{counted(position.commissions_pending, 'fill')} of {position.id}"
         for position in own
         if position.commissions_pending > 0
     ]
-    return f"not to be judged yet: the commission of {' and of '.join(owed)} is not told" if owed else ""
+    return (
+        f"not to be judged yet: the commission of {' and of '.join(outstanding)} is not reported" if outstanding else ""
+    )
 
 
 def _unknown(paper: Paper, name: str, bot: CompiledBot | None, session: Session) -> str:
@@ -273,7 +275,7 @@ class Figures:
     sharpe_error: Decimal | None
     in_shares: int = 0
     unvalued: int = 0
-    owed: int = 0
+    outstanding: int = 0
     alarms: int | None = None
 
 
@@ -288,9 +290,9 @@ def figures(
     """
     row = _row(sessions)
     unvalued = sum(trade.unpriced > 0 for trade in trades)
-    owed = sum(trade.commissions_pending > 0 for trade in trades)
+    outstanding = sum(trade.commissions_pending > 0 for trade in trades)
     net, profits = [trade.net for trade in trades], [session.profit for session in sessions]
-    made, in_r, daily = ([], [], []) if unvalued or owed else (net, _in_r(trades), profits)
+    made, in_r, daily = ([], [], []) if unvalued or outstanding else (net, _in_r(trades), profits)
     since = row[0].date if row else None
     first = next((session.date for session in row or sessions), date.max)
     return Figures(
@@ -308,7 +310,7 @@ def figures(
         sharpe_error=_rounded(sharpe_error(daily)),
         in_shares=sum(trade.is_in_shares for trade in trades),
         unvalued=unvalued,
-        owed=owed,
+        outstanding=outstanding,
         alarms=sum(count for day, count in alarms.items() if day >= first),
     )
 
@@ -341,7 +343,7 @@ def _rounded(value: Decimal | float | None, places: int = _PLACES) -> Decimal | 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FigureVerdict:
+class FigureResult:
     """One demand beside what was found: both in words, and by how much it falls short, "" when it is met."""
 
     name: str
@@ -350,12 +352,12 @@ class FigureVerdict:
     short: str
 
 
-def compare(found: Figures, require: Iterable[Demand]) -> tuple[FigureVerdict, ...]:
+def compare(found: Figures, require: Iterable[Demand]) -> tuple[FigureResult, ...]:
     """Return each demand beside what was found, in the document's order."""
     return tuple(_judged(found, demand) for demand in require)
 
 
-def _judged(found: Figures, demand: Demand) -> FigureVerdict:
+def _judged(found: Figures, demand: Demand) -> FigureResult:
     value = _value(found, demand.shown)
     missing = None if value is None else demand.missed_by(value)
     places = _places(demand.shown, missing)
@@ -363,7 +365,7 @@ def _judged(found: Figures, demand: Demand) -> FigureVerdict:
     text = "unknown" if value is None else _said(demand.shown, value, places)
     if demand.shown is Shown.COMPLIANT_SESSIONS:
         text += " in a row"
-    return FigureVerdict(
+    return FigureResult(
         name=demand.shown.value,
         found=text,
         demanded=f"{op} {_said(demand.shown, demand.bound, places)}",
@@ -381,7 +383,7 @@ def _short(demand: Demand, missing: Decimal | None, places: int) -> str:
 
 
 def _places(shown: Shown, missing: Decimal | None) -> int:
-    """Return to how many places a figure is told: as ever, or so many that what is missing is not told as 0."""
+    """Return to how many places a figure is told: as ever, or so many that what is missing is not reported as 0."""
     usual = 1 if shown is Shown.WIN_RATE else _CENTS
     if not missing:
         return usual
@@ -393,8 +395,8 @@ def _why_unknown(found: Figures, shown: Shown) -> str:
         return "it was promoted before alarms were counted"
     if found.unvalued:
         return f"the settlement price of the shares of {counted(found.unvalued, 'trade')} is not known"
-    if found.owed:
-        return f"the commissions of {counted(found.owed, 'trade')} are not told yet"
+    if found.outstanding:
+        return f"the commissions of {counted(found.outstanding, 'trade')} are not reported yet"
     if shown is not Shown.SHARPE:
         return "no trade is closed"
     if found.sessions < LEAST_SESSIONS:

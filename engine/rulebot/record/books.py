@@ -1,6 +1,6 @@
-"""What the journal says was dealt and what ended: executions, commissions and settlements as they stand.
+"""Books from the journal: executions, commissions and settlements as recorded.
 
-Made from records alone, never by `fill/`: the audit holds what that has booked against this.
+Made from records alone, never by `fill/`: the audit compares what that package booked with this.
 """
 
 from dataclasses import dataclass as mutable
@@ -29,7 +29,7 @@ HOW = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegContract:
-    """Whose leg something happened to, and of which contract; `sign` is +1 of a leg that is held long."""
+    """The leg and contract of an event; `sign` is +1 for a leg that is held long."""
 
     account: str
     bot: str
@@ -41,7 +41,7 @@ class LegContract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookedFill:
-    """One execution as it stands. price: dollars a share. commission: dollars paid, None until it is told."""
+    """One execution after corrections. price: dollars a share. commission: dollars paid, None until reported."""
 
     of: LegContract
     exec_id: str
@@ -55,12 +55,12 @@ class BookedFill:
 
     @property
     def is_entry(self) -> bool:
-        """True when it is of an entry."""
+        """True for an execution of an entry."""
         return self.purpose == Purpose.ENTRY.value
 
     @property
     def unwinds(self) -> bool:
-        """True where it takes back what was closed beyond what was held: it deals as the entry did."""
+        """True for a buy-back of contracts closed beyond the holding: it trades in the direction of the entry."""
         return self.purpose == Purpose.UNWIND.value and self.is_opening
 
     @property
@@ -75,12 +75,12 @@ class BookedFill:
 
     @property
     def is_opening(self) -> bool:
-        """True when it goes the way in which the leg is held."""
+        """True when it trades in the direction in which the leg is held."""
         return self.is_buy == (self.of.sign > 0)
 
     @property
     def is_estimate(self) -> bool:
-        """True when nobody told it: price and time are what the account and the order give."""
+        """True when it has no report: price and time come from the account and the order."""
         return is_synthetic(self.exec_id)
 
     @property
@@ -90,7 +90,7 @@ class BookedFill:
 
     @property
     def net_cash(self) -> Decimal:
-        """Dollars received after the commission, as far as it is told."""
+        """Dollars received after commission, as far as reported."""
         return self.proceeds - (self.commission or ZERO)
 
     @property
@@ -160,12 +160,12 @@ class LegTotals:
             self.exit_cash += times * fill.proceeds
         self.commissions += times * (fill.commission or ZERO)
 
-    def settle(self, ending: LegEnding, shares_told: Decimal) -> None:
+    def settle(self, ending: LegEnding, shares_reported: Decimal) -> None:
         """Add contracts that left without a trade."""
         self.closed += ending.quantity
         self.settled += ending.quantity
         self.exit_cash += ending.cash
-        self.shares_profit += shares_told
+        self.shares_profit += shares_reported
 
 
 def base_of(exec_id: object) -> str:
@@ -175,7 +175,7 @@ def base_of(exec_id: object) -> str:
 
 @mutable(slots=True)
 class Books:
-    """The fold: a correction takes the place of the execution it corrects; what was taken back has a quantity of 0.
+    """The fold: a correction replaces its execution; a busted one has a quantity of 0.
 
     fills: by `base_of` their ids. legs, totals: by position and name of the leg. accounts: all that were connected.
     """
@@ -260,7 +260,7 @@ class Books:
 
 def _fill(record: Record, of: LegContract) -> BookedFill:
     data = record.data
-    told = data.get("executed_at")
+    reported = data.get("executed_at")
     return BookedFill(
         of=of,
         exec_id=str(data["exec_id"]),
@@ -268,7 +268,7 @@ def _fill(record: Record, of: LegContract) -> BookedFill:
         is_buy=bool(data.get("is_buy")),
         quantity=int(str(data["quantity"])),
         price=Decimal(str(data["price"])),
-        executed_at=utc_time(str(told)) if told else record.at,
+        executed_at=utc_time(str(reported)) if reported else record.at,
         purpose=str(data.get("purpose") or ""),
     )
 
@@ -288,9 +288,9 @@ def _ending(record: Record, of: LegContract) -> LegEnding:
 
 
 def _take_back(endings: list[LegEnding], back: LegEnding) -> None:
-    """Take contracts out of the latest endings that they had left by; `back` has a negative number of them.
+    """Remove contracts from the latest endings; `back` has a negative number of them.
 
-    What none of them has stands by itself: sums are right then.
+    A remainder is kept separately: sums are then correct.
     """
     same, count = (back.of.position, back.of.leg, back.price, back.how), -back.quantity
     for at, found in reversed(list(enumerate(endings))):
@@ -303,15 +303,15 @@ def _take_back(endings: list[LegEnding], back: LegEnding) -> None:
         endings.append(replace(back, quantity=-count))
 
 
-def _price(endings: list[LegEnding], told: LegEnding) -> None:
-    """Give the price to assigned contracts that were recorded without one; `told` has no contracts of its own."""
+def _price(endings: list[LegEnding], reported: LegEnding) -> None:
+    """Set the price of assigned contracts that were recorded without one; `reported` has no contracts of its own."""
     for at, found in enumerate(endings):
-        if (found.of.position, found.of.leg) == (told.of.position, told.of.leg) and found.shares_profit is None:
-            endings[at] = replace(found, level=told.level, shares_profit=told.shares_profit)
+        if (found.of.position, found.of.leg) == (reported.of.position, reported.of.leg) and found.shares_profit is None:
+            endings[at] = replace(found, level=reported.level, shares_profit=reported.shares_profit)
             return
 
 
 def _part(ending: LegEnding, left: int) -> Decimal | None:
-    """Return what the shares of so many contracts of an ending made."""
+    """Return the profit of the shares of these contracts of an ending."""
     worth = ending.shares_profit
     return None if worth is None else (worth * left / ending.quantity).quantize(CENT)

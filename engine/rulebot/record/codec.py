@@ -1,10 +1,9 @@
-"""Exact JSON of our frozen values, and the one canonical line of a record.
+"""Exact JSON of frozen values, and the one canonical line of a record.
 
-Nothing is rounded and nothing is guessed: Decimal is text with its zeros kept ("0.50"), a datetime is UTC text of fixed
-width, a date ISO text, an enum its value, a tuple a list, a set a sorted list, a mapping a list of pairs, a dataclass
-an object with every field. What a value of several dataclass types is (`Option | Underlying`) is told by the key "is".
-One pair of small functions is built per type from its hints, once; an order of four legs takes about 3 microseconds to
-encode.
+Nothing is rounded or guessed: Decimal is text with its zeros kept ("0.50"), a datetime is UTC text of fixed width, a
+date ISO text, an enum its value, a tuple a list, a set a sorted list, a mapping a list of pairs, a dataclass an object
+with every field. The key "is" names the class of a value of several dataclass types (`Option | Underlying`). One pair
+of small functions is built per type from its hints, once; an order of four legs takes about 3 microseconds to encode.
 """
 
 import json
@@ -31,14 +30,14 @@ Decoder = Callable[[Any], Any]
 
 _TAG = "is"
 FOLLOWS = "follows"
-"""In a field's metadata: it is not told, since it follows from others where it is needed."""
+"""Field metadata: not encoded, because it follows from other fields."""
 _MOST_KEPT = 128
 _UNDER_WAY: list[Any] = []
 """Types whose functions are being built."""
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
-NEWER = "a newer rulebot has written it: go on with that one (docs/runbook.md, Upgrade); nothing was changed"
+NEWER = "a newer rulebot has written it: continue with that one (docs/runbook.md, Upgrade); nothing was changed"
 
 
 class CodecError(RulebotError, ValueError):
@@ -172,10 +171,10 @@ def _container_encoder(kind: Any, origin: Any, members: tuple[Any, ...]) -> Enco
 
 
 def _kept(encoder: Encoder) -> Encoder:
-    """Return the encoder of what is told again and again as the very same value: its JSON is made once, and shared."""
+    """Return the encoder of a value that repeats: its JSON is made once, and shared."""
     known: dict[int, tuple[object, Json]] = {}
 
-    def told(value: object) -> Json:
+    def reported(value: object) -> Json:
         found = known.get(id(value))
         if found is None or found[0] is not value:
             if len(known) >= _MOST_KEPT:
@@ -183,11 +182,11 @@ def _kept(encoder: Encoder) -> Encoder:
             found = known[id(value)] = (value, encoder(value))
         return found[1]
 
-    return told
+    return reported
 
 
 def _inner_encoder(kind: Any) -> Encoder:
-    """Return the encoder of a part: what holds values of its own type is looked up when there is one."""
+    """Return the encoder of a part; a type that contains itself is looked up at the first value."""
     if kind not in _UNDER_WAY:
         return _encoder(kind)
 
@@ -206,7 +205,7 @@ def _under_way(kind: Any) -> Iterator[None]:
         _UNDER_WAY.remove(kind)
 
 
-def _told_fields(kind: Any) -> list[Field[Any]]:
+def _reported_fields(kind: Any) -> list[Field[Any]]:
     """Return the fields that make a value, but for those that say that they follow from the others."""
     return [field for field in fields(kind) if field.init and FOLLOWS not in field.metadata]
 
@@ -272,7 +271,7 @@ def _item_encoder(kind: Any) -> Encoder:
     """Return the encoder of the items of `tuple[T, ...]`."""
     of_item = get_args(kind)[0]
     inner = _inner_encoder(of_item)
-    # of the legs of an order or a position most are those that were told before
+    # most legs of an order or a position repeat
     return _kept(inner) if is_dataclass(of_item) else inner
 
 
@@ -284,7 +283,7 @@ def _tuple_encoder(members: tuple[Any, ...]) -> Encoder:
 def _object_encoder(kind: Any) -> Encoder:
     hints = get_type_hints(kind)
     with _under_way(kind):
-        parts = [(field.name, _field_encoder(hints[field.name])) for field in _told_fields(kind)]
+        parts = [(field.name, _field_encoder(hints[field.name])) for field in _reported_fields(kind)]
     known = {f"of_{name}": encoder for name, encoder in parts}
     said = (f"{name!r}: {_said(name, hints[name], encoder)}" for name, encoder in parts)
     # written out, as dataclasses write __init__: a loop over the fields takes twice as long
@@ -310,7 +309,7 @@ def _said(name: str, hint: Any, encoder: Encoder) -> str:
 
 
 def _never_none(hint: Any) -> Any:
-    """Return a hint without its `None`, where but one type is left then."""
+    """Return a hint without its `None`, if exactly one type remains."""
     members = [member for member in get_args(hint) if member is not NoneType]
     return members[0] if get_origin(hint) in (Union, UnionType) and len(members) == 1 else hint
 
@@ -339,7 +338,7 @@ def _decoder(kind: Any) -> Decoder:
     if _is_named_tuple(kind):
         with _under_way(kind):
             inners = [_inner_decoder(member) for member in get_type_hints(kind).values()]
-        return lambda value: kind(*_told(inners, value))
+        return lambda value: kind(*_reported(inners, value))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind
     if is_dataclass(kind):
@@ -391,8 +390,8 @@ def _union_decoder(members: tuple[Any, ...]) -> Decoder:
     return untag
 
 
-def _told(inners: Sequence[Decoder], value: Sequence[Any]) -> Iterator[Any]:
-    """Return the fields of a named tuple that are told: the last ones may have been added since, and have defaults."""
+def _reported(inners: Sequence[Decoder], value: Sequence[Any]) -> Iterator[Any]:
+    """Return the encoded fields of a named tuple: trailing ones added later have defaults."""
     if len(value) > len(inners):
         raise CodecError(f"has {len(value)} fields, should have {len(inners)}")
     return (inner(item) for inner, item in zip(inners, value, strict=False))
@@ -409,8 +408,8 @@ def _tuple_decoder(members: tuple[Any, ...]) -> Decoder:
 def _object_decoder(kind: Any) -> Decoder:
     hints = get_type_hints(kind)
     with _under_way(kind):
-        decoders = {field.name: _inner_decoder(hints[field.name]) for field in _told_fields(kind)}
-    needed = {f.name for f in _told_fields(kind) if f.default is MISSING and f.default_factory is MISSING}
+        decoders = {field.name: _inner_decoder(hints[field.name]) for field in _reported_fields(kind)}
+    needed = {f.name for f in _reported_fields(kind) if f.default is MISSING and f.default_factory is MISSING}
 
     def decode_object(data: Mapping[str, Json]) -> Any:
         if strange := data.keys() - decoders.keys():

@@ -1,6 +1,6 @@
-"""Why a bot did, or did not, trade: read from the records of one day, nothing computed again.
+"""Explain: why a bot did, or did not, trade, read from the records of one day without recomputation.
 
-Verdicts are recorded when they change, so the state of a rule at an instant is its last verdict up to then.
+Evaluations are recorded when they change, so the state of a rule at an instant is its last record up to then.
 """
 
 from collections import defaultdict
@@ -14,13 +14,13 @@ from rulebot.model.values import dataclass
 from rulebot.record.codec import utc_time
 from rulebot.record.record import Json, Kind, Record
 
-Told = tuple[datetime, str]
+TimedText = tuple[datetime, str]
 """Since when, and what."""
 ENTRY_PLACES = ("universe", "when", "choose", "require", "risk")
 JUDGED_BY_THE_PRESENT = (*ENTRY_PLACES, "halts")
 """Places whose rules are those of the present text; an exit's are those of the text its position was opened under."""
 OF_LINKS = frozenset((Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.LINK))
-ENDED_UNTOLD = "the engine had ended without a word"
+ENDED_UNREPORTED = "the engine had ended without a word"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ class DayExplanation:
     rolled: tuple[tuple[datetime, str], ...]
     ranked: tuple[tuple[datetime, str], ...]
     reloaded: tuple[tuple[datetime, str], ...]
-    blind: tuple[Condition, ...]
+    without_data: tuple[Condition, ...]
     halted: str
     halted_at: datetime | None
     skipped: str
@@ -150,12 +150,12 @@ def explain_day(records: Sequence[Record]) -> DayExplanation:
         ends=tuple(dict.fromkeys(map(_reason, stopped))),
         blocked=tuple(filter(None, map(_blocked, stopped))),
         refused=refusals(records),
-        unfilled=tuple(map(_told, unfilled)),
+        unfilled=tuple(map(_reported, unfilled)),
         tried=tuple(record.position for record in unfilled),
-        rolled=tuple(map(_told, decided["roll"])),
-        ranked=tuple(map(_told, decided["rank"])),
+        rolled=tuple(map(_reported, decided["roll"])),
+        ranked=tuple(map(_reported, decided["rank"])),
         reloaded=tuple((record.at, _reload_words(record)) for record in records if record.kind is Kind.RELOAD),
-        blind=tuple(one for one in halts if one.truth is None),
+        without_data=tuple(one for one in halts if one.truth is None),
         halted=_on_one_line(day.get("halted")),
         halted_at=halted[-1].at if halted else None,
         skipped=_on_one_line(day.get("skipped") or day.get("decided")),
@@ -165,7 +165,7 @@ def explain_day(records: Sequence[Record]) -> DayExplanation:
 
 
 def _by_decision(records: Iterable[Record]) -> Mapping[str, list[Record]]:
-    """Return the decisions by what was decided; those of a roll that was not made stand with the rolls."""
+    """Return the decisions by what was decided; those of a roll that was not made are with the rolls."""
     found: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         if record.kind is Kind.DECISION:
@@ -173,23 +173,23 @@ def _by_decision(records: Iterable[Record]) -> Mapping[str, list[Record]]:
     return found
 
 
-def _told(record: Record) -> Told:
+def _reported(record: Record) -> TimedText:
     return record.at, _reason(record)
 
 
 def _blocked(record: Record) -> Blocked | None:
-    told: Any = record.data.get("blocked")
-    if not told:
+    reported: Any = record.data.get("blocked")
+    if not reported:
         return None
-    last, longest = told["last"], told["longest"]
+    last, longest = reported["last"], reported["longest"]
     since = datetime.fromisoformat(str(last["since"]))
     return Blocked(str(last["text"]), since, str(longest["text"]), float(longest["seconds"]))
 
 
 def state_at(records: Iterable[Record], at: datetime, places: Sequence[str] = ()) -> RuleSnapshot:
-    """Return the last verdict of every rule up to an instant, of some places or of all.
+    """Return the last evaluation of every rule up to an instant, of some places or of all.
 
-    Exits of a position that is closed by then are those of the instant at which one acted, not what they said later.
+    Exits of a closed position are those at the instant of the exit that acted.
     """
     found = _RulesSoFar(places)
     for record in records:
@@ -200,7 +200,7 @@ def state_at(records: Iterable[Record], at: datetime, places: Sequence[str] = ()
 
 
 class _RulesSoFar:
-    """The last verdict of each rule of some places, () for all, and the positions that are being left."""
+    """The last evaluation of each rule of some places (() for all), and the positions that are being closed."""
 
     def __init__(self, places: Sequence[str]) -> None:
         self._places = places
@@ -242,7 +242,7 @@ class _RulesSoFar:
 
 
 def exits_within(records: Sequence[Record], after: datetime, until: datetime) -> tuple[ExitExplanation, ...]:
-    """Return the positions of which an exit acted, or which were closed, after an instant and up to another one."""
+    """Return the positions whose exit acted, or that closed, after an instant and up to another one."""
     return tuple(
         found
         for found in state_at(records, until).leaving
@@ -257,7 +257,7 @@ def outages(records: Iterable[Record], session: Record, *, is_running: bool) -> 
     record, in order. Empty where no connection was recorded, and of a backtest, which ends when no window is ahead.
     """
     opened, closed = (datetime.fromisoformat(str(session.data[key])) for key in ("open", "close"))
-    away: Told | None = (opened, "no engine ran")
+    away: TimedText | None = (opened, "no engine ran")
     last, was_linked = opened, False
     spans: list[TimeSpan] = []
     for record in records:
@@ -271,7 +271,7 @@ def outages(records: Iterable[Record], session: Record, *, is_running: bool) -> 
             away = away or _away(record, last)
         last = record.at
     if away is None and not is_running:
-        away = (last, ENDED_UNTOLD)
+        away = (last, ENDED_UNREPORTED)
     if away is not None:
         spans.append(TimeSpan(start=away[0], end=last if is_running else closed, why=away[1]))
     return _within(spans, opened, closed) if was_linked else ()
@@ -287,17 +287,17 @@ def _is_backtest(started: Record) -> bool:
     return (settings or {}).get("mode") == "backtest"
 
 
-def _away(record: Record, last: datetime) -> Told | None:
+def _away(record: Record, last: datetime) -> TimedText | None:
     """Return since when, and why, no engine is connected by a record, None where it does not say that."""
     if record.kind is Kind.RUN_STARTED:
-        return last, ENDED_UNTOLD
+        return last, ENDED_UNREPORTED
     if record.kind is Kind.RUN_ENDED:
         return record.at, f"the engine had ended: {_reason(record)}"
     return (record.at, f"the connection was lost: {_reason(record)}") if record.kind is Kind.LINK else None
 
 
 def history(records: Iterable[Record], rule: str) -> tuple[Condition, ...]:
-    """Return every change of one rule's verdict."""
+    """Return every change of one rule's evaluation."""
     changes = (record for record in records if record.kind is Kind.VERDICT and record.data.get("rule") == rule)
     return tuple(_condition(record.data, record) for record in changes)
 
@@ -314,9 +314,9 @@ def selection_at(records: Iterable[Record], at: datetime) -> Record | None:
 
 
 def of_symbol(records: Sequence[Record], symbol: str, others: Collection[str] = ()) -> tuple[Record, ...]:
-    """Return the records of one symbol of a universe, and those of the bot as a whole; not of the positions `others`.
+    """Return the records of one symbol of a universe, and of the bot as a whole; not of the positions `others`.
 
-    While an entry of another symbol is at work the bot watches none: that ends a watch, and is no entry of this one.
+    While an entry of another symbol works the bot watches none: that ends a watch, and is no entry of this one.
     """
     others = {*others, *(one.position for one in records if one.position and _is_of_another(one, symbol))}
     found: list[Record] = []
@@ -366,7 +366,7 @@ def _reload_words(record: Record) -> str:
 
 
 def _on_one_line(words: Json) -> str:
-    """Return words without the wide gaps that part the columns of a verdict."""
+    """Return words without the wide gaps between their columns."""
     return " ".join(str(words or "").split())
 
 
@@ -404,7 +404,7 @@ def _nearest(records: Sequence[Record]) -> tuple[str, RuleSnapshot | None]:
 def _unknown(records: Sequence[Record], watched: Sequence[TimeSpan]) -> tuple[TimeSpan, ...]:
     """Return the stretches in which an entry condition was unknown while the bot watched."""
     spans: list[TimeSpan] = []
-    since: dict[str, Told] = {}
+    since: dict[str, TimedText] = {}
 
     def end(rule: str, at: datetime) -> None:
         if begun := since.pop(rule, None):
@@ -431,7 +431,7 @@ def _by_start(span: TimeSpan) -> tuple[datetime, str]:
 
 
 def _while_watching(span: TimeSpan, watched: Sequence[TimeSpan]) -> Iterator[TimeSpan]:
-    """Yield what of a stretch lies within the watching; a verdict stands on between two windows, judged by nobody."""
+    """Yield the part of a stretch within the watching; between two windows an evaluation is not updated."""
     begin = max(span.start, watched[0].start)
     for each, after in pairwise((*watched, None)):
         assert each is not None
@@ -481,7 +481,7 @@ def _condition(data: Any, record: Record | None = None) -> Condition:
     )
 
 
-# --- What a bot did at an instant, beside what its rules said
+# --- What a bot did at an instant, beside its rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -489,18 +489,18 @@ class ActivityAt:
     """What a bot did at an instant.
 
     watching: since when. ended: when its last watch ended and why. entering, held: its positions of that day, each with
-    since when. passed: exits that acted and left their position open. unfilled: its last entry that came to nothing.
-    refused: what kept it out since it entered last, each text with the instant at which it was first told.
+    since when. passed: exits that acted and left their position open. unfilled: its last entry without a fill. refused:
+    what kept it from entering since its last entry, each with the time of its first report.
     """
 
     watching: datetime | None = None
-    ended: Told | None = None
-    halted: Told | None = None
-    entering: tuple[Told, ...] = ()
-    held: tuple[Told, ...] = ()
-    passed: tuple[Told, ...] = ()
-    unfilled: Told | None = None
-    refused: tuple[Told, ...] = ()
+    ended: TimedText | None = None
+    halted: TimedText | None = None
+    entering: tuple[TimedText, ...] = ()
+    held: tuple[TimedText, ...] = ()
+    passed: tuple[TimedText, ...] = ()
+    unfilled: TimedText | None = None
+    refused: tuple[TimedText, ...] = ()
 
 
 def activity_at(records: Sequence[Record], at: datetime) -> ActivityAt:
@@ -522,7 +522,7 @@ def activity_at(records: Sequence[Record], at: datetime) -> ActivityAt:
     )
 
 
-def _last_watch(records: Iterable[Record]) -> tuple[datetime | None, Told | None]:
+def _last_watch(records: Iterable[Record]) -> tuple[datetime | None, TimedText | None]:
     """Return since when it watches, or when its last watch ended and why."""
     decided = (record for record in records if record.kind is Kind.DECISION)
     found = [record for record in decided if record.data.get("what") in ("watch", "stop watching", "enter")]
@@ -537,16 +537,16 @@ def _last_watch(records: Iterable[Record]) -> tuple[datetime | None, Told | None
 _HOLDING = {"open", "exiting"}
 
 
-def _states(records: Iterable[Record]) -> tuple[Mapping[str, Told], tuple[Told, ...]]:
+def _states(records: Iterable[Record]) -> tuple[Mapping[str, TimedText], tuple[TimedText, ...]]:
     """Return since when each position is in its state, and the exits that left theirs open."""
-    states: dict[str, Told] = {}
-    acted: dict[str, Told] = {}
-    passed: list[Told] = []
+    states: dict[str, TimedText] = {}
+    acted: dict[str, TimedText] = {}
+    passed: list[TimedText] = []
     for record in records:
         what = record.data.get("what") if record.kind is Kind.DECISION else None
         name, values = record.position, record.data.get("values")
         if what == "exit":
-            acted[name] = _told(record)
+            acted[name] = _reported(record)
         elif what == "state" and isinstance(values, list) and values:
             moved = (str(values[0]), str(values[-1]))
             keeps = name in states and set(moved) == _HOLDING
@@ -557,5 +557,5 @@ def _states(records: Iterable[Record]) -> tuple[Mapping[str, Told], tuple[Told, 
     return states, tuple(passed)
 
 
-def _last(decided: Sequence[Record]) -> Told | None:
-    return _told(decided[-1]) if decided else None
+def _last(decided: Sequence[Record]) -> TimedText | None:
+    return _reported(decided[-1]) if decided else None

@@ -96,31 +96,29 @@ IS_NAMED = "named"
 """In the same: by naming its contracts, as a row of a scan has them."""
 BUYS_BACK = "buys_back"
 DEALT_AT, MULTIPLIER = "dealt_at", "multiplier"
-"""In the data of a fill: it takes back what was closed beyond what was held. Its order may not be recalled later."""
+"""In the data of a fill: it reverses a close beyond the holding. Its order may not be in memory later."""
 EXECUTION = "execution"
-"""In the data of an alarm: the whole report of an execution of others, which a start goes by."""
+"""In the data of an alarm: the whole report of an external execution, which a restart reads."""
 OPENING_MOVE = "opening_move"
-"""What a record of facts is about that tells the expected move of the open: it is fixed for the day."""
+"""Facts record of the expected move of the open: it is fixed for the day."""
 CLOSING = "closing"
-"""What a record of facts is about that tells a print of shares at the close of a session; a start goes by the last."""
+"""Facts record of a print of shares at the close of a session; a restart reads the last one."""
 HOURS = "hours"
-"""What a record of facts is about that tells when an underlying trades in this session; a start goes by it."""
+"""Facts record of an underlying's trading hours in this session; a restart reads it."""
 TICKS = "ticks"
-"""What a record of facts is about that tells the price grid of a class of options, other than was taken; a start goes
-by it."""
+"""Facts record of a class's price grid that differs from the assumed one; a restart reads it."""
 BASE = "base"
-"""What a record of facts is about that tells what a position had made before today; a start goes by it."""
+"""Facts record of a position's profit before today; a restart reads it."""
 NEAREST = "nearest"
-"""What a record of facts is about that tells what came nearest so far in this session; a start goes by it."""
+"""Facts record of the nearest miss of this session; a restart reads it."""
 ACCOUNT_SEEN = "account_seen"
-"""What a record of facts is about that tells what the account holds of our positions' symbols; a start goes by it."""
+"""Facts record of the account's holdings in our positions' symbols; a restart reads it."""
 EXCESS = "excess"
-"""In the data of an alarm: each option that the account holds beyond our books, and how many; a start goes by it."""
-FILLS_OWED, NO_LIMITS_TOLD = "fills_owed", "no_account_document"
-"""What the key of an alarm begins with that tells of fills of legs which the broker does not report, and of a start
-without an account document."""
+"""In the data of an alarm: each option that the account holds beyond our books, and how many; a restart reads it."""
+FILLS_PENDING, NO_LIMITS_GIVEN = "fills_owed", "no_account_document"
+"""Key prefix of alarms about unreported leg fills, and about a start without an account document."""
 DATA_TROUBLE = "market data"
-"""What a record of facts is about that tells why market data does not come."""
+"""Facts record of why market data stopped."""
 LATE = "late"
 """In the data of such a record: the bots that trade on data which comes 10 to 15 minutes late."""
 CORRECTED = "corrected"
@@ -130,11 +128,11 @@ COMPUTER_AHEAD = "computer_ahead"
 ORDER_NUMBER_FLOOR = "order_number_floor"
 """In the data of a kill: orders and positions have numbers above this one from now on."""
 TAKEN_BACK = "taken_back"
-"""In the data of a settlement: it takes back, with a negative quantity, one of the same leg, price and `how`."""
+"""In the data of a settlement: it reverses, with a negative quantity, one of the same leg, price and `how`."""
 WATCH = "watch"
-"""What a decision is about that begins a watch; with `since` in its data it goes on with one that was cut."""
+"""Decision that starts a watch; with `since` in its data it continues an interrupted one."""
 GRID = (WATCH, "stop watching", "enter")
-"""What begins and ends a watch, and with it the grid of `every`."""
+"""Start and end of a watch, and of the grid of `every`."""
 
 DURABLE = frozenset(
     (Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.POSITION, Kind.SETTLEMENT, Kind.OPERATOR, Kind.WEBHOOK, Kind.RELOAD)
@@ -157,7 +155,7 @@ class Record:
 
     @property
     def is_leaving(self) -> bool:
-        """True of an order's record as it leaves; later ones, while it is on its way, tell what was said of it."""
+        """True for the record of an order as it is sent; later ones record messages about it."""
         data = self.data
         is_sending = self.kind is Kind.ORDER and data["status"] == "sending"
         return is_sending and data.get("changed_at") == data.get("sent_at")
@@ -182,7 +180,7 @@ TEXTS: Mapping[Kind, frozenset[str]] = {
     Kind.FACTS: frozenset(("text", "readings")),
     Kind.BOT_DAY: frozenset(("decided", "halted", "skipped")),
 }
-"""Keys of texts in a record's data, however deep they stand."""
+"""Keys of texts in a record's data, at any depth."""
 NAMED = frozenset(("state", "exit", "closed", "armed", "withdrawn"))
 """What a decision is about whose `reason` is the name of an exit or of a step of the lifecycle, and no text."""
 NAMES: Mapping[Kind, frozenset[str]] = {

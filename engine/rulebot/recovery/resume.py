@@ -1,7 +1,7 @@
-"""Start-up is recovery: the state, and what operators asked for, is read back from the journal after any end.
+"""Recovery: every start reads the state and the operators' requests back from the journal.
 
-Orders, positions and bot days are entities: the last value recorded is the truth. The market is read anew, and the
-broker is compared with at Connected.
+Orders, positions and bot days are entities: the last recorded value is the truth. The market is read anew, and the
+books are reconciled with the broker at Connected.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ from rulebot.core.state.state import (
 from rulebot.core.state.turn import alarm_key, key_of
 from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import SpecText
-from rulebot.fill.ledger import BY_OTHERS, BookedExecution, dealt_by_record, of_others, owes_none, taken_back
+from rulebot.fill.ledger import BY_OTHERS, BookedExecution, dealt_by_record, has_no_pending, of_others, taken_back
 from rulebot.model.collector import seldom_collected
 from rulebot.model.contract import LOT, SHARES_NAME, Option
 from rulebot.model.event import ExecutionReport, Request
@@ -53,7 +53,7 @@ from rulebot.model.position import Position
 from rulebot.model.session import (
     Hours,
     Session,
-    as_told,
+    as_reported,
     at_exchange_time,
     exchange_date,
     hours_of,
@@ -88,14 +88,14 @@ from rulebot.record.record import (
 from rulebot.store.queries import Run
 from rulebot.store.recall import LINES_KEPT, StartupRecords
 
-# --- What operators have asked for and not taken back, folded from the records that an engine keeps of it
+# --- Requests of operators in force, folded from their records
 
 TO_BE_CLOSED = "to be closed, as asked, once the session is on and the broker is there"
 """What an open position waits for that a person has asked to be closed."""
 
 
 def standing_of(asked: Iterable[Record]) -> OperatorState:
-    """Return what stands after the records of operators, in order."""
+    """Return the requests in force after these records of operators, in order."""
     standing = OperatorState()
     for record in asked:
         standing = after_record(standing, record)
@@ -105,9 +105,9 @@ def standing_of(asked: Iterable[Record]) -> OperatorState:
 def must_close_after(run: Run, waiting: Iterable[Mapping[str, Any]], bot: str, position: str) -> bool:
     """Say whether a position is to be closed once the engine of a run has read what waits in its box, oldest first."""
     standing = standing_of((*run.earlier, *run.requests))
-    for told in waiting:
+    for reported in waiting:
         with suppress(LookupError, ValueError):
-            request, whose, which = Request(told["request"]), str(told["bot"]), str(told["position"])
+            request, whose, which = Request(reported["request"]), str(reported["bot"]), str(reported["position"])
             is_anew = request is Request.FLATTEN and whose in ("", bot)
             closes = [position] if is_anew or standing.must_close(bot, position) else []
             standing = after_request(standing, request, whose, which, closes=closes)
@@ -125,7 +125,7 @@ def asked_of(run: Run) -> str:
 
 
 def after_record(standing: OperatorState, record: Record) -> OperatorState:
-    """Return what stands after one record of an operator's request."""
+    """Return the requests in force after one record of an operator's request."""
     data = record.data
     position, reason = (str(data.get(name) or "") for name in ("position", "reason"))
     closes = data.get("closes") or []
@@ -147,8 +147,8 @@ def named_in(standing: OperatorState) -> list[str]:
 
 def kept_out(reason: str | None, named: Sequence[str]) -> list[str]:
     """Return what keeps all bots, or those named, from entering until a person says otherwise, a line each."""
-    lines = [f" {reason}: no bot enters until 'rulebot resume'; exits go on"] if reason else []
-    return lines + [f" paused: {bot} enters nothing until 'rulebot resume {bot}'; exits go on" for bot in named]
+    lines = [f" {reason}: no bot enters until 'rulebot resume'; exits continue"] if reason else []
+    return lines + [f" paused: {bot} enters nothing until 'rulebot resume {bot}'; exits continue" for bot in named]
 
 
 # --- Start-up is recovery
@@ -180,7 +180,7 @@ RESUMED = (
 
 @dataclass(frozen=True, slots=True)
 class ResumedRun:
-    """What a store knows: the state to go on from, the texts that governed earlier, and the last run's marks."""
+    """The content of a store: the state to continue from, the specs of earlier days, and the last run's marks."""
 
     state: State
     texts: tuple[SpecText, ...]
@@ -199,11 +199,10 @@ def resume(
     *,
     takes_hooks: bool = False,
 ) -> ResumedRun:
-    """Return the state that the journal leads to, as of `at`.
+    """Return the state from the journal, as of `at`.
 
     `records` are all of it, or those that matter (`store/recall.py`); then `number` and `order_id` are the highest of
-    all orders, told apart since not all of them are here.
-    takes_hooks: web hooks can come.
+    all orders, passed separately. takes_hooks: web hooks can arrive.
     """
     recovery = _Recovery(at, takes_hooks=takes_hooks)
     handlers = recovery.handlers()
@@ -239,7 +238,7 @@ class _Recovery:
         self.seen = AccountSeen()
         self.seen_at: datetime | None = None
         self.is_linked = True
-        self.told_cash: list[tuple[datetime, Decimal]] = []
+        self.reported_cash: list[tuple[datetime, Decimal]] = []
         self.hours: dict[str, Hours] = {}
         self.ticks: dict[str, TickRule] = {}
         self.moves: dict[tuple[str, date], float] = {}
@@ -293,15 +292,15 @@ class _Recovery:
 
     def _alarm(self, record: Record) -> None:
         data = record.data
-        if (told := data.get(EXECUTION)) is not None:
-            report = decode(ExecutionReport, told)
+        if (reported := data.get(EXECUTION)) is not None:
+            report = decode(ExecutionReport, reported)
             base = report.exec_id.execution
             if not record.position:
                 self.booked[base] = of_others(report)
-            elif base in self.booked:  # what was ours was corrected too late: nothing but its name changes
+            elif base in self.booked:  # ours was corrected too late: only its name changes
                 self.booked[base] = replace(self.booked[base], exec_id=report.exec_id)
         if record.at >= self.begins:  # on days off before it, too
-            self.excess.update(_told_excess(record))
+            self.excess.update(_reported_excess(record))
             key = str(data.get("key") or key_of(str(data["text"])))
             self.alarmed.setdefault(record.bot, set()).add(alarm_key(record.position, key))
 
@@ -366,7 +365,7 @@ class _Recovery:
 
     def _account(self, record: Record) -> None:
         if record.data["cash"] is not None:
-            self.told_cash.append((record.at, Decimal(str(record.data["cash"]))))
+            self.reported_cash.append((record.at, Decimal(str(record.data["cash"]))))
 
     def _link(self, record: Record) -> None:
         self.is_linked = bool(record.data["up"])
@@ -387,7 +386,7 @@ class _Recovery:
 
     def resumed(self, board: Board, events: EventCalendar, number: int, order_id: int) -> ResumedRun:
         """Return the state. number, order_id: the highest of all orders, those included that are not here."""
-        session = as_told(self.session, self.hours.values())
+        session = as_reported(self.session, self.hours.values())
         orders = {ref: decode(Order, dict(data)) for ref, data in self.entities[Kind.ORDER].items()}
         kept = self._positions(orders, session)
         known = {ref: o for ref, o in orders.items() if o.status.is_live or kept.keys() >= {*o.positions}}
@@ -451,13 +450,13 @@ class _Recovery:
             shortfalls=seen.shortfalls,
             excess=self.excess,
             share_changes=seen.share_changes,
-            cashes=_recent_cash(self.told_cash, self.at),
+            cashes=_recent_cash(self.reported_cash, self.at),
             adjusted=seen.adjusted,
             holdings_at_expiry={option: count for option, count in seen.holdings_at_expiry.items() if option in held},
         )
 
     def _positions(self, orders: Mapping[str, Order], session: Session) -> dict[str, Position]:
-        """Return the positions that are not over, or that a live order is of."""
+        """Return the positions that are not closed, or that a live order belongs to."""
         found = {name: decode(Position, dict(data)) for name, data in self.entities[Kind.POSITION].items()}
         working = {name for o in orders.values() if o.status.is_live for name in o.positions}
         return {name: each for name, each in found.items() if name in working or not is_over(each, session)}
@@ -482,7 +481,7 @@ class _Recovery:
         }
 
     def _seen_until(self, kept: Mapping[str, Position]) -> datetime | None:
-        """Return until when the account was watched: with a connection that stands, to the last mark."""
+        """Return until when the account was watched: with an open connection, to the last mark."""
         if self.seen_at is None or not self.is_linked:
             return self.seen_at
         return max([self.seen_at, *(found for name, found in self.marked_at.items() if name in kept)])
@@ -524,7 +523,7 @@ def _book(booked: dict[str, BookedExecution], record: Record, orders: Mapping[st
         quantity=-count if data.get(BUYS_BACK) else count,
         cash=Decimal(str(data["price"])) * count * multiplier * sign,
         commission=corrected.commission if corrected else ZERO,
-        is_paid=owes_none(exec_id, count) or (corrected is not None and corrected.is_paid),
+        is_paid=has_no_pending(exec_id, count) or (corrected is not None and corrected.is_paid),
         by_others=is_by_others,
         ref="" if is_by_others else str(data["ref"]),
         taken_back=0 if is_by_others else taken_back(corrected, count),
@@ -533,9 +532,9 @@ def _book(booked: dict[str, BookedExecution], record: Record, orders: Mapping[st
 
 
 def _dealt_at(record: Record, corrected: BookedExecution | None) -> datetime | None:
-    """Return when a recorded fill was dealt, by its own record: of a position that is over no order is recalled."""
-    if told := record.data.get(DEALT_AT):
-        return utc_time(str(told))
+    """Return when a recorded fill traded, by its own record: orders of closed positions are not read."""
+    if reported := record.data.get(DEALT_AT):
+        return utc_time(str(reported))
     if corrected is not None:
         return corrected.dealt_at
     executed_at = record.data.get("executed_at")
@@ -543,18 +542,18 @@ def _dealt_at(record: Record, corrected: BookedExecution | None) -> datetime | N
     return dealt_by_record(record.at, dealt_at, by_others=record.data["purpose"] == BY_OTHERS)
 
 
-def _recent_cash(told: Iterable[tuple[datetime, Decimal]], at: datetime) -> Cashes:
+def _recent_cash(reported: Iterable[tuple[datetime, Decimal]], at: datetime) -> Cashes:
     """Return what the account's cash was in the last minutes, and before. A clock that was set back mixes no order."""
     cashes: Cashes = ()
-    for told_at, cash in sorted(told, key=itemgetter(0)):
-        cashes = note_cash(cashes, cash, told_at)
+    for reported_at, cash in sorted(reported, key=itemgetter(0)):
+        cashes = note_cash(cashes, cash, reported_at)
     return recent_cash(cashes, at)
 
 
-def _told_excess(alarm: Record) -> dict[Option, Excess]:
+def _reported_excess(alarm: Record) -> dict[Option, Excess]:
     """Return what an alarm says that the account holds beyond our books."""
-    told: Any = alarm.data.get(EXCESS) or []
-    return {decode(Option, option): Excess(contracts, alarm.at, contracts) for option, contracts in told}
+    reported: Any = alarm.data.get(EXCESS) or []
+    return {decode(Option, option): Excess(contracts, alarm.at, contracts) for option, contracts in reported}
 
 
 def _closing_levels(settled: Iterable[Record], held: Mapping[str, Position], session: Session) -> dict[str, float]:

@@ -74,8 +74,8 @@ def seen_day(recording: Recording, text: SpecText, at: datetime, others: Sequenc
             f"nothing is recorded of {recording.day} at that time", "'rulebot replay --list' shows what is"
         )
     records = tuple(each for each in found.records if each.bot == name and each.at >= session.open - timedelta(hours=1))
-    lived = SimulatedTest(session, session.open, session.close, records, (), (), found.state, None, ())
-    outcome = Outcome(lived)
+    simulated = SimulatedTest(session, session.open, session.close, records, (), (), found.state, None, ())
+    outcome = Outcome(simulated)
     orders = tuple(each.at for each in records if each.is_leaving)
     return RecordedMoment(
         session=session,
@@ -107,13 +107,13 @@ def _of_the_day(recording: Recording, session: Session, others: Sequence[datetim
     if began > session.open:
         yield f"the recording begins at {clock(began)}: what the bot saw and did before is not in the test"
     for since in others:
-        yield f"another text of the bot ran from {clock(since)} on: the test is of the one that it had at the moment"
+        yield f"another text of the bot ran from {clock(since)} on: the test uses the one in force at that time"
 
 
 def _notes(found: Replayed, watch: Watch, plan: Plan, session: Session) -> Iterator[str]:
     yield "levels are those of each full minute, or of when the bot acted within it: a high or low between is not there"
     if any(levels and levels[0] != levels[0] for levels in watch.levels.values()):
-        yield "a level that was not known at the open stands where it was first known"
+        yield "a level that was unknown at the open starts where it was first known"
     if plan.needs.realised:
         yield "realised volatility is scaled, so that it stands to the volatility of options as it did"
     if plan.needs.bars:
@@ -246,17 +246,17 @@ def written(seen: RecordedMoment, spec: SpecText, path: str) -> WrittenTest:
     found: list[tuple[tuple[int, int], MarketSeen, list[Expected]]] = []
     for makes in seen.markets:
         market = makes()
-        lines = _lived(seen, market, spec)
+        lines = _simulated(seen, market, spec)
         missed = [each for each in lines if each.missed]
         found.append(((sum(each.is_moment for each in missed), len(missed)), market, lines))
         if not missed:
             break
     _, market, lines = min(found, key=lambda each: each[0])
-    told = tuple(f"{each.text}: {each.missed}" for each in lines if each.missed and each.is_moment)
-    return WrittenTest(_document(seen, market, spec, path, lines), told, (market.note, *seen.notes))
+    reported = tuple(f"{each.text}: {each.missed}" for each in lines if each.missed and each.is_moment)
+    return WrittenTest(_document(seen, market, spec, path, lines), reported, (market.note, *seen.notes))
 
 
-def _lived(seen: RecordedMoment, market: MarketSeen, spec: SpecText) -> list[Expected]:
+def _simulated(seen: RecordedMoment, market: MarketSeen, spec: SpecText) -> list[Expected]:
     """Return what is expected, as far as the market leads to it, else with what it leads to."""
     lines = _tried(seen, market, spec, list(_expected(seen))[:MOST_EXPECTED])
     if any(each.missed and each.later for each in lines):
@@ -318,8 +318,8 @@ def _tried(seen: RecordedMoment, market: MarketSeen, spec: SpecText, lines: Sequ
     if result.outcome is None:
         raise RulebotError(f"this moment cannot be run as a test: {result.error}")
     outcome = result.outcome
-    told = iter([next((miss.seen for miss in misses(each, outcome)), "") for each in planned.trial.expect])
-    return [each if each.missed else replace(each, missed=next(told)) for each in lines]
+    reported = iter([next((miss.seen for miss in misses(each, outcome)), "") for each in planned.trial.expect])
+    return [each if each.missed else replace(each, missed=next(reported)) for each in lines]
 
 
 # ---------------------------------------------------------------- the text
@@ -448,20 +448,20 @@ class ReplayText:
         """Return the lines of what is new at an instant, and of what has waited for long enough."""
         records = [*self.waiting, *found.records[self.seen :]]
         self.seen = len(found.records)
-        self.waiting = [each for each in records if at - each.at < PATIENCE and _is_owed(each, found)]
-        return _told([each for each in records if each not in self.waiting], found)
+        self.waiting = [each for each in records if at - each.at < PATIENCE and _is_pending(each, found)]
+        return _reported([each for each in records if each not in self.waiting], found)
 
     def rest(self, found: Replayed) -> list[EventLine]:
         """Return what still waits at the end."""
         records, self.waiting = self.waiting, []
-        return _told(records, found)
+        return _reported(records, found)
 
 
-def _told(records: list[Record], found: Replayed) -> list[EventLine]:
-    return [told for each in records if (told := event_lines(each, found.state)) is not None]
+def _reported(records: list[Record], found: Replayed) -> list[EventLine]:
+    return [reported for each in records if (reported := event_lines(each, found.state)) is not None]
 
 
-def _is_owed(record: Record, found: Replayed) -> bool:
+def _is_pending(record: Record, found: Replayed) -> bool:
     """Say whether a record tells of the end of a position of which the broker has not told all commissions."""
     position = found.state.positions.by_id.get(record.position)
     return (

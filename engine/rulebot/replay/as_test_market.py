@@ -139,17 +139,17 @@ def _fitted_price(
 
 def _fitted_delta(options: Sequence[Option], quotes: Quotes, spot: float, now: float, smile: Smile) -> float | None:
     """Return the volatility at which the options have the deltas that were told of them."""
-    told = [
+    reported = [
         (each, quotes[each].delta) for each in options if each in quotes and quotes[each].delta == quotes[each].delta
     ]
-    if not told or spot != spot:
+    if not reported or spot != spot:
         return None
 
     def off(volatility: float) -> float:
         return sum(
             abs(delta(spot, float(each.strike), years_until(each.expiry, now) or 0.0,
                       _at(each, spot, volatility, smile), each.right is Right.CALL) - wanted)
-            for each, wanted in told
+            for each, wanted in reported
         )  # fmt: skip
 
     return _nearest(off)
@@ -306,7 +306,7 @@ class Watch:
     truths: dict[str, bool] = field(default_factory=dict)
     legs: tuple[Option, ...] = ()
     board: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
-    told: int = 0
+    reported: int = 0
     acted: set[int] = field(default_factory=set)
 
     def see(self, found: Replayed, at: datetime) -> None:
@@ -324,8 +324,8 @@ class Watch:
 
     def act(self, found: Replayed, at: datetime) -> bool:
         """Keep the instant in which the bot first acts within a minute in that minute's place."""
-        told, self.told = self.told, len(found.records)
-        if any(each.bot == self.bot and _acts(each) for each in found.records[told:]):
+        reported, self.reported = self.reported, len(found.records)
+        if any(each.bot == self.bot and _acts(each) for each in found.records[reported:]):
             minute, rest = divmod(at - found.state.schedule.session.open, MINUTE)
             if minute not in self.acted and rest and 0 <= minute < len(self.quotes):
                 levels = {symbol: level_of(found.state.market.board, symbol, at.timestamp()) for symbol in self.symbols}
@@ -349,7 +349,7 @@ class Watch:
             return
         bot = found.program.bots[self.bot]
         if found.state.bots.by_name[self.bot].is_watching:
-            said = [(rule.rule.name, verdict.truth) for rule, verdict in entry_verdicts(found, bot, self.at)]
+            said = [(rule.rule.name, evaluation.truth) for rule, evaluation in entry_verdicts(found, bot, self.at)]
             names = [name for name, _ in said]
             self.truths = {name: truth for name, truth in said if truth is not None and names.count(name) == 1}
         selection = found.state.bots.by_name[self.bot].selection

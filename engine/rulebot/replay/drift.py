@@ -57,7 +57,7 @@ class RecordedDay:
     since, until: when its recording began and ended, if the session was open then.
     """
 
-    told: RecordedCause
+    reported: RecordedCause
     walked: Rerun
     since: datetime | None
     until: datetime | None
@@ -81,25 +81,25 @@ def apart(one: datetime | None, other: datetime | None) -> bool:
 
 def reasons(bot: str, at: datetime, done: Position | None, would: Position | None, known: RecordedDay) -> Iterator[str]:
     """Yield what is known to make them differ from an instant on."""
-    told, walked = known.told, known.walked
+    reported, walked = known.reported, known.walked
     if known.since is not None and at <= known.since + SOON:
         yield f"only what came after {clock(known.since)} is recorded"
     if known.until is not None and at >= known.until:
         yield f"only what came before {clock(known.until)} is recorded"
-    yield from filter(None, (told.still(at),))
-    yield from _reason_words(known.of_its_own(told.around(bot, at)))
+    yield from filter(None, (reported.still(at),))
+    yield from _reason_words(known.of_its_own(reported.around(bot, at)))
     is_late = done is not None and would is not None and apart(done.opened_at, would.opened_at)
     if done is None or is_late:
-        yield from filter(None, (told.kept_out(bot, at),))
+        yield from filter(None, (reported.kept_out(bot, at),))
     else:
-        yield from filter(None, (told.unlinked(bot, at),))
+        yield from filter(None, (reported.unlinked(bot, at),))
     if done is None:
-        yield from _reason_words(known.of_its_own(told.refusals(bot, at)))
+        yield from _reason_words(known.of_its_own(reported.refusals(bot, at)))
     elif done.hold:
         yield from _since_it_is_held(done, at, known)
     if (would is None or is_late) and bot in walked.lacks:
         yield f"the recording lacks what it would have traded: {walked.lacks[bot][0].text}"
-    yield from _reason_words(told.reloads(bot, at))
+    yield from _reason_words(reported.reloads(bot, at))
     yield from _since_it_left(bot, at, known)
 
 
@@ -107,7 +107,7 @@ def _since_it_is_held(done: Position, at: datetime, known: RecordedDay) -> Itera
     """Yield why the engine sent nothing more for a position, long before its text would have: it was said once."""
     alarms = [
         each
-        for each in known.of_its_own(known.told.lines)
+        for each in known.of_its_own(known.reported.lines)
         if each.bot == done.bot and done.on_hold in each.text and each.at <= at + SOON
     ]
     yield from _reason_words(alarms[-1:])
@@ -119,8 +119,8 @@ def _since_it_left(bot: str, at: datetime, known: RecordedDay) -> Iterator[str]:
     if bot not in left or left[bot][0] > at - SOON:
         return
     since = left[bot][0]
-    before = [*_reason_words(known.of_its_own(known.told.around(bot, since)))]
-    before += filter(None, (known.told.kept_out(bot, since),))
+    before = [*_reason_words(known.of_its_own(known.reported.around(bot, since)))]
+    before += filter(None, (known.reported.kept_out(bot, since),))
     before += (
         f"{clock(other_at)} {other} did otherwise before it, and they share the account and its market data"
         for other, (other_at, _) in left.items()
@@ -179,28 +179,28 @@ def of_fills(bot: str, would: Position | None, could: Position | None, walked: R
     if opened_count(would) != opened_count(could):
         yield f"{opened_count(would)} filled, at natural {opened_count(could)}"
     if would.entry_price != could.entry_price:
-        yield f"entered at {_price(would)}, at natural {_price(could)}: its exits stand elsewhere"
+        yield f"entered at {_price(would)}, at natural {_price(could)}: its exits have other levels"
     ours, others = walked.tries.exits, natural.tries.exits
     waits = would.exit_reason == could.exit_reason and apart(would.closed_at, could.closed_at)
     if waits and _set_out_alike(ours, others, bot, would.closed_at, could.closed_at):
         yield "its closing order waited longer in one of them to be filled"
 
 
-def came_to_nothing(bot: str, told: RecordedCause, since: datetime) -> Iterator[str]:
+def without_result(bot: str, reported: RecordedCause, since: datetime) -> Iterator[str]:
     """Yield why entries that a bot sent from an instant on were not filled: what was said when each of them ended."""
-    for each in told.lines:
+    for each in reported.lines:
         if each.said is not None and each.said[:2] == (bot, "unfilled") and each.at >= since:
-            yield from _reason_words(line for line in told.around(bot, each.at) if line.says_why)
+            yield from _reason_words(line for line in reported.around(bot, each.at) if line.says_why)
 
 
-def unseen_at_natural(bot: str, told: RecordedCause, natural: Rerun) -> str:
+def unseen_at_natural(bot: str, reported: RecordedCause, natural: Rerun) -> str:
     """Return until when the legs of an entry were streamed that a walk at natural still waits for; "" for all of it.
 
     The bot that ran gave them up when its own entry had ended.
     """
     for order in () if natural.state is None else natural.state.orders.by_ref.values():
         if order.bot == bot and order.purpose is Purpose.ENTRY and order.sent_at is not None:
-            gone = (at for leg in order.legs for at in told.given_up.get(leg.option, ()))
+            gone = (at for leg in order.legs for at in reported.given_up.get(leg.option, ()))
             if ends := [at for at in gone if order.sent_at <= at <= order.changed_at]:
                 return f"its legs were streamed until {clock(min(ends))}"
     return ""
@@ -214,9 +214,9 @@ def _set_out_alike(
     other: datetime | None,
 ) -> bool:
     """Say whether both set out at the same time for what was done at different ones."""
-    begun = [each for each in ours.get(bot, ()) if one is not None and each <= one]
+    started = [each for each in ours.get(bot, ()) if one is not None and each <= one]
     also = [each for each in others.get(bot, ()) if other is not None and each <= other]
-    return any(abs(each - its) <= SOON for each in begun for its in also)
+    return any(abs(each - its) <= SOON for each in started for its in also)
 
 
 def _price(position: Position) -> str:
@@ -314,17 +314,17 @@ class _Watcher:
     """Sees a replay: what happened in it, and where the engine stood when the last day began."""
 
     def __init__(self, begins: datetime) -> None:
-        self.told, self.begins = RecordedCause(), begins
+        self.reported, self.begins = RecordedCause(), begins
         self.stood: tuple[datetime, State, Program, int] | None = None
 
     def see(self, found: Replayed, at: datetime) -> bool:
         """Take what is new."""
         if self.stood is None or self.stood[0] < self.begins:
             self.stood = at, found.state, found.program, len(found.records)
-        return self.told.see(found, at)
+        return self.reported.see(found, at)
 
 
-def compared(recording: Recording, told: Callable[[str], None] = lambda words: None) -> DayComparison:
+def compared(recording: Recording, reported: Callable[[str], None] = lambda words: None) -> DayComparison:
     """Return what a recording's last day comes to beside its texts; `told` hears what is begun, each takes a while.
 
     Raises: StoreError, CodecError.
@@ -333,7 +333,7 @@ def compared(recording: Recording, told: Callable[[str], None] = lambda words: N
     if session is None:
         return DayComparison(day=recording.day, since=None, until=None, trades=())
     watcher = _Watcher(session.open - BEFORE_OPEN)
-    told("living through it again")
+    reported("living through it again")
     found = replay(recording, watcher=watcher.see)
     began = utc_time(recording.head["at"])
     since = began if began - session.open > SOON else None
@@ -343,13 +343,13 @@ def compared(recording: Recording, told: Callable[[str], None] = lambda words: N
         return DayComparison(day=recording.day, since=since, until=until, trades=(), is_other=is_other)
     at, state, program, count = watcher.stood
     stood = StateAt(at=at, state=state, program=program, records=found.records[count:])
-    told("walking through it with the answers of then")
+    reported("walking through it with the answers of then")
     walked = answered(recording, stood)
     natural = None
     if since is None and until is None:
-        told("walking through it at natural")
+        reported("walking through it at natural")
         natural = at_natural(recording, stood)
-    known = RecordedDay(told=watcher.told, walked=walked, since=since, until=until)
+    known = RecordedDay(reported=watcher.reported, walked=walked, since=since, until=until)
     trades = list(_trades(session, found.state, stood, known, natural))
     trades += _not_entered(session.date, found.state, program, known, natural, {each.bot for each in trades})
     trades.sort(key=lambda each: each.bot)
@@ -387,7 +387,7 @@ def _trades(
     for found in together(session.date, *states):
         trio = _as_left(states, found)
         beside = None
-        if natural is not None and not _hears_hooks(stood.program, trio.bot):
+        if natural is not None and not _receives_hooks(stood.program, trio.bot):
             beside = _known_beside(trio, _at_natural(trio, close, known.walked, natural), held_on)
         if trio.done is None and trio.would is None and beside is None:
             continue
@@ -428,14 +428,14 @@ def _not_entered(
     day: date, done: State, program: Program, known: RecordedDay, natural: Rerun | None, traded: Set[str]
 ) -> Iterator[SpecDrift]:
     """Yield of each bot that set out to enter, and is not among those that traded, what came of it."""
-    for bot, tries in known.told.tries.entries.items():
+    for bot, tries in known.reported.tries.entries.items():
         since = next((at for at in tries if exchange_date(at) == day), None)
         if since is None or bot in traded:
             continue
         entries = (each for each in done.orders.by_ref.values() if each.bot == bot and each.purpose is Purpose.ENTRY)
         beside = None
-        if natural is not None and not _hears_hooks(program, bot):
-            never, unseen = never_tried(bot, known.walked, natural), unseen_at_natural(bot, known.told, natural)
+        if natural is not None and not _receives_hooks(program, bot):
+            never, unseen = never_tried(bot, known.walked, natural), unseen_at_natural(bot, known.reported, natural)
             beside = AtNatural(
                 would=_UNKNOWN if unseen else _NONE,
                 would_make=None,
@@ -452,7 +452,7 @@ def _not_entered(
             made=None,
             would_make=None,
             natural=beside,
-            causes=_few(came_to_nothing(bot, known.told, since)),
+            causes=_few(without_result(bot, known.reported, since)),
         )
 
 
@@ -480,14 +480,14 @@ def _has_left_wings(state: State, position: Position) -> bool:
     return position.state == "exiting" and held == {1} < signs and not live_orders(state, position, *CLOSING)
 
 
-def _hears_hooks(program: Program, bot: str) -> bool:
+def _receives_hooks(program: Program, bot: str) -> bool:
     """Say whether a bot waits for what other programs say: a walk at natural prices hears nothing of it."""
     found = program.bots.get(bot)
     return found is not None and bool(found.plan.needs.hooks)
 
 
 def _with_causes(trade: SpecDrift, trio: TradeMatch, known: RecordedDay, *, is_after: bool) -> SpecDrift:
-    near = [f"{clock(each.at)} {each.text}" for each in known.told.around(trade.bot, trade.at)]
+    near = [f"{clock(each.at)} {each.text}" for each in known.reported.around(trade.bot, trade.at)]
     if not trade.differs:
         return replace(trade, causes=_few(near))
     why = ["a trade of this bot before it differs"] if is_after else []

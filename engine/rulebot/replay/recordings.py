@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, get_type_hints
 from rulebot.adapters.history.chain_file import write_day
 from rulebot.adapters.history.session import DailyBar, HistoryDay
 from rulebot.adapters.recorded.file import ENDING, SUFFIX, day_of, instant, named_day, read_head, span
-from rulebot.adapters.recorded.recording import STATE, Recording, RequestsExchanged, open_recording, play_told
+from rulebot.adapters.recorded.recording import STATE, Recording, RequestsExchanged, open_recording, play_reported
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.core.program import Program
 from rulebot.core.state.state import State
-from rulebot.documents.load_bots import LoadedBots, SpecText, account_of, compile_text, told_desk, told_text
+from rulebot.documents.load_bots import LoadedBots, SpecText, account_of, compile_text, desk_as_json, text_as_json
 from rulebot.model.errors import MisuseError, StoreError, failing_disk
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board
@@ -77,7 +77,7 @@ def recorded_beside(store: Place) -> Path:
     """Return the folder of a store's recordings. Raises: StoreError when there is neither store nor recording."""
     folder = tapes_of(store)
     if not folder.is_dir() and not is_there(store):
-        raise StoreError(f"there is no store {store}, and nothing is recorded beside it", "name one with --store")
+        raise StoreError(f"there is no store {store}, and no recordings beside it", "name one with --store")
     return folder
 
 
@@ -134,7 +134,7 @@ def meant(what: str, folder: Path) -> list[Path]:
         raise StoreError(f"nothing is recorded of {days[0]}", f"in {shown_path(folder)} is {known[0]}{last}")
     raise StoreError(
         f"nothing is recorded in {shown_path(folder)}",
-        "'rulebot run' records unless told not to; a backtest records none",
+        "'rulebot run' records by default; a backtest records none",
     )
 
 
@@ -177,8 +177,8 @@ def export(tapes: Sequence[Path], folder: Path) -> list[tuple[Path, int, int]]:
         raise MisuseError(f"{there[0]} is there already", "name another folder: nothing is written over")
     if not len(day.times):
         raise StoreError(f"nothing is recorded of {day.date} within its session", "a chain has quotes of regular hours")
-    told = sorted(day.levels.keys() | source.told_of(day.date))
-    daily = {symbol: folder / DAILY / f"{symbol.lower()}_daily.csv" for symbol in told}
+    reported = sorted(day.levels.keys() | source.reported_of(day.date))
+    daily = {symbol: folder / DAILY / f"{symbol.lower()}_daily.csv" for symbol in reported}
     known = {symbol: _known(file) for symbol, file in daily.items()}
     implied = {each: source.implied(each, day.date, SESSIONS) for each in day.levels}
     written = []
@@ -219,8 +219,10 @@ def _write_daily(file: Path, bars: Sequence[DailyBar], known: Mapping[str, list[
     if not bars:
         return
     with failing_disk(f"{file} cannot be written"):
-        told = {str(bar.date): [str(bar.date), *map(repr, (bar.open, bar.high, bar.low, bar.close))] for bar in bars}
-        both = {**known, **{day: row for day, row in told.items() if day not in known or _is_whole(row)}}
+        reported = {
+            str(bar.date): [str(bar.date), *map(repr, (bar.open, bar.high, bar.low, bar.close))] for bar in bars
+        }
+        both = {**known, **{day: row for day, row in reported.items() if day not in known or _is_whole(row)}}
         file.parent.mkdir(parents=True, exist_ok=True)
         rows = (_COLUMNS, *(both[day] for day in sorted(both)))
         write_whole(file, "".join(f"{','.join(row)}\n" for row in rows).encode())
@@ -238,12 +240,12 @@ def _within_session(day: HistoryDay) -> HistoryDay:
     if kept.all():
         return day
     columns: dict[str, Any] = {name: getattr(day, name) for name in _BY_OPTION}
-    told = day.told or {}
+    reported = day.reported or {}
     return replace(
         day,
         times=day.times[kept],
         levels={symbol: level[kept] for symbol, level in day.levels.items()},
-        told={symbol: {name: column[kept] for name, column in of.items()} for symbol, of in told.items()},
+        reported={symbol: {name: column[kept] for name, column in of.items()} for symbol, of in reported.items()},
         **{name: values[kept] for name, values in columns.items() if values is not None},
     )
 
@@ -270,7 +272,7 @@ class SpecVersionSpan(NamedTuple):
 def reigns(recording: Recording) -> list[SpecVersionSpan]:
     """Return the texts of a recording, one reign after the other. Raises: StoreError."""
     began = RequestsExchanged(utc_time(recording.head["at"]), recording.head)
-    taken_over = (step for step in play_told(recording.files) if isinstance(step, RequestsExchanged))
+    taken_over = (step for step in play_reported(recording.files) if isinstance(step, RequestsExchanged))
     return [
         SpecVersionSpan(each.at, {text.name: text for text in spec_texts(each.data["specs"])})
         for each in (began, *taken_over)
@@ -315,10 +317,10 @@ FIELDS = {
     part: {name: hint for name, hint in get_type_hints(of_part).items() if name != "board"}
     for part, of_part in PARTS.items()
 }
-"""The type of each field of each part of the state. The board is not told: a recording has it by itself."""
+"""The type of each field of each part of the state. The board is not reported: a recording has it by itself."""
 
 
-def told_state(state: State) -> dict[str, Json]:
+def state_as_json(state: State) -> dict[str, Json]:
     """Return a state by part and field. Raises: CodecError where it has no JSON."""
     return {
         part: {name: encode_as(hint, getattr(getattr(state, part), name)) for name, hint in hints.items()}
@@ -326,12 +328,14 @@ def told_state(state: State) -> dict[str, Json]:
     }
 
 
-def state_of(told: Mapping[str, Any], board: Board) -> State:
+def state_of(reported: Mapping[str, Any], board: Board) -> State:
     """Return the state that `told_state` tells of, on a board. Raises: CodecError."""
-    if {part: known.keys() for part, known in told.items()} != {part: known.keys() for part, known in FIELDS.items()}:
+    if {part: known.keys() for part, known in reported.items()} != {
+        part: known.keys() for part, known in FIELDS.items()
+    }:
         raise CodecError("another version's state")
     parts = {
-        part: {name: decode_as(hint, told[part][name]) for name, hint in hints.items()}
+        part: {name: decode_as(hint, reported[part][name]) for name, hint in hints.items()}
         for part, hints in FIELDS.items()
     }
     parts["market"]["board"] = board
@@ -348,12 +352,12 @@ def tape_folder(tapes: Path, at: datetime) -> Path:
     return tapes / (f"{name}-{len(taken) + 1}" if taken else name)
 
 
-def told_head(
+def head_as_json(
     desk: LoadedBots, recalled: StartupRecords, program: Program, state: State, at: datetime, version: str
 ) -> dict[str, Json]:
     """Return all that the first turn of a run follows from, besides what is recorded of it."""
     return {
-        **_told_program(desk, program, at, version),
+        **_program_as_json(desk, program, at, version),
         "events": encode(state.market.facts.events),
         "records": [line(record) for record in recalled.records],
         "number": recalled.number,
@@ -362,18 +366,18 @@ def told_head(
     }
 
 
-def _told_program(desk: LoadedBots, program: Program, at: datetime, version: str) -> dict[str, Json]:
+def _program_as_json(desk: LoadedBots, program: Program, at: datetime, version: str) -> dict[str, Json]:
     return {
         "version": version,
         "code": code_digest(),
         "at": utc_text(at),
         "install": program.install,
         "line_limit": program.line_limit,
-        **told_desk(desk),
+        **desk_as_json(desk),
     }
 
 
-def told_standing(
+def standing_as_json(
     desk: LoadedBots, texts: Mapping[str, SpecText], program: Program, state: State, at: datetime, version: str
 ) -> dict[str, Json]:
     """Return where a run stands before a turn, for a replay that begins with this turn.
@@ -383,9 +387,9 @@ def told_standing(
     if unknown := program.pinned.keys() - texts.keys():
         raise CodecError(f"no text has the digest {sorted(unknown)[0]}")
     return {
-        **_told_program(desk, program, at, version),
-        "pinned": [[texts[digest].name, told_text(texts[digest])] for digest in program.pinned],
-        STATE: told_state(state),
+        **_program_as_json(desk, program, at, version),
+        "pinned": [[texts[digest].name, text_as_json(texts[digest])] for digest in program.pinned],
+        STATE: state_as_json(state),
     }
 
 
@@ -397,7 +401,7 @@ class Beginning(NamedTuple):
     digests: Mapping[str, str]
 
 
-def begun(recording: Recording, board: Board) -> tuple[Recording, Beginning]:
+def started(recording: Recording, board: Board) -> tuple[Recording, Beginning]:
     """Return a recording and what its first turn follows from.
 
     It is that of the whole run when another version wrote down where it stood later. Raises: CodecError, StoreError.
@@ -414,7 +418,7 @@ def begun(recording: Recording, board: Board) -> tuple[Recording, Beginning]:
 def beginning(head: Mapping[str, Any], board: Board) -> Beginning:
     """Return what the first turn of a recording follows from. Raises: CodecError, StoreError."""
     if STATE in head:
-        earlier = [text for name, told in head["pinned"] for text in spec_texts({name: told})]
+        earlier = [text for name, reported in head["pinned"] for text in spec_texts({name: reported})]
         return _compiled(head, earlier, state_of(head[STATE], board))
     records = [record_of(text) for text in head["records"]]
     events = decode(EventCalendar, head["events"])
@@ -430,14 +434,14 @@ def _compiled(head: Mapping[str, Any], earlier: Iterable[SpecText], state: State
     return Beginning(state, program, desk.digests)
 
 
-def desk_of(told: Mapping[str, Any]) -> LoadedBots:
+def desk_of(reported: Mapping[str, Any]) -> LoadedBots:
     """Return the bots and limits that `told_desk` tells of.
 
     Raises: StoreError when this version cannot read one of the texts any more.
     """
-    found = tuple(spec_texts(told["specs"]))
+    found = tuple(spec_texts(reported["specs"]))
     bots = {text.name: compile_text(text) for text in found}
-    account = str(told["account"])
+    account = str(reported["account"])
     return LoadedBots(bots, found, account_of(account), (), account_text=account)
 
 
@@ -455,6 +459,6 @@ def trimmed(folder: Path, days: int) -> Sequence[RecordingFile]:
 def _needed(file: Path) -> tuple[Path, ...]:
     """Return the files that a replay of one reads: those of its run before it too, where another version wrote it."""
     try:
-        return begun(open_recording(file), Board())[0].files
+        return started(open_recording(file), Board())[0].files
     except (StoreError, CodecError):
         return (file,)

@@ -13,7 +13,7 @@ from typing import Any
 
 from rulebot.adapters.recorded.file import instant, span
 from rulebot.adapters.recorded.recording import (
-    EventHeard,
+    EventReceived,
     InstantPassed,
     QuotesMoved,
     Recording,
@@ -30,14 +30,14 @@ from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.lists import view_of
 from rulebot.core.state.state import State
 from rulebot.core.state.turn import Turn
-from rulebot.measure.verdict import Verdict
+from rulebot.measure.evaluation import Evaluation
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError, MisuseError, RulebotError
 from rulebot.model.market import Board
 from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time, session_on
 from rulebot.record.codec import line
 from rulebot.record.record import Record
-from rulebot.replay.recordings import begun, desk_of
+from rulebot.replay.recordings import desk_of, started
 from rulebot.wording.condition import describe
 
 
@@ -85,7 +85,7 @@ def replay(
     if until is not None:
         marks.append(until)
     board = Board()
-    recording, (state, program, digests) = begun(recording, board)
+    recording, (state, program, digests) = started(recording, board)
     found = Replayed(program, state, state.schedule.session.open, digests=dict(digests))
     pending: Turn | None = None
     for step in play(recording.files, board, marks):
@@ -103,7 +103,7 @@ def replay(
             pending = None
             if found.difference is not None:
                 break
-            assert isinstance(step, SessionBegan | EventHeard | RequestsExchanged)
+            assert isinstance(step, SessionBegan | EventReceived | RequestsExchanged)
             pending = _turn(found, step)
             found.state, found.at = pending.state, step.at
             found.turns += 1
@@ -114,8 +114,8 @@ def replay(
     return found
 
 
-def _turn(found: Replayed, step: SessionBegan | EventHeard | RequestsExchanged) -> Turn:
-    if isinstance(step, EventHeard):
+def _turn(found: Replayed, step: SessionBegan | EventReceived | RequestsExchanged) -> Turn:
+    if isinstance(step, EventReceived):
         return handle_event(found.program, found.state, step.event)
     if isinstance(step, SessionBegan):
         return start_run(found.program, found.state, step.at)
@@ -131,7 +131,7 @@ def _compare(found: Replayed, at: datetime, then: tuple[str, ...], made: Turn | 
     """Compare what a turn led to with what it led to then; a recording tells nothing of a turn without records."""
     if made is None:
         if then:
-            raise InvariantError(f"a recording tells at {at} what came of no turn")
+            raise InvariantError(f"the recording has at {at} an event of no turn")
         return
     now = tuple(line(record) for record in made.records)
     found.decisions += len(now)
@@ -155,9 +155,9 @@ def view_lines(found: Replayed, at: datetime) -> Iterator[str]:
         yield ""
         yield f" {name}, if it were to enter now:"
         width = max(len(called) for called, _, _ in verdicts)
-        for called, rule, verdict in verdicts:
-            words = describe(rule.rule, verdict).removeprefix("unknown").lstrip()
-            yield f"   {called:<{width}}  {_TRUTHS[verdict.truth]:<7}  {words}"
+        for called, rule, evaluation in verdicts:
+            words = describe(rule.rule, evaluation).removeprefix("unknown").lstrip()
+            yield f"   {called:<{width}}  {_TRUTHS[evaluation.truth]:<7}  {words}"
     yield ""
     yield " what was streamed:"
     for name, row in sorted((str(contract), row) for contract, row in found.state.market.board.rows.items()):
@@ -172,8 +172,8 @@ def view_document(found: Replayed, asked: datetime, at: datetime) -> dict[str, A
         "until": found.at.isoformat(),
         "bots": {
             name: [
-                {"rule": called, "truth": verdict.truth, "why": describe(rule.rule, verdict)}
-                for called, rule, verdict in conditions(found, bot, at)
+                {"rule": called, "truth": evaluation.truth, "why": describe(rule.rule, evaluation)}
+                for called, rule, evaluation in conditions(found, bot, at)
             ]
             for name, bot in found.program.bots.items()
         },
@@ -185,21 +185,21 @@ def view_document(found: Replayed, asked: datetime, at: datetime) -> dict[str, A
     }
 
 
-def conditions(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[str, CompiledRule, Verdict]]:
+def conditions(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[str, CompiledRule, Evaluation]]:
     """Yield what each entry condition of a bot is called, and says.
 
     Those of a universe for each of its symbols, those of an alternative of `choose` behind its name.
     """
     for each in [member.bot for member in bot.members] or [bot]:
-        for rule, verdict in entry_verdicts(found, each, at):
-            yield f"{each.symbol} {rule.rule.name}".strip(), rule, verdict
+        for rule, evaluation in entry_verdicts(found, each, at):
+            yield f"{each.symbol} {rule.rule.name}".strip(), rule, evaluation
         view = view_of(StateBuilder(found.program, found.state, at))
         for choice in each.choices:
             for rule in choice.when:
                 yield f"{each.symbol} {choice.name}: {rule.rule.name}".strip(), rule, rule.judge(view)
 
 
-def entry_verdicts(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[CompiledRule, Verdict]]:
+def entry_verdicts(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[CompiledRule, Evaluation]]:
     """Yield each entry condition of a bot on one underlying with what it says at that instant."""
     view = view_of(StateBuilder(found.program, found.state, at))
     for rule in bot.when:
@@ -247,8 +247,8 @@ def instant_of(files: Sequence[Path], clock: time | None) -> datetime:
 def recording_at(files: Sequence[Path], at: datetime) -> Recording:
     """Return the recording of the last run that had begun by then, else the first one. Raises: StoreError."""
     recordings = [open_recording(file) for file in files]
-    begun = [each for each in recordings if datetime.fromisoformat(each.head["at"]) <= at]
-    return (begun or recordings)[-1 if begun else 0]
+    started = [each for each in recordings if datetime.fromisoformat(each.head["at"]) <= at]
+    return (started or recordings)[-1 if started else 0]
 
 
 def known_until(files: Sequence[Path], at: datetime) -> datetime:
@@ -256,7 +256,7 @@ def known_until(files: Sequence[Path], at: datetime) -> datetime:
     return instant(span(recording_at(files, at).files[-1])[1])
 
 
-def lived_until(files: Sequence[Path], at: datetime) -> Replayed:
+def replayed_until(files: Sequence[Path], at: datetime) -> Replayed:
     """Live through the recording of these that has an instant, up to it.
 
     Raises: MisuseError when nothing was recorded by then; OtherwiseError, StoreError, CodecError.
@@ -267,8 +267,8 @@ def lived_until(files: Sequence[Path], at: datetime) -> Replayed:
     if found.difference is not None:
         since = found.difference.at.astimezone(EXCHANGE_ZONE)
         raise OtherwiseError(
-            f"this version of rulebot decides otherwise at {since:%H:%M:%S} of {recording.day}: what stood at "
-            f"{asked:%H:%M:%S} it cannot say",
+            f"this version of rulebot decides otherwise at {since:%H:%M:%S} of {recording.day}: the state at "
+            f"{asked:%H:%M:%S} is unknown",
             "'rulebot replay' without --at shows the difference",
         )
     if not found.turns:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import chain, zip_longest
 from typing import NamedTuple
 
-from rulebot.adapters.recorded.recording import EventHeard, Recording, Step, play_told
+from rulebot.adapters.recorded.recording import EventReceived, Recording, Step, play_reported
 from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.backtest.fill_model import NATURAL, RECORDED
 from rulebot.backtest.historical_market import DayMarket
@@ -122,8 +122,8 @@ class RecordedCause:
             self.tries.take(record)
             if record.kind is Kind.RELOAD and record.bot:
                 self.lines.append(_reloaded(record))
-            elif (told := event_line(record, found.state)) is not None:
-                self.lines.append(_line(record, told.bot, told.text))
+            elif (reported := event_line(record, found.state)) is not None:
+                self.lines.append(_line(record, reported.bot, reported.text))
             elif record.kind is Kind.DECISION and record.data.get("what") == "skip":
                 self.lines.append(_line(record, record.bot, f"no entry: {record.data.get('reason')}"))
         self._seen = len(found.records)
@@ -258,8 +258,8 @@ class _Answered(RecordedSimulation):
     """It hears web hooks too: they are no market, and its bots may wait for them."""
 
     def _take(self, step: Step, session: Session, market: DayMarket) -> None:
-        if isinstance(step, EventHeard) and isinstance(step.event, WebhookReceived):
-            self._hear(replace(step.event, at=self.now))
+        if isinstance(step, EventReceived) and isinstance(step.event, WebhookReceived):
+            self._receive(replace(step.event, at=self.now))
         else:
             super()._take(step, session, market)
 
@@ -323,7 +323,7 @@ def _stand(walk: BacktestSimulation, recording: Recording, stood: StateAt) -> No
             is_time_known=True,
             takes_records=True,
             down_at=None,
-            is_unwatched_told=False,
+            is_unwatched_reported=False,
         ),
         inquiries=replace(
             then.inquiries,
@@ -345,7 +345,7 @@ def _stand(walk: BacktestSimulation, recording: Recording, stood: StateAt) -> No
     first: Iterator[Event] = iter(())
     if not stood.state.connection.is_linked:
         if isinstance(broker, RecordedBroker):
-            first = _told_first(broker, recording, stood.at)
+            first = _reported_first(broker, recording, stood.at)
         elif linked is not None:
             live = tuple(ref for ref in live if ref in linked.order_refs)
     for ref in live:
@@ -356,7 +356,7 @@ def _stand(walk: BacktestSimulation, recording: Recording, stood: StateAt) -> No
 def _adopt(broker: SimulatedBroker, walk: BacktestSimulation, state: State, ref: str, at: datetime) -> None:
     order = state.orders.by_ref[ref]
     if isinstance(walk, RecordedSimulation) and isinstance(broker, RecordedBroker):
-        script = walk.told_there.scripts[ref] = ReplyScript(order)
+        script = walk.reported_there.scripts[ref] = ReplyScript(order)
         counts = {leg.option: order.filled * leg.ratio for leg in order.legs}
         broker.followed[ref] = FollowedOrder(order, script, counts=counts)
         broker.booked |= _booked_of(order, state)
@@ -374,13 +374,13 @@ def _booked_of(order: Order, state: State) -> dict[str, RecordedExecution]:
     }
 
 
-def _told_first(broker: RecordedBroker, recording: Recording, at: datetime) -> Iterator[Event]:
+def _reported_first(broker: RecordedBroker, recording: Recording, at: datetime) -> Iterator[Event]:
     """Yield what the recording has of orders until the engine was connected: fills that came while it did not run.
 
     The account that it was told then has them already.
     """
     held = dict(broker.holdings)
-    for event in _heard(recording):
+    for event in _received(recording):
         if isinstance(event, Connected):
             broker.keeps(event.order_refs)
             break
@@ -392,35 +392,35 @@ def _cash(recording: Recording, state: State) -> Decimal:
     """Return the account's dollars: as they were known, else as the recording tells them first."""
     if state.market.facts.account.cash is not None:
         return state.market.facts.account.cash
-    told = (event.account.cash for event in _heard(recording) if isinstance(event, AccountReport))
-    return next((cash for cash in told if cash is not None), CASH)
+    reported = (event.account.cash for event in _received(recording) if isinstance(event, AccountReport))
+    return next((cash for cash in reported if cash is not None), CASH)
 
 
 def _costs(linked: Connected | None, state: State) -> dict[Contract, Decimal]:
     """Return what one of what the account held had cost, as far as the broker told it."""
-    told = {} if linked is None else dict(linked.costs)
+    reported = {} if linked is None else dict(linked.costs)
     return (
-        told | {Underlying(symbol): cost for symbol, cost in state.account.costs.items()}
+        reported | {Underlying(symbol): cost for symbol, cost in state.account.costs.items()}
         if state.connection.is_ready
-        else told
+        else reported
     )
 
 
 def _linked(recording: Recording) -> Connected | None:
     """Return what the broker told first of the account, None where the day's recording has nothing of it."""
-    return next((event for event in _heard(recording) if isinstance(event, Connected)), None)
+    return next((event for event in _received(recording) if isinstance(event, Connected)), None)
 
 
-def _heard(recording: Recording) -> Iterator[Event]:
+def _received(recording: Recording) -> Iterator[Event]:
     """Yield what the engine heard on the day itself, but for the market."""
-    return (step.event for step in play_told(recording.files[-1:]) if isinstance(step, EventHeard))
+    return (step.event for step in play_reported(recording.files[-1:]) if isinstance(step, EventReceived))
 
 
 def _holdings(linked: Connected | None, state: State) -> dict[Contract, int]:
     """Return what the account held: as the broker told it then, or by our books where it told nothing."""
-    told = state.account.holdings or None if state.connection.is_ready or linked is None else dict(linked.positions)
-    if told is not None:
-        return {each: int(n) for each, n in told.items() if n and not (isinstance(each, Option) and each.is_share)}
+    reported = state.account.holdings or None if state.connection.is_ready or linked is None else dict(linked.positions)
+    if reported is not None:
+        return {each: int(n) for each, n in reported.items() if n and not (isinstance(each, Option) and each.is_share)}
     found: dict[Contract, int] = {}
     for leg in chain.from_iterable(position.legs for position in state.positions.by_id.values()):
         held: Contract = Underlying(leg.option.symbol) if leg.option.is_share else leg.option

@@ -171,8 +171,8 @@ def _limits(document: AccountDocument) -> Iterator[Line]:
 def _not_set(document: AccountDocument) -> Iterator[Line]:
     """Name what nothing limits: a limit that is not there does not limit."""
     by_rules = (test.measure for test in measure_tests(document.require))
-    told = {*UNSAID, _NO_RISK, "require", *by_rules}
-    missing = [name for name in LIMITS if not getattr(document, name) and name not in told]
+    reported = {*UNSAID, _NO_RISK, "require", *by_rules}
+    missing = [name for name in LIMITS if not getattr(document, name) and name not in reported]
     if missing:
         yield Line(words=f"not limited: {', '.join(missing)}")
     if not document.pattern_day_trading:

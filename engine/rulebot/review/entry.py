@@ -129,7 +129,7 @@ def _judged(entry: EntryPlan) -> str:
 OUTCOMES = {
     "filled": "an entry that filled",
     "unfilled": "an entry that did not fill",
-    "any": "whatever the one before came to",
+    "any": "after any result of the previous one",
 }
 """What `again: {after: ..}` may name besides exits; a test asks for each."""
 
@@ -168,7 +168,7 @@ def universe_section(subject: Subject) -> Section:
     lines = [
         Line(words=words),
         *([] if taken is None else [Line(words=taken_words(taken))]),
-        Line(words="caps count the bot; one entry is at work at a time"),
+        Line(words="caps count the bot; one entry works at a time"),
     ]
     if plan.members[0].require:
         lines.append(Line(words="of a symbol's put and call at the money is asked:"))

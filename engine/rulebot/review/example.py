@@ -427,7 +427,7 @@ def each_words(planned: ExitPlan) -> str:
     """Return `each side by itself`, "" for an exit that is judged as one."""
     if not planned.each or planned.rule is None:
         return ""
-    return f"{EACH_WORDS[planned.each]} by itself{_against(planned.rule)}"
+    return f"{EACH_WORDS[planned.each]} separately{_against(planned.rule)}"
 
 
 def naming_context_for(planned: ExitPlan, cast: NamingContext) -> NamingContext:

@@ -68,7 +68,7 @@ def exits_section(subject: Subject) -> Section:
     lines = list(_head(subject))
     for at, planned in enumerate(subject.exits, start=1):
         lines += _exit_lines(at, planned, subject)
-    lines += [*_switched_off(subject), *_after_a_part(subject), *_unknown(subject), *_blind(subject)]
+    lines += [*_switched_off(subject), *_after_a_part(subject), *_unknown(subject), *_without_data_lines(subject)]
     lines += [*_resting(subject), *_expiry(subject)]
     return Section("Leaves", tuple(lines))
 
@@ -112,7 +112,7 @@ def _watched(subject: Subject) -> list[ExitPlan]:
 
 def _exit_lines(at: int, planned: ExitPlan, subject: Subject) -> Iterator[Line]:
     if planned.rule is None:
-        yield Line(mark=str(at), name=planned.name, words="what is left settles at expiry")
+        yield Line(mark=str(at), name=planned.name, words="the rest settles at expiry")
         return
     head, *members = outline(planned.rule, naming_context_for(planned, subject.cast))
     each = f"{each_words(planned)}: " if planned.each else ""
@@ -159,7 +159,7 @@ def _how(planned: ExitPlan, written: Exit, subject: Subject) -> Iterator[str]:
 
 def _what_closes(planned: ExitPlan, written: Exit) -> Iterator[str]:
     if planned.roll is not None and planned.legs:
-        yield "the rest goes on: it and what is opened are positions of their own, each under these exits"
+        yield "the rest continues: it and the new position are separate, each under these exits"
         return
     if planned.each and not written.close_all:
         yield "that one alone is closed"
@@ -184,7 +184,7 @@ def closed_words(legs: tuple[str, ...], part: Decimal | None) -> str:
 
 
 def _how_often(planned: ExitPlan) -> str:
-    return "each time it becomes true anew" if planned.repeat else "once"
+    return "each time it becomes true again" if planned.repeat else "once"
 
 
 RESTING_COMBO = "a limit order of all legs at the broker; any other exit cancels it first"
@@ -209,7 +209,7 @@ def _price_note(planned: ExitPlan, subject: Subject) -> str:
         return legs_words(planned, example)
     level = level_of(planned, example)
     if level is None:
-        return "no price comes to this"
+        return "no price reaches this"
     is_whole, is_price = planned.part is None and not planned.legs, planned.is_target_price
     return level_words(level, example, whole=is_whole, is_price=is_price, is_about=not is_price)
 
@@ -233,9 +233,9 @@ def _unknown(subject: Subject) -> Iterator[Line]:
             yield Line(words=f"{duration(grace)} without data: {listed(names, 'and')} {does_what}")
 
 
-def _blind(subject: Subject) -> Iterator[Line]:
+def _without_data_lines(subject: Subject) -> Iterator[Line]:
     """Say what becomes of exits that act without quotes, where their orders are limits: those need a price."""
-    acts = tuple(planned for planned in subject.exits if _acts_blind(planned))
+    acts = tuple(planned for planned in subject.exits if _acts_without_data(planned))
     waits = tuple(planned.name for planned in acts if not planned.order.ends_at_market)
     if waits:
         one = "sends nothing: its order is a limit, which waits for quotes"
@@ -247,7 +247,7 @@ def _blind(subject: Subject) -> Iterator[Line]:
             yield Line(words=f"while a leg is not quoted {planned.name} goes to market {later} later")
 
 
-def _acts_blind(planned: ExitPlan) -> bool:
+def _acts_without_data(planned: ExitPlan) -> bool:
     if planned.rule is None or planned.roll is not None:
         return False
     return planned.if_unknown is IfUnknown.EXIT or planned.rule.reads <= _KNOWN
@@ -297,7 +297,7 @@ def acts_without_engine(subject: Subject) -> str:
         pair = ", one cancels the other" if len(resting) > 1 else ""
         acting.append(f"{listed(resting, 'and')} {verb} at the broker (good till cancelled{pair})")
     if (protect := subject.plan.risk.protect) is not None:
-        stops = "stops on the short legs stand" if protect.leg is None else f"stop on {protect.leg} stands"
+        stops = "stops on the short legs stay" if protect.leg is None else f"stop on {protect.leg} stays"
         acting.append(f"the {stops} at the broker (good till cancelled)")
     return "; ".join(acting)
 
@@ -365,7 +365,7 @@ def _expiry(subject: Subject) -> Iterator[Line]:
     signs = {leg.sign for leg in subject.plan.legs if not leg.is_shares}
     if 1 in signs:
         rest = "; what was sold is bought back" if -1 in signs else ""
-        yield Line(words=f"an option that was bought and nobody bids for is left to expire{rest}")
+        yield Line(words=f"a bought option without a bid is left to expire{rest}")
     groups: dict[str, list[str]] = {}
     for leg in subject.plan.legs:
         if leg.is_shares:
@@ -375,10 +375,10 @@ def _expiry(subject: Subject) -> Iterator[Line]:
         groups.setdefault(words, []).append(leg.name)
     parts = [_ending_legs(tuple(names), words, len(groups) == 1) for words, names in groups.items()]
     if shares := tuple(leg.name for leg in subject.plan.legs if leg.is_shares):
-        parts.append(f"{listed(shares, 'and')} {'is' if len(shares) == 1 else 'are'} closed once no option is left")
+        parts.append(f"{listed(shares, 'and')} {'is' if len(shares) == 1 else 'are'} closed once no option remains")
     yield Line(words=f"held to expiry, {'; '.join(parts)}")
     if has_several(subject.plan):
-        later = "what ends later stays open, and the exits go on for it"
+        later = "later expiries stay open, and the exits continue for them"
         counted = "worst cases count it at its exercise value on the day on which what was sold ends"
         yield Line(words=f"{later}; {counted}: kept beyond that day, it may still lose what it is worth")
 

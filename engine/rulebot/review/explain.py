@@ -55,11 +55,11 @@ def _chooses(subject: Subject) -> Section:
     return Section("Chooses", tuple(lines))
 
 
-def for_each(subject: Subject, told: Callable[[Subject], Section]) -> Section:
+def for_each(subject: Subject, reported: Callable[[Subject], Section]) -> Section:
     """Return a section told of every alternative under its name; what all share stands once, at its head or its end."""
     if not subject.alternatives:
-        return told(subject)
-    found = [(name, told(each)) for name, each in subject.alternatives]
+        return reported(subject)
+    found = [(name, reported(each)) for name, each in subject.alternatives]
     shared = [line for line in found[0][1].lines if _is_shared(line, [section for _, section in found])]
     own = [(name, [line for line in section.lines if line not in shared]) for name, section in found]
     head = tuple(takewhile(lambda line: line in shared, found[0][1].lines))
@@ -80,9 +80,9 @@ def _is_shared(line: Line, sections: Sequence[Section]) -> bool:
 def explain_bot(spec: Spec, plan: Plan) -> Explanation:
     """Return what a bot does, in sentences, on one example, and as drawings."""
     subject = subject_of(spec, plan)
-    told = (_values(subject), universe_section(subject), entry_section(subject), *structures(subject))
+    reported = (_values(subject), universe_section(subject), entry_section(subject), *structures(subject))
     sections = (
-        *told,
+        *reported,
         *(for_each(subject, section) for section in (orders_section, exits_section, risk_section)),
         _accepts(subject),
     )

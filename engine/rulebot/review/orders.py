@@ -79,7 +79,7 @@ def _stepped(order: Order) -> str:
     else:
         pause = _between_two(order)
     if order.step is None or order.start is PriceFrom.NATURAL or (order.tries == 1 and not is_endless):
-        moves = f"set anew to the quote every {wait}" if is_endless or order.tries > 1 else f"for {wait}"
+        moves = f"set to the quote again every {wait}" if is_endless or order.tries > 1 else f"for {wait}"
         return f"{moves}{pause}" if is_endless else f"{moves}, {tries}{pause}"
     step = f"{price(order.step)} worse every {wait}"
     if is_endless:

@@ -80,7 +80,7 @@ def _rolled_on(subject: Subject) -> Iterator[Line]:
     """Say that what a roll has lost is lost beside what the position may lose that it opens."""
     names = tuple(each.name for each in subject.exits if each.roll is not None)
     if names:
-        yield Line(words=f"{listed(names, 'and')}: each roll opens a trade of its own, and what several lose adds up")
+        yield Line(words=f"{listed(names, 'and')}: each roll opens a new trade, and losses of several add up")
 
 
 def _rolled_apart(subject: Subject) -> Iterator[Line]:
@@ -327,7 +327,7 @@ def _halts(subject: Subject) -> Iterator[Line]:
     rules = subject.plan.risk.halt_when
     if not rules:
         return
-    yield Line(words="halts for the day, exits go on, as soon as one of these holds; unknown, no entry meanwhile:")
+    yield Line(words="halts for the day, exits continue, as soon as one of these is true; unknown, no entry meanwhile:")
     yield from rule_lines(rules, subject.cast)
     closing = [rule.name for rule in rules if any(planned.name == HALT + rule.name for planned in subject.exits)]
     if closing:
@@ -345,7 +345,7 @@ def _unwatched(subject: Subject) -> Iterator[Line]:
 
 def _nothing_acts(subject: Subject) -> str:
     if subject.plan.overwrite is not None:
-        return "nothing closes a position, and the shares stand behind its calls"
+        return "nothing closes a position, and the shares cover its calls"
     worst = max_loss_of(subject)
     bound = "nothing bounds its loss" if worst is None or worst.amount is None else "the worst case is its only bound"
     return f"nothing closes a position, and {bound}"

@@ -26,15 +26,15 @@ TRIGGERS: Mapping[str, str] = {
     "filled": "the order has filled",
     "ended_empty": "the entry ended without a fill",
     "ended_partly": "the entry ended, whole structures filled",
-    "ended": "the closing order ended, something is left",
+    "ended": "the closing order ended, something remains",
     "rejected": "the broker rejected the order",
     "exit": "an exit acts",
-    "unwind": "a leg stands without its partner",
+    "unwind": "a leg is open without its partner",
     "late_fill": "a fill came after the order was over",
     "rest_partly_filled": "a resting order filled in part",
     "closed_out": "a resting order, or a person, closed it",
     "settled": "it expired",
-    "vanished": "the account has it no more",
+    "vanished": "the account no longer has it",
 }
 """What every trigger of the table means; a test asks for each."""
 

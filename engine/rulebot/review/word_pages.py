@@ -44,7 +44,7 @@ class WordPlace:
     document: str
     path: str
     description: str
-    owed: str
+    outstanding: str
     words: tuple[str, ...]
     examples: tuple[Any, ...]
     applies: str
@@ -122,7 +122,7 @@ class _Walk:
             document=self.document,
             path=path,
             description=node.get("description", ""),
-            owed=node.get("x-owed", ""),
+            outstanding=node.get("x-owed", ""),
             words=tuple(dict.fromkeys(self._words(node))),
             examples=tuple(node.get("examples", ())),
             applies=applies,
@@ -156,18 +156,18 @@ VALUES: Mapping[str, str] = {
     "market": "a market order: it fills at any price",
     "cancel": "cancels the unfilled rest; whole structures that filled stay",
     "unwind": "cancels the unfilled rest and closes unpaired legs",
-    "again": "goes on stepping, at most to natural, until done",
+    "again": "keeps stepping, at most to natural, until done",
     "patient": "the broker's adaptive algorithm waits longest for a better price",
     "normal": "the broker's adaptive algorithm between patient and urgent",
     "urgent": "the broker's adaptive algorithm gives up price for speed",
     "until_filled": "the conditions are judged until the window ends",
     "once": "the first true or false decides the window; unknown does not",
     "unfilled": "an entry whose order ended without a fill",
-    "filled": "an entry that filled: another may follow beside it",
+    "filled": "an entry that filled: another may follow",
     "any": "any outcome of the previous entry",
     "skip": "no trade while a bot holds one of the contracts the other way round",
     "none": "open positions keep their exits",
-    "allow": "it is done all the same, with its risk",
+    "allow": "it is done, with its risk",
     "shift": "the leg takes the next strike further out that no position holds the other way round",
     "hold": "raises the alarm and does nothing; a roll waits for the next session",
     "exit": "acts as if it were true, and raises the alarm",
@@ -180,7 +180,7 @@ VALUES: Mapping[str, str] = {
     "thu": "Thursday",
     "fri": "Friday",
     "settle": "the rest expires: cash, exercise or assignment",
-    "each_short": "each short leg by itself; an exit judges and closes it alone",
+    "each_short": "each short leg separately; an exit judges and closes it alone",
     "each_side": "puts and calls, each judged and closed alone",
     "open_legs": "the legs still open, each from its own entry price",
     "short_legs": "every leg that was sold",
@@ -198,7 +198,7 @@ VALUES: Mapping[str, str] = {
     "open": "the session's open, 09:30 in New York; of a bot, that it holds something",
     "close": "the session's close, 16:00 in New York, 13:00 on half days; of a change, the previous session's; of a"
     " roll, it only closes",
-    "entry": "of a change, what stood when the position's entry was first sent, or when a roll opened it",
+    "entry": "for a change, the value when the position's entry was first sent, or when a roll opened it",
     "expiry": "the day on which the legs expire",
     "close_to_close": "the deviation of daily log returns from close to close",
     "refuse": "quotes that come late count as unknown",
@@ -319,7 +319,7 @@ def _measure(word: str) -> Iterator[Section]:
 
 def _units(measure: Measure) -> str:
     if measure.is_truth:
-        return "true or false by itself: it takes no comparison"
+        return "true or false: it takes no comparison"
     if measure.is_name:
         return "a word after 'is': the name of an exit"
     if measure.words:
@@ -391,14 +391,14 @@ def _key_lines(word: str, description: str, places: Sequence[WordPlace]) -> Iter
 def _takes(place: WordPlace) -> str:
     if place.words:
         return listed(place.words, "or")
-    found = _OWED.fullmatch(place.owed)
+    found = _REQUIRED.fullmatch(place.outstanding)
     if found is None:
-        return place.owed
+        return place.outstanding
     subject, rest = found.groups()
     return f"{subject} {rest}" if rest.startswith("written") else rest
 
 
-_OWED = re.compile(r"((?:an?|this|days)\b[\w' ]*?) (?:is|are) (.*)")
+_REQUIRED = re.compile(r"((?:an?|this|days)\b[\w' ]*?) (?:is|are) (.*)")
 """What the schema says that a place owes: `a duration is written with its unit`."""
 
 

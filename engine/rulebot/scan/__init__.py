@@ -1,1 +1,1 @@
-"""What each structure of some specs would be now, measured and ranked by the spec's own words. `scan.py` begins."""
+"""Scans: each structure of some specs as of now, measured and ranked by the spec. Entry module: `scan.py`."""

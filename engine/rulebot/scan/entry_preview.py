@@ -1,7 +1,7 @@
-"""What a bot would trade now if somebody had it enter by hand: its legs, their price, and what would keep it out.
+"""Entry preview: what a manual entry of a bot would trade now: legs, price, and obstacles.
 
-Nothing is sent and nothing is kept: the request is put through `turn` on the engine's present state, and what comes of
-it is thrown away. So the limits of a preview are those of the entry itself.
+Nothing is sent or kept: the request runs through `handle_event` on the engine's present state, and its result is
+discarded. So the limits of a preview are those of the entry itself.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from rulebot.core.queries.openings import bot_of_named
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import Named, State
 from rulebot.core.state.turn import Turn
-from rulebot.measure.verdict import negated
+from rulebot.measure.evaluation import negated
 from rulebot.measure.view import View
 from rulebot.model.event import MarketDataUpdated, OperatorRequest, Request
 from rulebot.model.order import AskMargin, Purpose, Submit
@@ -29,19 +29,19 @@ from rulebot.record.record import Kind, Record
 from rulebot.review.payoff import Payoff
 
 ENGINE = "the engine"
-OF_A_UNIVERSE = "nobody can have it enter by hand: it chooses among its symbols by its conditions"
+OF_A_UNIVERSE = "it cannot be entered by hand: it chooses among its symbols by its conditions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """One structure as it would be entered. `at` is the instant of its quotes.
+    """One structure as it would be entered. `at` is the time of its quotes.
 
-    source: who saw it, in words; is_delayed: its quotes are minutes old. lacking: why there are no legs, or no price.
-    answer: what an entry by hand would come to; would_send: whether an order would leave, None where only an engine
-    could say, or it once the quotes are there that it asks for first.
-    conditions: what the spec asks, in words, with true, false or None for unknown; a person's entry passes over `when`.
+    source: whose data, in words; is_delayed: its quotes are minutes old. lacking: why there are no legs, or no price.
+    answer: the result of a manual entry; would_send: whether an order would leave, None where only an engine could say,
+    or once quotes are there that it asks for first. conditions: the spec's, in words, with true, false or None for
+    unknown; a manual entry ignores `when`.
 
-    Units: price (what its order would start from, at market natural), mid and natural per share of one structure, + is
+    Units: price (where its order would start, at market natural), mid and natural per share of one structure, + is
     received; commission in dollars of opening all of it, of one structure where no count of it fits.
     """
 
@@ -71,7 +71,7 @@ class Preview:
 
     @property
     def payoff(self) -> Payoff | None:
-        """What all of it makes at expiry, None where nobody can say; of one structure where no count of it fits."""
+        """The profit of all of it at expiry, None where unknown; of one structure where no count of it fits."""
         if not self.legs or self.price is None:
             return None
         count, paid = max(self.quantity, 1), self.commission or 0.0
@@ -79,7 +79,7 @@ class Preview:
 
 
 class _Outcome(NamedTuple):
-    """What an entry by hand would come to."""
+    """The result of a manual entry."""
 
     words: str
     sends: bool | None = False
@@ -113,7 +113,7 @@ def preview_now(
 
 
 def _may_be_taken(candidate: Candidate) -> bool:
-    return all(each.verdict.truth is not False for each in candidate.asked)
+    return all(each.evaluation.truth is not False for each in candidate.asked)
 
 
 def _previewed(chosen: Candidate, view: View, at: datetime, outcome: _Outcome) -> Preview:
@@ -151,8 +151,8 @@ def _lacking(candidate: Candidate) -> str:
 
 def _conditions(candidate: Candidate) -> tuple[tuple[str, bool | None], ...]:
     asked = (*candidate.when, *candidate.require)
-    halting = ((f"no halt: {each.words}", negated(each.verdict.truth)) for each in candidate.halts)
-    return (*((each.words, each.verdict.truth) for each in asked), *halting)
+    halting = ((f"no halt: {each.words}", negated(each.evaluation.truth)) for each in candidate.halts)
+    return (*((each.words, each.evaluation.truth) for each in asked), *halting)
 
 
 def _outcome(program: Program, state: State, at: datetime, name: str, named: Named | None = None) -> _Outcome:
@@ -186,9 +186,9 @@ def _said(name: str, asked: Turn, judged: Turn, *, asks_quotes: bool) -> _Outcom
     """Return what came of a request. asks_quotes: contracts that it names are not streamed before it is sent."""
     for command in judged.commands:
         if isinstance(command, Submit) and command.order.bot == name and command.order.purpose is Purpose.ENTRY:
-            return _Outcome("nothing stands in its way", sends=True)
+            return _Outcome("nothing blocks it", sends=True)
         if isinstance(command, AskMargin) and command.order.bot == name:
-            words = "no limit known here stands in its way; the broker is asked first what margin it needs"
+            words = "no known limit blocks it; the broker is asked first what margin it needs"
             return _Outcome(words, sends=True)
     reasons = [_refusal(record) for record in (*asked.records, *judged.records) if record.bot == name]
     refused = next((reason for reason in reversed(reasons) if reason), "")

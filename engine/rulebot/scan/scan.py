@@ -42,21 +42,21 @@ from rulebot.preview.candidate import (
 from rulebot.preview.connection import FEW_LINES, INSTALL, ReadOnlySession, into_the_day, is_held
 from rulebot.process.connection_state import first_batch
 from rulebot.process.settings import Settings, folder_of
-from rulebot.replay.replay import known_until, lived_until
+from rulebot.replay.replay import known_until, replayed_until
 from rulebot.scan.scan_row import Scan, ScanRow, StructureMeasurer, is_delayed, ranked, widened
 from rulebot.spec.files import write_whole
 from rulebot.spec.load import Loaded, load_document
 from rulebot.spec.universe import without_symbols
 
 CLIENT_ID = 73
-"""Which client scans: neither the one that an engine trades as, nor that of another command."""
+"""Client id of scans: not an engine's, nor another command's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanRequest(WantedWorld):
-    """What is to be scanned, and where.
+    """What to scan, and where.
 
-    sort: a measure to go by, "" is the spec's rank. lines: market data lines to use at most, None is as many as a run
+    sort: the measure to sort by, "" is the spec's rank. lines: most market data lines to use, None is as many as a run
     beside an engine of this machine allows.
     """
 
@@ -176,7 +176,7 @@ RECORDED = "recorded"
 
 
 class RecordedSight(StillMarket):
-    """What an engine knew at an instant, as the bots of another desk would see it; none of them holds anything."""
+    """What an engine knew at an instant, as the bots of another desk would see it, without positions."""
 
     def __init__(self, desk: LoadedBots, known: State, at: datetime, line_limit: int) -> None:
         self.at, self.session = at, known.schedule.session
@@ -191,9 +191,9 @@ class RecordedSight(StillMarket):
             account=Account(holdings=known.account.holdings, costs=known.account.costs),
         )
         program = desk.program(INSTALL, {}, line_limit)
-        begun = start_run(program, state, at).state
-        market = replace(begun.market, facts=known.market.facts)  # a day that begins forgets its opening moves
-        super().__init__(StateBuilder(program, begun._replace(market=market), at))
+        started = start_run(program, state, at).state
+        market = replace(started.market, facts=known.market.facts)  # a new day forgets its opening moves
+        super().__init__(StateBuilder(program, started._replace(market=market), at))
 
 
 def scan_recorded(wanted: ScanRequest, files: Sequence[Path], at: datetime, clock: Clock | None = None) -> Scan:
@@ -204,7 +204,7 @@ def scan_recorded(wanted: ScanRequest, files: Sequence[Path], at: datetime, cloc
     clock = clock or WallClock()
     began = clock.elapsed()
     desk = _desk(wanted)
-    found = lived_until(files, at)
+    found = replayed_until(files, at)
     sight = RecordedSight(desk, found.state, at, found.program.line_limit)
     measuring = StructureMeasurer(lambda _: False, wanted.sort)
     candidates = sight.candidates(desk)
@@ -215,7 +215,7 @@ def scan_recorded(wanted: ScanRequest, files: Sequence[Path], at: datetime, cloc
     levels = counted(sum(isinstance(each, Underlying) for each in streamed), "level")
     options = counted(sum(isinstance(each, Option) for each in streamed), "option")
     ran = ", ".join(found.program.bots) or "the exits of what was open"
-    told = f"{levels} and {options} were streamed then, for {ran}; of anything else nothing is known"
+    reported = f"{levels} and {options} were streamed then, for {ran}; of anything else nothing is known"
     return Scan(
         at=at,
         world=f"{RECORDED} {at.astimezone(EXCHANGE_ZONE):%Y-%m-%d}",
@@ -223,15 +223,15 @@ def scan_recorded(wanted: ScanRequest, files: Sequence[Path], at: datetime, cloc
         rows=rows,
         structures=len(candidates),
         seconds=clock.elapsed() - began,
-        notes=(told, *_end_notes(files, at), *hours_notes(sight.session, at, desk)),
+        notes=(reported, *_end_notes(files, at), *hours_notes(sight.session, at, desk)),
     )
 
 
 def _end_notes(files: Sequence[Path], at: datetime) -> Iterator[str]:
-    """Yield that an instant lies after the end of the recording that was scanned."""
+    """Yield that an instant is after the end of the scanned recording."""
     ends = known_until(files, at)
     if at > ends:
-        yield f"its recording ends at {clock_text(ends)}: nothing is known of what came after"
+        yield f"its recording ends at {clock_text(ends)}: later data is unknown"
 
 
 # --- A scan of Cboe's delayed quotes
@@ -266,7 +266,7 @@ async def scan_delayed(wanted: ScanRequest, clock: Clock | None = None) -> Scan:
 # --- The symbols of documents, asked of the broker
 
 SYMBOLS_CLIENT_ID = 71
-"""Which client asks, unless told otherwise: not the one that an engine trades as."""
+"""The default client id: not an engine's."""
 
 
 def symbols_in(files: Iterable[Path]) -> tuple[str, ...]:

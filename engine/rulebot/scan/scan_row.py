@@ -35,7 +35,7 @@ from rulebot.preview.connection import ReadOnlySession, Stream, seen_on
 from rulebot.record.codec import utc_text
 from rulebot.spec.nouns import Leg, Side, StrikeBy, Word
 
-# --- What a scan shows of each structure beside its legs
+# --- The columns of a scan besides legs
 
 MEASURES = (
     "dte",
@@ -58,7 +58,7 @@ OWING = "RB207"
 LOWEST_FIRST = frozenset(
     ("quote_width", "dte", "max_risk", "debit", "leg_delta", "leg_gamma", "probability_in_the_money")
 )
-"""Measures of which less is better, to be sorted by."""
+"""Measures of which less is better, for sorting."""
 
 
 def calls(plan: Plan, more: str = "") -> Mapping[str, Call]:
@@ -83,10 +83,10 @@ def _call(name: str, plan: Plan) -> Call | None:
 
 
 def _is_near(leg: LegPlan) -> bool:
-    """Say whether a leg is looked for at, or in, the money.
+    """Say whether a leg's target is at, or in, the money.
 
-    Where its strike lies is guessed from what streams out of the money, as soon as anything does; the options that
-    crowding reads there would lead the guess away from it.
+    Its strike is guessed from out-of-the-money options as soon as they stream; the options that crowding reads there
+    would mislead the guess.
     """
     return leg.strike.by is StrikeBy.DELTA and (leg.strike.target or 0) >= NEAR
 
@@ -147,10 +147,10 @@ NO_RANK = "it is not ranked"
 
 @mutable_dataclass(slots=True)
 class MeasuredStructure:
-    """What was read of a structure the last time: numbers by name, and the reasons for those that are missing.
+    """The last reading of a structure: numbers by name, and reasons for missing ones.
 
-    start: what its order would start from, net per share, + received; commission: dollars of opening it. rank: by what
-    its universe ranks it. legs, levels: what it is made of, and where its underlyings stand.
+    start: its order's starting price, net per share, + received; commission: dollars of opening it. rank: its
+    universe's rank value. legs, levels: its legs, and its underlyings' prices.
     """
 
     numbers: dict[str, float] = field(default_factory=dict)
@@ -213,7 +213,7 @@ def is_delayed(visit: ReadOnlySession, candidate: Candidate) -> bool:
 
 
 def levels_of(symbols: Iterable[str], view: View) -> dict[str, float]:
-    """Return where underlyings stand, those that are known."""
+    """Return the known prices of underlyings."""
     return {symbol: round(level, 4) for symbol in symbols if (level := view.level(symbol)) is not None}
 
 
@@ -223,7 +223,7 @@ def _readers(wanted: Mapping[str, Call], candidate: Candidate) -> dict[str, Read
 
 
 def _keep(found: MeasuredStructure, name: str, reading: Reading) -> None:
-    """A bound stands for no number: the leg that is not known could be worse."""
+    """A bound is not a number: the unknown leg could be worse."""
     match reading:
         case UnknownValue(reason) | AtLeast(_, reason) | AtMost(_, reason):
             found.missing[name] = reason
@@ -279,17 +279,16 @@ def _ranked(candidate: Candidate, view: View) -> Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanRow:
-    """One structure as it would be traded now. None is not known, or has no meaning here; `missing` has the reasons.
+    """One structure as it would be traded now. None is unknown, or has no meaning here; `missing` has the reasons.
 
-    Units: price (what its order would start from), mid and natural are per share of one structure, + is received;
-    greeks of the whole quantity, x contracts x 100; iv in percent a year, ranks and crowding 0 to 100; probabilities
-    and return are parts of 1, in the money: that any leg sold ends there, or where none is any bought. volume,
-    open_interest: of the leg that has least; quote_width: of the widest, per share.
-    value: of the measure `by` that ranks it; place: among those of its bot for which all holds, 0 for the others.
-    holds: whether all conditions of the spec do, None while that is unknown; why: the first that does not, and by how
-    much, which is `short` as a part of its bound. taken: the spec's rank would enter it. data: live or delayed.
-    legs, levels: what it is made of, and where its underlyings stand; commission: dollars of opening it all, estimated;
-    covered: shares stand behind its calls.
+    Units: price (where its order would start), mid and natural are per share of one structure, + is received; greeks of
+    the whole quantity, x contracts x 100; iv in percent a year, ranks and crowding 0 to 100; probabilities and return
+    are parts of 1; in the money: that any sold leg ends there, without one any bought. volume, open_interest: of the
+    leg that has least; quote_width: of the widest, per share. value: of the measure `by` that ranks it; place: among
+    those of its bot for which all conditions are true, 0 for the others. holds: whether all conditions of the spec are
+    true, None while unknown; why: the first that is not, and by how much, which is `short` as a part of its bound.
+    taken: the spec's rank would enter it. data: live or delayed. legs, levels: its legs, and its underlyings' prices;
+    commission: dollars of opening it all, estimated; covered: shares cover its calls.
     """
 
     bot: str
@@ -332,7 +331,7 @@ class ScanRow:
 
 
 DETAILS = ("missing", "legs", "levels", "commission", "covered")
-"""What stands in no table: it is for a preview."""
+"""What no table shows: it is for a preview."""
 COLUMNS = tuple(each.name for each in fields(ScanRow) if each.name not in DETAILS)
 """The names of what a row has, in the order of a table."""
 
@@ -419,15 +418,15 @@ def _asked(candidate: Candidate, measured: MeasuredStructure) -> Iterator[Requir
     for words in filter(None, (candidate.legging, candidate.hit)):
         yield RequirementCheck(False, words)
     for each in candidate.halts:
-        if each.verdict.truth is not False:
-            halts = "it would halt for the day" if each.verdict.truth else "whether it halts is unknown"
-            yield RequirementCheck(None if each.verdict.truth is None else False, f"{halts}: {each.words}")
+        if each.evaluation.truth is not False:
+            halts = "it would halt for the day" if each.evaluation.truth else "whether it halts is unknown"
+            yield RequirementCheck(None if each.evaluation.truth is None else False, f"{halts}: {each.words}")
 
 
 def _of(judged: Sequence[JudgedCandidate]) -> Iterator[RequirementCheck]:
     for each in judged:
-        words = each.words if each.verdict.truth is not None else f"unknown: {each.words}"
-        yield RequirementCheck(each.verdict.truth, words, shortfall(each.rule.rule, each.verdict))
+        words = each.words if each.evaluation.truth is not None else f"unknown: {each.words}"
+        yield RequirementCheck(each.evaluation.truth, words, shortfall(each.rule.rule, each.evaluation))
 
 
 def _of_loss(candidate: Candidate, measured: MeasuredStructure) -> Iterator[RequirementCheck]:
@@ -464,9 +463,9 @@ def ranked(
 
 
 def rows_of(bot: CompiledBot, found: Iterable[tuple[Candidate, MeasuredStructure]], sort: str = "") -> list[ScanRow]:
-    """Return the rows of one bot, the best first: those for which all holds, then the others.
+    """Return the rows of one bot, the best first: those for which all conditions are true, then the others.
 
-    sort: a measure to go by; "" goes by the spec's own rank, and without one by the order of the spec.
+    sort: a measure to sort by; "" is the spec's own rank, and without one the order of the spec.
     """
     known = list(_taken(bot, found))
     pairs = [_row(candidate, measured, sort) for candidate, measured in known]
@@ -491,12 +490,12 @@ def _order(row: ScanRow, sign: float) -> tuple[bool, bool, float]:
 
 
 def _has_place(candidate: Candidate) -> bool:
-    """Say whether a bot ranks a symbol: whatever its legs come to, it keeps its place, and nothing below moves up.
+    """Say whether a bot ranks a symbol: it then keeps its place whatever its legs, and nothing below moves up.
 
-    One without the shares that its calls would be sold against has none.
+    One without the shares for its covered calls has no place.
     """
     is_bare = candidate.bot.plan.overwrite is not None and bool(candidate.refused)
-    return not is_bare and all(judged.verdict.truth is True for judged in candidate.when)
+    return not is_bare and all(judged.evaluation.truth is True for judged in candidate.when)
 
 
 def _first(ranking: Ranking, ranked: list[tuple[ScanRow, float]]) -> set[str]:
@@ -517,9 +516,9 @@ def _taken(
 
 
 def _alternative(found: list[tuple[Candidate, MeasuredStructure]]) -> tuple[Candidate, MeasuredStructure]:
-    """Return the first whose conditions hold; what is unknown ends the choice. Where none does the first stands."""
+    """Return the first whose conditions are true; an unknown one ends the choice. By default the first."""
     for each in found:
-        truths = [judged.verdict.truth for judged in each[0].asked]
+        truths = [judged.evaluation.truth for judged in each[0].asked]
         if False not in truths:
             return each
     return found[0]

@@ -65,8 +65,11 @@ from rulebot.store.queries import OBSERVE
 
 @dataclass(frozen=True, slots=True)
 class RestoredState:
-    """The state that the store leads to, shares by symbol that assignments and exercises have moved beside those of
-    positions, what one of each contract has cost, and commissions of executions that were told without one."""
+    """The recovered state:
+
+    shares by symbol moved by settlements besides those of positions, costs of contracts, and commissions without a
+    report.
+    """
 
     state: State
     delivered: Mapping[str, int]
@@ -86,7 +89,7 @@ def read_memory(journal: PatientJournal, at: datetime) -> RestoredState:
 
 
 def delivered_shares(settled: Sequence[Record], positions: Mapping[str, Position]) -> dict[str, int]:
-    """Return the shares that settlements have brought or taken, by symbol, beside those that positions hold."""
+    """Return the shares that settlements moved, by symbol, besides those that positions hold."""
     found: dict[str, int] = {}
     for record in settled:
         leg = next(leg for leg in positions[record.position].legs if leg.name == record.data["leg"])
@@ -98,7 +101,7 @@ def delivered_shares(settled: Sequence[Record], positions: Mapping[str, Position
 
 
 def _unpaid(state: State) -> tuple[tuple[ExecutionId, Decimal], ...]:
-    """Return what executions cost whose commission was not heard any more."""
+    """Return the commissions of executions whose report was missed."""
     found = []
     for booked in state.positions.executions.values():
         position = state.positions.by_id.get(booked.position)
@@ -113,29 +116,29 @@ def _unpaid(state: State) -> tuple[tuple[ExecutionId, Decimal], ...]:
 # --- The broker of an observing engine
 
 WOULD_ENTER = "would enter"
-"""What the decision is called that stands for an entry that was not sent."""
+"""Decision name for an entry that was not sent."""
 
 
 @mutable_dataclass
 class ObservingBroker(SimulatedBroker):
-    """The Broker port without a broker: what it answers waits in `answers` for the link to hand on.
+    """The Broker port without a broker: its answers wait in `answers` for the link to pass on.
 
-    tells: is given the decision that stands for an entry that is not sent. owed: options that have expired while nobody
-    looked, and may still move shares.
+    reports: gets the decision for an entry that is not sent. outstanding: options that expired without an engine, and
+    may still move shares.
     """
 
     answers: list[Event] = field(default_factory=list, kw_only=True)
-    tells: Callable[[Record], None] = field(default=lambda _: None, kw_only=True)
+    reports: Callable[[Record], None] = field(default=lambda _: None, kw_only=True)
     unpaid: tuple[tuple[ExecutionId, Decimal], ...] = field(default=(), kw_only=True)
-    owed: set[Option] = field(default_factory=set, kw_only=True)
+    outstanding: set[Option] = field(default_factory=set, kw_only=True)
     now: datetime = field(kw_only=True)
 
     # ------------------------------------------------------------ the port
 
     def submit(self, order: Order) -> None:
-        """Take a new order; an entry is told as one that would have been sent."""
+        """Take a new order; an entry is reported as one that would have been sent."""
         if order.purpose is Purpose.ENTRY:
-            self.tells(self._would_enter(order))
+            self.reports(self._would_enter(order))
         self._answer(Submit(order))
 
     def replace(self, order: Order) -> None:
@@ -151,14 +154,14 @@ class ObservingBroker(SimulatedBroker):
         self._answer(AskMargin(order))
 
     def inquire(self) -> None:
-        """Answer which orders are at work."""
+        """Answer which orders work."""
         self._answer(RequestOpenOrders())
 
     def _answer(self, command: Command) -> None:
         self.answers += self.take(command, self.now)
 
     def _would_enter(self, order: Order) -> Record:
-        """Return the decision that stands for an entry: its limit, mid and natural at this moment, + received."""
+        """Return the decision for an entry: its limit, mid and natural at this moment, + received."""
         quote = net_quote(order_parts(order.legs, order.side), self.board, self.now.timestamp())
         limit = None if order.limit_price is None else str(net_price(order.limit_price, order.side))
         mid, natural = _seen(quote.mid, order), _seen(quote.natural, order)
@@ -167,7 +170,7 @@ class ObservingBroker(SimulatedBroker):
         return Record(self.now, Kind.DECISION, order.bot, order.position, data=data)
 
     def execution_id(self, found: WorkingOrder, place: int) -> ExecutionId:
-        """Return an id that says which execution of the order it is: told again after a start, it is the same one."""
+        """Return an execution id by order and number, equal after a restart."""
         return ExecutionId(f"observed.{found.order.number:06d}.{found.filled}.{place}")
 
     # ------------------------------------------------------------ the clock
@@ -180,13 +183,13 @@ class ObservingBroker(SimulatedBroker):
             yield from self.end_of_day(at)
         for option in sorted(self._gone(session, at), key=str):
             if option.expiry < session.date and delivers(option):
-                self.owed.add(option)
+                self.outstanding.add(option)
                 yield from self.holds(option, 0, at)
             else:
                 yield from self.expire((option,), at)
 
     def due_at(self, at: datetime) -> datetime | None:
-        """Return when something may happen by itself next in this session, None when nothing does."""
+        """Return the next time of an event in this session, None when there is none."""
         session = self.session
         clock = (session.open + AM_SETTLES, session.close, session.close + SETTLES)
         found = [self.next_at(at), *(each for each in clock if each > at)]
@@ -207,7 +210,7 @@ class ObservingBroker(SimulatedBroker):
     # ------------------------------------------------------------ memory
 
     def remember(self, memory: RestoredState, session: Session, at: datetime) -> None:
-        """Know again what the store says: what is held, and the orders at work. The store is the account."""
+        """Recover from the store: holdings and working orders. The store is the account."""
         self.session, self.now = session, at
         state = memory.state
         self.holdings = {Underlying(symbol): count for symbol, count in memory.delivered.items()}
@@ -219,20 +222,20 @@ class ObservingBroker(SimulatedBroker):
         self.paid = paid_so_far(state)
         self.costs = dict(memory.costs)
         gone = self._gone(session, at)
-        for option in gone:  # the engine settles by itself what went while nobody looked
+        for option in gone:  # the engine itself settles what ended without it
             self.holdings.pop(option)
-        self.owed.update(filter(delivers, gone))
+        self.outstanding.update(filter(delivers, gone))
         self.unpaid = memory.unpaid
 
-    def hears(self, records: Iterable[Record], positions: Mapping[str, Position]) -> None:
-        """Move the shares of what has expired while nobody looked, as the engine settles it: it asks for the close.
+    def receives(self, records: Iterable[Record], positions: Mapping[str, Position]) -> None:
+        """Move the shares of expired options, as the engine settles them: it asks for the close.
 
-        positions: as they stood before.
+        positions: as they were before.
         """
-        for record in records if self.owed else ():
+        for record in records if self.outstanding else ():
             if record.kind is Kind.SETTLEMENT and record.data["how"] in DELIVERING:
                 leg = leg_of(positions[record.position], str(record.data["leg"]))
-                if leg.option in self.owed:
+                if leg.option in self.outstanding:
                     count = leg.sign * int(str(record.data["quantity"]))
                     self.answers += self._delivered(leg.option, count, self.now)
 
@@ -241,14 +244,14 @@ class ObservingBroker(SimulatedBroker):
         self.holdings[held] = self.holdings.get(held, 0) + count
 
     def _work_on(self, order: Order, at: datetime) -> None:
-        """Let an order work again; executions of a part of its legs are told again with the rest."""
+        """Let an order work again; executions of a part of its legs are repeated with the rest."""
         for leg, count in zip(order.legs, order.counts, strict=True):
             if over := count - order.filled * leg.ratio:
                 self._hold(leg.option, -over * order.side_of(leg).sign)
         self.working[order.ref] = WorkingOrder(order, at, order.filled, is_resting=True, average=order.average_price)
 
     def stands(self, at: datetime) -> Iterator[Event]:
-        """Yield what a broker tells at a connection: how orders stand, and commissions that were not heard."""
+        """Yield a broker's messages at a connection: order statuses, and missed commissions."""
         yield from (CommissionReport(at, exec_id, amount) for exec_id, amount in self.unpaid)
         self.unpaid = ()
         for found in list(self.working.values()):
@@ -286,7 +289,7 @@ def _seen(net: float | None, order: Order) -> str:
     return "unknown" if net is None else signed_price(net if _is_sold(order) else 0.0 - net)
 
 
-# --- What an observing engine says of itself
+# --- An observing engine's own messages
 
 _WOULD = (
     ("to rest at the broker:", "would rest at the broker:"),
@@ -296,16 +299,20 @@ _WOULD = (
 
 
 def observed(record: Record, state: State) -> EventLine | None:
-    """Return the line of a record of an observing engine; a decision tells of an entry before its order does."""
-    told = event_line(record, state)
-    if told is None or told.text.startswith(ENTRY_SENT):
+    """Return the line of a record of an observing engine; a decision reports an entry before its order does."""
+    reported = event_line(record, state)
+    if reported is None or reported.text.startswith(ENTRY_SENT):
         return None
-    was, now = next(((was, now) for was, now in _WOULD if told.text.startswith(was)), ("", ""))
-    return replace(told, text=now + told.text.removeprefix(was)) if was and record.kind is not Kind.ALARM else told
+    was, now = next(((was, now) for was, now in _WOULD if reported.text.startswith(was)), ("", ""))
+    return (
+        replace(reported, text=now + reported.text.removeprefix(was))
+        if was and record.kind is not Kind.ALARM
+        else reported
+    )
 
 
 def title(settings: Mapping[str, Json]) -> str:
-    """Return what nobody may overlook of an observing engine, "" of any other."""
+    """Return the prominent mark of an observing engine, "" of any other."""
     if settings.get("mode") != OBSERVE:
         return ""
     shadows = settings.get("shadow_of")
@@ -318,7 +325,7 @@ def title(settings: Mapping[str, Json]) -> str:
 
 @mutable_dataclass
 class LinkProxy:
-    """What a Link port that stands around another one has of it."""
+    """The common part of a Link port that wraps another one."""
 
     inner: Link
 
@@ -334,7 +341,7 @@ class LinkProxy:
 
     @property
     def is_up(self) -> bool:
-        """True while the inner link's socket stands."""
+        """True while the inner link's socket is open."""
         return self.inner.is_up
 
     async def close(self) -> None:
@@ -363,28 +370,28 @@ class ObservingLink(LinkProxy):
     async def connect(self) -> Batch:
         """Connect, and know again what the broker held. Raises: BrokerError."""
         self._shares.clear()
-        return self._heard(await self.inner.connect())
+        return self._received(await self.inner.connect())
 
     async def next(self, until: datetime | None) -> Batch:
         """Return what the broker has answered, else the next instant with what has filled in it."""
         if self.broker.answers and self._at is not None and self._is_linked:
             return Batch(self._at, self._answers())
         due = None if self._at is None else self.broker.due_at(self._at)
-        return self._heard(await self.inner.next(until if until is None or due is None else min(until, due)))
+        return self._received(await self.inner.next(until if until is None or due is None else min(until, due)))
 
     def _answers(self) -> tuple[Event, ...]:
         answers, self.broker.answers = self.broker.answers, []
         return tuple(self._with_shares(event) for event in answers)
 
-    def _heard(self, batch: Batch) -> Batch:
-        """Return a batch with the broker's part in place of the account's; what fills is told before time moves on."""
+    def _received(self, batch: Batch) -> Batch:
+        """Return a batch with this broker's messages in place of the account's; fills come before time moves on."""
         self._at = batch.at
-        told: list[Event] = []
+        reported: list[Event] = []
         for event in batch.events:
-            told += self._translated(event)
+            reported += self._translated(event)
         if self._is_linked:
             self.broker.answers += self.broker.step(session_from(exchange_date(batch.at)), batch.at)
-        return Batch(batch.at, (*self._answers(), *told))
+        return Batch(batch.at, (*self._answers(), *reported))
 
     def _translated(self, event: Event) -> list[Event]:
         if isinstance(event, _OF_OTHERS):
@@ -401,7 +408,7 @@ class ObservingLink(LinkProxy):
         return [event]
 
     def _up(self, event: Connected) -> list[Event]:
-        """Return the connection as our broker tells it: its orders first, then what the account holds by its books."""
+        """Return the connection by this broker: its orders first, then the account's holdings by its books."""
         self._is_linked = True
         session = session_from(exchange_date(event.at))
         if self.recalls is not None:
@@ -410,8 +417,8 @@ class ObservingLink(LinkProxy):
         self.broker.session, self.broker.now = session, event.at
         stands = list(self.broker.stands(event.at))
         held = {contract: Decimal(count) for contract, count in self.broker.holdings.items() if count}
-        told = {contract: cost for contract, cost in event.costs if isinstance(contract, Underlying)}
-        costs = self.broker.costs | told
+        reported = {contract: cost for contract, cost in event.costs if isinstance(contract, Underlying)}
+        costs = self.broker.costs | reported
         for contract, report in self._shares.items():
             both = self._with_own(report)
             held[contract], costs[contract] = both.quantity, both.average_cost

@@ -20,7 +20,7 @@ from rulebot.spec.nouns import (
 from rulebot.spec.scalar import amount
 from rulebot.spec.source import Plain, Source
 
-OWED = (Shown.COMPLIANT_SESSIONS, Shown.EXPECTANCY)
+REQUIRED = (Shown.COMPLIANT_SESSIONS, Shown.EXPECTANCY)
 """What no document may leave out: real money asks for sessions as planned, and for trades that pay."""
 IGNORE = "ignore"
 """What a limit is that is switched off."""
@@ -81,7 +81,7 @@ def _left_out(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         return
     named = [name for each in required for name in each]
     has_unknown = not set(named) <= {shown.value for shown in Shown}
-    for shown in OWED:
+    for shown in REQUIRED:
         if shown.value not in named and not has_unknown:
             example = "{above: $0}" if shown is Shown.EXPECTANCY else "{at_least: 20}"
             message = f"'require' lacks '{shown.value}'"
@@ -121,7 +121,7 @@ def _backwards_in(source: Source, member: Plain, path: Path) -> Iterator[Diagnos
 
 
 def _is_rule(tree: Tree) -> bool:
-    """Say whether a condition is judged by itself: a group, a time or one with a name; else it is a plain limit."""
+    """Say whether a condition is judged separately: a group, a time or one with a name; else it is a plain limit."""
     return not tree.keys().isdisjoint({*GROUPS, "time", "name"})
 
 

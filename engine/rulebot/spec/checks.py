@@ -40,7 +40,7 @@ def noop_keys(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         yield from _of_roll(source, item, ("exits", at, "order"))
         if _is_always_known(item):
             why = f"'{kind_of(item)}' needs no market data, and is never unknown"
-            yield from _told(source, item, ("exits", at), ("unknown", "grace"), why)
+            yield from _reported(source, item, ("exits", at), ("unknown", "grace"), why)
     yield from _of_models(source, tree)
     legs = tree.get("legs")
     yield from _of_strikes(source, legs if isinstance(legs, dict) else {}, ("legs",))
@@ -57,7 +57,7 @@ def _is_always_known(item: Plain) -> bool:
     return all(map(_is_always_known, members if isinstance(members, list) else (members,)))
 
 
-def _told(source: Source, tree: Tree, path: Path, keys: tuple[str, ...], why: str) -> Iterator[Diagnostic]:
+def _reported(source: Source, tree: Tree, path: Path, keys: tuple[str, ...], why: str) -> Iterator[Diagnostic]:
     for key in keys:
         if key in tree:
             yield source.diagnostic(
@@ -71,7 +71,7 @@ def _of_models(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     if isinstance(models, dict):
         named = files_named(tree)
         unnamed = tuple(file for file, lines in models.items() if isinstance(lines, list) and file not in named)
-        yield from _told(source, models, (MODELS,), unnamed, "no condition names that file")
+        yield from _reported(source, models, (MODELS,), unnamed, "no condition names that file")
 
 
 # ---------------------------------------------------------------- orders
@@ -85,7 +85,7 @@ def _of_entry(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     yield from _of_natural(source, order, ("order",))
     if order.get("start") == "market" and "adaptive" in order:
         why = "an order at market has no price to step"
-        yield from _told(source, order, ("order",), ("step",), why) if "exit_order" in tree else ()
+        yield from _reported(source, order, ("order",), ("step",), why) if "exit_order" in tree else ()
     elif "exit_order" in tree:
         yield from _of_few_tries(source, order, ("order",), ("step", "pause"))
 
@@ -96,18 +96,18 @@ def _of_leaving(source: Source, order: Plain, path: Path, *, is_rolled: bool) ->
         return
     yield from _of_natural(source, order, path)
     if order.get("start") == "market":
-        yield from _told(source, order, path, _OF_A_LADDER, "an exit at market is one order, without a next try")
+        yield from _reported(source, order, path, _OF_A_LADDER, "an exit at market is one order, without a next try")
     elif order.get("then") == "market":
         yield from _of_few_tries(source, order, path, ("step", "pause"))
     elif not is_rolled:
-        why = "it goes on until it is done; 'then: market' ends it after so many tries"
-        yield from _told(source, order, path, ("tries",), why)
+        why = "it continues until it is done; 'then: market' ends it after a number of tries"
+        yield from _reported(source, order, path, ("tries",), why)
 
 
 def _of_natural(source: Source, order: Tree, path: Path) -> Iterator[Diagnostic]:
     """Each try of an order that starts at natural is at natural, also of one that exits take over."""
     if order.get("start") == "natural":
-        yield from _told(source, order, path, ("step",), "each try is at natural, and none goes past it")
+        yield from _reported(source, order, path, ("step",), "each try is at natural, and none goes past it")
 
 
 def _of_roll(source: Source, item: Tree, path: Path) -> Iterator[Diagnostic]:
@@ -115,15 +115,15 @@ def _of_roll(source: Source, item: Tree, path: Path) -> Iterator[Diagnostic]:
     roll, order = item.get("roll"), item.get("order")
     if isinstance(roll, dict) and isinstance(order, dict) and roll.get("else", "hold") == "hold":
         why = "a roll that is not filled after its tries holds until the next session"
-        yield from _told(source, order, path, ("then",), why)
+        yield from _reported(source, order, path, ("then",), why)
 
 
 def _of_few_tries(source: Source, order: Tree, path: Path, keys: tuple[str, ...]) -> Iterator[Diagnostic]:
     """What belongs to a second try does nothing where there is but one, a third priority where there are two."""
     tries, priorities = order.get("tries", 1), order.get("adaptive")
     if tries == 1:
-        told = tuple(key for key in keys if key != "step" or order.get("start") != "natural")
-        yield from _told(source, order, path, told, "there is one try")
+        reported = tuple(key for key in keys if key != "step" or order.get("start") != "natural")
+        yield from _reported(source, order, path, reported, "there is one try")
     if isinstance(tries, int) and isinstance(priorities, list) and 1 <= tries < len(priorities):
         of = f"{tries} {'try' if tries == 1 else 'tries'}"
         message = f"priority {tries + 1} does nothing: there is one a try, and {of}"
@@ -143,9 +143,9 @@ def _of_strikes(source: Source, tree: Tree, path: Path) -> Iterator[Diagnostic]:
         if not isinstance(strike, dict) or strike.get("at") in (None, "spot"):
             continue
         here = (*path, name, "strike")
-        yield from _told(source, strike, here, ("round",), f"it is the strike of {strike['at']}")
+        yield from _reported(source, strike, here, ("round",), f"it is the strike of {strike['at']}")
         if not any(key in strike for key in _MOVES_A_STRIKE):
-            yield from _told(source, strike, here, ("within",), f"it is the strike of {strike['at']}, or no trade")
+            yield from _reported(source, strike, here, ("within",), f"it is the strike of {strike['at']}, or no trade")
 
 
 # --- What no schema can say of a document by itself
@@ -245,7 +245,7 @@ def _choices(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         yield source.diagnostic("RB122", ("legs", "require"), message, "remove it", at_key=True)
     beside = [name for name in legs if name not in NOT_LEGS]
     if "choose" in legs and beside:
-        message = f"'{beside[0]}' stands beside 'choose': the legs of each alternative stand in it"
+        message = f"'{beside[0]}' is beside 'choose': each alternative contains its own legs"
         yield source.diagnostic("RB118", ("legs", beside[0]), message, "move it there", at_key=True)
 
 
@@ -256,7 +256,7 @@ def _names_of_alternatives(source: Source, alternatives: Iterable[tuple[Path, Tr
         name = each.get("name")
         if isinstance(name, str) and name in first:
             place = source.span(first[name])
-            help = f"the first stands at {place.line}:{place.col}"
+            help = f"the first is at {place.line}:{place.col}"
             message = f"two alternatives are called '{name}'"
             yield source.diagnostic("RB270", (*path, "name"), message, help)
         elif isinstance(name, str):
@@ -323,7 +323,7 @@ def _judged_alone(source: Source, kind: str, inner: Plain, path: Path) -> Iterat
     for member, here in members:
         for key in member:
             if key in ("confirm", "max_age"):
-                message = f"'{key}' means nothing inside '{kind}': it is of a whole condition"
+                message = f"'{key}' has no meaning inside '{kind}': it belongs to a whole condition"
                 yield source.diagnostic("RB122", (*here, key), message, f"write it beside '{kind}'", at_key=True)
 
 
@@ -340,7 +340,7 @@ def _name_path(member: Tree, path: Path) -> Path:
 
 def _repeated(source: Source, member: Tree, path: Path, name: str, first: Path) -> Diagnostic:
     place = source.span(first, key="name" not in first[-1:])
-    help = f"the first stands at {place.line}:{place.col}; give one of them a 'name:'"
+    help = f"the first is at {place.line}:{place.col}; give one of them a 'name:'"
     at = _name_path(member, path)
     return source.diagnostic("RB270", at, f"two rules here are called '{name}'", help, at_key=at[-1] != "name")
 
@@ -350,7 +350,7 @@ def _lets(source: Source, tree: Tree, places: Mapping[Path, str]) -> Iterator[Di
         path: Path = ("let", name)
         if not isinstance(body, dict | list) and body is not None and path not in places:
             message = f"a let is a measure with its arguments, is '{body}'"
-            yield source.diagnostic("RB152", path, message, "a value of its own is a parameter: put it there")
+            yield source.diagnostic("RB152", path, message, "make the value a parameter: put it there")
 
 
 def _hiding_exits(source: Source, tree: Tree) -> Iterator[Diagnostic]:
@@ -358,7 +358,7 @@ def _hiding_exits(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     exits = tree.get("exits")
     for at, item in enumerate(exits if isinstance(exits, list) else ()):
         if isinstance(item, dict) and item.get("name") in (*_OUTCOMES, TARGET_MISSED):
-            message = f"an exit called '{item['name']}' is hard to tell from what 'after' calls '{item['name']}'"
+            message = f"an exit called '{item['name']}' cannot be told from what 'after' calls '{item['name']}'"
             yield source.diagnostic("RB303", ("exits", at, "name"), message, "give it another name", "warning")
 
 
@@ -378,7 +378,7 @@ def _zones(source: Source, tree: Plain, path: Path) -> Iterator[Diagnostic]:
 def _quantity(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     """A budget has a most beside it; of calls against shares held the band itself says the most."""
     if {"overwrite", "at_most"} <= _mapping(tree, "quantity").keys():
-        message = "'at_most' stands beside 'overwrite': the band says how many there are"
+        message = "'at_most' is beside 'overwrite', whose band already gives the number"
         yield source.diagnostic("RB118", ("quantity", "at_most"), message, "remove it", at_key=True)
 
 
@@ -411,7 +411,7 @@ def _expiries(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     if "expiry" not in legs and is_misspelt("expiry", unlike_legs, NOT_LEGS):
         return
     if "choose" in legs and "expiry" not in legs:
-        help = "expiry: Which expiry the legs have that name none of their own; conditions of entry are read of it."
+        help = "expiry: The expiry of legs that name none; conditions of entry are read of it."
         yield source.diagnostic("RB113", ("legs",), "'legs' lacks 'expiry'", help, at_key=True)
     places = list(_alternatives(tree)) if "choose" in legs else [(("legs",), legs)]
     for place, found in places:
@@ -441,9 +441,9 @@ def _expiries_of_legs(
 
 def _lacking_expiry(source: Source, places: Iterable[Path]) -> Iterator[Diagnostic]:
     for path in places:
-        help = "expiry: Which expiry the legs have that name none of their own."
+        help = "expiry: The expiry of legs that name none."
         if len(path) > 1:
-            help = "write it in the leg, or under 'legs' for all that have none of their own"
+            help = "write it in the leg, or under 'legs' for all legs without one"
         yield source.diagnostic("RB113", path, f"'{path[-1]}' lacks 'expiry'", help, at_key=True)
 
 
@@ -502,16 +502,16 @@ def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if found is None:
             continue
         if {"delta", "premium", "side_credit"} & strike.keys():
-            unit, owed = Unit.NUMBER, "a bare number, as in 0.02"
+            unit, outstanding = Unit.NUMBER, "a bare number, as in 0.02"
         elif "otm" in strike and _is_percent(strike["otm"]):
-            unit, owed = Unit.PERCENT, "a percentage of spot, as in 0.2%"
+            unit, outstanding = Unit.PERCENT, "a percentage of spot, as in 0.2%"
         elif "expected_move" in strike:
-            unit, owed = Unit.MULTIPLE, "a multiple, as in 0.1x"
+            unit, outstanding = Unit.MULTIPLE, "a multiple, as in 0.1x"
         else:
-            unit, owed = Unit.POINTS, "points, as in 5 pts"
+            unit, outstanding = Unit.POINTS, "points, as in 5 pts"
         if found.unit is not unit:
             message = f"'within' has the unit of what the strike is chosen by, is '{strike['within']}'"
-            yield source.diagnostic("RB152", (*path, "within"), message, f"here {owed}")
+            yield source.diagnostic("RB152", (*path, "within"), message, f"here {outstanding}")
 
 
 def _is_percent(value: Plain) -> bool:
@@ -527,5 +527,5 @@ def _settling(source: Source, tree: Tree) -> Iterator[Diagnostic]:
             continue
         for key in item:
             if key in (JUDGING | LEAVING) - {"name", "enabled"}:
-                message = f"'{key}' means nothing beside 'at_expiry'"
+                message = f"'{key}' has no meaning beside 'at_expiry'"
                 yield source.diagnostic("RB122", ("exits", at, key), message, "remove it", at_key=True)

@@ -124,7 +124,7 @@ def _place(source: Source, path: Path) -> tuple[int, int]:
 def _checked(name: str, value: str) -> str:
     value = value.strip()
     if not value or len(value) > MOST_LETTERS or not value.isprintable():
-        raise EditError(name, f"a value is owed, of at most {MOST_LETTERS} letters in one line")
+        raise EditError(name, f"a value is required, of at most {MOST_LETTERS} letters in one line")
     return value
 
 

@@ -70,12 +70,12 @@ def _refused(chain: list[Source], read: Beside | None) -> Diagnostic | None:
     name = last.tree[EXTENDS]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         is_what = f"names a bot, is '{last.written((EXTENDS,))}'" if name is not None else "has no value"
-        help = "the name of the other bot alone, as in 'extends: put_lite'; its file stands beside this one"
+        help = "the name of the other bot alone, as in 'extends: put_lite'; its file is in the same folder"
         return last.diagnostic("RB124", (EXTENDS,), f"'extends' {is_what}", help, at_key=name is None)
     names = [PurePath(each.file).stem for each in chain]
     if name in names:
         circle = " extends ".join([*names[names.index(name) :], name])
-        return _problem(last, f"this leads in a circle: {circle}", "one of them must stand on its own")
+        return _problem(last, f"this leads in a circle: {circle}", "one of them must not extend")
     if len(chain) > MAX_PARENTS:
         return _problem(last, f"more than {MAX_PARENTS} documents extend one another", "write some of them out")
     if read is None:
@@ -100,7 +100,7 @@ def _parent(child: Source, read: Beside | None) -> Source | Diagnostic:
 
 def _neighbour(child: Source, name: str, suffix: str) -> str:
     known = [file.stem for file in File(child.file).parent.glob(f"*{suffix}") if file.stem != File(child.file).stem]
-    return did_you_mean(name, known) or "a bot extends one whose file stands in the same folder"
+    return did_you_mean(name, known) or "a bot extends one whose file is in the same folder"
 
 
 def _unusable(chain: list[Source]) -> Iterator[Diagnostic]:
@@ -204,15 +204,15 @@ def _covered(upper: Mapping[str, Plain], lower: Mapping[str, Plain], schema: Map
     """Return the keys below that a choice above takes the place of, with those that mean nothing without them."""
     choice = schema.get("x-exactly-one", lower.keys() | upper.keys() if schema.get("maxProperties") == 1 else ())
     gone = {key for key in choice if key in lower and key not in upper and not upper.keys().isdisjoint(choice)}
-    owed: Mapping[str, list[str]] = schema.get("dependentRequired", {})
-    still = {other for key in upper for other in owed.get(key, ())}
-    gone |= {other for key in gone for other in owed.get(key, ())} - still
-    return gone | {key for key, others in owed.items() if not gone.isdisjoint(others)}
+    outstanding: Mapping[str, list[str]] = schema.get("dependentRequired", {})
+    still = {other for key in upper for other in outstanding.get(key, ())}
+    gone |= {other for key in gone for other in outstanding.get(key, ())} - still
+    return gone | {key for key, others in outstanding.items() if not gone.isdisjoint(others)}
 
 
 # --- The schema of a bot that extends another
 
-_OWED = ("required", "dependentRequired", "minProperties", "if", "then", "else")
+_REQUIRED = ("required", "dependentRequired", "minProperties", "if", "then", "else")
 
 
 def partial_schema() -> dict[str, Any]:
@@ -222,8 +222,8 @@ def partial_schema() -> dict[str, Any]:
     """
     schema = deepcopy(read_schema("strategy"))
     _loosen(schema, schema["$defs"], set())
-    owed = [key for key in schema["properties"] if key in OWN]
-    return {**schema, "title": f"{schema['title']}, extending another", "required": owed}
+    outstanding = [key for key in schema["properties"] if key in OWN]
+    return {**schema, "title": f"{schema['title']}, extending another", "required": outstanding}
 
 
 def _loosen(schema: dict[str, Any], definitions: dict[str, Any], done: set[int]) -> None:
@@ -231,7 +231,7 @@ def _loosen(schema: dict[str, Any], definitions: dict[str, Any], done: set[int])
     if id(schema) in done:
         return
     done.add(id(schema))
-    for keyword in _OWED:
+    for keyword in _REQUIRED:
         schema.pop(keyword, None)
     below = [*schema.get("properties", {}).values(), schema.get("additionalProperties"), *schema.get("anyOf", ())]
     if "$ref" in schema:

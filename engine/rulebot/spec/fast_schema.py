@@ -116,22 +116,22 @@ class _Tests:
         return test
 
     def _checks(self, schema: Schema) -> Iterator[Test]:
-        for keyword, owed in schema.items():
+        for keyword, outstanding in schema.items():
             if keyword in _OF_PARTS:
-                yield _OF_PARTS[keyword](self, owed, schema)
+                yield _OF_PARTS[keyword](self, outstanding, schema)
             elif keyword in _CHECKS:
-                yield _CHECKS[keyword](owed)
+                yield _CHECKS[keyword](outstanding)
             elif keyword not in _SAYS_NOTHING:
                 yield _unsure
 
     # ------------------------------------------------------------ keywords with schemas in them
 
-    def any_of(self, owed: list[Schema], _: Schema) -> Test:
-        tests = [self.of(each) for each in owed]
+    def any_of(self, outstanding: list[Schema], _: Schema) -> Test:
+        tests = [self.of(each) for each in outstanding]
         return lambda value: any(test(value) for test in tests)
 
-    def properties(self, owed: Schema, _: Schema) -> Test:
-        tests = {key: self.of(each) for key, each in owed.items()}
+    def properties(self, outstanding: Schema, _: Schema) -> Test:
+        tests = {key: self.of(each) for key, each in outstanding.items()}
 
         def check(value: Plain) -> bool:
             if isinstance(value, dict):
@@ -142,29 +142,29 @@ class _Tests:
 
         return check
 
-    def additional(self, owed: bool | Schema, schema: Schema) -> Test:
-        if owed is True:
+    def additional(self, outstanding: bool | Schema, schema: Schema) -> Test:
+        if outstanding is True:
             return _sure
         known = schema.get("properties", {}).keys()
-        if owed is False:
+        if outstanding is False:
             return lambda value: not isinstance(value, dict) or value.keys() <= known
-        test = self.of(owed)
+        test = self.of(outstanding)
         return lambda value: (
             not isinstance(value, dict) or all(test(item) for key, item in value.items() if key not in known)
         )
 
-    def property_names(self, owed: Schema, _: Schema) -> Test:
-        test = self.of(owed)
+    def property_names(self, outstanding: Schema, _: Schema) -> Test:
+        test = self.of(outstanding)
         return lambda value: not isinstance(value, dict) or all(test(key) for key in value)
 
-    def items(self, owed: Schema, _: Schema) -> Test:
-        test = self.of(owed)
+    def items(self, outstanding: Schema, _: Schema) -> Test:
+        test = self.of(outstanding)
         return lambda value: not isinstance(value, list) or all(test(item) for item in value)
 
-    def when(self, owed: Schema, schema: Schema) -> Test:
-        if owed.keys() != {"required"}:  # of anything else a False would not be a no
+    def when(self, outstanding: Schema, schema: Schema) -> Test:
+        if outstanding.keys() != {"required"}:  # of anything else a False would not be a no
             return _unsure
-        test = self.of(owed)
+        test = self.of(outstanding)
         follows = [None if (part := schema.get(name)) is None else self.of(part) for name in ("else", "then")]
 
         def check(value: Plain) -> bool:
@@ -183,7 +183,7 @@ def _unsure(_: Plain) -> bool:
 
 
 _OF_PARTS: Mapping[str, Callable[[_Tests, Any, Schema], Test]] = {
-    "$ref": lambda tests, owed, _: tests.named(owed),
+    "$ref": lambda tests, outstanding, _: tests.named(outstanding),
     "anyOf": _Tests.any_of,
     "properties": _Tests.properties,
     "additionalProperties": _Tests.additional,
@@ -211,10 +211,10 @@ _TYPES: Mapping[str, Test] = {
 }
 
 
-def _type(owed: str | list[str]) -> Test:
-    if isinstance(owed, str):
-        return _TYPES[owed]
-    tests = [_TYPES[name] for name in owed]
+def _type(outstanding: str | list[str]) -> Test:
+    if isinstance(outstanding, str):
+        return _TYPES[outstanding]
+    tests = [_TYPES[name] for name in outstanding]
     return lambda value: any(test(value) for test in tests)
 
 
@@ -223,50 +223,52 @@ def _is(value: Plain, wanted: Plain) -> bool:
     return type(value) is type(wanted) and not isinstance(value, list | dict) and value == wanted
 
 
-def _required(owed: list[str]) -> Test:
-    return lambda value: not isinstance(value, dict) or all(key in value for key in owed)
+def _required(outstanding: list[str]) -> Test:
+    return lambda value: not isinstance(value, dict) or all(key in value for key in outstanding)
 
 
-def _dependent(owed: Mapping[str, list[str]]) -> Test:
+def _dependent(outstanding: Mapping[str, list[str]]) -> Test:
     def check(value: Plain) -> bool:
         if not isinstance(value, dict):
             return True
-        return all(other in value for key, others in owed.items() if key in value for other in others)
+        return all(other in value for key, others in outstanding.items() if key in value for other in others)
 
     return check
 
 
-def _pattern(owed: str) -> Test:
-    found = re.compile(owed).search
+def _pattern(outstanding: str) -> Test:
+    found = re.compile(outstanding).search
     return lambda value: not isinstance(value, str) or found(value) is not None
 
 
 def _length(kind: type, is_enough: Callable[[int, int], bool]) -> Callable[[int], Test]:
-    def made(owed: int) -> Test:
-        return lambda value: type(value) is not kind or is_enough(len(cast(Sized, value)), owed)
+    def made(outstanding: int) -> Test:
+        return lambda value: type(value) is not kind or is_enough(len(cast(Sized, value)), outstanding)
 
     return made
 
 
 def _range(is_inside: Callable[[Any, Any], bool]) -> Callable[[float], Test]:
-    def made(owed: float) -> Test:
-        return lambda value: not _is_number(value) or is_inside(value, owed)
+    def made(outstanding: float) -> Test:
+        return lambda value: not _is_number(value) or is_inside(value, outstanding)
 
     return made
 
 
-def _unique(owed: bool) -> Test:
+def _unique(outstanding: bool) -> Test:
     def check(value: Plain) -> bool:
         if not isinstance(value, list):
             return True
         return all(isinstance(item, str) for item in value) and len({str(item) for item in value}) == len(value)
 
-    return check if owed else _sure
+    return check if outstanding else _sure
 
 
 def _named(count: int, *, besides: bool) -> Callable[[list[str]], Test]:
-    def made(owed: list[str]) -> Test:
-        return lambda value: not isinstance(value, dict) or sum((key in owed) is not besides for key in value) == count
+    def made(outstanding: list[str]) -> Test:
+        return lambda value: (
+            not isinstance(value, dict) or sum((key in outstanding) is not besides for key in value) == count
+        )
 
     return made
 
@@ -275,19 +277,19 @@ _CHECKS: Mapping[str, Callable[[Any], Test]] = {
     "type": _type,
     "required": _required,
     "dependentRequired": _dependent,
-    "const": lambda owed: lambda value: _is(value, owed),
-    "enum": lambda owed: lambda value: any(_is(value, each) for each in owed),
+    "const": lambda outstanding: lambda value: _is(value, outstanding),
+    "enum": lambda outstanding: lambda value: any(_is(value, each) for each in outstanding),
     "pattern": _pattern,
-    "minLength": _length(str, lambda have, owed: have >= owed),
-    "maxLength": _length(str, lambda have, owed: have <= owed),
-    "minItems": _length(list, lambda have, owed: have >= owed),
-    "maxItems": _length(list, lambda have, owed: have <= owed),
-    "minProperties": _length(dict, lambda have, owed: have >= owed),
-    "maxProperties": _length(dict, lambda have, owed: have <= owed),
+    "minLength": _length(str, lambda have, outstanding: have >= outstanding),
+    "maxLength": _length(str, lambda have, outstanding: have <= outstanding),
+    "minItems": _length(list, lambda have, outstanding: have >= outstanding),
+    "maxItems": _length(list, lambda have, outstanding: have <= outstanding),
+    "minProperties": _length(dict, lambda have, outstanding: have >= outstanding),
+    "maxProperties": _length(dict, lambda have, outstanding: have <= outstanding),
     "uniqueItems": _unique,
-    "minimum": _range(lambda have, owed: have >= owed),
-    "maximum": _range(lambda have, owed: have <= owed),
-    "exclusiveMinimum": _range(lambda have, owed: have > owed),
+    "minimum": _range(lambda have, outstanding: have >= outstanding),
+    "maximum": _range(lambda have, outstanding: have <= outstanding),
+    "exclusiveMinimum": _range(lambda have, outstanding: have > outstanding),
     "x-exactly-one": _named(1, besides=False),
     "x-one-besides": _named(1, besides=True),
 }
@@ -309,10 +311,10 @@ class Slot:
 
     def below(self, key: str, value: Plain) -> "Slot":
         """Return the slot under a key; of several shapes that may stand there, the one of `value`."""
-        owed = self.schema.get("properties", {}).get(key)
-        if owed is None:
-            owed = self.schema.get("additionalProperties")
-        return self._of(owed if isinstance(owed, Mapping) else {}, value)
+        outstanding = self.schema.get("properties", {}).get(key)
+        if outstanding is None:
+            outstanding = self.schema.get("additionalProperties")
+        return self._of(outstanding if isinstance(outstanding, Mapping) else {}, value)
 
     def item(self, value: Plain) -> "Slot":
         """Return the slot of an item of the list that stands here."""
@@ -412,13 +414,17 @@ class _Read:
     def _value(self, path: Path, new: str) -> Plain:
         """Return what a scalar says that is written so now, None where it may not say what it shows."""
         source = self._source
-        old, told = _cut(source.line(source.values[path].line), source.values[path]), _at(source.tree, path)
+        old, reported = _cut(source.line(source.values[path].line), source.values[path]), _at(source.tree, path)
         if len(new) > MAX_SCALAR:
             return None
         if old[:1] in _QUOTES:
             quote, inside = old[:1], new[1:-1]
-            return inside if old[1:-1] == told and new[-1:] == quote and quote not in inside else None
-        if number_problem(new) is not None or plain_scalar(old) != told or type(plain_scalar(old)) is not type(told):
+            return inside if old[1:-1] == reported and new[-1:] == quote and quote not in inside else None
+        if (
+            number_problem(new) is not None
+            or plain_scalar(old) != reported
+            or type(plain_scalar(old)) is not type(reported)
+        ):
             return None
         return plain_scalar(new)
 

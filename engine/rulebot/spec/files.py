@@ -100,7 +100,7 @@ def beside_specs(specs: Iterable[str | File], name: str, *, or_among: bool = Fal
     there = [place for place in places if place.is_file()] or places[:1]
     if len(there) > 1:
         raise NoSuchFiles(
-            f"{there[0]} and {there[1]} both lie beside these specs", "name the one that counts, or run them apart"
+            f"{there[0]} and {there[1]} are both beside these specs", "name the one that counts, or run them apart"
         )
     return _shown(there[0])
 

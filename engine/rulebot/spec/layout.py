@@ -132,9 +132,9 @@ def formatted(text: str, file: str, kind: Kind) -> str:
         return text
     before, after = read_source(text.encode(), file), read_source(new.encode(), file)
     if after.problems or _ordered(before.tree) != _ordered(after.tree):
-        raise InvariantError(f"another layout of {file} would change what it says", "it is left as it is")
+        raise InvariantError(f"another layout of {file} would change what it says", "it is unchanged")
     if comments_of(text) != comments_of(new):
-        raise InvariantError(f"another layout of {file} would lose a comment", "it is left as it is")
+        raise InvariantError(f"another layout of {file} would lose a comment", "it is unchanged")
     return new
 
 

@@ -74,8 +74,8 @@ MEASURES_OF_OTHERS = {
     "delta": "of a leg that is 'leg_delta', of the whole structure 'position_delta'",
     "earnings": "'event: {of: [earnings], before: 1d}', or 'no_event' with the same",
     "gamma": "of a leg that is 'leg_gamma', of the whole structure 'position_gamma'",
-    "gamma_exposure": "nothing here tells it; another program may send it: 'webhook'",
-    "gex": "nothing here tells it; another program may send it: 'webhook'",
+    "gamma_exposure": "not available here; another program may send it: 'webhook'",
+    "gex": "not available here; another program may send it: 'webhook'",
     "moving_average": "'sma' or 'ema', as in 'spot: {above: sma_20}' with 'let: {sma_20: {sma: {window: 20}}}'",
     "premium": "of the structure that is 'credit', or 'debit' where it is bought",
     "profit_target": "'target: {profit: 50%}'",
@@ -229,7 +229,7 @@ def _undeclared(source: Source, path: Path, name: str, values: Mapping[str, Plai
 
 
 def _known(values: Mapping[str, Plain]) -> str:
-    return f"its parameters: {', '.join(values)}" if values else "it has none; they stand under 'parameters'"
+    return f"its parameters: {', '.join(values)}" if values else "it has none; they belong under 'parameters'"
 
 
 def _hiding(source: Source, in_expressions: frozenset[str]) -> list[Diagnostic]:

@@ -24,7 +24,7 @@ _UNITS = (
     (re.compile(rf"{_N}d"), Unit.SESSIONS),
     (re.compile(rf"{_N}R"), Unit.R),
 )
-_OWED = re.compile(r"-\$(?P<n>(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,8})?)")
+_REQUIRED = re.compile(r"-\$(?P<n>(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,8})?)")
 _MULTIPLE = re.compile(rf"{_N}x(?: (?P<of>[a-z][a-z0-9_]*))?")
 _LENGTH = r"(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,8})?"
 _DURATION = re.compile(rf"(?P<n>-?{_LENGTH})(?P<unit>[smh])")
@@ -41,7 +41,7 @@ def amount(value: Plain) -> Amount | None:
         return None
     if isinstance(value, int | Decimal):
         return Amount(Decimal(value), Unit.NUMBER)
-    if value.startswith("-$") and (found := _OWED.fullmatch(value)) is not None:
+    if value.startswith("-$") and (found := _REQUIRED.fullmatch(value)) is not None:
         return Amount(-Decimal(found["n"]), Unit.DOLLARS)
     for pattern, unit in _UNITS:
         if (found := pattern.fullmatch(value)) is not None:

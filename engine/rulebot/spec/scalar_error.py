@@ -24,19 +24,19 @@ def scalar_problem(
     source: Source, path: Path, value: Plain, schema: Mapping[str, Any], parameter: str | None
 ) -> Diagnostic:
     """Return the diagnostic for a scalar that is not what the schema of its place owes."""
-    owed = expected_words(str(schema.get("x-owed", "this is another value")), path)
+    outstanding = expected_words(str(schema.get("x-owed", "this is another value")), path)
     code = str(schema.get("x-code", "RB152"))
     if code == "RB157" and not isinstance(value, int | Decimal):
         code = "RB152"
     found = f"'${parameter}' ({shown_value(value)})" if parameter else f"'{shown_value(value)}'"
-    return source.diagnostic(code, path, f"{owed}, is {found}", _help(path, value, schema))
+    return source.diagnostic(code, path, f"{outstanding}, is {found}", _help(path, value, schema))
 
 
-def expected_words(owed: str, path: Path) -> str:
+def expected_words(outstanding: str, path: Path) -> str:
     """Return the sentence that says what a place owes, with the name of the key where it speaks of `this`."""
-    if owed.startswith("this is ") and path and isinstance(path[-1], str):
-        return owed.replace("this is", f"'{path[-1]}' takes", 1)
-    return owed
+    if outstanding.startswith("this is ") and path and isinstance(path[-1], str):
+        return outstanding.replace("this is", f"'{path[-1]}' takes", 1)
+    return outstanding
 
 
 def _help(path: Path, value: Plain, schema: Mapping[str, Any]) -> str | None:

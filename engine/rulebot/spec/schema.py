@@ -127,7 +127,7 @@ def _diagnose_value(look: _Look, path: Path, error: Any) -> Diagnostic:
     if error.validator in _RANGE:
         return _out_of_range(look, path, error)
     if error.instance is None:
-        return look.source.diagnostic("RB152", path, f"{_called(path)} has no value", _owed(error), at_key=True)
+        return look.source.diagnostic("RB152", path, f"{_called(path)} has no value", _outstanding(error), at_key=True)
     if error.validator == "maxLength":
         message = f"{_called(path)} has at most {error.validator_value} characters, is {len(error.instance)} long"
         code = {"expr": "RB213"}.get(str(path[-1]), "RB116" if _schema(error).get("x-code") == "RB116" else "RB109")
@@ -147,9 +147,9 @@ def _schema(error: Any) -> dict[str, Any]:
     return error.schema if isinstance(error.schema, dict) else {}
 
 
-def _owed(error: Any) -> str | None:
-    owed = _schema(error).get("x-owed")
-    return str(owed) if owed else None
+def _outstanding(error: Any) -> str | None:
+    outstanding = _schema(error).get("x-owed")
+    return str(outstanding) if outstanding else None
 
 
 def _called(path: Path) -> str:
@@ -173,8 +173,8 @@ def _bad_name(source: Source, path: Path, error: Any) -> Diagnostic:
     place = (*path, name)
     if path == ("accept",):
         return source.diagnostic("RB123", place, f"no code is called '{shown_value(name)}'", "as in RB310", at_key=True)
-    if owed := _owed(error):
-        return source.diagnostic("RB152", place, f"{owed}, is '{shown_value(name)}'", at_key=True)
+    if outstanding := _outstanding(error):
+        return source.diagnostic("RB152", place, f"{outstanding}, is '{shown_value(name)}'", at_key=True)
     message = f"a name is at most 40 lower-case letters, digits and _, is '{shown_value(name)}'"
     lower = name.lower().replace("-", "_")
     help = f"write '{lower}'" if lower != name and lower.isidentifier() and lower.isascii() else None
@@ -242,8 +242,8 @@ def _without_commas(source: Source, path: Path) -> str | None:
     if found is None:
         return None
     name, number = found.groups()
-    told = _respelt("number", [number])
-    return None if told is None else f"{told[0]}, as in '{name}: {told[1]}'"
+    reported = _respelt("number", [number])
+    return None if reported is None else f"{reported[0]}, as in '{name}: {reported[1]}'"
 
 
 def _respelt(word: str, numbers: Sequence[str]) -> tuple[str, str] | None:
@@ -277,8 +277,8 @@ def _without_commas_each(source: Source, path: Path, most: int) -> str | None:
     items = [] if found is None else _BETWEEN.split(found[1].strip())
     if not 0 < len(items) <= most or not all(_NUMBER.fullmatch(item) for item in items):
         return None
-    told = _respelt("numbers", items)
-    return None if told is None else f"{told[0]}, as in '{path[-1]}: [{told[1]}]'"
+    reported = _respelt("numbers", items)
+    return None if reported is None else f"{reported[0]}, as in '{path[-1]}: [{reported[1]}]'"
 
 
 def _kinds(error: Any) -> list[str]:
@@ -292,7 +292,7 @@ def _home(whole: Mapping[str, Any], schema: Mapping[str, Any], path: Path, key: 
     """Return where a key belongs that stands one step too high, or in another section."""
     beside = [name for name, each in schema.get("properties", {}).items() if key in _keys_of(whole, each)]
     if len(beside) == 1:
-        return f"'{key}' stands under '{beside[0]}', as in '{beside[0]}: {{{key}: ..}}'"
+        return f"'{key}' belongs under '{beside[0]}', as in '{beside[0]}: {{{key}: ..}}'"
     if len(path) > 1 and isinstance(path[-1], str):
         return None  # whoever wrote that meant a key of this place
     known = whole["properties"]
@@ -300,7 +300,7 @@ def _home(whole: Mapping[str, Any], schema: Mapping[str, Any], path: Path, key: 
     if sections:
         named = " or ".join(f"'{name}'" for name in sections)
         return f"'{key}' stands under {named}"
-    return f"'{key}' stands by itself, at the left" if key in known and path else None
+    return f"'{key}' belongs at the left margin" if key in known and path else None
 
 
 def _one_step_out(whole: Mapping[str, Any], path: Path, key: str) -> str | None:
@@ -308,7 +308,7 @@ def _one_step_out(whole: Mapping[str, Any], path: Path, key: str) -> str | None:
     section = whole["properties"].get(path[0]) if len(path) == 2 and path[0] in SECTIONS else None
     if section is None or key not in _keys_of(whole, section):
         return None
-    return f"'{key}' stands under '{path[0]}', not in the braces of '{path[1]}'"
+    return f"'{key}' belongs under '{path[0]}', not in the braces of '{path[1]}'"
 
 
 def _keys_of(whole: Mapping[str, Any], schema: Mapping[str, Any]) -> Collection[str]:
@@ -341,11 +341,13 @@ def _in_braces_of(path: Path, key: str) -> str | None:
 
 def _elsewhere(path: Path, key: str, *, is_measure: bool = False) -> str | None:
     if (inside := _in_braces_of(path, key)) is not None:
-        return f"'{key}' stands beside '{inside}', not in its braces"
+        return f"'{key}' belongs beside '{inside}', not in its braces"
     if key in EXIT_KEYS or key in LEAVING:
         return f"'{key}' belongs to an exit, under 'exits'"
     if key in KEYS_ELSEWHERE or key in measures():
-        return f"'{key}' is a word of the language, but not in this place: 'rulebot explain {key}' says where it stands"
+        return (
+            f"'{key}' is a word of the language, but not in this place: 'rulebot explain {key}' says where it belongs"
+        )
     if path and "strike" in path:
         return BOUNDED.get(str(path[-1])) if key == "between" else None
     if is_measure and key in MEASURES_OF_OTHERS:
@@ -363,9 +365,9 @@ def _missing_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic
     properties = _schema(error).get("properties", {} if path else validator("strategy").schema["properties"])
     meant = {_meant(key, properties) for key in error.instance if key not in properties}
     if error.validator == "dependentRequired":
-        for key, owed in error.validator_value.items():
+        for key, outstanding in error.validator_value.items():
             if key in error.instance:
-                for name in (name for name in owed if name not in error.instance and name not in meant):
+                for name in (name for name in outstanding if name not in error.instance and name not in meant):
                     message, help = f"'{key}' also needs '{name}'", _instead(key, name, error)
                     yield source.diagnostic("RB113", (*path, key), message, help, at_key=True)
         return
@@ -379,11 +381,13 @@ def _meant(key: str, known: Collection[str]) -> str | None:
     return closest(key, known) if found is None else found[1]
 
 
-def _instead(key: str, owed: str, error: Any) -> str | None:
+def _instead(key: str, outstanding: str, error: Any) -> str | None:
     """Return what to do where a key stands that excludes the one that is owed."""
     one_of = _schema(error).get("x-exactly-one", ())
-    rival = next((name for name in one_of if owed in one_of and name != owed and name in error.instance), None)
-    return None if rival is None else f"remove '{key}', or write '{owed}' in the place of '{rival}'"
+    rival = next(
+        (name for name in one_of if outstanding in one_of and name != outstanding and name in error.instance), None
+    )
+    return None if rival is None else f"remove '{key}', or write '{outstanding}' in the place of '{rival}'"
 
 
 def _said(name: str, properties: Mapping[str, Any]) -> str | None:
@@ -400,7 +404,7 @@ def _not_one(source: Source, path: Path, error: Any) -> Iterator[Diagnostic]:
     has_unknown = any(key not in _schema(error).get("properties", {}) for key in error.instance)
     if len(found) > 1:
         advice = "a second condition begins with its own '- '" if is_condition else "keep one of the two"
-        message = f"'{found[1]}' stands beside '{found[0]}': only one of the two may"
+        message = f"'{found[1]}' is beside '{found[0]}': only one of the two is allowed"
         yield source.diagnostic("RB118", (*path, found[1]), message, advice, at_key=True)
     elif not found and not has_unknown:
         message = (
@@ -420,7 +424,7 @@ def _wrong_length(source: Source, path: Path, error: Any) -> Diagnostic:
     bound = "at least" if str(rule).startswith("min") else "at most"
     message = f"{_called(path)} holds {bound} {value}, is {len(error.instance)}"
     written = _without_commas_each(source, path, int(value)) if rule == "maxItems" else None
-    return source.diagnostic("RB121", path, message, written or _owed(error), at_key=True)
+    return source.diagnostic("RB121", path, message, written or _outstanding(error), at_key=True)
 
 
 def _repeated(source: Source, path: Path, items: list[Plain]) -> Diagnostic:
@@ -436,7 +440,7 @@ def _out_of_range(look: _Look, path: Path, error: Any) -> Diagnostic:
     written = f"'${name}' ({error.instance})" if name else f"'{error.instance}'"
     message = f"{_called(path)} is {word or 'less than'} {error.validator_value}, is {written}"
     return look.source.diagnostic(
-        "RB156", path, message, probable_meanings(error.instance, _schema(error)) or _owed(error)
+        "RB156", path, message, probable_meanings(error.instance, _schema(error)) or _outstanding(error)
     )
 
 
@@ -454,9 +458,9 @@ def _wrong_shape(look: _Look, path: Path, error: Any) -> Diagnostic:
     is_what = f"'{shown_value(instance)}'"
     if isinstance(instance, dict | list):
         is_what = "a mapping" if isinstance(instance, dict) else "a list"
-    owed = _owed(error) or "one value"
-    is_noun = not owed.startswith("this is ") and _schema(error).get("type") in _COLLECTIONS
-    said = f"{_called(path)} owes {owed}" if is_noun else expected_words(owed, path)
+    outstanding = _outstanding(error) or "one value"
+    is_noun = not outstanding.startswith("this is ") and _schema(error).get("type") in _COLLECTIONS
+    said = f"{_called(path)} needs {outstanding}" if is_noun else expected_words(outstanding, path)
     before = SPELT_BEFORE.get((str(path[-1]), str(instance))) if path else None
     help = before or _by_a_sign(path, instance) or _ends(path, instance) or _example(path, _schema(error))
     if isinstance(instance, dict):

@@ -226,7 +226,7 @@ class Kind(Enum):
     UNIVERSE = "rulebot_universe"
 
 
-_TOLD_BY = {"account": Kind.ACCOUNT, "live": Kind.ACCOUNT, "tests": Kind.TEST, "categories": Kind.UNIVERSE}
+_REPORTED_BY = {"account": Kind.ACCOUNT, "live": Kind.ACCOUNT, "tests": Kind.TEST, "categories": Kind.UNIVERSE}
 """Keys that documents of one kind alone have."""
 
 
@@ -244,13 +244,13 @@ def kind_of_document(source: Source) -> tuple[Kind | None, tuple[Diagnostic, ...
 def _problems(source: Source, tree: dict[str, Plain], kinds: list[str]) -> Iterator[Diagnostic]:
     if not kinds:
         near = next((key for key in tree if closest(key, [kind.value for kind in Kind], 0.75)), None)
-        meant = next((_TOLD_BY[key] for key in tree if key in _TOLD_BY), Kind.STRATEGY).value
+        meant = next((_REPORTED_BY[key] for key in tree if key in _REPORTED_BY), Kind.STRATEGY).value
         help = f"add '{meant}: {VERSION}'" if near is None else f"did you mean '{meant}: {VERSION}'?"
         yield source.diagnostic(
             "RB119", (near,) if near else (), "the document does not say its version", help, at_key=True
         )
     elif len(kinds) > 1:
-        message = f"the document is of two kinds: '{kinds[0]}' and '{kinds[1]}'"
+        message = f"the document has two kinds: '{kinds[0]}' and '{kinds[1]}'"
         yield source.diagnostic("RB119", (kinds[1],), message, "keep one of the two", at_key=True)
     elif tree[kinds[0]] is True or tree[kinds[0]] != VERSION:
         message = f"this engine reads version {VERSION} of the language, is '{source.written((kinds[0],))}'"

@@ -116,12 +116,12 @@ def _market(tree: Tree) -> TrialMarket:
     )
 
 
-def _report(told: Plain) -> Report:
-    if not isinstance(told, dict):
-        return Report(sure(_date(told)))
-    moment, clock = told.get("when"), told.get("time")
+def _report(reported: Plain) -> Report:
+    if not isinstance(reported, dict):
+        return Report(sure(_date(reported)))
+    moment, clock = reported.get("when"), reported.get("time")
     return Report(
-        sure(_date(told["day"])),
+        sure(_date(reported["day"])),
         None if moment is None else Moment(moment),
         None if clock is None else time.fromisoformat(str(clock)),
     )
@@ -238,7 +238,7 @@ def check_trials(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if isinstance(name, str) and name in first:
             line = source.span(first[name]).line
             message = f"two tests are called '{name}'"
-            yield source.diagnostic("RB270", (*path, "name"), message, f"the first stands in line {line}")
+            yield source.diagnostic("RB270", (*path, "name"), message, f"the first is in line {line}")
         elif isinstance(name, str):
             first[name] = (*path, "name")
         yield from _dates(source, test, path)
@@ -269,12 +269,12 @@ def _dates_of_market(source: Source, test: Tree, path: Path) -> Iterator[Diagnos
         for at, text in enumerate(days if isinstance(days, list) else ()):
             if isinstance(text, str) and (problem := _no_session(text)):
                 yield source.diagnostic("RB280", (*path, "market", "expiries", name, at), problem, _ON_SESSIONS)
-    for name, told in _inner(test, "market", "earnings").items():
+    for name, reported in _inner(test, "market", "earnings").items():
         of_it = (*path, "market", "earnings", name)
-        text = told.get("day") if isinstance(told, dict) else told
+        text = reported.get("day") if isinstance(reported, dict) else reported
         if isinstance(text, str) and _date(text) is None:
-            yield source.diagnostic("RB280", of_it if text is told else (*of_it, "day"), f"there is no date {text}")
-        if isinstance(told, dict) and {"when", "time"} <= told.keys():
+            yield source.diagnostic("RB280", of_it if text is reported else (*of_it, "day"), f"there is no date {text}")
+        if isinstance(reported, dict) and {"when", "time"} <= reported.keys():
             message = "'when' and 'time' both say when the earnings are: write one of them"
             yield source.diagnostic("RB280", (*of_it, "time"), message, at_key=True)
 
@@ -402,12 +402,12 @@ def _spans(source: Source, each: Plain, path: Path) -> Iterator[Diagnostic]:
         return
     times = [key for key in each if key in _TIMES]
     if len(times) > 1:
-        message = f"'{times[1]}' stands beside '{times[0]}': only one of the two may"
+        message = f"'{times[1]}' is beside '{times[0]}': only one of the two is allowed"
         help = "a second expectation begins with its own '- '"
         yield source.diagnostic("RB118", (*path, times[1]), message, help, at_key=True)
     facts = [key for key in each if key in _FACTS]
     if "all_day" in each and facts:
-        message = f"'{facts[0]}' stands beside 'all_day', which has its own"
+        message = f"'{facts[0]}' is beside 'all_day', which has its own"
         yield source.diagnostic("RB122", (*path, facts[0]), message, "put it under 'all_day', or apart", at_key=True)
     if not facts and "all_day" not in each and "because" not in each and times:
         help = f"one of: {', '.join(_FACTS)}, because"

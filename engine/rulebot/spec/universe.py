@@ -84,7 +84,7 @@ def written_out(tree: Tree, symbols: tuple[str, ...]) -> Tree:
 def _beside(source: Source, name: str, read: Beside | None) -> UniverseDocument | tuple[Diagnostic, ...]:
     """Return the universe of that name beside a bot's document, or why it cannot be had."""
     if read is None:
-        return _refused(source, "a text without a file has no other file beside it", "write its 'symbols' out")
+        return _refused(source, "a text without a file has no other file in its folder", "write its 'symbols' out")
     try:
         content = read(name)
     except FileNotFoundError:
@@ -137,7 +137,7 @@ def _unknown(
     symbols = {symbol for listed in known.values() for symbol in listed}
     for at, symbol in enumerate(without):
         if symbol not in symbols:
-            help = did_you_mean(symbol, sorted(symbols)) or "remove it: nothing is left out by it"
+            help = did_you_mean(symbol, sorted(symbols)) or "remove it: it excludes nothing"
             yield source.diagnostic("RB125", (*_EXCEPT, at), f"'{name}' has no symbol '{symbol}'", help)
 
 

@@ -34,7 +34,7 @@ class Complaint(NamedTuple):
 
 
 NO_COLON = "a key without ':'"
-_NO_KEY = "a ':' stands where no key can be"
+_NO_KEY = "a ':' is where no key can be"
 _CONFLICT = re.compile(r"(?:<{7}|>{7})(?= |$)|={7}$")
 _OPENS = re.compile(r"""[ -]*(?:[A-Za-z_]\w*: +)?(["'])""")
 _JOINED = re.compile(r"[ -]*([A-Za-z_]\w*):((?:\u00a0|[^\s:]).*)$")
@@ -48,9 +48,9 @@ def complaint(error: Any, lines: Sequence[str]) -> Complaint:
     found = _reworded(error)
     line = lines[found.span.line - 1] if found.span.line <= len(lines) else ""
     if (tab := _tab_between_words(getattr(error, "problem_mark", None), lines)) is not None:
-        return Complaint("RB104", "a tab stands between words", "write a space, or put the text in quotes", tab)
+        return Complaint("RB104", "a tab is between words", "write a space, or put the text in quotes", tab)
     if found.code == "RB104" and line[: found.span.col - 1].strip(" -\t"):
-        return found._replace(message="a tab stands between words", help="write a space, or put the text in quotes")
+        return found._replace(message="a tab is between words", help="write a space, or put the text in quotes")
     if found.message == NO_COLON:
         return _without_space(found, line)
     return _unclosed(found, lines) or _look_alike(found, lines) or _key_of_value(found, lines) or found
@@ -103,7 +103,7 @@ def _look_alike(found: Complaint, lines: Sequence[str]) -> Complaint | None:
             if odd[1] in DASHES:
                 message = f"'{odd[1]}' is no hyphen: nothing begins with it"
                 return Complaint("RB103", message, "an item of a list begins with the hyphen, '- '", span)
-            return Complaint("RB103", "a no-break space stands here", "write a space in its place", span)
+            return Complaint("RB103", "a no-break space is here", "write a space in its place", span)
         if number < found.span.line and line.strip() and len(line) - len(line.lstrip()) < found.span.col - 1:
             return None
     return None
@@ -113,7 +113,7 @@ def _without_space(found: Complaint, line: str) -> Complaint:
     """Return the complaint of a key without a colon, said of what a person sees: the colon is there, a space is not."""
     if (place := line.find("\u00a0")) >= 0:
         span = Span(found.span.line, place + 1, place + 2)
-        return found._replace(message="a no-break space stands here", help="write a space in its place", span=span)
+        return found._replace(message="a no-break space is here", help="write a space in its place", span=span)
     if (joined := _JOINED.match(line)) is not None:
         key, value = joined.groups()
         message = f"behind '{key}:' a space is missing"
@@ -147,7 +147,7 @@ def _reworded(error: Any) -> Complaint:
 
 def _bad_start(letter: str, here: Span) -> Complaint:
     if letter in ("\\t", "\t"):
-        return Complaint("RB104", "a tab stands where spaces indent", "indent with two spaces", here)
+        return Complaint("RB104", "a tab is where spaces indent", "indent with two spaces", here)
     help = "a percentage is written 50%" if letter == "%" else f'put it in quotes: "{letter}..."'
     return Complaint("RB103", f"a value cannot begin with '{letter}'", help, here)
 
@@ -169,13 +169,13 @@ _REWORDED = (
     ("found unexpected document separator", "a quoted text is not closed", "add the closing quote", True),
     ("expected ',' or ']'", "a '[' is not closed, or a ',' or a quote is missing", "close the list with ']'", True),
     ("expected ',' or '}'", "a '{' is not closed, or a ',' or a quote is missing", "close the mapping with '}'", True),
-    ("expected <block end>", "this does not fit what stands around it", "check its indentation and brackets", False),
+    ("expected <block end>", "this does not fit its surroundings", "check its indentation and brackets", False),
     ("could not find expected ':'", NO_COLON, "write 'key: value'", True),
     ("found unknown escape character", "no such escape in a double-quoted text", "use single quotes", False),
     ("expected alphabetic or numeric character", "anchors and aliases are not part of the language", None, False),
-    ("sequence entries are not allowed here", "a list begins where none can", "put '- ' on a line of its own", False),
-    ("expected '<document start>'", "what stands above this is no key", "begin it with '#' if it is a comment", False),
-    ("found a tab character", "a tab stands where spaces indent", "indent with two spaces", False),
+    ("sequence entries are not allowed here", "a list begins where none can", "put '- ' on its own line", False),
+    ("expected '<document start>'", "the line above is no key", "begin it with '#' if it is a comment", False),
+    ("found a tab character", "a tab is where spaces indent", "indent with two spaces", False),
 )
 
 
@@ -434,7 +434,7 @@ class _Walk:
         self._refuse_clever(event, span)
         text = str(event.value)
         if event.style == '"' and (unseen := UNSEEN.search(text)) is not None:
-            self._report("RB102", span, f"an escape stands for U+{ord(unseen.group()):04X}, which cannot be seen")
+            self._report("RB102", span, f"an escape means U+{ord(unseen.group()):04X}, which is invisible")
         if len(text) > MAX_SCALAR:
             self._report("RB109", span, f"a text is longer than {MAX_SCALAR} characters")
             raise _Stop
@@ -464,7 +464,7 @@ class _Walk:
         frame.discard = text in frame.container
         if frame.discard and frame.path is not None:
             first = self.keys[(*frame.path, text)]
-            help = f"it stands at {first.line}:{first.col} already; keep one of the two"
+            help = f"it is at {first.line}:{first.col} already; keep one of the two"
             self._report("RB108", span, f"the key '{_short(text)}' is repeated", help)
         elif frame.path is not None:
             self.keys[(*frame.path, text)] = span

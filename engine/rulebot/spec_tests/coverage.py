@@ -160,7 +160,7 @@ CHAOS: frozenset[Move] = frozenset(
         ("closed", "late_fill"),
     }
 )
-"""The other moves of the lifecycle: a test may meet them, none is asked to."""
+"""The other moves of the lifecycle: a test may meet them, no gateway is used to."""
 
 
 # ---------------------------------------------------------------- what a test tries
@@ -178,7 +178,7 @@ def _seen(result: Result) -> Iterator[str]:
             yield _acts(happening.name)
         elif happening.what is OutcomeKind.HALTS:
             yield f"halts {happening.name}"
-    for record in outcome.lived.records:
+    for record in outcome.simulated.records:
         yield from _seen_in(record, endings)
 
 

@@ -22,9 +22,9 @@ from rulebot.core.state.lists import view_of
 from rulebot.core.state.state import Bots, BotState, MarketData, Positions, Schedule, State
 from rulebot.core.state.turn import Turn
 from rulebot.fill.exit_level import profit
+from rulebot.measure.evaluation import Evaluation
 from rulebot.measure.listings import expiry_on
 from rulebot.measure.series import Series
-from rulebot.measure.verdict import Verdict
 from rulebot.measures.bars import last_end
 from rulebot.measures.options import SESSIONS
 from rulebot.model.cause import BrokerMessage, EndedBy, MessageMeaning
@@ -197,7 +197,7 @@ class Observed(NamedTuple):
 
     at: datetime
     rule: Rule
-    verdict: Verdict
+    evaluation: Evaluation
 
 
 @mutable_dataclass(frozen=True)
@@ -250,7 +250,7 @@ class Day:
     bot: CompiledBot
     calendar: EventCalendar
     records: list[Record] = field(default_factory=list)
-    told_until: dict[Series, float] = field(default_factory=dict)
+    reported_until: dict[Series, float] = field(default_factory=dict)
     sent: list[tuple[datetime, Order]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -296,8 +296,8 @@ class Day:
         self.queue.extend(facts.events(self.now))
         self.queue.append(self.broker.link(self.now, 1))
         self._settle()
-        self._tell_hooks()
-        self._tell_bars()
+        self._report_hooks()
+        self._report_bars()
 
     def _with_position(self, state: State, opening: Opening, facts: FirstFacts) -> State:
         position = open_position(opening, self.bot, self.market, facts.known, self.trial.shares, self.now)
@@ -369,14 +369,14 @@ class Day:
         return not moving and not state.unknown_since and not any(each.count for each in state.confirming.values())
 
     def _step(self) -> None:
-        self._tell_hooks()
+        self._report_hooks()
         rows = self._moved()
         if self.fresh_at is not None and self.now >= self.fresh_at:
             rows, self.fresh_at = tuple(self.board.rows.values()), None
         if self._is_away():
             return
-        self._tell_bars()
-        self._hear(MarketDataUpdated(self.now, rows))
+        self._report_bars()
+        self._receive(MarketDataUpdated(self.now, rows))
         self.queue.extend(self.broker.fill(self.now))
         if self.now >= self.session.close + SETTLES:
             gone = expired(self.broker.holdings, self.session.date)
@@ -390,11 +390,11 @@ class Day:
         if not self.asked or not start <= self.now < end:
             return
         view = view_of(StateBuilder(self.program, self.state, self.now))
-        said = {each.rule.name: each.verdict.truth for each in self.observed}
+        said = {each.rule.name: each.evaluation.truth for each in self.observed}
         for compiled in self.asked:
-            verdict = compiled.judge(view)
-            if compiled.rule.name not in said or said[compiled.rule.name] is not verdict.truth:
-                self.observed.append(Observed(self.now, compiled.rule, verdict))
+            evaluation = compiled.judge(view)
+            if compiled.rule.name not in said or said[compiled.rule.name] is not evaluation.truth:
+                self.observed.append(Observed(self.now, compiled.rule, evaluation))
 
     def _moved(self) -> tuple[int, ...]:
         """Write what the market does now; return the rows that changed."""
@@ -408,38 +408,38 @@ class Day:
             rows = tuple(dict.fromkeys((*rows, *self.market.mark_at(mark, self.position.legs, self.now))))
         return rows
 
-    def _tell_bars(self) -> None:
+    def _report_bars(self) -> None:
         """Tell the engine of bars that have ended since it was last told; daily ones once."""
         of_today = read_today((self.bot,))
         for (symbol, seconds), count in needed_bars((self.bot,)).items():
             now = self.now.timestamp()
             ended = last_end(self.session, seconds, now) if (symbol, seconds) in of_today else 0.0
-            if self.told_until.get((symbol, seconds)) != ended:
-                self.told_until[symbol, seconds] = ended
-                self._hear(BarsReport(self.now, symbol, seconds, self.past.of(symbol, seconds, count, now)))
+            if self.reported_until.get((symbol, seconds)) != ended:
+                self.reported_until[symbol, seconds] = ended
+                self._receive(BarsReport(self.now, symbol, seconds, self.past.of(symbol, seconds, count, now)))
 
-    def _tell_hooks(self) -> None:
+    def _report_hooks(self) -> None:
         """Tell the engine of the web hooks that have come."""
         while self.hooks and self.hooks[0][0] <= self.now:
             came, number, hook = self.hooks.popleft()
-            self._hear(WebhookReceived(at=self.now, id=f"hook-{number}", name=hook.name, says=hook.says, came=came))
+            self._receive(WebhookReceived(at=self.now, id=f"hook-{number}", name=hook.name, says=hook.says, came=came))
 
     def _is_away(self) -> bool:
         """Say whether the connection is lost, and tell the engine when that changes."""
         is_away = bool(self.fills.does(BrokerAction.DISCONNECTS, self.now))
         if is_away:
             if self.state.connection.is_linked:
-                self._hear(Disconnected(self.now, "the test says so"))
+                self._receive(Disconnected(self.now, "the test says so"))
             self.missed.extend(self.broker.fill(self.now))
         elif not self.state.connection.is_linked:
             self.queue.extend(replace(event, at=self.now) for event in self.missed)
             self.missed.clear()
-            self._hear(self.broker.link(self.now, self.state.orders.next_order_id))
+            self._receive(self.broker.link(self.now, self.state.orders.next_order_id))
         return is_away
 
     # ------------------------------------------------------------ one turn
 
-    def _hear(self, event: Event) -> None:
+    def _receive(self, event: Event) -> None:
         self.queue.append(event)
         self._settle()
 

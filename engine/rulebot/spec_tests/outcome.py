@@ -75,16 +75,16 @@ class OutcomeLine:
 class Outcome:
     """One lived test as what can be asked of it."""
 
-    def __init__(self, lived: SimulatedTest) -> None:
-        self.lived = lived
-        self.happenings = tuple(_happenings(lived))
-        judged = tuple(_said(lived.records))
+    def __init__(self, simulated: SimulatedTest) -> None:
+        self.simulated = simulated
+        self.happenings = tuple(_happenings(simulated))
+        judged = tuple(_said(simulated.records))
         known = {said.rule for said in judged if said.place == "when"}
-        self.said = (*judged, *(said for said in _observed(lived) if said.rule not in known))
+        self.said = (*judged, *(said for said in _observed(simulated) if said.rule not in known))
 
     def strikes(self, position: str) -> Mapping[str, Decimal]:
         """Return the strike of each leg of a position; shares have none."""
-        legs = self.lived.state.positions.by_id[position].legs
+        legs = self.simulated.state.positions.by_id[position].legs
         return {leg.name: leg.option.strike for leg in legs if not leg.option.is_share}
 
     def symbols(self, happening: OutcomeEvent) -> frozenset[str]:
@@ -105,7 +105,7 @@ class Outcome:
 
     def positions(self, until: datetime) -> Mapping[str, Position]:
         """Return every position as it was at an instant."""
-        found = {} if self.lived.began_open is None else {self.lived.began_open.id: self.lived.began_open}
+        found = {} if self.simulated.began_open is None else {self.simulated.began_open.id: self.simulated.began_open}
         for record in self._entities(Kind.POSITION, until):
             position = decode(Position, dict(record.data))
             found[position.id] = position
@@ -123,13 +123,13 @@ class Outcome:
         return {name: None if price is None else abs(price) for name, price in prices.items()}
 
     def _entities(self, kind: Kind, until: datetime) -> Iterator[Record]:
-        return (record for record in self.lived.records if record.kind is kind and record.at <= until)
+        return (record for record in self.simulated.records if record.kind is kind and record.at <= until)
 
 
-def _happenings(lived: SimulatedTest) -> Iterator[OutcomeEvent]:
+def _happenings(simulated: SimulatedTest) -> Iterator[OutcomeEvent]:
     seen: set[tuple[str, str]] = set()
-    for record in lived.records:
-        found = _happening(record, lived, seen)
+    for record in simulated.records:
+        found = _happening(record, simulated, seen)
         if found is not None:
             yield found
 
@@ -138,13 +138,13 @@ def _leg_words(leg: PositionLeg) -> str:
     return leg.name if leg.option.is_share else f"{leg.name} {leg.option.strike:f}"
 
 
-def _happening(record: Record, lived: SimulatedTest, seen: set[tuple[str, str]]) -> OutcomeEvent | None:
+def _happening(record: Record, simulated: SimulatedTest, seen: set[tuple[str, str]]) -> OutcomeEvent | None:
     data: Any = record.data
     if record.kind is Kind.FILL and data["purpose"] == Purpose.ENTRY.value:
         if ("enters", record.position) in seen:
             return None
         seen.add(("enters", record.position))
-        legs = ", ".join(map(_leg_words, lived.state.positions.by_id[record.position].legs))
+        legs = ", ".join(map(_leg_words, simulated.state.positions.by_id[record.position].legs))
         return OutcomeEvent(record.at, OutcomeKind.ENTERS, "", record.position, f"entered {legs}")
     if record.kind is not Kind.DECISION:
         return None
@@ -170,9 +170,9 @@ def _said(records: tuple[Record, ...]) -> Iterator[OutcomeLine]:
             yield OutcomeLine(record.at, str(data["place"]), str(data["rule"]), data["truth"], words, *of)
 
 
-def _observed(lived: SimulatedTest) -> Iterator[OutcomeLine]:
-    for at, rule, verdict in lived.observed:
-        yield OutcomeLine(at, "when", rule.name, verdict.truth, " ".join(describe(rule, verdict).split()))
+def _observed(simulated: SimulatedTest) -> Iterator[OutcomeLine]:
+    for at, rule, evaluation in simulated.observed:
+        yield OutcomeLine(at, "when", rule.name, evaluation.truth, " ".join(describe(rule, evaluation).split()))
 
 
 # --- Whether what was expected has come about, and in words what was expected and what was seen instead
@@ -209,8 +209,8 @@ def horizon(expected: Expectation, session: Session, begins: datetime, ends: dat
 
 def misses(expected: Expectation, outcome: Outcome) -> Iterator[Miss]:
     """Yield what of one expectation has not come about."""
-    lived = outcome.lived
-    start, end = _bounds(expected, lived.session, lived.begins, lived.ends, lived.quotes)
+    simulated = outcome.simulated
+    start, end = _bounds(expected, simulated.session, simulated.begins, simulated.ends, simulated.quotes)
     look = _Look(expected, outcome, start, end)
     wanted = [what for what, is_wanted in look.wanted() if is_wanted]
     happened = [look.found(what) for what in wanted]
@@ -307,10 +307,10 @@ class _Look:
     def seen(self, what: OutcomeKind) -> str:
         """Say what was seen instead: of that sort at any time, else all that happened."""
         alike = [each for each in self.outcome.happenings if each.what is what]
-        told = alike or list(self.outcome.happenings)
-        if told:
-            return "; ".join(f"{clock(each.at)} {each.words}" for each in told[:4])
-        sent = len(self.outcome.lived.sent)
+        reported = alike or list(self.outcome.happenings)
+        if reported:
+            return "; ".join(f"{clock(each.at)} {each.words}" for each in reported[:4])
+        sent = len(self.outcome.simulated.sent)
         return f"{counted(sent, 'order')}, none filled" if sent else "nothing happened: no order was sent"
 
     # ------------------------------------------------------------ how it stands
@@ -330,7 +330,7 @@ class _Look:
             yield from self._rests()
 
     def _orders(self) -> Iterator[Miss]:
-        during = [(at, order) for at, order in self.outcome.lived.sent if self.start <= at < self.end]
+        during = [(at, order) for at, order in self.outcome.simulated.sent if self.start <= at < self.end]
         if during:
             at, order = during[0]
             more = f", and {len(during) - 1} more" if len(during) > 1 else ""
@@ -355,8 +355,10 @@ class _Look:
         found = self.outcome.resting(self.last)
         for name, price in self.expected.rests.items():
             if found.get(name) != price:
-                told = ", ".join(f"{each} {at:f}" for each, at in found.items() if at is not None) or "nothing rests"
-                yield self.miss(f"rests: {name} {price:f}", told, _EXITS)
+                reported = (
+                    ", ".join(f"{each} {at:f}" for each, at in found.items() if at is not None) or "nothing rests"
+                )
+                yield self.miss(f"rests: {name} {price:f}", reported, _EXITS)
 
     # ------------------------------------------------------------ what rules say
 
@@ -396,7 +398,7 @@ class _Look:
         return Miss(f"{when} {fact}" if when else fact, seen, at or self.last, places)
 
     def _when(self) -> str:
-        expected, session = self.expected, self.outcome.lived.session
+        expected, session = self.expected, self.outcome.simulated.session
         if expected.span is Span.AFTER_QUOTE:
             return f"after quote {expected.quote}"
         span, time = str(expected.span.value).replace("_", " "), expected.time
@@ -511,7 +513,7 @@ def _beside(file: Path) -> Path:
         return beside
     if _read(file).tests is not None:
         return file
-    raise MisuseError(f"{file} has no tests", f"they would stand in {beside}")
+    raise MisuseError(f"{file} has no tests", f"they would be in {beside}")
 
 
 def _read(file: Path) -> Loaded:

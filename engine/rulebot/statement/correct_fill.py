@@ -1,7 +1,7 @@
-"""A fill that nobody told was booked at an estimate, or not at all: a person puts in what the account's statement says.
+"""Correct a fill that was booked without a report: a person enters the price of the account's statement.
 
-It goes through `turn`: as a new revision of the same execution, as a correction of the exchange does, or in the place
-of the settlement of an option that was thought to be held to its end, or of what the account has no more.
+It goes through `handle_event`: as a new revision of the same execution, as an exchange's correction does, or in place
+of the settlement of an option that seemed held to its end, or of contracts that the account lacks.
 """
 
 from collections import Counter
@@ -43,13 +43,13 @@ def ambiguous_leg(ref: str, legs: Iterable[str]) -> MisuseError:
     return MisuseError(f"which leg of {ref} is meant is not clear", f"say --leg with one of: {', '.join(legs)}")
 
 
-# --- A trade before expiry that nobody told, for `rulebot store correct`: its option is booked as ended
+# --- A trade before expiry without a report, for `rulebot store correct`: its option is booked as ended
 
 _T = TypeVar("_T")
 
 
 class RecordedEnding(NamedTuple):
-    """A leg that has ended with its option, and how many contracts of it a trade of this order may stand for."""
+    """A leg that ended with its option, and how many contracts this order may have traded."""
 
     position: Position
     leg: PositionLeg
@@ -77,7 +77,7 @@ def find_ending(records: Sequence[Record], ref: str, leg: str) -> RecordedEnding
     if order is not None and order.can_increase_risk:
         raise MisuseError(
             f"no fill of '{ref}' was taken up from the account, and it opens something",
-            "in the place of a settlement stands what has closed: say the position, or an order that closes",
+            "what replaces a settlement has closed something: name the position, or an order that closes",
         )
     if len(found) > 1:
         raise ambiguous_leg(ref, (each.name for each in found))
@@ -97,7 +97,7 @@ def ended_legs(records: Sequence[Record], ref: str) -> set[str]:
     order, position = _order_and_position(records, ref)
     if order is not None and order.can_increase_risk:
         return set()
-    return {each.name for each in _ended(order, position) if order is None or _untold(order, each.name) > 0}
+    return {each.name for each in _ended(order, position) if order is None or _unreported(order, each.name) > 0}
 
 
 def _order_and_position(records: Sequence[Record], ref: str) -> tuple[Order | None, Position | None]:
@@ -106,7 +106,7 @@ def _order_and_position(records: Sequence[Record], ref: str) -> tuple[Order | No
 
 
 def _ended(order: Order | None, position: Position | None) -> list[PositionLeg]:
-    """Return the legs of a position that have ended with their option, those alone that this order is of."""
+    """Return the legs of a position that ended with their option, among those of this order."""
     ended = [each for each in position.legs if each.settled > 0 and not each.option.is_share] if position else []
     return ended if order is None else [each for each in ended if each.name in {own.name for own in order.legs}]
 
@@ -124,16 +124,14 @@ def _of_leg(records: Sequence[Record], position: Position, leg: PositionLeg, ord
             counts[Decimal(str(record.data["price"])), str(record.data["how"])] += int(str(record.data["quantity"]))
     (price, how), most = next((key, count) for key, count in reversed(counts.items()) if count > 0)
     if order is not None:
-        most = min(most, _untold(order, leg.name))
+        most = min(most, _unreported(order, leg.name))
         if most <= 0:
-            raise MisuseError(
-                f"{order.ref} was never sent, or has filled as a whole: no more of it can have been traded"
-            )
+            raise MisuseError(f"{order.ref} was never sent, or has filled as a whole: no more of it can have traded")
     return RecordedEnding(position, leg, order, price, how, most, of_position[-1].at)
 
 
-def _untold(order: Order, leg: str) -> int:
-    """Return how many contracts of a leg an order may have filled that nobody told."""
+def _unreported(order: Order, leg: str) -> int:
+    """Return how many contracts of a leg an order may have filled without a report."""
     if order.sent_at is None:
         return 0
     return next(count for own, count in zip(order.legs, order.unfilled, strict=True) if own.name == leg)
@@ -215,7 +213,7 @@ def _last(records: Sequence[Record], kind: Kind, key: str, name: str, of: type[_
     return None if found is None else decode(of, dict(found.data))
 
 
-# --- What others have closed and nobody told, for `rulebot store correct`: our books hold it, and the account no
+# --- External closes without a report, for `rulebot store correct`: our books hold them, the account does not
 #     more
 
 
@@ -255,7 +253,7 @@ def priced(gone: ExternalClose, price: Decimal, at: datetime) -> ExternalClosePr
     return ExternalClosePriced(at=at, position=name, leg=leg, price=price, exec_id=exec_id)
 
 
-# --- A fill that nobody told was booked at an estimate, or not at all
+# --- A fill that was booked at an estimate, or not at all
 
 
 def correct(
@@ -270,10 +268,10 @@ def correct(
     at: datetime,
     dry_run: bool = False,
 ) -> str:
-    """Record the fill anew and return what was done, in words.
+    """Record the fill again and return what was done, in words.
 
-    contracts, on: how many were traded and on which day, in the place of a settlement. dry_run: record nothing.
-    Raises: MisuseError when there is no such estimate or settlement; StoreError when an engine runs on the store.
+    contracts, on: number traded and day, in place of a settlement. dry_run: record nothing. Raises: MisuseError when
+    there is no such estimate or settlement; StoreError when an engine runs on the store.
     """
     if isinstance(store, Path) and not store.is_file():
         raise MisuseError(f"there is no store {store}")
@@ -311,7 +309,7 @@ def _correction(
     if ending is not None:
         return _in_place_of(records, ending, traded(records, ending, price, contracts, on, at), commission)
     if is_of_ending and (meant or gone is not None):
-        what = f"a fill of '{ref}' is booked" if gone is None else f"the account has no more what {ref} holds"
+        what = f"a fill of '{ref}' is booked" if gone is None else f"the account no longer has what {ref} holds"
         raise MisuseError(f"{what}: of that its price and commission can be corrected alone")
     if gone is not None:
         return _of_gone(records, gone, price, commission, at)
@@ -348,7 +346,7 @@ class _Done(NamedTuple):
 
 
 def _estimates(records: Sequence[Record]) -> list[Record]:
-    """Return the newest records of all fills that nobody told."""
+    """Return the newest records of all fills without a report."""
     newest = {
         _base(record): record
         for record in records
@@ -363,7 +361,7 @@ def _only(ref: str, found: Sequence[Record], meant: Sequence[Record], every: Seq
         known = ", ".join(sorted({str(record.data["ref"]) for record in every})) or "none"
         raise MisuseError(
             f"no fill of '{ref}' was taken up from the account, and nothing of it has ended with its option",
-            f"fills that were, and that nobody told since: {known}",
+            f"fills that happened without a report: {known}",
         )
     if len(meant) != 1:
         raise ambiguous_leg(ref, map(_leg_of, found))
@@ -371,7 +369,7 @@ def _only(ref: str, found: Sequence[Record], meant: Sequence[Record], every: Seq
 
 
 def _ended_beside(records: Sequence[Record], position: str, meant: Sequence[Record]) -> str:
-    """Return the leg of a position of which others have closed a part, and that ended with its option; "" if none."""
+    """Return the leg of a position that others closed in part, and that ended with its option; "" if none."""
     if len(meant) != 1 or meant[0].data["ref"] != position or meant[0].position != position:
         return ""
     leg = _leg_of(meant[0])
@@ -413,9 +411,9 @@ def _of_gone(
     """Return what others have closed at its price, as the engine would write it."""
     program, state = _as_of(records, gone.position.id, at)
     if any(order.is_of(gone.position.id) for order in map(state.orders.by_ref.__getitem__, state.orders.live)):
-        raise MisuseError(f"orders of {gone.position.id} may still work: let an engine take them back first")
+        raise MisuseError(f"orders of {gone.position.id} may still work: let an engine cancel them first")
     event = priced(gone, price, at)
-    words = f"{gone.position.id} {event.leg}: {gone.missed.contracts} that the account has no more at {price}"
+    words = f"{gone.position.id} {event.leg}: {gone.missed.contracts} missing contracts at {price}"
     return _by_turns(program, state, event.position, _events(event, event.exec_id, commission), words)
 
 
@@ -438,7 +436,7 @@ def _by_turns(program: Program, state: State, position: str, events: Sequence[Ev
 
 
 def _as_of(records: Sequence[Record], position: str, at: datetime) -> tuple[Program, State]:
-    """Return what the journal leads to, with a position that may be over since: `at`, or its end, is of its time."""
+    """Return the journal's state, with a position that may be closed since: `at`, or its end, is of its time."""
     last = next(each for each in reversed(records) if each.kind is Kind.POSITION and each.data["id"] == position)
     closed_at = last.data.get("closed_at")
     resumed = resume(records, min(at, utc_time(str(closed_at))) if closed_at else at, Board(), EventCalendar())
@@ -448,7 +446,7 @@ def _as_of(records: Sequence[Record], position: str, at: datetime) -> tuple[Prog
 
 
 def _ours(state: State, fill: Record, price: Decimal, at: datetime) -> ExecutionReport:
-    """Return a correction of a fill of an order of ours. Raises: MisuseError when the order is not known any more."""
+    """Return a correction of a fill of one of our orders. Raises: MisuseError when the order is not in memory."""
     order = state.orders.by_ref.get(str(fill.data["ref"]))
     if order is None:
         name = fill.data["ref"]
@@ -464,7 +462,7 @@ def _ours(state: State, fill: Record, price: Decimal, at: datetime) -> Execution
 
 
 def _of_others(state: State, fill: Record, price: Decimal, at: datetime) -> ExecutionReport:
-    """Return a correction of what others have closed of a position: it is of no order."""
+    """Return a correction of an external close of a position: it has no order."""
     return _report(fill, leg_of(state.positions.by_id[fill.position], str(fill.data["leg"])).option, price, at)
 
 
@@ -482,5 +480,5 @@ def _report(fill: Record, option: Option, price: Decimal, at: datetime) -> Execu
         is_buy=bool(data["is_buy"]),
         quantity=Decimal(str(data["quantity"])),
         price=price,
-        executed_at=datetime.fromisoformat(str(told)) if (told := data["executed_at"]) else None,
+        executed_at=datetime.fromisoformat(str(reported)) if (reported := data["executed_at"]) else None,
     )

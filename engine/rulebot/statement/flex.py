@@ -190,7 +190,7 @@ _LONGEST_NUMBER = 40
 class _Line:
     """A line of the section Trades. commission: None when the query leaves it out; as signed there."""
 
-    told: StatementExecution
+    reported: StatementExecution
     commission: Decimal | None
     trade_id: str
     cancels: str
@@ -275,7 +275,7 @@ class _Reader:
         self._need(attributes, TRADE_FIELDS, "Trades")
         is_cancel = attributes["transactionType"] == _CANCEL
         has_net = bool(attributes.get("netCash"))
-        told = StatementExecution(
+        reported = StatementExecution(
             exec_id=attributes["ibExecID"],
             order_id=self._whole(attributes, "ibOrderID"),
             ref=attributes["orderReference"],
@@ -291,7 +291,7 @@ class _Reader:
         cancels = attributes.get("origTradeID", "") if is_cancel else ""
         if is_cancel and not cancels:
             raise self._error("a cancelled trade does not say which", "add Orig Trade ID to the section Trades")
-        return _Line(told=told, commission=paid, trade_id=attributes["tradeID"], cancels=cancels)
+        return _Line(reported=reported, commission=paid, trade_id=attributes["tradeID"], cancels=cancels)
 
     def _event(self, attributes: Attributes) -> StatementEvent:
         self._need(attributes, EVENT_FIELDS, "Option Exercises, Assignments and Expirations")
@@ -363,7 +363,7 @@ class _Reader:
         by_trade: dict[str, str] = {}
         for number, line in enumerate(found.lines):
             if not line.cancels:
-                base = base_of(line.told.exec_id) or f"line {number}"
+                base = base_of(line.reported.exec_id) or f"line {number}"
                 groups.setdefault(base, []).append(self._paid(line, found.details))
                 by_trade[line.trade_id] = base
         cancels: dict[str, list[_Line]] = {}
@@ -372,7 +372,7 @@ class _Reader:
             if line.cancels in by_trade:
                 cancels.setdefault(by_trade[line.cancels], []).append(line)
             elif line.cancels:
-                orphans.append(line.told)
+                orphans.append(line.reported)
         return [_standing(lines, cancels.get(base, ())) for base, lines in groups.items()], orphans
 
     def _paid(self, line: _Line, details: Mapping[str, Decimal]) -> _Line:
@@ -380,7 +380,7 @@ class _Reader:
         found = details.get(line.trade_id) if line.commission is None else line.commission
         if found is None:
             raise MisuseError(
-                f"{self.path}: {printable(line.told.exec_id)} has no {_COMMISSION}",
+                f"{self.path}: {printable(line.reported.exec_id)} has no {_COMMISSION}",
                 "add the field to the section Trades",
             )
         return replace(line, commission=found)
@@ -390,11 +390,11 @@ def _standing(lines: list[_Line], cancels: Iterable[_Line]) -> StatementExecutio
     """Return the execution that several lines of one id come to: the newest that is not taken back."""
     by_id: dict[str, list[_Line]] = {}
     for line in lines:
-        by_id.setdefault(line.told.exec_id, []).append(line)
+        by_id.setdefault(line.reported.exec_id, []).append(line)
     distinct = [by_id[id][0] for id in sorted(by_id)]
     back = list(cancels)
     left = list(_not_taken_back(distinct, back))
-    newest = (left or distinct)[-1].told
+    newest = (left or distinct)[-1].reported
     gone = not left
     commission = -sum((line.commission or ZERO for line in (*distinct, *back)), ZERO)
     return replace(
@@ -408,9 +408,9 @@ def _standing(lines: list[_Line], cancels: Iterable[_Line]) -> StatementExecutio
 
 
 def _not_taken_back(lines: Iterable[_Line], cancels: Iterable[_Line]) -> Iterator[_Line]:
-    back = [(-line.told.signed, line.told.price) for line in cancels]
+    back = [(-line.reported.signed, line.reported.price) for line in cancels]
     for line in lines:
-        terms = (line.told.signed, line.told.price)
+        terms = (line.reported.signed, line.reported.price)
         if terms in back:
             back.remove(terms)
         else:

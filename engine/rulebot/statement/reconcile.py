@@ -120,8 +120,8 @@ def endings_that_differ(
     """Return what differs, and events of contracts that are not ours."""
     events = [event for event in statement.events if event.contract.category != SHARE_TYPE]
     known = _held_or_ended(deals, contracts)
-    told = _theirs(events, contracts)
-    ours, options = _ours(deals, statement, contracts, told.keys())
+    reported = _theirs(events, contracts)
+    ours, options = _ours(deals, statement, contracts, reported.keys())
     strange = [event for event in events if contracts.key(event.contract) not in known]
     if ours and not statement.has_events:
         text = f"{len(ours)} contracts ended, and the query has no Option Exercises, Assignments and Expirations"
@@ -129,11 +129,11 @@ def endings_that_differ(
     others = _traded(strangers, contracts)
     symbols = {contracts.key(event.contract): event.contract.symbol for event in events}
     differences: list[Difference] = []
-    for key in sorted({*ours, *(told.keys() & known)}):
-        mine, other = ours.get(key, _Side()), told.get(key, _Side())
+    for key in sorted({*ours, *(reported.keys() & known)}):
+        mine, other = ours.get(key, _Side()), reported.get(key, _Side())
         name = occ_symbol(options[key]) if key in options else symbols[key]
         differences += _compared(name, mine, other, others[key])
-    gone = [(option, told[key]) for key, option in options.items() if key in told]
+    gone = [(option, reported[key]) for key, option in options.items() if key in reported]
     return [*differences, *_of_shares(gone, statement.events, strange)], strange
 
 
@@ -147,7 +147,7 @@ def _held_or_ended(deals: Deals, contracts: Contracts) -> set[str]:
 
 
 def _ours(
-    deals: Deals, statement: Statement, contracts: Contracts, told: Iterable[str]
+    deals: Deals, statement: Statement, contracts: Contracts, reported: Iterable[str]
 ) -> tuple[dict[str, _Side], dict[str, Option]]:
     """Return our endings of options that the statement should have, by contract, and the contracts.
 
@@ -158,7 +158,7 @@ def _ours(
     of_account = [each for each in deals.endings if each.of.account in ("", statement.account)]
     ours = [(contracts.key_of(each.of.option), each) for each in of_account if not each.of.option.is_share]
     due = {key for key, ending in ours if statement.covers(ending.date)}
-    late = set(told) - due
+    late = set(reported) - due
     for key, ending in ours:
         option = ending.of.option
         if not statement.covers(ending.date) and key not in late:
@@ -189,8 +189,8 @@ def _theirs(events: Iterable[StatementEvent], contracts: Contracts) -> dict[str,
 
 def _traded(strangers: Iterable[StatementExecution], contracts: Contracts) -> defaultdict[str, Decimal]:
     found: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for told in strangers:
-        found[contracts.key(told.contract)] += told.signed
+    for reported in strangers:
+        found[contracts.key(reported.contract)] += reported.signed
     return found
 
 
@@ -259,7 +259,7 @@ def _listed(hows: set[str]) -> str:
 # --- Fills that nobody told us, against what the broker's statement has of their orders
 
 
-def told_of_estimates(
+def reported_estimates(
     ours: Mapping[str, BookedFill], unknown: Iterable[StatementExecution], contracts: Contracts
 ) -> dict[str, tuple[StatementExecution, ...]]:
     """Return the executions that each estimate stands for, by its id: those of its order in its contract."""
@@ -268,12 +268,12 @@ def told_of_estimates(
         if fill.is_estimate and fill.quantity:
             key = contracts.key_of(fill.of.option)
             found[base] = tuple(
-                told for told in unknown if told.ref == fill.ref and contracts.key(told.contract) == key
+                reported for reported in unknown if reported.ref == fill.ref and contracts.key(reported.contract) == key
             )
-    return {base: told for base, told in found.items() if told}
+    return {base: reported for base, reported in found.items() if reported}
 
 
-def told_by_others(
+def reported_by_others(
     ours: Mapping[str, BookedFill], strangers: Iterable[StatementExecution], contracts: Contracts
 ) -> dict[str, tuple[StatementExecution, ...]]:
     """Return the trades of others that each fill stands for which somebody else has dealt of ours, by its id.
@@ -281,47 +281,53 @@ def told_by_others(
     They have no reference: those of its contract count, and its way, where together they are as many.
     """
     found: dict[str, tuple[StatementExecution, ...]] = {}
-    left = [told for told in strangers if not told.ref]
+    left = [reported for reported in strangers if not reported.ref]
     for base, fill in ours.items():
         if fill.is_estimate and fill.quantity and fill.ref == fill.of.position:
             key = contracts.key_of(fill.of.option)
-            alike = [told for told in left if contracts.key(told.contract) == key]
-            right = tuple(told for told in alike if (told.signed > 0) == (fill.signed > 0))
-            if _estimates_total(told.signed for told in right) == fill.signed:
+            alike = [reported for reported in left if contracts.key(reported.contract) == key]
+            right = tuple(reported for reported in alike if (reported.signed > 0) == (fill.signed > 0))
+            if _estimates_total(reported.signed for reported in right) == fill.signed:
                 found[base] = right
-                left = [told for told in left if told not in right]
+                left = [reported for reported in left if reported not in right]
     return found
 
 
-def as_one(told: tuple[StatementExecution, ...], multiplier: int) -> StatementExecution:
+def as_one(reported: tuple[StatementExecution, ...], multiplier: int) -> StatementExecution:
     """Return executions of one contract as a single one, at their average price."""
-    signed, proceeds = _estimates_total(each.signed for each in told), _estimates_total(each.proceeds for each in told)
-    price = to_step(-proceeds / (signed * multiplier)) if signed else told[0].price
-    commission = _estimates_total(each.commission for each in told)
-    return replace(told[0], signed=signed, price=price, proceeds=proceeds, commission=commission, net_cash=None)
+    signed, proceeds = (
+        _estimates_total(each.signed for each in reported),
+        _estimates_total(each.proceeds for each in reported),
+    )
+    price = to_step(-proceeds / (signed * multiplier)) if signed else reported[0].price
+    commission = _estimates_total(each.commission for each in reported)
+    return replace(reported[0], signed=signed, price=price, proceeds=proceeds, commission=commission, net_cash=None)
 
 
-def correction_command(fill: BookedFill, told: StatementExecution) -> str:
+def correction_command(fill: BookedFill, reported: StatementExecution) -> str:
     """Return the command that puts the statement's figures in an estimate's place."""
-    paid = f" --commission {told.commission:f}" if told.commission else ""
+    paid = f" --commission {reported.commission:f}" if reported.commission else ""
     ref = fill.exec_id if fill.ref == fill.of.position else fill.ref
-    return f"rulebot store correct {ref} {told.price.normalize():f} --leg {fill.of.leg}{paid}"
+    return f"rulebot store correct {ref} {reported.price.normalize():f} --leg {fill.of.leg}{paid}"
 
 
 def mend_ending(
-    told: StatementExecution, unknown: Iterable[StatementExecution], endings: Iterable[LegEnding], contracts: Contracts
+    reported: StatementExecution,
+    unknown: Iterable[StatementExecution],
+    endings: Iterable[LegEnding],
+    contracts: Contracts,
 ) -> str:
     """Return the command that puts a trade in the place of an ending of ours; "" where there is none, or several."""
-    key, way = contracts.key(told.contract), told.signed > 0
+    key, way = contracts.key(reported.contract), reported.signed > 0
     legs = {each.of.leg for each in endings if contracts.key_of(each.of.option) == key and (each.signed > 0) is way}
     multipliers = {each.of.option.multiplier for each in endings if contracts.key_of(each.of.option) == key}
-    if not told.ref or len(legs) != 1:
+    if not reported.ref or len(legs) != 1:
         return ""
-    alike = tuple(each for each in unknown if each.ref == told.ref and contracts.key(each.contract) == key)
+    alike = tuple(each for each in unknown if each.ref == reported.ref and contracts.key(each.contract) == key)
     one = as_one(alike, multipliers.pop())
     paid = f" --commission {one.commission:f}" if one.commission else ""
     what = f"--leg {legs.pop()} --contracts {abs(one.signed):f} --day {one.day}"
-    return f"rulebot store correct {told.ref} {one.price.normalize():f} {what}{paid}"
+    return f"rulebot store correct {reported.ref} {one.price.normalize():f} {what}{paid}"
 
 
 def _estimates_total(amounts: Iterable[Decimal]) -> Decimal:
@@ -373,9 +379,9 @@ class Orders:
     perm_ids: frozenset[int]
     begin: tuple[str, ...] = ()
 
-    def has(self, told: StatementExecution) -> bool:
+    def has(self, reported: StatementExecution) -> bool:
         """Say whether an execution is of an order of this store."""
-        return told.ref in self.refs or told.order_id in self.perm_ids or told.ref.startswith(self.begin)
+        return reported.ref in self.refs or reported.order_id in self.perm_ids or reported.ref.startswith(self.begin)
 
 
 def reconcile(deals: Deals, orders: Orders, statement: Statement) -> Reconciliation:
@@ -383,17 +389,20 @@ def reconcile(deals: Deals, orders: Orders, statement: Statement) -> Reconciliat
     contracts = Contracts(deals)
     theirs = _by_base(statement.trades)
     ours = _of_account(deals, statement.account)
-    untold = [told for told in statement.trades if base_of(told.exec_id) not in ours]
-    unknown, strangers = _parted(untold, orders)
-    stand_ins = told_of_estimates(ours, unknown, contracts) | told_by_others(ours, strangers, contracts)
+    unreported = [reported for reported in statement.trades if base_of(reported.exec_id) not in ours]
+    unknown, strangers = _parted(unreported, orders)
+    stand_ins = reported_estimates(ours, unknown, contracts) | reported_by_others(ours, strangers, contracts)
     theirs |= {base: as_one(found, ours[base].of.option.multiplier) for base, found in stand_ins.items()}
-    taken = [told for found in stand_ins.values() for told in found]
-    unknown, strangers = _parted([told for told in untold if told not in taken], orders)
+    taken = [reported for found in stand_ins.values() for reported in found]
+    unknown, strangers = _parted([reported for reported in unreported if reported not in taken], orders)
     within = {base: fill for base, fill in ours.items() if base in theirs or _is_due(fill, statement)}
     endings, strange = endings_that_differ(deals, statement, contracts, strangers)
     differences = [
         *_of_executions(within, theirs, contracts),
-        *(replace(_lost(told), mend=_mend(told, orders, unknown, deals.endings, contracts)) for told in unknown),
+        *(
+            replace(_lost(reported), mend=_mend(reported, orders, unknown, deals.endings, contracts))
+            for reported in unknown
+        ),
         *map(_cancelled, _parted(statement.orphans, orders)[0]),
         *endings,
     ]
@@ -412,7 +421,7 @@ def reconcile(deals: Deals, orders: Orders, statement: Statement) -> Reconciliat
 
 
 def _by_base(trades: Iterable[StatementExecution]) -> dict[str, StatementExecution]:
-    return {base_of(told.exec_id): told for told in trades if told.exec_id}
+    return {base_of(reported.exec_id): reported for reported in trades if reported.exec_id}
 
 
 def _of_account(deals: Deals, account: str) -> dict[str, BookedFill]:
@@ -421,24 +430,24 @@ def _of_account(deals: Deals, account: str) -> dict[str, BookedFill]:
 
 
 def _parted(
-    untold: Iterable[StatementExecution], orders: Orders
+    unreported: Iterable[StatementExecution], orders: Orders
 ) -> tuple[list[StatementExecution], list[StatementExecution]]:
     """Return the executions that are of orders of this store, and all others."""
     found: tuple[list[StatementExecution], list[StatementExecution]] = ([], [])
-    for told in untold:
-        found[0 if orders.has(told) else 1].append(told)
+    for reported in unreported:
+        found[0 if orders.has(reported) else 1].append(reported)
     return found
 
 
 def _mend(
-    told: StatementExecution,
+    reported: StatementExecution,
     orders: Orders,
     unknown: Iterable[StatementExecution],
     endings: Iterable[LegEnding],
     contracts: Contracts,
 ) -> str:
     """Return the command that mends what the store lacks of an order that it has; "" of one that it has lost."""
-    return mend_ending(told, unknown, endings, contracts) if told.ref in orders.refs else ""
+    return mend_ending(reported, unknown, endings, contracts) if reported.ref in orders.refs else ""
 
 
 def _is_in(ending: LegEnding, statement: Statement) -> bool:
@@ -453,41 +462,41 @@ def _of_executions(
     ours: dict[str, BookedFill], theirs: dict[str, StatementExecution], contracts: Contracts
 ) -> Iterator[Difference]:
     for base, fill in ours.items():
-        told = theirs.get(base)
-        if told is None:
-            yield _untold(fill)
+        reported = theirs.get(base)
+        if reported is None:
+            yield _unreported(fill)
             continue
-        if told.times > 1:
-            yield _difference(fill, DifferenceKind.DOUBLED, "times", "1", str(told.times))
+        if reported.times > 1:
+            yield _difference(fill, DifferenceKind.DOUBLED, "times", "1", str(reported.times))
         what, help = (
-            (DifferenceKind.ESTIMATE, correction_command(fill, told))
+            (DifferenceKind.ESTIMATE, correction_command(fill, reported))
             if fill.is_estimate
             else (DifferenceKind.DIFFERS, "")
         )
-        for name, mine, other in _terms(fill, told, contracts):
+        for name, mine, other in _terms(fill, reported, contracts):
             yield replace(_difference(fill, what, name, mine, other), mend=help)
 
 
-def _terms(fill: BookedFill, told: StatementExecution, contracts: Contracts) -> Iterator[tuple[str, str, str]]:
+def _terms(fill: BookedFill, reported: StatementExecution, contracts: Contracts) -> Iterator[tuple[str, str, str]]:
     """Yield what differs of one execution: its name, our value and theirs."""
-    if contracts.key(told.contract) != contracts.key_of(fill.of.option):
-        yield "contract", occ_symbol(fill.of.option), told.contract.symbol
-    if told.ref and told.ref != fill.ref:
-        yield "order reference", fill.ref or "none", told.ref
-    if told.signed != fill.signed:
-        yield "quantity", f"{fill.signed:+d}", f"{told.signed:+f}"
-    if _differ(fill.price, told.price, _PRICE_STEP):
-        yield "price", amount(fill.price), amount(told.price)
+    if contracts.key(reported.contract) != contracts.key_of(fill.of.option):
+        yield "contract", occ_symbol(fill.of.option), reported.contract.symbol
+    if reported.ref and reported.ref != fill.ref:
+        yield "order reference", fill.ref or "none", reported.ref
+    if reported.signed != fill.signed:
+        yield "quantity", f"{fill.signed:+d}", f"{reported.signed:+f}"
+    if _differ(fill.price, reported.price, _PRICE_STEP):
+        yield "price", amount(fill.price), amount(reported.price)
     differs = False
-    if _differ(fill.proceeds, told.proceeds, CENT):
-        yield "proceeds", amount(fill.proceeds), amount(told.proceeds)
+    if _differ(fill.proceeds, reported.proceeds, CENT):
+        yield "proceeds", amount(fill.proceeds), amount(reported.proceeds)
         differs = True
-    if fill.commission is None or _differ(fill.commission, told.commission, CENT):
+    if fill.commission is None or _differ(fill.commission, reported.commission, CENT):
         mine = "not told yet" if fill.commission is None else amount(fill.commission)
-        yield "commission", mine, amount(told.commission)
+        yield "commission", mine, amount(reported.commission)
         differs = True
-    if not differs and told.net_cash is not None and _differ(fill.net_cash, told.net_cash, CENT):
-        yield "net cash", amount(fill.net_cash), amount(told.net_cash)
+    if not differs and reported.net_cash is not None and _differ(fill.net_cash, reported.net_cash, CENT):
+        yield "net cash", amount(fill.net_cash), amount(reported.net_cash)
 
 
 def _differ(mine: Decimal, other: Decimal, step: Decimal) -> bool:
@@ -506,39 +515,42 @@ def _difference(fill: BookedFill, what: DifferenceKind, name: str, mine: str, ot
     )
 
 
-def _untold(fill: BookedFill) -> Difference:
+def _unreported(fill: BookedFill) -> Difference:
     what = f"{dealt(fill.signed, fill.price, fill.date)}{', an estimate' if fill.is_estimate else ''}, order {fill.ref}"
     return _difference(fill, DifferenceKind.NOT_IN_STATEMENT, "execution", what, "")
 
 
-def _lost(told: StatementExecution) -> Difference:
-    what = f"{dealt(told.signed, told.price, told.day)}, order {told.ref or told.order_id}"
+def _lost(reported: StatementExecution) -> Difference:
+    what = f"{dealt(reported.signed, reported.price, reported.day)}, order {reported.ref or reported.order_id}"
     return Difference(
         what=DifferenceKind.NOT_IN_STORE,
-        exec_id=told.exec_id,
-        contract=told.contract.symbol,
+        exec_id=reported.exec_id,
+        contract=reported.contract.symbol,
         name="execution",
         theirs=what,
     )
 
 
-def _cancelled(told: StatementExecution) -> Difference:
-    what = f"{dealt(told.signed, told.price, told.day)} of order {told.ref or told.order_id}, which is not in the file"
-    return Difference(what=DifferenceKind.CANCELLED, contract=told.contract.symbol, name="cancel", theirs=what)
+def _cancelled(reported: StatementExecution) -> Difference:
+    order = reported.ref or reported.order_id
+    what = f"{dealt(reported.signed, reported.price, reported.day)} of order {order}, which is not in the file"
+    return Difference(what=DifferenceKind.CANCELLED, contract=reported.contract.symbol, name="cancel", theirs=what)
 
 
 def _sums(ours: Iterable[BookedFill], theirs: Iterable[StatementExecution]) -> tuple[StatementSum, ...]:
-    fills, told = list(ours), list(theirs)
+    fills, reported = list(ours), list(theirs)
     return (
         StatementSum(
-            "contracts", _total(abs(each.signed) for each in fills), _total(abs(each.signed) for each in told)
+            "contracts", _total(abs(each.signed) for each in fills), _total(abs(each.signed) for each in reported)
         ),
-        StatementSum("proceeds", _total(each.proceeds for each in fills), _total(each.proceeds for each in told)),
+        StatementSum("proceeds", _total(each.proceeds for each in fills), _total(each.proceeds for each in reported)),
         StatementSum(
-            "commissions", _total(each.commission or ZERO for each in fills), _total(each.commission for each in told)
+            "commissions",
+            _total(each.commission or ZERO for each in fills),
+            _total(each.commission for each in reported),
         ),
         StatementSum(
-            "net", _total(each.net_cash for each in fills), _total(each.proceeds - each.commission for each in told)
+            "net", _total(each.net_cash for each in fills), _total(each.proceeds - each.commission for each in reported)
         ),
     )
 

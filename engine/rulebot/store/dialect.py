@@ -60,7 +60,7 @@ class UtcText(TypeDecorator[datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: SqlDialect) -> TypeEngine[str]:
-        """Return text in the order of its characters, whatever the language of a server."""
+        """Return text ordered by its characters, whatever the locale of a server."""
         return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: datetime | None, dialect: SqlDialect) -> str | None:
@@ -77,18 +77,18 @@ class UtcText(TypeDecorator[datetime]):
 WHOLE = BigInteger().with_variant(Integer, "sqlite")
 """A whole number: 64 bits wide on both; only INTEGER is that, and a row's own number, on SQLite."""
 WORDS = Text().with_variant(Text(collation="C"), "postgresql")
-"""Text in the order of its characters, whatever the language of a server."""
+"""Text ordered by its characters, whatever the locale of a server."""
 
 _COLUMNS = "INSERT INTO journal (seq, at, kind, bot, position, data, hash) VALUES"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """The words of one database for what the store asks of it.
+    """The SQL of one database for the store's needs.
 
-    insert: writes rows of the journal. durable, soon: what a commit waits for from then on. hold_lease: stands
-    behind the reading of the lease, and keeps whoever takes it waiting to the end of the transaction, and nobody else.
-    append_only: triggers of the journal.
+    insert: writes rows of the journal. durable, soon: what a commit waits for from then on. hold_lease: suffix of the
+    query of the lease, which blocks other takers of it until the end of the transaction. append_only: triggers of the
+    journal.
     """
 
     insert: str

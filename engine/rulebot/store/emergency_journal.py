@@ -1,9 +1,8 @@
-"""The emergency journal: records that the store does not take, in a small file, until it takes them.
+"""The emergency journal: records that the store does not accept, in a small file, until it does.
 
-A JSON line for each record, behind a first line that says of which store it is and where its journal ended. It lies
-beside the store; where nothing can be written there, in the folder of rulebot's data or the system's folder for
-temporary files. A command leaves only after the line of its record is on the disk, as it is with the store. The next
-start on the store writes the records into it, once.
+A JSON line for each record, after a first line that names the store and the end of its journal. The file is beside the
+store; if that folder is not writable, in rulebot's data folder or the system's temporary folder. A command leaves only
+after the line of its record is on disk, as with the store. The next start writes the records into the store, once.
 """
 
 import hashlib
@@ -35,7 +34,7 @@ Head = tuple[int, str]
 
 
 class LeftJournal(NamedTuple):
-    """What an emergency journal holds: where the journal ended when it was begun, and the records after that."""
+    """The content of an emergency journal: where the store's journal ended at its begin, and the later records."""
 
     path: Path
     head: Head
@@ -69,7 +68,7 @@ class EmergencyJournal:
         return self._handle is not None
 
     def adopt(self, left: LeftJournal) -> bool:
-        """Go on with the file that an earlier run has left, behind its last whole line; say whether that can be."""
+        """Continue an earlier run's file after its last whole line; say whether that is possible."""
         try:
             whole = left.path.read_bytes().rfind(b"\n") + 1
             handle = os.open(left.path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
@@ -89,7 +88,7 @@ class EmergencyJournal:
         first = json.dumps({"store": _name(self._store), "seq": head[0], "hash": head[1]})
         text = "".join(f"{each}\n" for each in (first, *(line(record) for record in records)))
         for path in places(self._store):
-            if not self._is_begun(path, text):
+            if not self._is_started(path, text):
                 continue
             self.path = path
             if was not in (None, path):
@@ -97,8 +96,8 @@ class EmergencyJournal:
                     was.unlink()
             return
 
-    def _is_begun(self, path: Path, text: str) -> bool:
-        """Write a file beside its place and move it there once it is on the disk; say whether that went well."""
+    def _is_started(self, path: Path, text: str) -> bool:
+        """Write a file beside its place and move it there once it is on disk; say whether that succeeded."""
         fresh = path.with_name(f"{path.name}.new")
         try:
             self._handle = _made(fresh, self._store)
@@ -120,7 +119,7 @@ class EmergencyJournal:
         try:
             self._write("".join(f"{line(record)}\n" for record in records), durable=durable)
         except OSError as error:
-            log.warning("the emergency journal %s takes no more: %s", self.path, error.strerror or error)
+            log.warning("the emergency journal %s accepts no more records: %s", self.path, error.strerror or error)
             self.close()
             return False
         return True
@@ -151,7 +150,7 @@ class EmergencyJournal:
 
 
 def _made(path: Path, store: Place) -> int:
-    """Make the file anew, for its owner alone, and return its handle. Raises: OSError."""
+    """Create the file for its owner alone, and return its handle. Raises: OSError."""
     path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
         path.unlink()
@@ -179,8 +178,8 @@ def hold_file(handle: int) -> None:
 def unwritten_of(left: LeftJournal, head: Head, has: Callable[[Head], bool]) -> Sequence[Record] | None:
     """Return the records of an emergency journal that a store which ends at `head` lacks.
 
-    has: says whether the store has a record of this number and hash. None where they are of another state of it: then
-    the file is moved aside. Raises: OSError.
+    has: says whether the store has a record of this number and hash. None where they belong to another state of it:
+    then the file is moved aside. Raises: OSError.
     """
     heads = heads_of(left)
     if head in heads:
@@ -194,7 +193,7 @@ def unwritten_of(left: LeftJournal, head: Head, has: Callable[[Head], bool]) -> 
 
 
 def heads_of(left: LeftJournal) -> list[Head]:
-    """Return where a store may end that an emergency journal goes on from: at its head, or at a record of it."""
+    """Return where in a store an emergency journal continues: at its head, or at a record of it."""
     heads = [left.head]
     for record in left.records:
         number, digest = heads[-1]
@@ -203,7 +202,7 @@ def heads_of(left: LeftJournal) -> list[Head]:
 
 
 def _left(path: Path, store: Place) -> LeftJournal | None:
-    """Return what a file holds; None where there is none of ours. A last line that was cut off is left out."""
+    """Return the content of a file; None where there is none of ours. A truncated last line is ignored."""
     try:
         if not _is_ours(path):
             return None
@@ -216,10 +215,12 @@ def _left(path: Path, store: Place) -> LeftJournal | None:
         ) from error
     first, *lines = text.split("\n")[:-1] or [""]
     try:
-        told = json.loads(first)
-        if told["store"] != _name(store):
+        reported = json.loads(first)
+        if reported["store"] != _name(store):
             return None
-        return LeftJournal(path, (int(told["seq"]), str(told["hash"])), tuple(record_of(each) for each in lines))
+        return LeftJournal(
+            path, (int(reported["seq"]), str(reported["hash"])), tuple(record_of(each) for each in lines)
+        )
     except (CodecError, LookupError, TypeError, ValueError) as error:
         if not first:  # the process died before its first line was whole: no command waited for it
             return LeftJournal(path, (0, ""), ())
@@ -228,7 +229,7 @@ def _left(path: Path, store: Place) -> LeftJournal | None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Say whether a file is a plain one that nobody else could have written. Raises: OSError."""
+    """Say whether a file is a plain one that only its owner could have written. Raises: OSError."""
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode):
         return False

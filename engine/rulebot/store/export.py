@@ -1,12 +1,11 @@
-"""The same happenings as JSON Lines, one folder a bot: `trades.jsonl` (ORDER, FILL) and `risk_events.jsonl` (RISK).
+"""Exports: JSON Lines in one folder a bot: `trades.jsonl` (ORDER, FILL) and `risk_events.jsonl` (RISK).
 
 Prices are net per share: received to open, paid to close (negative the other way round). A FILL line belongs to the
 last ORDER line before it with its `order_id`. So slippage is fill less limit, and profit is the sum of (open fill -
-close fill) x 100 x qty, less commissions. An order that filled in part and got another price has a FILL line for each
-part; its next ORDER line is of what was left. What left by expiry has an ORDER and a FILL line, too: shares that came
-or went count at their settlement price. Its `order_id` is negative, since no order of the broker's is behind it. Times
-are those of the records, in UTC. What a run that was killed did not write is added when the store is opened again: the
-files follow from the journal.
+close fill) x 100 x qty, less commissions. An order that filled in part and was repriced has a FILL line for each part;
+its next ORDER line is of the rest. An expiry has an ORDER and a FILL line too: delivered shares count at their
+settlement price, and the `order_id` is negative. Times are those of the records, in UTC. What a killed run did not
+write is added when the store is opened again: the files follow from the journal.
 """
 
 import csv
@@ -70,9 +69,9 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class _Part:
-    """What an order filled at one price: structures, their average price, and when that was known.
+    """Fills of an order at one price: structures, their average price, and when that was known.
 
-    executions: those that owe a commission; bases: all of them, also those that were taken back since.
+    executions: those without a commission; bases: all of them, including busted ones.
     """
 
     quantity: int = 0
@@ -84,10 +83,10 @@ class _Part:
 
 @dataclass(slots=True)
 class _Traded:
-    """What is known of one order: what was said of it, what filled at its present price, and what was filled before.
+    """The export state of one order: messages, fills at its present price, and earlier fills.
 
-    lines: what is still to be written of it, in order; a part waits for its commissions, and what follows for the part.
-    A correction stands for the execution that it corrects, as in the views.
+    lines: still to be written, in order; a part waits for its commissions, and later lines for the part. A correction
+    replaces its execution, as in the views.
     """
 
     order: Order
@@ -99,7 +98,7 @@ class _Traded:
     is_over: bool = False
 
     def end_part(self) -> None:
-        """Let what has filled since the last price be a part of its own."""
+        """Make the fills since the last price a separate part."""
         order, (count, cash) = self.order, self.before
         part, self.part = self.part, _Part()
         part.quantity, part.at = order.filled - count, order.changed_at
@@ -109,11 +108,11 @@ class _Traded:
         self.lines.append(part)
 
     def is_known(self, part: _Part) -> bool:
-        """Say whether the commission of every execution of a part is told."""
+        """Say whether the commission of every execution of a part is reported."""
         return bool(part.executions) and part.executions <= self.commissions.keys()
 
     def commission(self, part: _Part) -> Decimal:
-        """Return what is told of the commissions of a part."""
+        """Return the reported commissions of a part."""
         return sum((self.commissions.get(base, Decimal(0)) for base in part.bases), Decimal(0))
 
 
@@ -150,8 +149,8 @@ class LineMaker:
             part = traded.part if known is None else known[1]
             self._by_execution[base] = traded, part
             part.bases.add(base)
-            is_owed = int(str(record.data["quantity"])) > 0 and not is_synthetic(exec_id)
-            (part.executions.add if is_owed else part.executions.discard)(base)
+            is_pending = int(str(record.data["quantity"])) > 0 and not is_synthetic(exec_id)
+            (part.executions.add if is_pending else part.executions.discard)(base)
 
     def _order(self, record: Record) -> Iterator[Line]:
         order = decode(Order, dict(record.data))
@@ -166,17 +165,17 @@ class LineMaker:
         if not order.status.is_live and order.filled > traded.before[0] and not traded.is_over:
             traded.is_over = True
             traded.end_part()
-        yield from self._told(traded)
+        yield from self._reported(traded)
 
     def _commission(self, record: Record) -> Iterator[Line]:
         base = execution(str(record.data["exec_id"]))
         if base in self._by_execution:
             traded, _ = self._by_execution[base]
             traded.commissions[base] = Decimal(str(record.data["amount"]))
-            yield from self._told(traded)
+            yield from self._reported(traded)
 
-    def _told(self, traded: _Traded, *, at_last: bool = False) -> Iterator[Line]:
-        """Yield the lines of an order that may be written: a part once its commissions are told, or the day ends."""
+    def _reported(self, traded: _Traded, *, at_last: bool = False) -> Iterator[Line]:
+        """Yield the lines of an order that may be written: a part once its commissions are known, or the day ends."""
         while traded.lines:
             line = traded.lines[0]
             if isinstance(line, _Part):
@@ -188,10 +187,10 @@ class LineMaker:
 
     def _rest(self) -> Iterator[Line]:
         for traded in self._orders.values():
-            yield from self._told(traded, at_last=True)
+            yield from self._reported(traded, at_last=True)
 
     def _forget(self, since: datetime) -> None:
-        """Forget what was over before that, and is told: a start does not read it again, either."""
+        """Forget what ended before that and is written: a start does not read it again, either."""
         old = {
             ref for ref, each in self._orders.items() if each.order.changed_at < since and not each.order.status.is_live
         }
@@ -211,27 +210,27 @@ class LineMaker:
 class JsonLines:
     """The files below one log folder, kept in step with a journal.
 
-    What cannot be written, as on a disk that is full for a while, is owed, and tried again every minute of the records.
+    Lines that cannot be written, as on a full disk, are kept, and tried again every minute of the records.
     """
 
     def __init__(self, folder: Path, records: Iterable[Record]) -> None:
         """Start from all records there are; lines that the files lack are added. `problem`: why they cannot be."""
         self._folder = folder
-        self._owed: dict[Path, list[str]] = {}
+        self._outstanding: dict[Path, list[str]] = {}
         self._failed_at: datetime | None = None
         self._maker = LineMaker()
         self.problem: StoreError | None = None
         for line in self._maker.lines(record for record in records if record.kind in KINDS):
-            self._owed.setdefault(self._path(line), []).append(line.text)
+            self._outstanding.setdefault(self._path(line), []).append(line.text)
         try:
             self.settle()
         except StoreError as error:
             self.problem = error
 
     def write(self, records: Sequence[Record]) -> None:
-        """Append the lines of records that were just committed, and those that are owed. Raises: StoreError."""
+        """Append the lines of records that were just committed, and those kept. Raises: StoreError."""
         for line in self._maker.lines(record for record in records if record.kind in KINDS):
-            self._owed.setdefault(self._path(line), []).append(line.text)
+            self._outstanding.setdefault(self._path(line), []).append(line.text)
         at, failed_at = records[-1].at, self._failed_at
         if failed_at is None or abs(at - failed_at) >= AGAIN:
             self._failed_at = at  # unless it succeeds
@@ -239,16 +238,16 @@ class JsonLines:
             self._failed_at = None
 
     def settle(self, *, is_again: bool = True) -> None:
-        """Write what is owed; `is_again`: a part of it may be there already. Raises: StoreError."""
-        for path, texts in list(self._owed.items()):
+        """Write the kept lines; `is_again`: some may be there already. Raises: StoreError."""
+        for path, texts in list(self._outstanding.items()):
             found = set(_complete_lines(path)) if is_again else frozenset[str]()
             self._append(path, [text for text in texts if text not in found])
-            del self._owed[path]
+            del self._outstanding[path]
 
     @property
     def is_behind(self) -> bool:
-        """True while lines are owed."""
-        return bool(self._owed)
+        """True while lines are kept."""
+        return bool(self._outstanding)
 
     def _path(self, line: Line) -> Path:
         return self._folder / (line.bot or ENGINE) / line.file
@@ -263,7 +262,7 @@ class JsonLines:
 
 
 def _complete_lines(path: Path) -> list[str]:
-    """Return the lines of a file; a last one that was torn is cut off, so that it can be written whole."""
+    """Return the lines of a file; a truncated last one is cut off, so that it can be written whole."""
     try:
         with open(path, "rb", opener=private) as read:
             whole = read.read()
@@ -291,7 +290,7 @@ def _net(price: Decimal | None, order: Order) -> Json:
 
 
 def _order_line(order: Order, filled: int, record: Record) -> dict[str, Json]:
-    """Return the ORDER line of what is left of an order, of which so many structures have filled."""
+    """Return the ORDER line of the rest of an order, of which this many structures have filled."""
     expiries = {leg.option.expiry.isoformat() for leg in order.legs if not leg.option.is_share}
     price = order.limit_price if order.limit_price is not None else order.stop_price
     return {
@@ -342,7 +341,7 @@ def _settled(record: Record) -> Iterator[Line]:
     per_point = count * int(data["multiplier"])
     cash = data["sign"] * per_point * Decimal(data["price"]) + Decimal(data["shares_profit"])
     quantity = Decimal(per_point) / LOT
-    told: dict[str, Json] = {
+    reported: dict[str, Json] = {
         "order_id": -zlib.crc32(f"{record.position} {data['leg']} {utc_text(record.at)}".encode()),
         "qty": int(quantity) if quantity == int(quantity) else float(quantity),
         "ts": utc_text(record.at),
@@ -352,8 +351,8 @@ def _settled(record: Record) -> Iterator[Line]:
     if data["right"]:
         strikes[f"{'long' if data['sign'] > 0 else 'short'}_{data['right']}"] = float(data["strike"])
     asked = {"event": "ORDER", "action": "close", "expiry": data["expiry"], **strikes, "limit_price": price}
-    yield Line(record.bot, TRADES, json_text({**asked, "reason": data["how"], **told}))
-    yield Line(record.bot, TRADES, json_text({"event": "FILL", "fill_price": price, "commission": 0.0, **told}))
+    yield Line(record.bot, TRADES, json_text({**asked, "reason": data["how"], **reported}))
+    yield Line(record.bot, TRADES, json_text({"event": "FILL", "fill_price": price, "commission": 0.0, **reported}))
 
 
 def _risk_line(record: Record, what: str, reason: str) -> Line:

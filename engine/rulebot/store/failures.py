@@ -39,7 +39,7 @@ class Reserve:
         self._size = 0
 
     def hold(self) -> bool:
-        """Make the file unless it is there; say whether the disk has room for it, once more for as much again."""
+        """Create the file unless it exists; say whether the disk has room for it, and as much again."""
         free = _free(self._store)
         size = self._size or min(SIZE, free // 4)
         if self.path.exists():

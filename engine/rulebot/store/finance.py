@@ -22,7 +22,7 @@ from rulebot.record.codec import decode
 from rulebot.record.record import Kind, Record
 from rulebot.store.dialect import to_step
 
-# --- What was dealt and what ended, for an accountant
+# --- Trades and endings, for an accountant
 
 KINDS = frozenset((Kind.RUN_STARTED, Kind.LINK, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT))
 """What is read whole; of a position only its last record."""
@@ -50,8 +50,8 @@ def deals_of(records: Iterable[Record], positions: Mapping[str, Position]) -> De
                 "rulebot store audit says what else is wrong",
             )
         books.take(record)
-    told = (_stepped(fill) for fill in books.fills.values() if fill.quantity or not fill.is_estimate)
-    dealt = sorted(told, key=lambda fill: (fill.executed_at, fill.exec_id))
+    reported = (_stepped(fill) for fill in books.fills.values() if fill.quantity or not fill.is_estimate)
+    dealt = sorted(reported, key=lambda fill: (fill.executed_at, fill.exec_id))
     return Deals(tuple(dealt), tuple(books.endings), frozenset(books.accounts))
 
 
@@ -105,10 +105,10 @@ CLOSED, BUSTED = "closed", "busted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lot:
-    """Contracts that were opened at once and closed at once.
+    """Contracts that were opened together and closed together.
 
-    Units: dollars, commissions inside: they lessen the proceeds and add to the basis. Of a short lot the proceeds came
-    first. ended: closed, a word of `HOW`, or busted (no contracts: the commission of an execution that was taken back).
+    Units: dollars, commissions included: they lessen the proceeds and add to the basis. A short lot's proceeds came
+    first. ended: closed, a word of `HOW`, or busted (no contracts: the commission of a busted execution).
     """
 
     of: LegContract
@@ -150,7 +150,7 @@ class Lot:
 
 @mutable(slots=True)
 class _Move:
-    """Contracts one way: bought or sold, or gone at the end. `left` counts what is not shared out yet."""
+    """Contracts in one direction: bought or sold, or ended. `left` counts those not assigned to lots yet."""
 
     signed: int
     day: date
@@ -163,7 +163,7 @@ class _Move:
     left: int
 
     def take(self, count: int) -> tuple[Decimal, Decimal]:
-        """Return cash and commission of so many more contracts."""
+        """Return cash and commission of this many more contracts."""
         before, whole = abs(self.signed) - self.left, abs(self.signed)
         self.left -= count
         cash, paid = (_share(each, before + count, whole) - _share(each, before, whole) for each in self._amounts)
@@ -290,7 +290,7 @@ class Holds(Enum):
 
 
 class Column(NamedTuple):
-    """A column: its name, and what it holds beside None."""
+    """A column: its name, and the type of its values beside None."""
 
     name: str
     holds: Holds
@@ -326,7 +326,7 @@ _WHOLES = frozenset((
 
 
 def sheet_of_view(name: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Sheet:
-    """Return a view as a sheet. A column's kind goes by its name, so that a month without a value has the same one."""
+    """Return a view as a sheet. A column's type follows from its name, so that an empty month has the same one."""
     return Sheet(name, tuple(Column(column, _holds(column)) for column in columns), rows)
 
 
@@ -352,7 +352,7 @@ def _yes(answer: bool) -> str:
 
 
 def _of_contract(of: Callable[[Any], LegContract]) -> tuple[_Field, ...]:
-    """Return the columns that say whose it is and of which contract; of a share those of an option are empty."""
+    """Return the columns of owner and contract; for a share those of an option are empty."""
 
     def only_option(value: Callable[[LegContract], Any]) -> Callable[[Any], Any]:
         return lambda row: None if of(row).option.is_share else value(of(row))

@@ -56,7 +56,7 @@ class SqlJournal:
         self._pending: list[Record] = []
         self._committed_at: datetime | None = None
         self._is_durable: bool | None = True
-        self._is_in_doubt = False
+        self._is_uncertain_commit = False
         self._sql = dialect_of(self._connection)
         self._projector = Projector()
         self._seq, self._hash = _head(self._connection)
@@ -67,18 +67,18 @@ class SqlJournal:
         store.note_written()
 
     def _taken_over(self) -> int:
-        """Take the lease, and make the tables anew where other code made them; return the epoch. Raises: StoreError."""
+        """Take the lease, and rebuild the tables where other code made them; return the epoch. Raises: StoreError."""
         with sentences(self._store.path):
             epoch = take_lease(self._connection)
             refresh(self._connection, self._store.path)
         return epoch
 
     def append(self, records: Sequence[Record], *, durable: bool) -> None:
-        """Write; on return with `durable` they survive a power cut.
+        """Write; on return with `durable` the records survive a power cut.
 
         Raises: StoreError, also when another engine has taken the store or its file is gone; then none of `records` is
-        or will be written, and all that was committed is still there.
-        InvariantError for a record without the fields of its kind, with the same effect.
+        or will be written, and all that was committed is still there. InvariantError for a record without the fields of
+        its kind, with the same effect.
         """
         before = len(self._pending)
         self._pending.extend(records)
@@ -139,7 +139,7 @@ class SqlJournal:
         """Write no more JSON Lines in this run: the disk is full. The next start adds what is missing."""
         if self._lines is not None:
             self._lines = None
-            log.warning("the JSON Lines of trades are not written any more: the next start adds what is missing")
+            log.warning("the JSON Lines of trades are no longer written: the next start adds the missing ones")
 
     def make_room(self) -> None:
         """Have the database give back room on its disk, as far as it can."""
@@ -147,7 +147,7 @@ class SqlJournal:
         self._store.note_written()
 
     def recall(self, at: datetime) -> StartupRecords:
-        """Return what a start at `at` goes on from; what waits is written first. Raises: StoreError."""
+        """Return what a start at `at` continues from; queued records are written first. Raises: StoreError."""
         self.flush()
         with seldom_collected():  # most of it is kept: a round through all there is took half the time
             return recall(self._connection, at)
@@ -198,7 +198,7 @@ class SqlJournal:
         self._store.check_in_place((self._seq, self._hash))
         try:
             rows, head = _rows(self._pending, self._seq, self._hash)
-            first = self._count_written(rows) if self._is_in_doubt else 0
+            first = self._count_written(rows) if self._is_uncertain_commit else 0
             try:
                 self._write(rows[first:], head, durable, first=first)
             finally:
@@ -207,13 +207,13 @@ class SqlJournal:
             self._projector.forget()
             raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error
         except failures() as error:
-            self._is_in_doubt = True
+            self._is_uncertain_commit = True
             raise self._unwritten(error) from error
         except SQLAlchemyError as error:
             self._projector.forget()
             raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error
         self._seq, self._hash = head
-        self._is_in_doubt = False
+        self._is_uncertain_commit = False
         self._committed_at = self._pending[-1].at
         committed, self._pending = self._pending, []
         self._write_lines(committed)
@@ -227,7 +227,7 @@ class SqlJournal:
         return ends.index(found)
 
     def _write(self, rows: _Rows, head: tuple[int, str], durable: bool, *, first: int = 0, again: bool = True) -> None:
-        """Write what waits from `first` on, as `rows` that end at `head`; once more where its connection was lost."""
+        """Write queued records from `first` on, as `rows` that end at `head`; once more after a lost connection."""
         if not rows:
             return
         try:
@@ -251,7 +251,7 @@ class SqlJournal:
             self._try_lines(partial(self._lines.write, records))
 
     def _try_lines(self, write: Callable[[], None]) -> None:
-        """Write lines of the logs; that it fails, and that nothing is owed any more, is said once."""
+        """Write lines of the logs; failure and recovery are reported once."""
         try:
             write()
         except StoreError as error:
@@ -260,7 +260,7 @@ class SqlJournal:
             self.log_problem = error
             return
         if self.log_problem is not None and self._lines is not None and not self._lines.is_behind:
-            log.warning("the logs are written again, with what was owed")
+            log.warning("the logs are written again, with the missing lines")
             self.log_problem = None
 
     def _end_after_loss(self, head: tuple[int, str]) -> tuple[int, str] | None:
@@ -284,13 +284,13 @@ class SqlJournal:
             raise StoreError(
                 f"the store {self._store.path} lost its last records with its server: it ends at {found[0]}, "
                 f"was at {self._seq}",
-                "they were not yet durable, and nothing was sent on them: start again, it goes on from what is there",
+                "they were not yet durable, and nothing was sent on them: start again, from the stored records",
             )
         return found
 
     def _unwritten(self, error: BaseException) -> UnwrittenError:
-        told = error_text(error, self._store.path)
-        return UnwrittenError(told.message, told.help, is_full=is_full(error, self._store.path))
+        reported = error_text(error, self._store.path)
+        return UnwrittenError(reported.message, reported.help, is_full=is_full(error, self._store.path))
 
     def _set_durable(self, is_durable: bool) -> None:
         if is_durable is not self._is_durable:

@@ -26,7 +26,7 @@ from rulebot.store.sqlite import backup, engine_on, hold_store, uri_to_read
 
 _COMPANIONS = ("", "-wal", "-shm")
 _OF_A_WRITER = (*_COMPANIONS, ".lock", ".owner")
-RESTORED = "this store was put back from a backup, and knows nothing of what was traded since"
+RESTORED = "this store was restored from a backup, and lacks everything traded since"
 
 
 class BackupCheck(NamedTuple):
@@ -55,9 +55,9 @@ def check_sound(path: Path) -> BackupCheck:
 
 
 def back_up(path: Place, target: Path) -> BackupCheck:
-    """Write a copy of a store, also while an engine writes; it bears its name once it is proved sound.
+    """Write a copy of a store, also while an engine writes; it gets its name once it is verified.
 
-    Raises: StoreError; then nothing is left of it. Of a server, always.
+    Raises: StoreError; then nothing remains of it. For a server, always.
     """
     if isinstance(path, Server):
         raise StoreError(
@@ -80,18 +80,17 @@ class RestoreResult(NamedTuple):
 
 
 def restore(source: Path, path: Place, at: datetime) -> RestoreResult:
-    """Put a backup in a store's place; the store that is there is kept beside it under another name.
+    """Restore a backup; the present store is kept beside it under another name.
 
-    at: now. From then on the store enters nothing until a person says so, and names nothing as it may have before. What
-    was asked for while no engine ran is still to be done, but for a resume: it was not said of the backup.
-    Raises: StoreError when an engine runs on it or the backup is not sound; then nothing has changed. Of a server,
-    always.
+    at: now. From then on the store enters nothing until a person says so, and uses no names that it may have used
+    before. Requests from the time without an engine are kept, except a resume. Raises: StoreError when an engine runs
+    on it or the backup is not sound; then nothing has changed. For a server, always.
     """
     if isinstance(path, Server):
         raise StoreError(
             f"the store {path} is restored by its server's own tools",
             f"stop the engine, make an empty database, then pg_restore --dbname='postgresql://.../NEW' {source}; "
-            "the next start on it knows that it was put back",
+            "the next start recognises it as restored",
         )
     if path.exists() and source.exists() and source.samefile(path):
         raise StoreError(f"{source} is the store itself", "name a backup of it")
@@ -143,10 +142,10 @@ def _mark(fresh: Path, last: datetime, at: datetime) -> None:
 
 
 def _append_mark(journal: SqlJournal, last: datetime, at: datetime) -> None:
-    """Append the record which says that a store is put back.
+    """Append the record which says that a store was restored.
 
-    Names go on from the time in seconds: no store has ever named so many orders, nor do any in a second each, so they
-    are new however often the same backup is put back.
+    Names continue from the time in seconds: no store has that many orders, nor one a second, so they are new however
+    often the same backup is restored.
     """
     data: dict[str, Json] = {
         "id": f"restored-{utc_text(at)}",
@@ -159,7 +158,7 @@ def _append_mark(journal: SqlJournal, last: datetime, at: datetime) -> None:
 
 
 def has_tables_of_another(path: Place) -> bool:
-    """Say whether another rulebot made the tables last: the next start makes them anew. Raises: StoreError."""
+    """Say whether another rulebot made the tables last: the next start rebuilds them. Raises: StoreError."""
     store = read_store(path)
     try:
         with sentences(path), store.engine.connect() as connection, connection.begin():
@@ -172,7 +171,7 @@ def figures_of_another(path: Place) -> str:
     """Return what to say of a store whose tables another version made, "" of any other. Raises: StoreError."""
     if not has_tables_of_another(path):
         return ""
-    return "figures of another version of rulebot: 'rulebot store rebuild', or the next start, makes them anew"
+    return "figures of another version of rulebot: 'rulebot store rebuild', or the next start, rebuilds them"
 
 
 def differing_tables(path: Place) -> list[str]:
@@ -237,7 +236,7 @@ def _copied(source: Path, fresh: Path) -> BackupCheck:
 
 @contextmanager
 def _fresh(beside: Path, named: Path) -> Iterator[Path]:
-    """Give a path for a file in the making; what is left there in the end is removed."""
+    """Yield a path for a temporary file; what remains there in the end is removed."""
     fresh = beside.with_name(f"{beside.name}.new")
     with sentences(named):
         make_folder(beside.parent)

@@ -33,10 +33,10 @@ from rulebot.store.sqlite import FileCopy, copy_file, is_held
 
 
 class CopiedJournal(SqlJournal):
-    """A copy of the journal of a store, with what the last run kept and could not write.
+    """A copy of a store's journal, with records that the last run could not write to the store.
 
     why: why the store itself could not be opened. begins_at: where the journal of the store ends. kept: the records
-    that the store lacks, left: the emergency journal that goes on from there, None without one.
+    that the store lacks, left: the emergency journal that continues from there, None without one.
     """
 
     def __init__(self, copy: FileCopy, why: StoreError, logs: Path | None) -> None:
@@ -63,9 +63,9 @@ class CopiedJournal(SqlJournal):
             return any(self._connection.exec_driver_sql(f"SELECT 1 FROM {name} LIMIT 1").first() for name in names)
 
     def of_store(self) -> SqlJournal:
-        """Return the journal of the store itself, which takes the lease. Waits for nobody.
+        """Return the journal of the store itself, which takes the lease. Does not wait.
 
-        Raises: LockedStoreError, FullStoreError while it takes no records; StoreError.
+        Raises: LockedStoreError, FullStoreError while it accepts no records; StoreError.
         """
         store = self._copy.opened()
         try:
@@ -79,15 +79,15 @@ class CopiedJournal(SqlJournal):
         journal.abandon()
         raise StoreError(
             f"the store {self._copy.path} was changed while it was locked: it ends at {found}, was at {was}",
-            "see which program changed it; what this run recorded is in the emergency journal beside it",
+            "find the program that changed it; what this run recorded is in the emergency journal beside it",
         )
 
 
 def copied_journal(store: Place, why: StoreError, logs: Path | None = None) -> CopiedJournal | None:
-    """Return the journal with which a start goes on without its store; None where it has to wait for that.
+    """Return the journal with which a start continues without its store; None where it has to wait for it.
 
-    It waits where nothing is open, at a server, and where another engine may still act. why: why the store could not
-    be opened. Raises: StoreError.
+    It waits where nothing is open, at a server, and where another engine may still act. why: why the store could not be
+    opened. Raises: StoreError.
     """
     if isinstance(store, Server) or not store.exists():
         return None
@@ -119,15 +119,15 @@ def _journal_of(
     return journal if journal.holds_something() else None
 
 
-# --- How long an engine goes on with a store that takes no records
+# --- How long an engine continues while its store accepts no records
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """The settings `store_wait` and `memory_wait`.
 
-    store_seconds: until a write counts as hanging, and the engine goes on without it. memory: how long records may be
-    in memory alone, where no emergency journal can be written either; then the run ends.
+    store_seconds: until a write counts as hanging, and the engine continues without it. memory: how long records may be
+    in memory only, where no emergency journal can be written either; then the run ends.
     """
 
     store_seconds: float = 2.0
@@ -153,10 +153,10 @@ class SlowStoreError(UnwrittenError):
 
 
 class PatientJournal:
-    """The Journal port around the journal of a store, or around a copy of one that takes no records yet.
+    """The Journal port around the journal of a store, or around a copy while the store accepts no records.
 
-    holds_reserve: keeps a reserve file beside a store in a file, freed when its disk is full; and writes in a thread of
-    its own, so that a store that hangs holds up no exit. Where time is made up neither is done.
+    holds_reserve: keeps a reserve file beside a store in a file, freed when its disk is full; and writes in its own
+    thread, so that a hanging store delays no exit. Neither in simulated time.
     """
 
     def __init__(
@@ -237,7 +237,7 @@ class PatientJournal:
 
     def _go_on_with_copy(self, copied: CopiedJournal) -> None:
         """Keep records from the start on: the store takes none yet."""
-        log.error("%s; positions are open, so exits go on and records wait", copied.why.message)
+        log.error("%s; positions are open, so exits continue and records wait", copied.why.message)
         is_full = isinstance(copied.why, FullStoreError)
         self._error = UnwrittenError(copied.why.message, copied.why.help, is_full=is_full)
         self._is_holding, self._kept = True, list(copied.kept)
@@ -249,10 +249,10 @@ class PatientJournal:
     # ------------------------------------------------------------ records
 
     def append(self, records: Sequence[Record], *, durable: bool, opens: bool = False) -> None:
-        """Write, or keep what the store does not take; on return with `durable` they survive a power cut.
+        """Write, or keep what the store does not accept; on return with `durable` the records survive a power cut.
 
-        opens: as of `ports.Journal`. Raises: StoreError when the store is not ours any more; UnkeptError;
-        UnwrittenError when records were in memory alone for too long.
+        opens: as in `ports.Journal`. Raises: StoreError when another engine has taken the store; UnkeptError;
+        UnwrittenError when records were in memory only for too long.
         """
         if not self._is_holding:
             head, waiting = self._inner.head, self._inner.waiting
@@ -291,8 +291,8 @@ class PatientJournal:
     def _go_on_without(
         self, error: UnwrittenError, records: Sequence[Record], head: Head, waiting: Sequence[Record]
     ) -> None:
-        """Keep records that are on their way into a store that hangs, until it has answered."""
-        log.error("%s; records wait, exits go on", error.message)
+        """Keep records that are on their way into a hanging store, until it has answered."""
+        log.error("%s; records wait, exits continue", error.message)
         self._error, self._is_holding = error, True
         self._held_since = self._tried_at = records[-1].at if records else self._inner.last_at
         self._under_way = len(records)
@@ -317,14 +317,14 @@ class PatientJournal:
         return True
 
     def _leave_copy(self) -> None:
-        """Go on with the store itself, once it has taken what the copy has."""
+        """Continue with the store itself, once it has accepted what the copy has."""
         if self._of_store is not None and self._copied is not None:
             self._inner, copied = self._of_store, self._copied
             self._of_store = self._copied = None
             copied.abandon()
 
     def _is_written_with_room(self, error: UnwrittenError, records: Sequence[Record], durable: bool) -> bool:
-        """Write once more with the room that the database's log gives back, where the disk is full."""
+        """Write again with the room that the database's log gives back, where the disk is full."""
         if not error.is_full:
             return False
         self._inner.make_room()
@@ -335,7 +335,7 @@ class PatientJournal:
         return True
 
     def _take_trouble(self, error: UnwrittenError, at: datetime | None) -> None:
-        """Go on with the room of the reserve, where the disk is full and it is there; else begin to keep records."""
+        """Continue with the room of the reserve, where the disk is full; without it, begin to keep records."""
         self._error = error
         if not (error.is_full and self._reserve is not None and self._reserve.free()):
             self._hold(error, at)
@@ -343,11 +343,11 @@ class PatientJournal:
         self._is_freed = True
         self._tried_at = at
         self._inner.drop_lines()
-        log.error("%s; the reserve file was removed to go on", error.message)
+        log.error("%s; the reserve file was removed to continue", error.message)
 
     def _hold(self, error: UnwrittenError, at: datetime | None) -> None:
         """Begin to keep records, with those that the journal has in memory."""
-        log.error("%s; records wait, exits go on", error.message)
+        log.error("%s; records wait, exits continue", error.message)
         self._is_holding, self._held_since, self._tried_at = True, at, at
         if error.is_full:
             self._inner.drop_lines()
@@ -428,7 +428,7 @@ class PatientJournal:
         return True
 
     def _write_kept(self, kept: Sequence[Record]) -> None:
-        """Write into the store, which is opened first where the run goes on with a copy. Raises: StoreError."""
+        """Write into the store, which is opened first where the run continues with a copy. Raises: StoreError."""
         if self._copied is None:
             self._inner.append(kept, durable=True)
             return
@@ -468,7 +468,7 @@ class PatientJournal:
     # ------------------------------------------------------------ what is on record
 
     def recall(self, at: datetime) -> StartupRecords:
-        """Return what a start at `at` goes on from. Raises: StoreError."""
+        """Return what a start at `at` continues from. Raises: StoreError."""
         return self._inner.recall(at)
 
     def read(self, kinds: Collection[Kind] | None = None, since: datetime | None = None) -> Sequence[Record]:

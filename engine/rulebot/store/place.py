@@ -41,7 +41,7 @@ _ELSEWHERE = "a password is safest in ~/.pgpass or PGPASSWORD"
 class Server:
     """A database of a PostgreSQL server; as text it is its URL without the password.
 
-    what: how libpq is told of it, without the password.
+    what: libpq's connection text, without the password.
     """
 
     what: Mapping[str, str]
@@ -70,7 +70,7 @@ class Server:
 
     @property
     def digest(self) -> str:
-        """The name of its folder: what is kept in files on this machine beside it lies there."""
+        """The name of its folder, which has its files on this machine."""
         return hashlib.sha256(str(self).encode()).hexdigest()[:16]
 
 
@@ -110,7 +110,7 @@ def place_of(text: str | Path) -> Place:
 
 
 def without_link(place: Place) -> Place:
-    """Return the file itself where a path is a link to it: lock, requests and recordings lie beside the file."""
+    """Return the file itself where a path is a link: lock, requests and recordings are beside the file."""
     return Path(os.path.realpath(place)) if isinstance(place, Path) and place.is_symlink() else place
 
 
@@ -120,15 +120,14 @@ def full_name(place: Place) -> str:
 
 
 def beside(place: Place, data: Path, ending: str) -> Path:
-    """Return a path for what is kept in files beside a store: `ending` with the name of its file before it, or in the
-    folder of a server below the data folder."""
+    """Return the path of a file beside a store: its name with `ending`, or in a server's folder of the data folder."""
     if isinstance(place, Server):
         return data / "servers" / place.digest / ending.strip("-.")
     return place.with_name(f"{place.stem}{ending}")
 
 
 def without_urls(text: str) -> str:
-    """Return a text as it may be shown: of a URL that has a login, or is PostgreSQL's, only the scheme is left."""
+    """Return a text as it may be shown: of a URL that has a login, or is PostgreSQL's, only the scheme."""
     return _MAY_HOLD_SECRETS.sub(r"\1...", text)
 
 
@@ -191,12 +190,11 @@ def make_private(path: Path) -> None:
 
 
 def give_to_owner(made: Path, like: Path | None = None) -> None:
-    """Let what root has made belong to the owner of what it is to be `like`, if that exists, else of its folder.
+    """Give what root has made to the owner of what it is `like`, if that exists, else of its folder.
 
-    So does SQLite with what it makes beside a store.
-
-    Who runs the engine could not read or write it. A link is not followed, and of a file with another name nothing is
-    given away: whoever owns the folder may have made either, of a file of root's.
+    SQLite does so with its own files. Otherwise the user of the engine could not read or write it. A link is not
+    followed, and of a file with another name nothing is given away: the owner of the folder may have made either, of a
+    file of root's.
     """
     if os.name != "posix" or os.geteuid() != 0:
         return
@@ -259,9 +257,9 @@ def database_password(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def hook_secret(folder: Path, environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
-    """Return what web hooks must bring, and in words where it is kept; both are "" while none is set, nor any received.
+    """Return the secret of web hooks, and in words where it is kept; both are "" while none is set, or none received.
 
-    folder: that of what rulebot keeps for this person. Raises: MisuseError, StoreError.
+    folder: rulebot's folder for this person. Raises: MisuseError, StoreError.
     """
     given, where = read_secret(HOOK_SECRET, environ)
     if given:
@@ -297,12 +295,15 @@ def make_secret(file: Path) -> None:
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Say whether others than its owner may use a file or folder, where the system tells. Raises: OSError."""
+    """Say whether others than its owner may use a file or folder, where the system reports it. Raises: OSError."""
     return os.name == "posix" and bool(path.stat().st_mode & 0o077)
 
 
 def kept_secret(file: Path) -> str:
-    """Return what a file of ours keeps. Raises: MisuseError when others can read it too or it is none, StoreError."""
+    """Return the content of a file of ours.
+
+    Raises: MisuseError when others can read it or it is no file, StoreError.
+    """
     with failing_disk(f"{file} cannot be read"):
         if is_open_to_others(file):
             raise MisuseError(f"{file} can be read by others, and holds a secret", f"chmod 600 {file}")
@@ -336,7 +337,7 @@ class Store:
     def check_in_place(self, head: Head) -> None:
         """Raise UnwrittenError when the file was deleted, replaced or overwritten while it was open.
 
-        head: number and hash of the last record of ours.
+        head: number and hash of our last record.
         """
 
     def note_written(self) -> None:

@@ -28,7 +28,7 @@ log = logging.getLogger("rulebot.store")
 RETURN_SECONDS = 10.0
 """How long a server that was lost is waited for: a restart takes less."""
 _MARK = "rulebot store"
-"""The comment of `journal`: how a store is told from the database of another program."""
+"""The comment of `journal`, which identifies a store among other programs' databases."""
 _REQUESTS = """CREATE TABLE requests (name text COLLATE "C" PRIMARY KEY, body text NOT NULL)"""
 _TRIGGERS = ("journal_no_update", "journal_no_delete", "journal_no_gap")
 _WHERE = """
@@ -111,8 +111,8 @@ class ServerStore(Store):
                     kind = StoreError if isinstance(error, _TakenError) else UnwrittenError
                     raise kind(
                         f"the store {self.path} lost its server, and it did not come back: {error.message}",
-                        "whether its last commit was kept is not known, and nothing was sent on it; "
-                        "the next start goes on from what the journal holds",
+                        "whether its last commit was kept is unknown, and nothing was sent on it; "
+                        "the next start continues from the journal",
                     ) from None
             time.sleep(0.2)
 
@@ -154,7 +154,7 @@ def open_server(server: Server) -> Store:
                 store.is_put_back = noted is not None and noted != here
             if store.is_put_back and not is_ours:
                 raise StoreError(
-                    f"the store {server} was put back, and its user, who does not own its tables, cannot note that",
+                    f"the store {server} was restored, and its user, who does not own its tables, cannot note that",
                     "pg_restore as that user, or have their owner say ALTER TABLE requests OWNER TO that user",
                 )
             if noted is None and is_ours:
@@ -166,7 +166,7 @@ def open_server(server: Server) -> Store:
 
 
 def read_server(server: Server) -> Store:
-    """Open a store that exists, read-only; all that one transaction reads is of one instant. Raises: StoreError."""
+    """Open an existing store, read-only; all reads of one transaction are of one instant. Raises: StoreError."""
     with sentences(server):
         _check_driver(server)
         reads = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -194,7 +194,7 @@ def server_has_store(server: Server) -> bool:
 
 
 def ask_server(server: Server, question: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the rows of one statement, in a session of its own, kept at once. Raises: StoreError."""
+    """Return the rows of one statement, in its own session, committed at once. Raises: StoreError."""
     with sentences(server):
         _check_driver(server)
         session = connect_to(server)
@@ -262,7 +262,7 @@ def _engine(connects: Callable[[], "psycopg.Connection[Any]"], begin: str, pool:
 
 
 def _holds_store(connection: Connection, server: Server) -> bool:
-    """Say whether there is a store yet. Raises: StoreError when the tables there are of another program."""
+    """Say whether there is a store yet. Raises: StoreError when the tables there belong to another program."""
     with connection.begin():
         found, mark = connection.exec_driver_sql(
             "SELECT to_regclass('journal') IS NOT NULL, obj_description(to_regclass('journal'), 'pg_class')"

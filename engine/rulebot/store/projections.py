@@ -1,6 +1,6 @@
 """Projections: the tables people read, as a function of the journal.
 
-Each row depends only on what the journal holds of its own key (an order, a position, a bot's day) up to now. So it does
+Each row depends only on the journal's records of its own key (an order, a position, a bot's day) up to now. So it does
 not matter in how many pieces the journal came: `rebuild` is the same call with all of it.
 """
 
@@ -108,7 +108,7 @@ class Projector:
             if self._positions.get(data["id"]) != shown or data["id"] in touched:
                 self._positions[data["id"]] = shown
                 found.append(record)
-            if shown.get("state") == "closed":  # nothing or little is told of it from now on
+            if shown.get("state") == "closed":  # few records follow
                 del self._positions[data["id"]]
         return found
 
@@ -225,9 +225,9 @@ def _leg_fills(order: Record) -> list[Any]:
 
 
 def _trades(connection: Connection, positions: Sequence[Record], touched: set[str]) -> None:
-    """Write the rows of these positions, and again those that are touched.
+    """Write the rows of these positions, and rewrite those that are touched.
 
-    What has no row yet waits for its own first record, though what is made anew finds its last one in the journal.
+    A position without a row waits for its own first record; a rebuild finds its last one in the journal.
     """
     last: dict[str, Any] = {str(record.data["id"]): record.data for record in positions}
     numbers = _known_numbers(connection, touched | last.keys())
@@ -262,7 +262,7 @@ def _new_numbers(connection: Connection, positions: Sequence[str]) -> dict[str, 
 
 
 def _beside(connection: Connection, position: Position) -> TradeContext:
-    """Return what the journal holds of a position beside its own value."""
+    """Return the journal's further records of a position."""
     query = select(journal.c.kind, journal.c.at, journal.c.data).where(*of_position(position.id))
     found: dict[str, list[Any]] = {kind: [] for kind in _BESIDE}
     times: list[str] = []
@@ -281,7 +281,7 @@ def _beside(connection: Connection, position: Position) -> TradeContext:
 
 
 def _is_dead_wing(position: Position, settlement: Mapping[str, Any]) -> bool:
-    """Say whether a leg that was bought beside a sold one expired worthless: what was sold is at risk to its end."""
+    """Say whether a bought leg beside a sold one expired worthless: the sold one is at risk to its end."""
     signs = {leg.name: leg.sign for leg in position.legs}
     is_wing = signs.get(str(settlement["leg"]), 0) > 0 and -1 in signs.values()
     return is_wing and str(settlement["how"]) == "worthless"
@@ -295,8 +295,8 @@ def _valued_at(connection: Connection, position: Position, settled: Sequence[str
     if position.state != "closed" or not any(leg.settled for leg in position.legs):
         return None
     query = select(journal.c.data).where(*of_position(position.id), journal.c.kind == Kind.FILL.value)
-    told = map(json.loads, connection.execute(query.order_by(journal.c.seq)).scalars())
-    fills = {execution(str(each["exec_id"])): each for each in told if each["purpose"] != "entry"}
+    reported = map(json.loads, connection.execute(query.order_by(journal.c.seq)).scalars())
+    fills = {execution(str(each["exec_id"])): each for each in reported if each["purpose"] != "entry"}
     dealt = (each["executed_at"] for each in fills.values() if int(each["quantity"]) and each.get("executed_at"))
     return max(map(utc_time, (*dealt, *settled)), default=None)
 
@@ -317,8 +317,8 @@ def _selection_before(connection: Connection, position: Position) -> Any:
 def _closings(connection: Connection, position: str) -> list[ClosingFills]:
     """Return the closing orders that have filled; each is expected to cost what the first try of its exit was.
 
-    The next try is the order that follows one of the same exit which has not filled. The price of one that rolls is of
-    what it opens, too, so that it says nothing of its own.
+    The next try is the order that follows an unfilled one of the same exit. The price of a roll includes what it opens,
+    so it has no own expectation.
     """
     query = select(order_rows).where(order_rows.c.position == position, order_rows.c.purpose != "entry")
     found: list[ClosingFills] = []
@@ -355,7 +355,7 @@ def _bot_days(connection: Connection, days: Numbered) -> None:
     _upsert(connection, bot_day_rows, list(last.values()))
 
 
-# --- Make anew what people read of a store
+# --- Rebuild the tables that people read
 
 log = logging.getLogger("rulebot.store")
 
@@ -365,9 +365,12 @@ _OF_ROWS = (
 )  # fmt: skip
 """What rows are made of, but for snapshots: those are copies of marks, and nine in ten records of a store."""
 _LOOKED_AT = 1000
-"""Of how many last marks the rows are looked at: where they are others now, all snapshots are made anew."""
+"""Number of last marks whose rows are compared: where they differ now, all snapshots are rebuilt."""
 MOST_MARKS = 500_000
-"""Of how many marks a start makes snapshots anew at most: a minute of a slow machine, and systemd waits for three."""
+"""Number of marks from which a start rebuilds snapshots at most:
+
+a minute of a slow machine; systemd waits for three.
+"""
 
 
 _GRANTED = f"""
@@ -379,7 +382,7 @@ _GRANTED = f"""
 
 
 def refresh(connection: Connection, place: Place) -> None:
-    """Make views and rows anew where other code has made or written them last."""
+    """Rebuild views and rows that other code has made or written last."""
     with connection.begin():
         if not is_of_another(connection):
             return
@@ -391,7 +394,7 @@ def refresh(connection: Connection, place: Place) -> None:
 
 
 def _succeeds(connection: Connection, place: Place, make: Callable[[], None]) -> bool:
-    """Make one of them in a transaction of its own; say whether that went well, and tell it where it did not."""
+    """Rebuild one of them in its own transaction; say whether that succeeded, and report a failure."""
     try:
         with connection.begin():
             make()
@@ -412,18 +415,18 @@ def rebuild(connection: Connection) -> None:
 
 
 def _refreshed_snapshots(connection: Connection) -> None:
-    """Make snapshots anew where they were made otherwise. Raises: ValueError where they are too many for a start."""
+    """Rebuild snapshots that were made otherwise. Raises: ValueError where they are too many for a start."""
     is_mark = journal.c.kind == Kind.MARK.value
     last = connection.execute(select(journal).where(is_mark).order_by(journal.c.seq.desc()).limit(_LOOKED_AT)).all()
     if are_snapshots(connection, _numbered(last)):
         return
     if (count := connection.scalar(select(func.count()).where(is_mark)) or 0) > MOST_MARKS:
-        raise ValueError(f"its {count:,} snapshots are more than a start makes anew")
+        raise ValueError(f"its {count:,} snapshots are more than a start rebuilds")
     _rows(connection, (Kind.MARK,))
 
 
 def _rows(connection: Connection, kinds: Collection[Kind]) -> None:
-    """Make the rows of these kinds of records anew, so many at once as memory has room for."""
+    """Rebuild the rows of these kinds of records, in batches that fit into memory."""
     of_marks, of_others = Kind.MARK in kinds, bool({*kinds} - {Kind.MARK})
     for table in PROJECTIONS:
         if of_marks if table is snapshot_rows else of_others:
@@ -447,7 +450,7 @@ def _numbered(rows: Sequence[Any]) -> list[tuple[int, Record]]:
 
 
 def _views(connection: Connection) -> None:
-    """Make the views anew; on a server whoever may read them still may."""
+    """Rebuild the views; on a server their read permissions are kept."""
     sql = dialect_of(connection)
     if sql.is_server:
         with suppress(DatabaseError), connection.begin_nested():

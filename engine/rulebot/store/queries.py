@@ -45,10 +45,10 @@ FETCHED = 500
 
 
 class OrderTally(NamedTuple):
-    """One order as it stands.
+    """One order's present state.
 
-    seconds: from writing it down to its last execution, None unless it is filled. slippage: dollars that what has
-    filled was worse than the mid when the order was first priced, None without a fill or a mid.
+    seconds: from its first record to its last execution, None unless it is filled. slippage: dollars by which its fills
+    were worse than the mid when the order was first priced, None without a fill or a mid.
     """
 
     bot: str
@@ -60,7 +60,7 @@ class OrderTally(NamedTuple):
 
 
 Known = MutableMapping[int, tuple[object, OrderTally]]
-"""Orders that were read before, by number, each with the mark that tells whether it is still the same."""
+"""Orders that were read before, by number, each with a mark of its version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ class RestoredStore(NamedTuple):
 
 
 class ListedRun(NamedTuple):
-    """A view as it stands: names of columns, and rows."""
+    """A view: names of columns, and rows."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
@@ -149,11 +149,11 @@ class ListedRun(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """The last run of a store: its first record, what operators asked since, and whether an engine is alive now.
+    """The last run of a store: its first record, operators' requests since, and whether an engine is alive now.
 
-    earlier: what operators asked before it began, which holds over restarts. reloads: what came of each reload that was
-    asked for, in order. session: the last one that it came to, None before its first. is_waiting: an engine that has
-    begun no run yet has the store, since no gateway lets it in.
+    earlier: requests in force from before it began. reloads: the result of each requested reload, in order. session:
+    its last one, None before its first. is_waiting: an engine without a run yet has the store, since no gateway accepts
+    it.
     """
 
     started: Record | None
@@ -168,8 +168,8 @@ class Run:
     @property
     def specs(self) -> Mapping[str, Any]:
         """The specs it runs, or ran at last, by name: digest, path, text."""
-        told = [record for record in (self.started, *self.reloads) if record is not None and "specs" in record.data]
-        found: Any = told[-1].data["specs"] if told else None
+        reported = [record for record in (self.started, *self.reloads) if record is not None and "specs" in record.data]
+        found: Any = reported[-1].data["specs"] if reported else None
         return found or {}
 
     @property
@@ -197,13 +197,13 @@ class Run:
 
     @property
     def mark(self) -> str:
-        """What must stand beside all that is shown of a run which sends nothing, "" of any other."""
+        """The mark of a run which sends nothing, "" for any other."""
         settings: Any = None if self.started is None else self.started.data.get("settings")
-        told = settings or {}
-        if told.get("mode") != OBSERVE:
+        reported = settings or {}
+        if reported.get("mode") != OBSERVE:
             return ""
-        shadow = f", a shadow of {told['shadow_of']}" if told.get("shadow_of") else ""
-        return f"observed{shadow}: nothing was sent, and orders filled by a model ({told.get('fills')})"
+        shadow = f", a shadow of {reported['shadow_of']}" if reported.get("shadow_of") else ""
+        return f"observed{shadow}: nothing was sent, and orders filled by a model ({reported.get('fills')})"
 
     @property
     def is_simulated(self) -> bool:
@@ -221,7 +221,7 @@ class Run:
 
     @property
     def ended_with(self) -> str:
-        """The market that was past, or made up and ended with it, so that no run ever goes on from its store, or ""."""
+        """The past or made-up market that ended with the run, so that no run continues from its store, or ""."""
         settings: Any = {} if self.started is None else self.started.data.get("settings") or {}
         if settings.get("mode") == "backtest":
             return "a backtest"
@@ -278,9 +278,9 @@ class StoreReader:
             return [dict(row) for row in self._connection.execute(text(query), equal).mappings()]
 
     def trades(self, **equal: object) -> list[Row]:
-        """Return rows of the view `trades`, each with how many of its fills owe a commission (`commissions_owed`)."""
-        rows, owed = self.view("trades", **equal), self.owed()
-        return [{**row, "commissions_owed": owed.get(row["position"], 0)} for row in rows]
+        """Return rows of the view `trades`, each with its fills without a commission (`pending_commissions`)."""
+        rows, outstanding = self.view("trades", **equal), self.outstanding()
+        return [{**row, "pending_commissions": outstanding.get(row["position"], 0)} for row in rows]
 
     def entered(self, bot: str = "") -> dict[str, int]:
         """Return how many trades each bot has, or one of them."""
@@ -289,13 +289,13 @@ class StoreReader:
         with self._connection.begin():
             return {str(name): int(count) for name, count in self._connection.execute(text(query), {"bot": bot})}
 
-    def owed(self) -> dict[str, int]:
-        """Return of how many fills of a position the broker has not told the commission, by position, of those alone.
+    def outstanding(self) -> dict[str, int]:
+        """Return the number of fills without a commission report, by position, where there are some.
 
-        None is told of a fill that was taken up from the account, or was taken back: a position says which are owed.
+        A fill inferred from the account, or busted, will have none: a position counts the pending ones.
         """
-        untold = select(fill_rows.c.position).where(fill_rows.c.commission.is_(None))
-        found = self._positions(journal.c.position.in_(untold))
+        unreported = select(fill_rows.c.position).where(fill_rows.c.commission.is_(None))
+        found = self._positions(journal.c.position.in_(unreported))
         return {each.id: each.commissions_pending for each in found if each.commissions_pending > 0}
 
     def run(self) -> Run:
@@ -314,7 +314,7 @@ class StoreReader:
             epoch = self._connection.execute(select(func.max(lease.c.epoch))).scalar()
         by_kind = {kind: [record for record in found if record.kind is kind] for kind in Kind}
         started = next(iter(by_kind[Kind.RUN_STARTED]), None)
-        began = 0 if started is None else started.data.get("epoch")  # without one it tells nothing
+        began = 0 if started is None else started.data.get("epoch")  # without one it is unknown
         is_alive = is_in_use(self.path)
         return Run(
             started=started,
@@ -363,10 +363,10 @@ class StoreReader:
         return None if found is None else utc_time(found)
 
     def last_day(self, bot: str = "", now: datetime | None = None) -> date | None:
-        """Return the exchange date of what a bot did last, or of the store's last record.
+        """Return the exchange date of a bot's last activity, or of the store's last record.
 
-        That its next day begins is recorded at night, and on days off: a bot's day counts once its session has opened.
-        now: what a clock says, by which it may have where an engine runs on and has nothing to record.
+        The begin of its next day is recorded at night, and on days off: a bot's day counts once its session has opened.
+        now: a clock's time, for an engine that runs on with nothing to record.
         """
         last = self.last_at()
         if not bot or last is None:
@@ -439,8 +439,8 @@ class StoreReader:
         last = select(func.max(journal.c.seq)).where(journal.c.kind == Kind.POSITION.value).group_by(journal.c.position)
         with self._connection.begin():
             positions = self._records(select(*COLUMNS).where(journal.c.seq.in_(last)))
-            told = self._records(select(*COLUMNS).where(journal.c.seq.in_(of_kinds(BOOKED))))
-            return deals_of(told, positions_of(positions)), self._tables(views)
+            reported = self._records(select(*COLUMNS).where(journal.c.seq.in_(of_kinds(BOOKED))))
+            return deals_of(reported, positions_of(positions)), self._tables(views)
 
     def records(self, kinds: Collection[Kind]) -> Sequence[Record]:
         """Return all records of some kinds, in order. Raises: StoreError for one that cannot be read."""
@@ -472,7 +472,7 @@ class StoreReader:
         return None if row is None else (row[0], certain(*row[1:]))
 
     def put_back(self) -> RestoredStore:
-        """Return how the store was put back last, from a backup: numbers of its records are used anew from there on."""
+        """Return how the store was last restored from a backup: record numbers are reused from there on."""
         last = self.last_record(Kind.OPERATOR, field=ORDER_NUMBER_FLOOR)
         return RestoredStore() if last is None else RestoredStore(last[0], int(str(last[1].data[ORDER_NUMBER_FLOOR])))
 
@@ -499,9 +499,9 @@ class StoreReader:
         }
 
     def estimated(self, bot: str = "") -> list[str]:
-        """Return the positions that are over, "" of all bots, with a fill at a price that nobody has told, in order.
+        """Return the closed positions of a bot ("": of all) with a fill at an unknown price, in order.
 
-        Such a fill has its first revision until somebody tells it, or a person corrects it.
+        Such a fill keeps its first revision until it is reported, or a person corrects it.
         """
         is_guess = fill_rows.c.exec_id.startswith(UNSEEN), fill_rows.c.exec_id.endswith(FIRST_REVISION)
         guessed = select(fill_rows.c.position).where(*is_guess, fill_rows.c.quantity != "0")
@@ -548,7 +548,7 @@ class StoreReader:
             return [(row[0], readable(*row[1:])) for row in self._connection.execute(query)]
 
     def recall(self, at: datetime) -> StartupRecords:
-        """Return what a start at `at` would go on from."""
+        """Return what a start at `at` would continue from."""
         return recall(self._connection, at)
 
     def tally(self, known: Known) -> Tally:
@@ -597,8 +597,8 @@ def _has_opened(day: date, by: datetime) -> bool:
 
 
 def broker_now(reader: StoreReader, now: datetime) -> datetime:
-    """Return the broker's time at `now` of this computer's clock, as far as the last run has told how they differ."""
-    told, began = reader.last_record(Kind.ALARM, field=COMPUTER_AHEAD), reader.last_record(Kind.RUN_STARTED)
-    if told is None or began is None or told[0] < began[0]:
+    """Return the broker's time at `now` of this computer's clock, by the last run's reported difference."""
+    reported, began = reader.last_record(Kind.ALARM, field=COMPUTER_AHEAD), reader.last_record(Kind.RUN_STARTED)
+    if reported is None or began is None or reported[0] < began[0]:
         return now
-    return now - timedelta(seconds=float(str(told[1].data[COMPUTER_AHEAD])))
+    return now - timedelta(seconds=float(str(reported[1].data[COMPUTER_AHEAD])))

@@ -1,7 +1,7 @@
-"""What a start needs of a journal, without reading all of it: what stands, and the last weeks.
+"""What a start needs of a journal, without reading all of it: live entities, and the last weeks.
 
-The projections say which positions and orders stand; their records, and only theirs, are read. The fold of these is the
-fold of the whole journal (`recovery/resume.py`), which a test holds it to.
+The projections list live positions and orders; only their records are read. The fold of these equals the fold of the
+whole journal (`recovery/resume.py`), which a test checks.
 """
 
 import json
@@ -70,7 +70,7 @@ _OF_ORDERS = (Kind.ORDER, Kind.FILL, Kind.COMMISSION)
 _OF_POSITIONS = (Kind.POSITION, *_OF_ORDERS)
 _KIND = {kind.value: kind for kind in Kind}
 _JSON = msgspec.json.Decoder()
-_instant = lru_cache(maxsize=16)(utc_time)  # many records in a row are of one instant
+_instant = lru_cache(maxsize=16)(utc_time)  # many records in a row have one time
 _LIVE = tuple(status.value for status in OrderStatus if status.is_live)
 
 
@@ -84,7 +84,7 @@ class StartupRecords:
 
 
 def recall(connection: Connection, at: datetime) -> StartupRecords:
-    """Return what a start at `at` goes on from. Raises: StoreError for a record that is not what was written."""
+    """Return what a start at `at` continues from. Raises: StoreError for a record that is not what was written."""
     session = session_from(exchange_date(at))
     midnight = at_exchange_time(session.date, time())
     begins = at_exchange_time(session_before(session.date).date + timedelta(days=1), time())
@@ -105,11 +105,11 @@ def recall(connection: Connection, at: datetime) -> StartupRecords:
 
 @cache
 def _needed() -> Select[Any]:
-    """Return the query for what a start needs, put together once for a process, which takes as long as to run it.
+    """Return the query for what a start needs, composed once for a process, since that takes as long as running it.
 
-    It is given midnight of the session's day, as a time and as a text (`today`), that of the first of the days off
-    before it (`of_days_off`), since when positions may have changed that are of it (`of_changes`), since when lines and
-    fills count, and since when cash is of the last minutes.
+    Its parameters: midnight of the session's day, as a time and as a text (`today`); the first of the days off before
+    it (`of_days_off`); since when changed positions belong to it (`of_changes`); since when lines and fills count; and
+    since when cash is recent.
     """
     midnight, today = bindparam("midnight", type_=UtcText()), bindparam("today", type_=Text())
     stands = _standing(bindparam("of_changes", type_=Text()))
@@ -150,9 +150,9 @@ def _needed() -> Select[Any]:
 
 
 def recall_lines(connection: Connection, kinds: Iterable[Kind]) -> tuple[Record, ...]:
-    """Return what JSON Lines may still lack: the last run, the last days, and orders of these or that stand, whole.
+    """Return what JSON Lines may still lack: the last run, the last days, and these or live orders, whole.
 
-    The ends of all days and runs are among them, since a line of an old order may be of one of those.
+    The ends of all days and runs are included, since a line of an old order may belong to one of those.
     """
     with connection.begin():
         last = connection.execute(select(journal.c.at).order_by(journal.c.seq.desc()).limit(1)).scalar()
@@ -174,9 +174,9 @@ def _ago(at: str, span: timedelta) -> str:
 
 
 def _standing(begins: BindParameter[str] | None) -> Select[tuple[str]]:
-    """Return the positions that are not over, those that have changed since `begins`, and those of working orders.
+    """Return the positions that are not closed, those changed since `begins`, and those of working orders.
 
-    What has closed since has changed: `exit_time` may lie before its end, where a wing expired later.
+    A position closed since has changed: `exit_time` may be before its end, where a wing expired later.
     """
     is_open: ColumnElement[bool] = trade_rows.c.state != "closed"
     if begins is not None:
@@ -198,7 +198,7 @@ def _last(kind: Kind, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
 
 
 def _last_by_time(kind: Kind, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
-    """Return the last of a kind that is of no bot, looked for from the end: an index has such ones by their time."""
+    """Return the last record of a kind without a bot, searched from the end: an index has such ones by time."""
     found = select(journal.c.seq).where(journal.c.kind == kind.value, journal.c.bot == "", *conditions)
     return select(found.order_by(journal.c.at.desc(), journal.c.seq.desc()).limit(1).subquery().c.seq)
 
@@ -223,8 +223,8 @@ def _texts_of(stands: Select[tuple[str]]) -> Select[tuple[int]]:
 
 def _last_marks(stands: Select[tuple[str]], *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
     last = select(func.max(snapshot_rows.c.seq).label("seq"))
-    told = (snapshot_rows.c.position.in_(stands), snapshot_rows.c.profit.is_not(None), *conditions)
-    return select(last.where(*told).group_by(snapshot_rows.c.position).subquery().c.seq)
+    reported = (snapshot_rows.c.position.in_(stands), snapshot_rows.c.profit.is_not(None), *conditions)
+    return select(last.where(*reported).group_by(snapshot_rows.c.position).subquery().c.seq)
 
 
 def _numbered(numbers: CompoundSelect[int]) -> Select[Any]:

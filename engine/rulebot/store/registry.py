@@ -1,8 +1,7 @@
-"""Which store a command reads: the one named, else the one of the last run.
+"""Which store a command reads: the named one, else the one of the last run.
 
-A run leaves the path of its store in a pointer file, in the folder where rulebot keeps things for this person, and a
-backtest does so too. Engines leave theirs in a folder beside it as well: what is asked of an engine goes to one that
-runs, never to a backtest that was made meanwhile.
+A run, and a backtest, leaves the path of its store in a pointer file, in rulebot's folder for this person. Engines
+leave theirs in a folder beside it as well: a request to an engine goes to one that runs, never to a later backtest.
 """
 
 import hashlib
@@ -46,9 +45,9 @@ _PATIENCE = 0.3
 
 @contextmanager
 def hold_account(account: str, store: Place, folder: Path | None) -> Iterator[None]:
-    """Keep other engines out of an account; `folder` None (a simulated account) keeps nobody out.
+    """Keep other engines out of an account; `folder` None (a simulated account) keeps none out.
 
-    Raises: StoreError when another engine has it. A folder that cannot be written is said, and nobody is kept out.
+    Raises: StoreError when another engine has it. A folder that is not writable is reported, and keeps none out.
     """
     if folder is None:
         yield
@@ -264,7 +263,7 @@ def _named(path: Place) -> str:
     return f" --store {shlex.quote(shown_path(path))}"
 
 
-# --- What tells one checkout of a version from another
+# --- How checkouts of one version are told apart
 
 
 def source_digest(folder: Path, files: Iterable[Path]) -> str:
@@ -290,9 +289,9 @@ _CODE = ", code "
 
 
 def take_lease(connection: Connection) -> int:
-    """Make this process the one that writes; return its epoch, higher than every one before.
+    """Make this process the writer; return its epoch, higher than every one before.
 
-    It changes the lease's row, and waits for that until commits under way, which hold it, are kept or gone.
+    It changes the lease's row, and waits for that until running commits, which hold it, are finished.
     """
     with connection.begin():
         lease.create(connection, checkfirst=True)
@@ -314,7 +313,7 @@ def record_our_lease(connection: Connection) -> None:
 
 
 def last_owner_is_gone(connection: Connection) -> bool:
-    """Say whether the process that took the lease last ran on this machine and has ended; False where nobody knows."""
+    """Say whether the last holder of the lease ran on this machine and has ended; False where unknown."""
     owner = _held_by(connection)
     found = None if owner is None else _OWNER.fullmatch(owner)
     return found is not None and found[2] == _machine() and not _lease_runs(int(found[1]))
@@ -327,7 +326,7 @@ def _held_by(connection: Connection) -> str | None:
 
 
 def _lease_runs(process: int) -> bool:
-    """Say whether another process of this number runs; where the system does not tell, yes."""
+    """Say whether another process of this number runs; where the system does not report it, yes."""
     if process == os.getpid():
         return False
     if sys.platform == "win32":
@@ -350,7 +349,7 @@ def _owner(code: str) -> str:
 
 
 def _code_of(connection: Connection) -> str:
-    """Return by what code the tables were made last, "" when nothing says it; by ours where there are no records."""
+    """Return which code made the tables last, "" when unknown; ours where there are no records."""
     owner = _held_by(connection)
     if owner is not None:
         return owner.rpartition(_CODE)[2] if _CODE in owner else ""

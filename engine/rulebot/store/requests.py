@@ -1,6 +1,6 @@
-"""Where requests to a running engine are left: files in a folder beside a store, or rows of the server's own table.
+"""Request box: requests to a running engine, as files in a folder beside a store, or rows on a server.
 
-On a server they are rows, so that they reach the engine from any machine, however the server is named.
+Rows on a server reach the engine from any machine, however the server is named.
 """
 
 import json
@@ -36,7 +36,7 @@ class Box(Protocol):
         """Remove one, if it is there; say whether it is gone."""
 
     def set_aside(self, name: str) -> bool:
-        """Take one that cannot be meant out of the way; say whether it is."""
+        """Set aside an invalid request; say whether that succeeded."""
 
     def close(self) -> None:
         """Let go of what it holds."""
@@ -73,7 +73,7 @@ def is_left(place: Place, request: Request) -> bool:
 
 
 def waiting_requests(place: Place) -> list[dict[str, Any]]:
-    """Return what lies in the box of a store and can be read, oldest first. Raises: StoreError."""
+    """Return the readable requests in the box of a store, oldest first. Raises: StoreError."""
     box = box_of(place)
     try:
         bodies = [body for _, body in box.found()]
@@ -119,7 +119,7 @@ class FileBox:
     def found(self) -> list[tuple[str, str]]:
         try:
             names = os.listdir(self._folder)
-        except OSError:  # nobody has left anything yet
+        except OSError:  # no requests yet
             return []
         paths = sorted(self._folder / name for name in names if name.endswith(".json"))
         return [(path.stem, _text(path)) for path in paths]
@@ -133,7 +133,7 @@ class FileBox:
         return True
 
     def set_aside(self, name: str) -> bool:
-        """Rename one that cannot be meant; say whether it is out of the way, or gone."""
+        """Rename an invalid request; say whether it is set aside, or gone."""
         path = self._path(name)
         try:
             path.replace(path.with_suffix(".unreadable"))
@@ -158,10 +158,10 @@ def _text(path: Path) -> str:
 
 
 class ServerBox:
-    """One row for each request, read in a session of its own.
+    """One row for each request, read in its own session.
 
-    A session that is lost is made anew at the next look, while the journal waits for its server too. When it cannot be
-    had for longer, that is a failure: an engine must not go on that nobody can reach.
+    A lost session is reopened at the next look, while the journal waits for its server too. If it stays lost, that is a
+    failure: an engine must stay reachable.
     """
 
     def __init__(self, server: Server) -> None:
@@ -179,12 +179,12 @@ class ServerBox:
         return self._ask("SELECT name, body FROM requests ORDER BY name")
 
     def remove(self, name: str) -> bool:
-        """Remove one, if it is there; while the server is away that is left to the next look."""
+        """Remove one, if it is there; while the server is away the next look does it."""
         self._ask("DELETE FROM requests WHERE name = %s", name)
         return True
 
     def set_aside(self, name: str) -> bool:
-        """Remove one that cannot be meant: whoever can write the table can also see what it was."""
+        """Remove an invalid one: writers of the table can also see what it was."""
         return self.remove(name)
 
     def close(self) -> None:

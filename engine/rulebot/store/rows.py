@@ -99,8 +99,8 @@ def execution(exec_id: str) -> str:
 def dollars_of_a_point(legs: str) -> int:
     """Return what a point of an order's price is worth for one structure.
 
-    The price of one leg alone is that of one contract or share, of which the structure has `ratio`; that of a combo is
-    per share of the structure, of which an option among its legs makes 100.
+    A single leg's price is of one contract or share, of which the structure has `ratio`; a combo's is per share of the
+    structure, of which an option leg makes 100.
     """
     dealt: list[Mapping[str, Any]] = json.loads(legs)
     if len(dealt) == 1:
@@ -137,10 +137,10 @@ class ClosingFills:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeContext:
-    """What else is recorded of a position: its leg selection, settlements, exit decisions and closing orders.
+    """Further records of a position: its leg selection, settlements, exit decisions and closing orders.
 
-    valued_at: when contracts of it were last closed or settled, without wings that expired worthless beside a leg that
-    was sold; None while none were.
+    valued_at: when contracts of it were last closed or settled, without wings that expired worthless beside a sold leg;
+    None while none were.
     """
 
     selection: Mapping[str, Any]
@@ -180,7 +180,7 @@ def trade_row(position: Position, beside: TradeContext) -> dict[str, object]:
 
 
 def exit_time(position: Position, valued_at: datetime | None) -> datetime | None:
-    """Return when the last leg of value was closed: a wing that expires worthless after that ends no trade.
+    """Return when the last leg of value was closed: a wing that expires worthless later does not end a trade.
 
     valued_at: see `Beside`. It is the position's own end where nothing expired, or nothing of it had a value.
     """
@@ -224,7 +224,7 @@ def _is_settled(position: Position, hows: set[str]) -> bool:
 
 
 def _has_settled(position: Position, beside: TradeContext) -> bool:
-    """Say whether expiry ended a position of which an exit had closed a part before, and no exit that is named so."""
+    """Say whether expiry ended a position whose part an exit had closed before, without a named exit."""
     is_exit = any(one.get("reason") == position.exit_reason for one in beside.exits)
     return position.exit_reason == SETTLED and not is_exit
 
@@ -236,7 +236,7 @@ def _kept(position: Position) -> dict[str, object]:
 
 
 def _hows(settlements: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Return how contracts have left by expiry, those apart of which a person has said that they did not."""
+    """Return how contracts ended by expiry, except those that a person has reported as traded."""
     counts: Counter[str] = Counter()
     for one in settlements:
         counts[str(one.get("how"))] += int(one["quantity"])
@@ -264,9 +264,9 @@ def _amounts(position: Position, beside: TradeContext, is_closed: bool) -> dict[
 
 
 def _expected(position: Position, beside: TradeContext) -> Decimal | None:
-    """Return what closing was expected to cost per share: each order by its own expectation, what settled as it did.
+    """Return the expected cost of closing per share: each order's own expectation, and actual settlements.
 
-    None when nothing was dealt, an expectation is not known, or not every leg was closed in as many structures.
+    None when nothing traded, an expectation is unknown, or not every leg was closed in as many structures.
     """
     count, total = _opened(position), Decimal(0)
     if not beside.closings or not count or any(leg.closed != count * leg.ratio for leg in position.legs):
@@ -300,7 +300,7 @@ def _per_share(cash: Decimal, contracts: int, leg: PositionLeg) -> Decimal | Non
 
 
 def _quote(leg: PositionLeg, selection: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return bid, ask and delta of a leg when it was selected: beside it, or beside the candidate that was taken."""
+    """Return bid, ask and delta of a leg when it was selected, with it or with the chosen candidate."""
     for found in selection.get("legs") or ():
         if found["name"] == leg.name:
             taken = (one for one in found.get("candidates") or () if Decimal(str(one["strike"])) == leg.option.strike)

@@ -1,6 +1,6 @@
-"""What scans found, kept for later: one small SQLite file of its own in the data folder, apart from any engine's store.
+"""Results of scans, kept in a small SQLite file in the data folder, apart from any engine's store.
 
-It keeps the newest `KEPT` scans. Whoever scans writes it in one transaction, anybody may read it meanwhile.
+It keeps the newest `KEPT` scans. A scan is written in one transaction, and can be read meanwhile.
 """
 
 import json
@@ -59,8 +59,10 @@ OF_A_ROW = {
     "commission": "REAL",
     "covered": "INTEGER NOT NULL DEFAULT 0",
 }
-"""The columns of the table `scan_rows` beside `scan` and `number`; missing and levels are JSON objects, legs a list of
-them, truths are 1, 0, null."""
+"""The columns of the table `scan_rows` beside `scan` and `number`.
+
+missing and levels are JSON objects, legs a list of them, truths are 1, 0, null.
+"""
 _LISTS, _TRUTHS = ("specs", "notes", "missing", "legs", "levels"), ("taken", "holds", "covered")
 
 
@@ -114,7 +116,7 @@ def rows_about(path: Path, symbol: str, limit: int) -> list[Row]:
 
 
 def is_about(row: Row, symbol: str) -> bool:
-    """Say whether a row is of a symbol, alone or beside another: `SPX/SPY` is of both."""
+    """Say whether a row is of a symbol, alone or with another: `SPX/SPY` is of both."""
     return f"/{symbol.upper()}/" in f"/{row['symbol'].upper()}/"
 
 
@@ -156,14 +158,14 @@ def _read(path: Path, text: str, *given: object) -> list[Row]:
         if not _version(file, path):
             return []
         file.row_factory = sqlite3.Row
-        return [{name: _told(name, row[name]) for name in row.keys()} for row in file.execute(text, given)]  # noqa: SIM118
+        return [{name: _reported(name, row[name]) for name in row.keys()} for row in file.execute(text, given)]  # noqa: SIM118
 
 
 def _written(name: str, value: Any) -> Any:
     return json.dumps(value, sort_keys=True) if name in _LISTS else value
 
 
-def _told(name: str, value: Any) -> Any:
+def _reported(name: str, value: Any) -> Any:
     if name in _LISTS:
         return json.loads(value)
     return None if value is None else bool(value) if name in _TRUTHS else value

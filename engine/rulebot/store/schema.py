@@ -36,7 +36,7 @@ SCHEMA_VERSION = 6
 """5: what the broker said of an order is recorded by its meaning, and not by the codes of TWS. 6: records and columns
 have the names of the glossary."""
 APPLICATION_ID = 0x52424F54
-"""`RBOT`, in the header of the file: how a store is told from any other SQLite database."""
+"""`RBOT`, in the header of the file, identifies a store among SQLite databases."""
 
 metadata = MetaData()
 
@@ -256,7 +256,7 @@ def _money(sql: Dialect, *columns: str) -> str:
 
 
 def _is_priced(sql: Dialect) -> str:
-    """Return SQL that is true of a trade none of whose shares waits for its settlement price."""
+    """Return SQL that is true for a trade without shares that wait for their settlement price."""
     unpriced = sql.real(f"coalesce({sql.member('value', 'unpriced')}, '0')")
     return f"(SELECT max({unpriced}) FROM {sql.items('legs')}) = 0"
 
@@ -308,10 +308,10 @@ def _cancel_reason() -> str:
     """Return SQL for why an order that is over has not filled whole; null of one that has, or may still fill."""
     partner = "SELECT 1 FROM order_rows AS other WHERE other.position = order_rows.position AND other.state = 'filled'"
     has_partner = f"EXISTS ({partner} AND other.oca_group = order_rows.oca_group AND other.ref <> order_rows.ref)"
-    is_told = "group_filled = 1"
+    is_reported = "group_filled = 1"
     return f"""CASE WHEN state IN ('rejected', 'risk_rejected') THEN 'REJECTED' WHEN state = 'lost' THEN 'NOT_FOUND'
        WHEN state <> 'cancelled' THEN NULL WHEN cause IN ({_LATE}) THEN 'TIMEOUT'
-       WHEN oca_group <> '' AND ({has_partner} OR {is_told}) THEN 'OCA'
+       WHEN oca_group <> '' AND ({has_partner} OR {is_reported}) THEN 'OCA'
  WHEN cause = '' THEN 'BROKER'
        ELSE 'WITHDRAWN' END"""
 

@@ -1,4 +1,4 @@
-"""A store in a file: SQLite, and beside it the lock that one writer holds."""
+"""A store in a file: SQLite, and a lock file that the one writer holds."""
 
 import os
 import sqlite3
@@ -24,7 +24,7 @@ from rulebot.store.schema import APPLICATION_ID, FIRST_HASH, LAST, check_version
 
 
 class FileStamp(NamedTuple):
-    """What the system tells of a file. changed: nanoseconds since 1970."""
+    """A file's state in the system. changed: nanoseconds since 1970."""
 
     device: int
     inode: int
@@ -33,14 +33,14 @@ class FileStamp(NamedTuple):
 
 
 class Stamps(NamedTuple):
-    """Those of a store's file and of the database's log beside it, None where one is not there."""
+    """The states of a store's file and of its database log, None where one does not exist."""
 
     file: FileStamp | None
     log: FileStamp | None
 
 
 def stamps_of(path: Path) -> Stamps:
-    """Return what the system tells of a store now."""
+    """Return the present states of a store's files."""
     return Stamps(_stamp(path), _stamp(Path(f"{path}-wal")))
 
 
@@ -53,7 +53,7 @@ def _stamp(path: Path) -> FileStamp | None:
 
 
 def what_happened(before: Stamps, now: Stamps) -> str:
-    """Return what somebody has done to the file: "deleted", "replaced", "overwritten", or "" where it is as it was."""
+    """Return what another program did to the file: "deleted", "replaced", "overwritten", or "" for nothing."""
     if now.file is None or before.file is None:
         return "deleted"
     if now.file[:2] != before.file[:2]:
@@ -69,15 +69,15 @@ if sys.platform != "win32":
 BUSY_MS = 5000
 """How long a start, or who reads, waits for another program."""
 WRITE_MS = 500
-"""How long a write waits: the engine stands still meanwhile."""
+"""How long a write waits; the engine waits with it."""
 _PATIENCE = 0.3
 """Seconds a writer waits for the lock: longer than `file_is_in_use` holds it."""
 _OF_WRITER, _OF_READER = ("journal_mode=wal", "synchronous=full", "foreign_keys=on"), ("query_only=on",)
 _COMPILED: CompiledCacheType = {}
-"""Statements of all stores as SQL. They are those that stand in this code, so it grows to a few hundred at most."""
+"""Compiled statements of all stores. They are those in this code, so there are a few hundred at most."""
 
 
-PUT_BACK = "put the file back; else stop rulebot and start it on a backup. Records that wait are kept beside the store"
+PUT_BACK = "restore the file; else stop rulebot and start it on a backup. Records that wait are kept beside the store"
 
 
 class FileStore(Store):
@@ -95,7 +95,7 @@ class FileStore(Store):
             self._stamps, what = now, ""
         if what:
             self._spoilt = now
-            raise UnwrittenError(f"the store {self.path} was {what} by somebody while in use", PUT_BACK)
+            raise UnwrittenError(f"the store {self.path} was {what} by another program while in use", PUT_BACK)
 
     def note_written(self) -> None:
         self._stamps = stamps_of(self._file)
@@ -122,7 +122,7 @@ class FileCopy(Store):
         self._lock = lock
 
     def opened(self) -> Store:
-        """Return the file itself, open for writing, under the same lock. Waits for nobody. Raises: StoreError."""
+        """Return the file itself, open for writing, under the same lock. Does not wait. Raises: StoreError."""
         self._lock.acquire()  # counted: each of the two lets go for itself
         return _open_locked(self._file, self._lock, busy_ms=0)
 
@@ -133,7 +133,7 @@ class FileCopy(Store):
 
 
 def _let_go(path: Path, lock: FileLock) -> None:
-    """Let go of a lock, and of the file that names its owner once nobody else here has it."""
+    """Release a lock, and the file that names its owner once no one else here has it."""
     if lock.lock_counter == 1:
         with suppress(OSError):
             if _owner_file(path).read_text() == f"{os.getpid()}\n":
@@ -142,7 +142,7 @@ def _let_go(path: Path, lock: FileLock) -> None:
 
 
 def _still_has(path: Path, head: Head) -> bool:
-    """Say whether a store that somebody else has written to is whole, and ends with our last record."""
+    """Say whether a store that another program has written to is whole, and ends with our last record."""
     try:
         store = read_file(path)
     except StoreError:
@@ -177,7 +177,7 @@ def _open_locked(path: Path, lock: FileLock, busy_ms: int) -> Store:
             is_new = not path.exists() or path.stat().st_size == 0
             if is_new:
                 make_private(path)
-                give_to_owner(path)  # what SQLite makes beside it then belongs to the same
+                give_to_owner(path)  # SQLite's files then get the same owner
             engine = _engine(f"file:{_quoted(path)}?mode=rwc", is_writer=True, busy_ms=busy_ms)
             if is_new:
                 _create(engine)
@@ -190,10 +190,10 @@ def _open_locked(path: Path, lock: FileLock, busy_ms: int) -> Store:
 
 
 def copy_file(path: Path) -> FileCopy:
-    """Return a copy in memory of a file, as its last commit left it, and keep other engines out. Raises: StoreError.
+    """Return a copy in memory of a file's last commit, and keep other engines out. Raises: StoreError.
 
-    It is read while another program holds the right to write to it, and on a full disk. Where there is no log of the
-    database beside it, SQLite would make one: then the file is taken as it is, and the copy proved whole.
+    It is read while another program holds the write lock, and on a full disk. Without a database log SQLite would make
+    one: then the file is read unchanged, and the copy is verified.
     """
     with sentences(path):
         lock = _lock(path)
@@ -233,7 +233,7 @@ def read_file(path: Path) -> Store:
 
 
 def uri_to_read(path: Path) -> str:
-    """Return how SQLite is told to read a file; where nothing can be written beside it, it takes it as it is."""
+    """Return SQLite's options to read a file; in a folder that is not writable it is read unchanged."""
     has_log = Path(f"{path}-wal").exists()
     fixed = "" if has_log or os.access(path.parent, os.W_OK) else "&immutable=1"
     return f"file:{_quoted(path)}?mode=ro{fixed}"
@@ -255,11 +255,10 @@ def file_is_in_use(path: Path) -> bool:
 
 
 def is_held(lock: Path) -> bool:
-    """Say whether somebody has a lock that cannot be taken, as where nothing can be written; where nobody can say, yes.
+    """Say whether another process has a lock that cannot be taken, as in a read-only folder; yes where unknown.
 
-    An engine that writes to the store by another way, as from the host of a container, holds it here, too: the lock
-    is of the file itself (flock). A shared one keeps nobody out who only looks as well, and needs no file that can be
-    written to.
+    An engine that writes to the store by another path, as from the host of a container, holds it here too: the lock is
+    of the file itself (flock). A shared lock excludes no other readers and needs no writable file.
     """
     if sys.platform == "win32":
         return True
@@ -319,8 +318,8 @@ def _lock(path: Path) -> FileLock:
         raise StoreError(
             f"the store {path} is in use by another engine{owner}", "stop it first, or name another store with --store"
         ) from error
-    with suppress(OSError), open(_owner_file(path), "w", encoding="ascii", opener=private) as told:
-        told.write(f"{os.getpid()}\n")  # a full disk has no room for it, and keeps nobody out
+    with suppress(OSError), open(_owner_file(path), "w", encoding="ascii", opener=private) as reported:
+        reported.write(f"{os.getpid()}\n")  # a full disk has no room for it, and it excludes no one
     for made in (Path(lock.lock_file), _owner_file(path)):
         give_to_owner(made, path)
     return lock

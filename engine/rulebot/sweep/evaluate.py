@@ -1,4 +1,4 @@
-"""Variants of a bot lived through the same sessions: each is read once for all, each variant has its account."""
+"""Variants of a bot run on the same sessions: each session is read once for all, each variant has its account."""
 
 import ctypes
 import dataclasses
@@ -43,15 +43,15 @@ TRIM, MMAP = -1, -3
 SETTINGS = {TRIM: ("MALLOC_TRIM_THRESHOLD_", 1 << 30), MMAP: ("MALLOC_MMAP_THRESHOLD_", 32 << 20)}
 """Where the environment has them, and how many bytes are kept here. From 32 MiB on the library maps on its own."""
 DEFAULT = 128 << 10
-"""Bytes of both where nobody says anything. Source: mallopt(3)."""
+"""Bytes of both by default. Source: mallopt(3)."""
 
 
 @contextmanager
 def memory_kept() -> Iterator[None]:
-    """Do not give freed memory back to the system meanwhile: for arrays that are made and freed over and over.
+    """Keep freed memory in the process meanwhile: for arrays that are made and freed over and over.
 
-    Given back at once, as workers of dask ask for, each array costs the system's work of making its pages anew.
-    Of several at once (threads), the last to end puts all back, and gives back what is free.
+    Otherwise, as workers of dask request, each array costs the system's work of making its pages again. With several at
+    once (threads), the last to end restores the settings and frees memory.
     """
     with _kept.asked():
         yield
@@ -80,30 +80,30 @@ def _of_environment(name: str) -> int:
     return int(value) if value.isdecimal() else DEFAULT
 
 
-# --- Variants of a bot lived through the same sessions
+# --- Variants of a bot run on the same sessions
 
 Asked = tuple[int, tuple[str, ...], str]
 """One variant to be tried: its number, its values, its text."""
 Span = tuple[date, date]
 """The first and the last day of some sessions."""
 Passed = Callable[[int], None]
-"""Is told that so many sessions more have passed, each of them counted once for each variant."""
+"""Callback: this many more sessions have passed, each counted once for each variant."""
 CHECKED = 2_000
-"""Of so many sessions by arrays one is lived through turn by turn as well: the first of each task, and so on."""
+"""One of this many array sessions is also run turn by turn as a check: the first of each task, and so on."""
 
 
 @dataclasses.dataclass
-class _Lived:
-    """One variant while its sessions pass. holding: trades of which it has shares.
+class _SimulatedPeriod:
+    """One variant while its sessions pass. holding: trades whose shares it holds.
 
-    unsettled: positions that sessions which are apart have left open, each at its end. strained: sessions in which the
-    account once had nothing free.
+    unsettled: positions left open by separate sessions, each at its end. strained: sessions in which the account once
+    had nothing free.
     """
 
     number: int
     point: tuple[str, ...]
     walk: BacktestSimulation
-    is_apart: bool
+    is_separate: bool
     worth: Decimal
     since: date
     bot: ArrayBot | None = None
@@ -120,16 +120,16 @@ class _Lived:
     unsettled: int = 0
 
     def part(self, since: date, sessions: Sequence[date]) -> PeriodResult:
-        """Return what has come of it. sessions: those that it is to tell."""
+        """Return its results. sessions: those that it reports."""
         return PeriodResult(
             number=self.number,
             point=self.point,
             since=since,
-            is_apart=self.is_apart,
+            is_separate=self.is_separate,
             profits=tuple(self.profits),
             trades=tuple(self.trades.values()),
             longest=self._longest(),
-            still_open=self.unsettled if self.is_apart else len(self._open()),
+            still_open=self.unsettled if self.is_separate else len(self._open()),
             in_shares=len(self.in_shares),
             alarms=tuple(self.alarms.items()),
             by_arrays=self.by_arrays,
@@ -151,11 +151,11 @@ class _Lived:
         return [each for each in known if each.state != "closed" and each.opened_at is not None]
 
     def pass_session(self, day: date, found: SessionResult | UndecidedByArrays | None, checks: Iterator[bool]) -> None:
-        """Keep what came of one session by arrays, or live through it.
+        """Keep the result of one session by arrays, or run it.
 
-        found: None where none of its sessions goes by arrays. checks: whether the next by arrays is checked.
+        found: None where none of its sessions can use arrays. checks: whether the next by arrays is checked.
 
-        Raises: InvariantError when turn by turn something else comes of a session.
+        Raises: InvariantError when turn by turn gives another result.
         """
         if not isinstance(found, SessionResult):
             if found is not None:
@@ -181,13 +181,13 @@ class _Lived:
             raise InvariantError(
                 f"{day}, {', '.join(self.point)}: by arrays the account changes by {found.change}, turn by turn by "
                 f"{self.profits[-1]}",
-                "--every-turn does without arrays; please tell us of this",
+                "--every-turn does without arrays; please report this",
             )
 
     def _turn_by_turn(self, day: date) -> None:
         walk = self.walk
-        lived = run_session_alone(walk, day) if self.is_apart else walk.through(self.since, day)
-        for done in lived:  # sessions without data before it, too, while something is held
+        simulated = run_session_alone(walk, day) if self.is_separate else walk.through(self.since, day)
+        for done in simulated:  # sessions without data before it, too, while something is held
             self._keep_trades(done)
             self.alarms.update(alarms_of(done.records))
             self.strained |= strained_days(done.records)
@@ -196,18 +196,18 @@ class _Lived:
         if walk.state is None or walk.broker is None:
             self.profits.append(ZERO)
             return
-        before = walk.cash if self.is_apart else self.worth  # a session that is apart begins with the same account
+        before = walk.cash if self.is_separate else self.worth  # each separate session begins with the same account
         self.worth = walk.broker.worth(walk.marks)
         self.profits.append(self.worth - before)
-        if self.is_apart:  # the next session begins without it
+        if self.is_separate:  # the next session begins without it
             self.unsettled += len(self._open())
         if self.bot is not None:
             self.walk = walk.anew()  # hundreds of variants must not each keep a session
 
     def _keep_trades(self, done: SimulatedDay) -> None:
-        """Keep the trades that are over by the end of a session, and which ended in shares; the next forgets them.
+        """Keep the trades that ended by the end of a session, and which ended in shares; the next forgets them.
 
-        One for which the account has other shares than it began with is left no earlier than those are.
+        A trade with shares ends no earlier than the account's share count returns.
         """
         known = {} if self.walk.state is None else self.walk.state.positions.by_id
         for position in known.values():
@@ -237,80 +237,80 @@ def evaluate(asked: Sequence[Asked], terms: VariantTerms) -> list[Variant]:
 def run_variants(
     asked: Sequence[Asked], terms: VariantTerms, span: Span, passed: Passed = lambda sessions: None
 ) -> list[PeriodResult]:
-    """Return what came of these variants in the sessions of a span.
+    """Return the results of these variants in the sessions of a span.
 
-    In a span that is not all of the sessions a variant whose sessions are not apart is not lived through.
-    passed: is told of the sessions of all others, also of those that cannot be run.
+    In a part of the sessions, a variant whose sessions are not separate is not run. passed: gets the sessions of all
+    others, also of those that cannot run.
 
-    Raises: StoreError, InvariantError when arrays and turns differ in a session that is checked.
+    Raises: StoreError, InvariantError when arrays and turns differ in a checked session.
     """
     first, last = span
     origin = terms.opens()
     source = SharedSource(origin)
     checks = cycle([True, *[False] * (CHECKED - 1)])
-    begun = _begun(asked, terms, span, source)
-    lived, found = begun.lived, begun.not_lived
+    started = _started(asked, terms, span, source)
+    simulated, found = started.simulated, started.not_simulated
     if first == terms.first:
-        source.findings |= dict.fromkeys(gaps_of(begun.bots, origin, terms.first, terms.last))
-    by_arrays = {each.number: each.bot for each in lived if each.bot is not None}
+        source.findings |= dict.fromkeys(gaps_of(started.bots, origin, terms.first, terms.last))
+    by_arrays = {each.number: each.bot for each in simulated if each.bot is not None}
     groups = Groups(by_arrays)
-    count = len(lived) + sum(bool(each.problem) for each in found.values())
+    count = len(simulated) + sum(bool(each.problem) for each in found.values())
     days: list[date] = []
     for day in source.dates(first, last):
-        if lived and source.can_read(day):
+        if simulated and source.can_read(day):
             days.append(day)
             known = _by_arrays(groups, by_arrays, source, day, terms) if by_arrays else {}
-            for each in lived:
+            for each in simulated:
                 each.pass_session(day, known.get(each.number), checks)
         passed(count)
-    found |= {each.number: each.part(first, () if place else days) for place, each in enumerate(lived)}
+    found |= {each.number: each.part(first, () if place else days) for place, each in enumerate(simulated)}
     every = [found[number] for number, _, _ in asked]
     findings = dict(source.findings)
-    for each in lived:
+    for each in simulated:
         findings |= each.findings
     return [dataclasses.replace(each, findings=tuple(findings)) for each in every[:1]] + every[1:]
 
 
-class _Begun(NamedTuple):
-    """The variants of a call: those that are lived through, what is told of the others, and the bots of all."""
+class _Started(NamedTuple):
+    """The variants of a call: those that run, the results of the others, and the bots of all."""
 
-    lived: list[_Lived]
-    not_lived: dict[int, PeriodResult]
+    simulated: list[_SimulatedPeriod]
+    not_simulated: dict[int, PeriodResult]
     bots: list[CompiledBot]
 
 
-def _begun(asked: Sequence[Asked], terms: VariantTerms, span: Span, source: SharedSource) -> _Begun:
+def _started(asked: Sequence[Asked], terms: VariantTerms, span: Span, source: SharedSource) -> _Started:
     """Return the variants with a walk each; those that cannot be run, and those that need more sessions, have none."""
     first, numbers, compiling = span[0], Numbers(), Compiling(terms)
-    begun = _Begun([], {}, [])
+    started = _Started([], {}, [])
     for number, point, text in asked:
         try:
             program = compiling.program(text)
         except MisuseError as error:
-            begun.not_lived[number] = PeriodResult(number=number, point=point, since=first, problem=error.message)
+            started.not_simulated[number] = PeriodResult(number=number, point=point, since=first, problem=error.message)
             continue
-        begun.bots.extend(program.bots.values())
-        is_apart = is_independent(program, terms.shares)
-        if not is_apart and span != (terms.first, terms.last):
-            begun.not_lived[number] = PeriodResult(number=number, point=point, since=first, is_apart=False)
+        started.bots.extend(program.bots.values())
+        is_separate = is_independent(program, terms.shares)
+        if not is_separate and span != (terms.first, terms.last):
+            started.not_simulated[number] = PeriodResult(number=number, point=point, since=first, is_separate=False)
             continue
         walk = BacktestSimulation(program, source, terms.calendar, terms.fills, terms.cash, brought=dict(terms.shares))
         by_turns = "" if terms.every_turn else unsuited(program, terms.fills, terms.shares, terms.cash)
         bot = None if terms.every_turn or by_turns else ArrayBot(program, numbers)
-        begun.lived.append(_Lived(number, point, walk, is_apart, terms.cash, first, bot, by_turns))
-    return begun
+        started.simulated.append(_SimulatedPeriod(number, point, walk, is_separate, terms.cash, first, bot, by_turns))
+    return started
 
 
 def _by_arrays(
     groups: Groups, bots: Iterable[int], source: Source, day: date, terms: VariantTerms
 ) -> Mapping[int, SessionResult | UndecidedByArrays]:
-    """Return what comes of these variants in a session by arrays, or why nobody can say it so."""
+    """Return these variants' results in a session by arrays, or why that is not possible."""
     shared = _shared(source, day, terms)
     return dict.fromkeys(bots, shared) if isinstance(shared, UndecidedByArrays) else groups.live(shared)
 
 
 def _shared(source: Source, day: date, terms: VariantTerms) -> ArraySession | UndecidedByArrays:
-    """Return a session for variants that are lived through by arrays, or why its data does not allow it."""
+    """Return a session for variants that use arrays, or why its data does not allow it."""
     session = session_on(day)
     if session is None:
         return UndecidedByArrays("it is no session of the exchange")

@@ -1,8 +1,8 @@
-"""Dask's home: the tasks of a sweep on workers of a distributed engine, which must have what there is here.
+"""Tasks of a sweep on worker processes or a distributed engine (Dask), which must have the same code and data.
 
-A task goes there as bytes that are read within it: a worker that lacks this package says so, where it would be ended by
-what it cannot read. Before the first session it looks whether code and data are the same there, for otherwise other
-numbers would come of it, and nobody would know.
+A task is sent as bytes that are read within it: a worker without this package reports that, where it would otherwise
+die. Before the first session it checks that code and data are equal, since otherwise other numbers would result
+unnoticed.
 """
 
 import logging
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Task(NamedTuple):
-    """Some variants, to be lived through the sessions of a span. sessions: how many, each once for each variant."""
+    """Some variants, to be run on the sessions of a span. sessions: how many, each once for each variant."""
 
     asked: Sequence[Asked]
     span: Span
@@ -41,7 +41,7 @@ class Task(NamedTuple):
 
 
 class EvaluationMode(NamedTuple):
-    """How variants are lived through. tasks: for each worker; most: variants of one task.
+    """How variants run. tasks: for each worker; most: variants of one task.
 
     lives: how long a variant takes for one session. Unit: the time in which one is compiled.
     """
@@ -81,7 +81,7 @@ def shape_of(variants: int, sessions: int, workers: int, manner: EvaluationMode)
 
 
 def spans_of(days: Sequence[date], terms: VariantTerms, count: int) -> list[Span]:
-    """Return all days of a sweep in so many spans of as many sessions each."""
+    """Return all days of a sweep in this many spans of equal size."""
     begins = [terms.first, *(days[len(days) * number // count] for number in range(1, count))]
     ends = [*(begin - timedelta(days=1) for begin in begins[1:]), terms.last]
     return list(zip(begins, ends, strict=True))
@@ -92,10 +92,10 @@ def tasks(
 ) -> list[Task]:
     """Return the variants in tasks, a few for each worker, so that all end together, and none too large.
 
-    Where sessions are apart these are divided too. By arrays there is one task for each worker: variants take less time
-    there than the sessions that they are lived through. days: those that the source has.
+    Separate sessions are divided too. By arrays there is one task for each worker: variants take less time there than
+    reading sessions. days: those of the source.
     """
-    divided = days if way.is_apart and workers > 1 else ()
+    divided = days if way.is_separate and workers > 1 else ()
     shape = shape_of(len(asked), max(len(divided), 1), workers, BY_ARRAYS if way.by_arrays else BY_TURNS)
     size = -(-len(asked) // shape.variants)
     chunks = [asked[begin : begin + size] for begin in range(0, len(asked), size)]
@@ -108,7 +108,7 @@ def tasks(
 # --- Where tasks run
 
 Runs = Callable[[Sequence[Task], VariantTerms, Passed], Iterator[list[PeriodResult]]]
-"""Runs tasks: yields what came of each as it comes, in any order, and tells how many sessions have passed meanwhile."""
+"""Runs tasks: yields each result as it finishes, in any order, and reports how many sessions have passed."""
 EXECUTOR_LOOKS = 0.25
 """Seconds between two looks at how far other processes are."""
 MANY = 300
@@ -151,32 +151,32 @@ def in_processes(workers: int, elapsed: Callable[[], float] | None = None) -> It
 
 
 class _HereFirst:
-    """Runs tasks in this process until several would end sooner; then those begin, and have what is left.
+    """Runs tasks in this process until several would end sooner; then those start, with the rest.
 
-    A search asks for more when its tasks are done, so what was spent on those before counts like what is left.
+    A search asks for more when its tasks are done, so time spent on earlier ones counts like the rest.
     """
 
     def __init__(self, workers: int, elapsed: Callable[[], float], others: Runs) -> None:
         self._workers, self._elapsed, self._others = workers, elapsed, others
         self._spent = 0.0
-        self._have_begun = False
+        self._have_started = False
 
     def __call__(self, found: Sequence[Task], terms: VariantTerms, passed: Passed) -> Iterator[list[PeriodResult]]:
         """Run tasks; the one that is at hand when the others begin is theirs from its beginning."""
         since, waiting = self._elapsed(), deque(found)
         looks = [(since, sum(task.sessions for task in found))]
-        self._have_begun = self._have_begun or sum(len(task.asked) for task in found) >= MANY
-        while waiting and not self._have_begun:
-            parts = self._lived(waiting[0], terms, passed, looks)
+        self._have_started = self._have_started or sum(len(task.asked) for task in found) >= MANY
+        while waiting and not self._have_started:
+            parts = self._simulated(waiting[0], terms, passed, looks)
             if parts is not None:
                 waiting.popleft()
                 yield parts
         self._spent += self._elapsed() - since
-        self._have_begun = self._have_begun or is_sooner(self._spent, self._workers)
+        self._have_started = self._have_started or is_sooner(self._spent, self._workers)
         if waiting:
             yield from self._others(tuple(waiting), terms, passed)
 
-    def _lived(
+    def _simulated(
         self, task: Task, terms: VariantTerms, passed: Passed, looks: list[tuple[float, int]]
     ) -> list[PeriodResult] | None:
         """Return what came of a task, None when the others are to begin. looks: when how many sessions were left."""
@@ -192,7 +192,7 @@ class _HereFirst:
         try:
             return run_variants(task.asked, terms, task.span, look)
         except _OthersAreSoonerError:
-            self._have_begun = True
+            self._have_started = True
             passed(looks[-1][1] - before)
             return None
 
@@ -202,7 +202,7 @@ class _OthersAreSoonerError(Exception):
 
 
 def _seconds_left(looks: Sequence[tuple[float, int]]) -> float | None:
-    """Return how long what is left would take here, None when that is not known yet.
+    """Return how long the rest would take here, None when unknown yet.
 
     The first session imports and compiles: it does not count, unless as much was spent as is to be saved.
     """
@@ -239,7 +239,7 @@ WAITS = 60.0
 
 
 class Same(NamedTuple):
-    """What a worker must have as it is here. data: as it is named there, too; files: as `written` tells them."""
+    """What a worker must have as it is here. data: by the same name; files: in the form of `written`."""
 
     code: str
     data: str
@@ -254,12 +254,12 @@ def same_as_here(data: str, last: date) -> Same:
 
 @contextmanager
 def on_cluster(address: str, same: Same, goes_on: str) -> Iterator[Runs]:
-    """Yield how to run tasks on a distributed engine; a worker that dies loses only its task, which is done again.
+    """Yield how to run tasks on a distributed engine; a task of a worker that dies is repeated.
 
-    Sessions are told when their task has ended. goes_on: how to go on with what is done when the engine fails.
+    Sessions are reported when their task has ended. goes_on: how to continue when the engine fails.
 
-    Raises: MisuseError for what is no address; StoreError without the package, when nothing answers, when there is no
-    worker, and when one differs from here.
+    Raises: MisuseError for an invalid address; StoreError without the package, without an answer or workers, and when
+    one differs from here.
     """
     if not _ADDRESS.fullmatch(address):
         raise MisuseError(f"a scheduler's address is tcp://HOST:PORT, is '{address}'")
@@ -267,7 +267,7 @@ def on_cluster(address: str, same: Same, goes_on: str) -> Iterator[Runs]:
         from distributed import Client
     except ImportError as error:
         raise StoreError("--scheduler needs a package that is not installed", 'pip install "rulebot[sweep]"') from error
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # tracebacks of what is told here
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # its errors are reported here
     try:
         client = Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
@@ -276,7 +276,7 @@ def on_cluster(address: str, same: Same, goes_on: str) -> Iterator[Runs]:
 
         def runs(found: Sequence[Task], terms: VariantTerms, passed: Passed) -> Iterator[list[PeriodResult]]:
             ended: SimpleQueue[Future] = SimpleQueue()
-            works = [dumps(partial(_lived, task, terms, same, client.id)) for task in found]
+            works = [dumps(partial(_simulated, task, terms, same, client.id)) for task in found]
             sent = [client.submit(carrier(), work, pure=False) for work in works]
             for each in sent:
                 each.add_done_callback(ended.put)
@@ -289,7 +289,7 @@ def on_cluster(address: str, same: Same, goes_on: str) -> Iterator[Runs]:
 
 
 def _next(ended: "SimpleQueue[Future]", client: "Client", address: str, goes_on: str) -> "Future":
-    """Return a task that has ended. Raises: StoreError when there is nobody who would do one."""
+    """Return a finished task. Raises: StoreError when there is no worker to run one."""
     while True:
         with suppress(Empty):
             return ended.get(timeout=LOOKS)
@@ -314,7 +314,7 @@ def _without_worker(idle: Mapping[str, int], address: str, goes_on: str) -> Stor
         return StoreError(f"the scheduler at {address} has no worker", f"'dask worker {address}' begins one; {goes_on}")
     more = f" and {len(idle) - 1} more" if len(idle) > 1 else ""
     return StoreError(
-        f"each worker of the scheduler at {address} takes no more work: {min(idle)}{more}",
+        f"each worker of the scheduler at {address} accepts no more work: {min(idle)}{more}",
         f"dask pauses one that is short of memory, as its log says: give it more (--memory-limit); {goes_on}",
     )
 
@@ -337,7 +337,7 @@ def result_of(done: "Future", address: str, goes_on: str) -> list[PeriodResult]:
 
 
 def _gone(address: str, goes_on: str) -> StoreError:
-    return StoreError(f"the scheduler at {address} answers no more", goes_on)
+    return StoreError(f"the scheduler at {address} no longer answers", goes_on)
 
 
 # ---------------------------------------------------------------- on a worker
@@ -360,10 +360,10 @@ def carrier() -> Callable[[bytes], Any]:
     return carry
 
 
-def _lived(task: Task, terms: VariantTerms, same: Same, sweep: str) -> list[PeriodResult]:
-    """Return what came of a task. Raises: as `live_through`, and StoreError where something differs, with the worker.
+def _simulated(task: Task, terms: VariantTerms, same: Same, sweep: str) -> list[PeriodResult]:
+    """Return the result of a task. Raises: as `evaluate`, and StoreError where something differs, with the worker.
 
-    sweep: of each one it is looked at anew.
+    sweep: checked again for each one.
     """
     from distributed import get_worker
 
@@ -386,7 +386,7 @@ def _check(same: Same) -> None:
     if code_digest() != same.code:
         raise StoreError(
             "the code of rulebot is another one than here",
-            "install the same on it, and start it anew: it keeps what it loaded",
+            "install the same on it, and restart it: it keeps what it loaded",
         )
     there = written(same.data, same.last)
     if lacking := separate_files({file: known for file, known in same.files.items() if file not in there}, {}):

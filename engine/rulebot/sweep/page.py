@@ -38,9 +38,9 @@ def sweep_page(
     data: Sequence[str],
     findings: Sequence[Mapping[str, Any]],
 ) -> str:
-    """Return the page. best: the variants that could be run, in their order; deflated: their ratios, by number.
+    """Return the page. best: the variants that could run, in order; deflated: their ratios, by number.
 
-    data: of which sessions it is, in words; findings: what was wrong with them.
+    data: its sessions, in words; findings: their faults.
     """
     figures = ["trades", "won", "net", "average", "drawdown", "Sharpe", "deflated"]
     is_strained = any(each.strained for each in best)
@@ -67,7 +67,7 @@ def sweep_page(
 
 
 def _made(best: Sequence[Variant], walked: Forward | None, days: Sequence[str]) -> Mapping[str, Any]:
-    """Return what the best variant made, beside what walking forward did."""
+    """Return the best variant's result, with that of walking forward."""
     places = days or [str(number + 1) for number in range(len(best[0].profits))]
     made: dict[str, list[float | None]] = {", ".join(best[0].point): [*accumulate(best[0].profits)]}
     if walked is not None and walked.profits:
@@ -106,7 +106,7 @@ def _maps(best: Sequence[Variant], axes: Sequence[Axis], by: str) -> Iterator[Ma
 
 
 def _map(found: Sequence[Variant], axes: Sequence[Axis], first: int, second: int, by: str) -> dict[str, Any]:
-    """Return a table of cells whose colour says how good they are, beside all others."""
+    """Return a table of cells coloured by how good they are among all."""
     figures: dict[tuple[str, str], list[float]] = {}
     for each in found:
         value = each.figure(by)

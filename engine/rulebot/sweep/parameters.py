@@ -1,7 +1,7 @@
-"""What a sweep varies: `legs.short_put.delta=0.05..0.15/0.01`, a place in the spec and the values it takes in turn.
+"""What a sweep varies: `legs.short_put.delta=0.05..0.15/0.01`, a place in the spec and its values.
 
-A place is a parameter, or keys on the way to a value; keys between them may be left out where only one value fits, and
-what has a name is found by it. A value takes the form of the one that stands there: with `by: 10 pts`, 5 is `5 pts`.
+A place is a parameter, or keys on the way to a value; keys between them may be omitted where only one value fits, and
+named items are found by name. A value takes the form of the present one: with `by: 10 pts`, 5 is `5 pts`.
 """
 
 import re
@@ -59,7 +59,7 @@ def axis(text: str) -> Axis:
     if "" in values:
         raise MisuseError(f"a value of {name} is empty, in '{said}'", "separate values by one comma each")
     if twice := next((value for place, value in enumerate(values) if value in values[:place]), ""):
-        raise MisuseError(f"a value of {name} stands twice: {twice}", "give it once")
+        raise MisuseError(f"a value of {name} occurs twice: {twice}", "give it once")
     return Axis(name, values)
 
 
@@ -98,7 +98,7 @@ def grid(axes: Sequence[Axis]) -> Iterator[Point]:
 
 
 def drawn(axes: Sequence[Axis], count: int, seed: int) -> list[Point]:
-    """Return so many different combinations by chance, the same for a seed; all of them when there are fewer.
+    """Return this many different random combinations, equal for a seed; all of them when there are fewer.
 
     Raises: MisuseError when there are too many.
     """
@@ -117,7 +117,7 @@ def drawn(axes: Sequence[Axis], count: int, seed: int) -> list[Point]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands in a text, and the text that a number is put into."""
+    """The place of a value in a text, and the text into which a number is put."""
 
     span: Span
     form: str
@@ -133,7 +133,7 @@ def place_of(source: Source, name: str) -> Place:
 
 
 def check_axes(source: Source, axes: Sequence[Axis]) -> None:
-    """Refuse axes of which two are one place, and values that say the same: a variant would count more than once.
+    """Refuse two axes for one place, and equal values: a variant would count more than once.
 
     Raises: MisuseError.
     """
@@ -171,12 +171,12 @@ def _path(source: Source, name: str) -> Path:
             if meant
             else "name the keys on the way to it; what the spec leaves out is written there first",
         )
-    told = ", ".join(".".join(map(str, path)) for path in found[:5])
-    raise MisuseError(f"'{name}' may be one of {len(found)} places", f"say which: {told}")
+    reported = ", ".join(".".join(map(str, path)) for path in found[:5])
+    raise MisuseError(f"'{name}' may be one of {len(found)} places", f"say which: {reported}")
 
 
 def _meant(wanted: Sequence[str], leaves: Iterable[Sequence[tuple[str, ...]]]) -> str | None:
-    """Return a name of the place nearest to the wanted keys, each of which is there or is like one that is."""
+    """Return a name of the place nearest to the wanted keys, each of which exists or resembles an existing one."""
     names: dict[str, str] = {}
     for path in leaves:
         parts = [called[-1] for called in path]
@@ -194,7 +194,7 @@ def _holds_others(source: Source, path: Path) -> bool:
 
 
 def _named(source: Source, path: Path) -> list[tuple[str, ...]]:
-    """Return the keys of a path, each with what else it is called by: what stands in a list may have a name."""
+    """Return the keys of a path, each with its other names: items of a list may have a name."""
     found: list[tuple[str, ...]] = []
     at: Plain = source.tree
     for key in path:
@@ -223,9 +223,9 @@ def with_values(source: Source, values: Mapping[str, str]) -> str:
 
 
 def _formed(name: str, form: str, value: str) -> str:
-    """Return a value in the form of the one that stood there; one that is no bare number is taken as it is.
+    """Return a value in the form of the present one; a value that is no bare number is taken unchanged.
 
-    Raises: MisuseError for a number where several stand, as in `10:30`: which of them is meant, nothing says.
+    Raises: MisuseError for a number where the text has several, as in `10:30`.
     """
     stands = _NUMBER.findall(form)
     if not _NUMBER.fullmatch(value) or not stands:

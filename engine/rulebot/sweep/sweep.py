@@ -39,14 +39,14 @@ MOST_TRIALS = 2_000
 STARTS = 10
 """Variants that are drawn by chance before anything is concluded."""
 BATCH = 10
-"""Variants of a batch where nobody says how many."""
+"""Default number of variants of a batch."""
 _REPEATED = 30
 """How often a variant that was tried already may be asked for before another one is drawn by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """How to search: so many trials of different variants, for the most of a figure, asked for in batches."""
+    """How to search: this many trials of different variants, for the best value of a figure, requested in batches."""
 
     trials: int
     goal: str = "sharpe"
@@ -55,7 +55,7 @@ class Search:
 
     @property
     def warning(self) -> str:
-        """Return what to say beside what came of it."""
+        """Return the note about its result."""
         return f"searched for {self.goal}; a search climbs to chance, too: 'deflated' is too kind to its best"
 
     def count(self, axes: Sequence[Axis]) -> int:
@@ -73,7 +73,7 @@ def require_optuna() -> None:
 
 
 def next_batch(axes: Sequence[Axis], search: Search, known: Sequence[Variant]) -> list[Point]:
-    """Return the next points to be tried, each another one: a whole batch, or all that are left. Raises: StoreError.
+    """Return the next points to try, all different: a whole batch, or the rest. Raises: StoreError.
 
     known: the variants of all batches before it, in their order.
     """
@@ -105,13 +105,13 @@ def _study(
     from optuna.trial import TrialState, create_trial
 
     with catch_warnings():
-        simplefilter("ignore", ExperimentalWarning)  # Optuna 4 says so of both words, Optuna 5 has them by itself
+        simplefilter("ignore", ExperimentalWarning)  # both words warn in Optuna 4 only
         sampler = TPESampler(seed=seed, n_startup_trials=STARTS, multivariate=True, constant_liar=True)
     study = create_study(direction="maximize", sampler=sampler)
     for each in known:
         value = None if each.problem else each.figure(goal)
         state = TrialState.PRUNED if value is None else TrialState.COMPLETE
-        params = {axis.name: _told(axis, said) for axis, said in zip(axes, each.point, strict=True)}
+        params = {axis.name: _reported(axis, said) for axis, said in zip(axes, each.point, strict=True)}
         study.add_trial(create_trial(state=state, value=value, params=params, distributions=spaces))
     return study
 
@@ -144,9 +144,9 @@ def _drawn(axes: Sequence[Axis], taken: Collection[Point], chance: Random) -> Po
 
 
 def _space(axis: Axis) -> "BaseDistribution":
-    """Return what a place may be: steps of a ladder where its values are numbers that rise, else words without order.
+    """Return the possible values of a place: steps of a ladder for rising numbers, else unordered words.
 
-    The ladder's steps are places in the list of values, so that what is tried stands in the list to the letter.
+    The ladder's steps are places in the list of values, so that what is tried is exactly in the list.
     """
     from optuna.distributions import CategoricalDistribution, IntDistribution
 
@@ -163,7 +163,7 @@ def _rises(axis: Axis) -> bool:
         return False
 
 
-def _told(axis: Axis, said: str) -> int | str:
+def _reported(axis: Axis, said: str) -> int | str:
     return axis.values.index(said) if _rises(axis) else said
 
 
@@ -175,19 +175,24 @@ def _point(axes: Sequence[Axis], trial: "Trial") -> Point:
 
 # --- A sweep
 
-Told = Callable[[int, int], None]
-"""Is told how many sessions have passed, and how many there are: each counts once for each variant."""
+Progress = Callable[[int, int], None]
+"""Callback: how many sessions have passed, of how many: each counts once for each variant."""
 FORMAT = "rulebot-sweep-1"
 FILES = "files"
 """What of a sweep's data is kept, by path: size and time of writing, of imported calendars size and checksum."""
 
 
 def sweep(
-    asked: Sequence[Asked], terms: VariantTerms, runs: Runs, told: Told, kept: "StoredVariants | None", workers: int
+    asked: Sequence[Asked],
+    terms: VariantTerms,
+    runs: Runs,
+    reported: Progress,
+    kept: "StoredVariants | None",
+    workers: int,
 ) -> list[Variant]:
     """Return what came of every variant, in their order; what is kept already is not done again. Raises: StoreError."""
     found, days = _kept_of(kept), _days_of(terms)
-    progress = _Progress(told, len(asked) * len(days))
+    progress = _Progress(reported, len(asked) * len(days))
     progress(len(found) * len(days))
     _try(asked, found, terms, days, runs, progress, kept, workers)
     return [found[number] for number, _, _ in asked]
@@ -199,16 +204,16 @@ def search_for(
     text_of: Callable[[Point], str],
     terms: VariantTerms,
     runs: Runs,
-    told: Told,
+    reported: Progress,
     kept: "StoredVariants | None",
     workers: int,
 ) -> list[Variant]:
-    """Return what came of a search, in the order in which the variants were asked for. Raises: StoreError.
+    """Return the results of a search, in the order in which the variants were requested. Raises: StoreError.
 
-    What is kept already is told to it first, whatever would be asked for in its place now.
+    Kept results are passed to it first, whatever it would request now.
     """
     found, count, days = _kept_of(kept), search.count(axes), _days_of(terms)
-    progress = _Progress(told, count * len(days))
+    progress = _Progress(reported, count * len(days))
     progress(len(found) * len(days))
     known: list[Variant] = []
     while len(known) < count:
@@ -220,14 +225,14 @@ def search_for(
 
 
 class _Progress:
-    """Counts the sessions that have passed, and tells of them."""
+    """Counts the sessions that have passed, and reports them."""
 
-    def __init__(self, told: Told, count: int) -> None:
-        self._told, self._count, self._done = told, count, 0
+    def __init__(self, reported: Progress, count: int) -> None:
+        self._reported, self._count, self._done = reported, count, 0
 
     def __call__(self, sessions: int) -> None:
         self._done += sessions
-        self._told(min(self._done, self._count), self._count)
+        self._reported(min(self._done, self._count), self._count)
 
 
 def _kept_of(kept: "StoredVariants | None") -> dict[int, Variant]:
@@ -261,11 +266,11 @@ def _try(
                 kept.add(variants)
         left = [each for each in left if each[0] not in found]
         # those whose sessions are not apart, other than the first one's
-        way = EvaluationWay(by_arrays=False, is_apart=False)
+        way = EvaluationWay(by_arrays=False, is_separate=False)
 
 
 def _done(results: Iterable[Sequence[PeriodResult]], count: int) -> Iterator[list[Variant]]:
-    """Yield the variants of which all parts have come, as they come. count: the parts of each."""
+    """Yield the variants whose parts are complete, as they finish. count: the parts of each."""
     parts: dict[int, list[PeriodResult]] = {}
     for some in results:
         for part in some:
@@ -275,9 +280,9 @@ def _done(results: Iterable[Sequence[PeriodResult]], count: int) -> Iterator[lis
 
 
 def _joined(parts: Sequence[PeriodResult]) -> Variant | None:
-    """Return what came of a variant, None where it is to be lived through in one piece."""
+    """Return the result of a variant, None where it must run in one piece."""
     ordered = sorted(parts, key=lambda part: part.since)
-    is_whole = len(parts) == 1 or all(each.is_apart for each in parts)
+    is_whole = len(parts) == 1 or all(each.is_separate for each in parts)
     return whole(ordered) if is_whole else None
 
 
@@ -301,36 +306,36 @@ class StoredVariants:
         except OSError as error:
             raise StoreError(f"{self.file} cannot be read: {error.strerror}") from error
         first, *others = text.splitlines() or [""]
-        told, now = _told_in(first), json.loads(json.dumps(self.about))
-        if isinstance(told.get(FILES), dict) and {**told, FILES: now.get(FILES)} == now:
-            self._refuse_changed(told[FILES], now[FILES])
-        if "format" not in told:
+        reported, now = _reported_in(first), json.loads(json.dumps(self.about))
+        if isinstance(reported.get(FILES), dict) and {**reported, FILES: now.get(FILES)} == now:
+            self._refuse_changed(reported[FILES], now[FILES])
+        if "format" not in reported:
             raise MisuseError(f"{self.file} holds no sweep", "name another --out")
-        if told != now:
+        if reported != now:
             raise MisuseError(
-                f"{self.file} holds another sweep: {_told_apart(told, now)}",
-                "name another --out" + (", or give the same options" if _is_of_code(told, now) else ""),
+                f"{self.file} holds another sweep: {_distinct_text(reported, now)}",
+                "name another --out" + (", or give the same options" if _is_of_code(reported, now) else ""),
             )
         variants = [each for each in map(_variant_in, others) if each is not None]
         if len(variants) < len(others) or not text.endswith("\n"):  # cut off, or damaged: that is done again
-            self._write_all([told, *map(asdict, variants)])
+            self._write_all([reported, *map(asdict, variants)])
         return variants
 
     def _refuse_changed(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-        """Refuse to go on over other data: results of both would stand beside each other. Raises: MisuseError."""
+        """Refuse to continue with other data: results of both would be mixed. Raises: MisuseError."""
         if apart := separate_files(before, now):
             text = f"{self.file} was begun before the data changed or grew: {apart}"
             raise MisuseError(text, "name another --out: what is kept came of the data as it was")
 
     def add(self, variants: Iterable[Variant]) -> None:
-        """Keep variants. Raises: StoreError; a file that was taken away is not begun anew: it would lack its head."""
+        """Keep variants. Raises: StoreError; a deleted file is not started again: it would lack its head."""
         with self._written(), open(self.file, "a", encoding="utf-8", opener=_as_it_is) as out:
             out.writelines(_line(asdict(each)) for each in variants)
 
-    def _write_all(self, told: Iterable[Mapping[str, Any]]) -> None:
+    def _write_all(self, reported: Iterable[Mapping[str, Any]]) -> None:
         with self._written():
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.file, "".join(map(_line, told)).encode())
+            write_whole(self.file, "".join(map(_line, reported)).encode())
 
     @contextmanager
     def _written(self) -> Iterator[None]:
@@ -345,27 +350,27 @@ def _as_it_is(path: str, flags: int) -> int:
     return os.open(path, flags & ~os.O_CREAT)
 
 
-def _line(told: Mapping[str, Any]) -> str:
-    return json.dumps(told, sort_keys=True, default=_word) + "\n"
+def _line(reported: Mapping[str, Any]) -> str:
+    return json.dumps(reported, sort_keys=True, default=_word) + "\n"
 
 
 def _word(severity: Severity) -> str:
     return severity.value
 
 
-def _told_in(line: str) -> Mapping[str, Any]:
+def _reported_in(line: str) -> Mapping[str, Any]:
     """Return what a line of the file says, nothing where it is damaged."""
     try:
-        told = json.loads(line)
+        reported = json.loads(line)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return reported if isinstance(reported, dict) else {}
 
 
-def _told_apart(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return in what two sweeps differ, in words; of what another code did not tell yet nothing is known."""
-    told = {*was, *now} if _is_of_code(was, now) else {*was, "code"}
-    names = [name for name in {**now, **was} if name in told and was.get(name) != now.get(name)]
+def _distinct_text(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return how two sweeps differ, in words; what older code did not write is unknown."""
+    reported = {*was, *now} if _is_of_code(was, now) else {*was, "code"}
+    names = [name for name in {**now, **was} if name in reported and was.get(name) != now.get(name)]
     words = {
         "text": "the text of the bot is another one",
         "account": "the account document is another one",
@@ -392,19 +397,19 @@ def _value_words(value: object) -> str:
 
 def _variant_in(line: str) -> Variant | None:
     try:
-        return variant_of(_told_in(line))
+        return variant_of(_reported_in(line))
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def variant_of(told: Mapping[str, Any]) -> Variant:
+def variant_of(reported: Mapping[str, Any]) -> Variant:
     """Return a variant as a file keeps it."""
-    findings = (Finding(**{**each, "severity": Severity(each["severity"])}) for each in told.get("findings", ()))
-    lists = {"point": tuple(told["point"]), "profits": tuple(told["profits"]), "findings": tuple(findings)}
-    lists["sessions"] = tuple(told.get("sessions", ()))
+    findings = (Finding(**{**each, "severity": Severity(each["severity"])}) for each in reported.get("findings", ()))
+    lists = {"point": tuple(reported["point"]), "profits": tuple(reported["profits"]), "findings": tuple(findings)}
+    lists["sessions"] = tuple(reported.get("sessions", ()))
     for name in ("unclear", "alarms"):
-        lists[name] = tuple((text, count) for text, count in told.get(name, ()))
-    return Variant(**{**told, **lists})
+        lists[name] = tuple((text, count) for text, count in reported.get(name, ()))
+    return Variant(**{**reported, **lists})
 
 
 def findings_of(found: Iterable[Variant]) -> list[Finding]:

@@ -34,21 +34,23 @@ from rulebot.sweep.vectorized.eligibility import unsuited
 
 EULER = 0.5772156649015329
 LEAST = 20
-"""Sessions below which no ratio is told."""
+"""Sessions below which no ratio is given."""
 FEWEST = 30
-"""Closed trades, and sessions that made or lost something, below which no deflated ratio is told: by the usual rule of
-thumb of when means are distributed nearly as the normal is."""
+"""Closed trades, and sessions with a result, below which no deflated ratio is given.
+
+The usual rule of thumb for nearly normal means.
+"""
 
 
 def ratio(profits: Sequence[float]) -> float | None:
-    """Return the Sharpe ratio of a session, not of a year; None of too few or of such as are all alike."""
+    """Return the Sharpe ratio per session, not per year; None for too few or for all equal."""
     if len(profits) < LEAST or len({*profits}) == 1:
         return None
     return fmean(profits) / stdev(profits)
 
 
 def expected_best(ratios: Sequence[float]) -> float:
-    """Return the ratio that the best of so many variants without any merit would be expected to have."""
+    """Return the expected best ratio of this many variants without any skill."""
     count = len(ratios)
     if count < 2:
         return 0.0
@@ -58,7 +60,7 @@ def expected_best(ratios: Sequence[float]) -> float:
 
 
 def expected_best_of(every: Iterable[Sequence[float]]) -> float:
-    """Return `expected_best` of variants with these profits; what has no ratio is none of them."""
+    """Return `expected_best` of variants with these profits; those without a ratio are excluded."""
     return expected_best([each for each in map(ratio, every) if each is not None])
 
 
@@ -77,12 +79,12 @@ def deflated(profits: Sequence[float], by_chance: float) -> float | None:
 
 
 def is_few(profits: Sequence[float], trades: int) -> bool:
-    """Say whether trades, or the sessions of which something came, are too few for a deflated ratio."""
+    """Say whether trades, or sessions with a result, are too few for a deflated ratio."""
     return min(trades, sum(each != 0.0 for each in profits)) < FEWEST
 
 
 def merit(profits: Sequence[float], trades: int, by_chance: float) -> float | None:
-    """Return the deflated Sharpe ratio of a variant, None of one with too few trades for it."""
+    """Return the deflated Sharpe ratio of a variant, None for one with too few trades."""
     return None if is_few(profits, trades) else deflated(profits, by_chance)
 
 
@@ -118,7 +120,7 @@ class Step:
 
     def words(self, points: Mapping[int, tuple[str, ...]]) -> str:
         """Return what was chosen."""
-        return "none: nobody traded" if self.variant is None else ", ".join(points[self.variant])
+        return "none: no trades" if self.variant is None else ", ".join(points[self.variant])
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class Forward:
 
 
 def stretches(count: int, chosen: int, tried: int, purged: int) -> list[PeriodSpan]:
-    """Return the stretches of so many sessions. Raises: MisuseError when not one fits."""
+    """Return the stretches of this many sessions. Raises: MisuseError when not one fits."""
     found, begin = [], 0
     while begin + chosen + purged + tried <= count:
         first = begin + chosen + purged
@@ -186,19 +188,19 @@ class VariantTrade(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodResult:
-    """What came of a variant in some sessions that follow each other, the first of them asked for at `since`.
+    """A variant's result in consecutive sessions, the first of them requested at `since`.
 
-    profits: the account's change by session. longest: sessions that its longest position, or the shares that came of
-    one, were held over, also one that is still open. still_open: positions that are open at the end. is_apart: false
-    where its sessions are not apart from each other: then it was not lived through, unless all sessions were asked for.
-    in_shares, alarms, by_turns, unclear, strained, sessions, findings: see `Variant`.
+    profits: the account's change by session. longest: sessions that its longest position, or its shares, were held,
+    including an open one. still_open: open positions at the end. is_apart: false where its sessions are not separate:
+    then it was not run, unless all sessions were requested. in_shares, alarms, by_turns, unclear, strained, sessions,
+    findings: see `Variant`.
     """
 
     number: int
     point: tuple[str, ...]
     since: date
     problem: str = ""
-    is_apart: bool = True
+    is_separate: bool = True
     profits: tuple[Decimal, ...] = ()
     trades: tuple[VariantTrade, ...] = ()
     longest: int = 0
@@ -214,16 +216,16 @@ class PeriodResult:
 
     def __getstate__(self) -> object:
         """Return what is pickled: a row of numbers as one text, in a fifth of the time that they take one by one."""
-        told = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        reported = {name: getattr(self, name) for name in self.__dataclass_fields__}
         nets, entered, left = zip(*self.trades, strict=True) if self.trades else ((), (), ())
-        return {**told, "profits": _text_of(self.profits), "trades": (_text_of(nets), _days(entered), _days(left))}
+        return {**reported, "profits": _text_of(self.profits), "trades": (_text_of(nets), _days(entered), _days(left))}
 
-    def __setstate__(self, told: dict[str, Any]) -> None:
+    def __setstate__(self, reported: dict[str, Any]) -> None:
         """Become what was pickled."""
-        nets, entered, left = told["trades"]
+        nets, entered, left = reported["trades"]
         days = (map(date.fromordinal, each) for each in (entered, left))
-        rows = {"profits": _read(told["profits"]), "trades": tuple(map(VariantTrade, _read(nets), *days))}
-        for name, value in (told | rows).items():
+        rows = {"profits": _read(reported["profits"]), "trades": tuple(map(VariantTrade, _read(nets), *days))}
+        for name, value in (reported | rows).items():
             object.__setattr__(self, name, value)
 
 
@@ -241,16 +243,15 @@ def _days(row: Iterable[date]) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """What came of one variant: the account's change by session in dollars, and its closed trades' sums.
+    """The result of one variant: the account's change by session in dollars, and its closed trades' sums.
 
-    problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade, or the
-    shares that came of one, were held over, also one that is still open. still_open: positions that are open at the
-    end, which count in `profits` by their mids and in no sum of trades. in_shares: trades that ended in shares, which
-    count in both at the settlement price; what they make later is in `profits` alone. alarms: what was raised, and how
-    often. by_arrays: sessions that were lived through by arrays, not turn by turn. strained: sessions in which the
-    margin of what was held took all that the account had. by_turns: why none of them can be; unclear: why others were
-    not, and how many sessions for each reason. sessions: their days, and findings: what was wrong with the data, as the
-    first variant of a task tells them for all, which read the same.
+    problem: why it could not run; then nothing else is given. longest: sessions that its longest trade, or its shares,
+    were held, including an open one. still_open: open positions at the end, which count in `profits` by their mids and
+    in no sum of trades. in_shares: trades that ended in shares, which count in both at the settlement price; later
+    changes are in `profits` only. alarms: kinds and counts. by_arrays: sessions run by arrays, not turn by turn.
+    strained: sessions in which margin took the whole account. by_turns: why none of them can use arrays; unclear: why
+    others did not, and how many sessions for each reason. sessions: their days, and findings: faults of the data, as
+    the first variant of a task reports them for all, which read the same.
     """
 
     number: int
@@ -276,9 +277,9 @@ class Variant:
     findings: tuple[Finding, ...] = field(default=(), compare=False)
 
     def figure(self, name: str) -> float | None:
-        """Return a figure by which variants are compared, None where no trade has closed: doing nothing is no success.
+        """Return a figure by which variants are compared, None without a closed trade: doing nothing is no success.
 
-        The Sharpe ratio is of the account, which also counts what is still open.
+        The Sharpe ratio is of the account, which includes open positions.
         """
         value: float | None = getattr(self, name)
         return value if self.trades or name == "sharpe" else None
@@ -304,7 +305,7 @@ def whole(parts: Sequence[PeriodResult]) -> Variant:
         max_drawdown=float(drawdown(profits)),
         sharpe=sharpe(profits),
         longest=max(each.longest for each in parts),
-        still_open=sum(each.still_open for each in parts) if first.is_apart else parts[-1].still_open,
+        still_open=sum(each.still_open for each in parts) if first.is_separate else parts[-1].still_open,
         in_shares=sum(each.in_shares for each in parts),
         alarms=tuple(_sums(each.alarms for each in parts).items()),
         strained=sum(each.strained for each in parts),
@@ -329,22 +330,22 @@ def in_map(value: float | None) -> str:
 
 def map_words(cells: Collection[str]) -> str:
     """Return what cells of a map without a figure mean, "" where each has one."""
-    told = (
+    reported = (
         ("-", "'-' was tried and has no figure, as where no trade has closed"),
         ("", "an empty cell was not tried, or could not be run"),
     )
-    return "; ".join(words for cell, words in told if cell in cells)
+    return "; ".join(words for cell, words in reported if cell in cells)
 
 
 def sessions_of(found: Iterable[Variant]) -> tuple[str, ...]:
-    """Return the days of the sessions that variants were lived through, as ISO says them."""
+    """Return the days of the variants' sessions, in ISO format."""
     return tuple(sorted({day for each in found for day in each.sessions}))
 
 
 def apart_lines(found: Sequence[Variant]) -> Iterator[str]:
-    """Yield how many variants have what no net counts, and where it counts: open positions and shares held on.
+    """Yield how many variants have what no net includes, and where it counts: open positions and held shares.
 
-    That none of them ever traded is told, too.
+    That none of them ever traded is reported too.
     """
     every = counted(len(found), "variant")
     if holding := sum(each.still_open > 0 for each in found):
@@ -380,10 +381,10 @@ def alarm_lines(found: Sequence[Variant]) -> Iterator[str]:
     if not alarmed:
         return
     yield f"alarms in {sum(bool(each.alarms) for each in found)} of {counted(len(found), 'variant')}:"
-    told = most_often(alarmed)
-    yield from (f"  {counted(number, 'variant')}: {text}" for text, number in told[:SHOWN])
-    if len(told) > SHOWN:
-        yield f"  and {counted(len(told) - SHOWN, 'other kind')}, in --format json"
+    reported = most_often(alarmed)
+    yield from (f"  {counted(number, 'variant')}: {text}" for text, number in reported[:SHOWN])
+    if len(reported) > SHOWN:
+        yield f"  and {counted(len(reported) - SHOWN, 'other kind')}, in --format json"
 
 
 def not_run_lines(found: Iterable[Variant]) -> Iterator[str]:
@@ -417,10 +418,10 @@ INSTALL = "sweep"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantTerms:
-    """What is the same for all variants. opens: the source, opened anew in each process.
+    """What is the same for all variants. opens: opens the source in each process.
 
-    limits, require: those of the account document. shares: of each symbol, what each account begins with, paid for out
-    of `cash`. every_turn: no session is lived through by arrays.
+    limits, require: those of the account document. shares: of each symbol in each account at the start, paid for out of
+    `cash`. every_turn: no session uses arrays.
     """
 
     opens: Callable[[], Source]
@@ -477,17 +478,17 @@ def reads_events(text: str, terms: VariantTerms) -> bool:
 
 
 class EvaluationWay(NamedTuple):
-    """How a variant's sessions are lived through: by arrays where they are plain, and apart from each other."""
+    """How a variant's sessions run: by arrays where they are plain, and separately."""
 
     by_arrays: bool
-    is_apart: bool
+    is_separate: bool
 
 
 def way_of(text: str, terms: VariantTerms) -> EvaluationWay:
-    """Return how the sessions of a variant's text are lived through."""
+    """Return how the sessions of a variant's spec run."""
     try:
         program = program_of(text, terms)
     except MisuseError:
-        return EvaluationWay(by_arrays=False, is_apart=False)
+        return EvaluationWay(by_arrays=False, is_separate=False)
     by_arrays = not terms.every_turn and not unsuited(program, terms.fills, terms.shares, terms.cash)
     return EvaluationWay(by_arrays, is_independent(program, terms.shares))

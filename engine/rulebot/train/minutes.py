@@ -84,14 +84,14 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
         raise MisuseError(f"{store} holds no backtest of {bot} as it is written now", "run the backtest again")
     with StoreReader(store) as reader:
         over = {str(row["position"]): str(row["exit_time"]) for row in reader.view("trades", strategy_id=bot)}
-        told = [each for each in reader.records((Kind.FACTS, Kind.POSITION)) if each.bot == bot]
-    noted = [each for each in told if each.kind is Kind.FACTS and each.data["what"] == FEATURES]
+        reported = [each for each in reader.records((Kind.FACTS, Kind.POSITION)) if each.bot == bot]
+    noted = [each for each in reported if each.kind is Kind.FACTS and each.data["what"] == FEATURES]
     if "features" not in results.settings:
         raise MisuseError(f"{store} holds a backtest without features", "run it with --features when, or require")
     known = {record.position: record for record in reversed(noted)}
     if any(record.data["version"] != VERSION for record in noted):
         raise StoreError(f"{store} holds features of another version than {VERSION}", "run the backtest again")
-    parts_of = _parts_of_entries(bot, results.trades, told)
+    parts_of = _parts_of_entries(bot, results.trades, reported)
     rows = [_one_sample(known[name], parts, over) for name, parts in parts_of.items() if name in known]
     return Samples(
         names=tuple(map(str, results.settings["features"])),
@@ -103,10 +103,10 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
 
 
 def _parts_of_entries(
-    bot: str, trades: Iterable[ClosedTrade], told: Iterable[Record]
+    bot: str, trades: Iterable[ClosedTrade], reported: Iterable[Record]
 ) -> Mapping[str, Sequence[ClosedTrade]]:
     """Return the trades of each entry, what it was rolled into among them, by its position; of those that are over."""
-    positions = (each for each in told if each.kind is Kind.POSITION)
+    positions = (each for each in reported if each.kind is Kind.POSITION)
     entered_as = {each.position: str(each.data.get("trade") or each.position) for each in positions}
     entered: dict[str, list[ClosedTrade]] = {}
     for trade in (each for each in trades if each.bot == bot):
@@ -197,15 +197,15 @@ class MinuteSamples:
         none = self.tried - self.entered
         return (
             f"{self.tried} minutes: {self.entered} entries, at {none} the legs were not there, did not fit what they "
-            f"require, or nobody filled them{more}"
+            f"require, or they did not fill{more}"
         )
 
 
-Told = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """Is told how many sessions are done, and how many there are."""
 
 
-def sampled(asked: MinuteSamplingOptions, workers: int, told: Told) -> tuple[Samples, MinuteSamples]:
+def sampled(asked: MinuteSamplingOptions, workers: int, reported: Progress) -> tuple[Samples, MinuteSamples]:
     """Return the samples of all minutes, in the order of their entries. Raises: MisuseError, StoreError."""
     source = asked.opens()
     days = source.dates(asked.first, asked.last)
@@ -215,11 +215,11 @@ def sampled(asked: MinuteSamplingOptions, workers: int, told: Told) -> tuple[Sam
     tasks = [days[begin : begin + size] for begin in range(0, len(days), size)]
     parts: list[MinuteSamples] = []
     done = 0
-    told(done, len(days))
+    reported(done, len(days))
     for found, task in zip(_runs(asked, tasks, workers), tasks, strict=True):
         parts.append(found)
         done += len(task)
-        told(done, len(days))
+        reported(done, len(days))
     rows = tuple(sorted((row for part in parts for row in part.rows), key=lambda row: row.entered))
     flaws = dict.fromkeys([*source.gaps(asked.first, asked.last), *(each for part in parts for each in part.findings)])
     tried, entered = sum(part.tried for part in parts), sum(part.entered for part in parts)

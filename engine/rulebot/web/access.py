@@ -39,7 +39,7 @@ Refuse = Callable[[Scope, int, str, str], tuple[bytes, bytes]]
 """Gives the content type and the body that refuse a request: of its scope, status, code and words."""
 
 COOKIE = "rulebot_session"
-"""How the name of a session's cookie begins; it goes on as the page's own: browsers keep one jar for all ports."""
+"""Prefix of a session cookie's name; the page's port follows: browsers keep one cookie jar for all ports."""
 CUSTOM = b"x-rulebot"
 CHANGES = frozenset({"POST"})
 """The methods that change something; no route has another one, which a test holds."""
@@ -51,19 +51,19 @@ MOST_BODY = 16 * 1024
 """Bytes of a request's body at most: what is asked for fits into a line."""
 TOO_LARGE = "the request is too large"
 MOST_PATH = 1000
-"""Letters of a page that a login leads to at most: no page of ours has so many."""
+"""Letters of a login's target page at most: no page here has more."""
 _OWN_PATH = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?")
 """A path of our own: printable ASCII, and not `//` or `/\\`, which lead to another host."""
 OPEN_PATHS = frozenset(
     {"/health", "/login", "/static/page.css", "/static/look.css", "/static/icon.svg", "/favicon.ico"}
 )
-"""What is answered to whoever comes from a host that is allowed: nothing in it is anybody's."""
+"""Paths that need no token: they show nothing of the account."""
 HOOKS = "/hooks/"
 """Below it web hooks of other programs come in: they bring a secret of their own, which `hooks.py` asks for."""
 STAYS = "rulebot.stays"
 """In a scope, what says whether who asked may still look: an answer may take as long as a page is open."""
 METRICS = "/metrics"
-"""What a secret of its own opens, and nothing else: who collects figures need not be able to trade."""
+"""Paths with their own secret that opens nothing else: a metrics collector need not be able to trade."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 HEADERS = (
     (
@@ -81,7 +81,7 @@ HEADERS = (
 
 NOT_KEPT = (b"cache-control", b"no-store")
 LOOKED_AT_AGAIN = (b"cache-control", b"no-cache")
-"""A browser keeps it, and asks each time whether there is another: untold it would go by an old one for days."""
+"""Cache headers: a browser keeps it and asks for changes each time; by default it would use an old one for days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ class Sessions:
     kept: SessionFile
     cookie: str = COOKIE
     _wrong: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)
-    """By sender, how many wrong tokens came on end, and until when further wrong ones are told to wait."""
+    """By sender, the number of wrong tokens in a row, and until when further wrong ones must wait."""
 
     def open(self, token: str, sender: str) -> str | None:
         """Return a new session's cookie for the right token, None for a wrong one."""
@@ -139,7 +139,7 @@ class Sessions:
         return bool(cookie) and self.kept.has(name_of(cookie, self.access.token))
 
     def knows(self, token: str, sender: str, path: str = "") -> bool:
-        """Say whether a token is the right one for a path. Wrong ones on end are refused with 429 for a minute.
+        """Say whether a token is the right one for a path. Repeated wrong ones get 429 for a minute.
 
         The right one always passes, whatever else its sender has sent: others may share the address.
         """
@@ -159,7 +159,7 @@ class Sessions:
             self._wrong.popitem(last=False)
 
     def is_locked(self, sender: str) -> bool:
-        """Say whether this sender has sent so many wrong tokens that further ones are told to wait."""
+        """Say whether this sender has sent so many wrong tokens that further ones must wait."""
         return self.elapsed() < self._wrong.get(sender, (0, float("-inf")))[1]
 
 
@@ -205,7 +205,7 @@ class Gate:
             await self._say(answer, scope, *refused)
             return
         scope[STAYS] = partial(self._stays, scope, is_head=is_head)
-        with suppress(ClientDisconnect):  # who has gone before all was sent is owed no answer
+        with suppress(ClientDisconnect):  # a client that disconnected needs no answer
             await self._app(scope, _limited(receive), answer)
 
     def _refused(self, scope: Scope) -> tuple[int, str, str] | None:
@@ -239,9 +239,9 @@ class Gate:
         return self._sessions.has(cookie_of(headers.get(b"cookie", ""), self._sessions.cookie))
 
     def _stays(self, scope: Scope, *, is_head: bool) -> bool:
-        """Say whether the session that let a request in has not ended; a token lets in as long as this server runs.
+        """Say whether the session of a request is still valid; a token is valid as long as this server runs.
 
-        Nobody waits for more of what is answered without its body.
+        Responses without a body are not streamed.
         """
         if is_head:
             return False
@@ -282,7 +282,7 @@ def own_path(asked: str) -> str:
 def cookie_of(header: str, name: str) -> str:
     """Return the session of a Cookie header by the name of its cookie, "" without one.
 
-    Beside it stand the cookies of whatever else is served at this address, and some are not as they are to be.
+    The header also has cookies of other services at this address, some malformed.
     """
     pairs = (each.partition("=") for each in header.split(";"))
     return next((value.strip() for found, _, value in pairs if found.strip() == name), "")
@@ -332,7 +332,7 @@ def _with_headers(send: Send, path: str) -> Send:
 
 
 def _limited(receive: Receive) -> Receive:
-    """Refuse a body that goes on and on without having said how long it is."""
+    """Refuse a body without a declared length once it is too long."""
     taken = 0
 
     async def receiving() -> MutableMapping[str, Any]:
@@ -382,7 +382,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 
 
 class ProxyGate:
-    """ASGI: refuses who comes neither by the proxy nor from this machine; takes the proxy's word on who asks it."""
+    """ASGI: refuses clients other than the proxy and this machine; trusts the proxy about the client's address."""
 
     def __init__(self, app: App, proxy: str) -> None:
         """Put the app behind proxies. Raises: MisuseError, as `trusted_networks`."""
@@ -397,7 +397,7 @@ class ProxyGate:
             sender = _plain(sender)
             scope["client"] = (sender, port)
             ours = _plain((scope.get("server") or ("none", 0))[0])
-            is_here = _is_loopback(sender) or sender == ours  # whoever has the address of this machine is on it
+            is_here = _is_loopback(sender) or sender == ours  # a client with this machine's address is on it
             if sender not in self._known.trusted_hosts and not is_here:
                 body = json.dumps(WORDS).encode()
                 headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]

@@ -49,7 +49,7 @@ def stored_scan_row(bot: str, scan: int, number: int | None) -> tuple[Row | None
     try:
         head = kept_scan(path, scan)
     except NotKeptError as error:
-        help = "leave out `scan` for the last one, or scan once more: 'rulebot scan'"
+        help = "omit `scan` for the last one, or scan again: 'rulebot scan'"
         raise HelpfulError(404, error.message, help) from error
     rows = rows_of_bot(path, head, bot)
     if number is None and (rows or not scan):
@@ -78,7 +78,7 @@ _ACTIONS = {
 
 
 class PageActions:
-    """Leaves requests. A key that was used is remembered here, and its request's id in the journal, for good."""
+    """Leaves requests. A used key is remembered here, and its request's id in the journal for good."""
 
     def __init__(self, store: Place) -> None:
         self._store = store
@@ -86,10 +86,10 @@ class PageActions:
         self._asked: OrderedDict[str, tuple[tuple[str, str, str], RequestAccepted]] = OrderedDict()
 
     def leave(self, name: str, bot: str, key: str, position: str = "") -> RequestAccepted:
-        """Leave a request; a key that was used gives the answer that it gave then.
+        """Leave a request; a used key repeats its earlier answer.
 
         Raises: HTTPException 404 for another name, bot or position, 409 for a key that asked for something else, 422
-        for a position that is owed, makes no sense or is another bot's; StoreError.
+        for a position that is missing, makes no sense or is another bot's; StoreError.
         """
         if name not in _ACTIONS:
             raise HTTPException(404, f"'{name[:40]}' is no action; they are {', '.join(_ACTIONS)}")
@@ -161,7 +161,7 @@ class PageActions:
             return asked
         looked = preview(self._store, bot, values)
         if not asked.engine_runs:
-            raise NotFoundError("no engine runs: there is nobody to take it up")
+            raise NotFoundError("no engine runs to apply it")
         if of and of != looked.of:
             now = f"{bot} has other parameters than those that this was held against, now {looked.now}"
             raise ChangedError(f"{now}: load its page again, and look at what it changes")
@@ -199,21 +199,25 @@ class PageActions:
         """
         with StoreReader(self._store) as reader:
             run = reader.run()
-            kinds = (Kind.RELOAD,) if request is Request.SET else ()  # they are long: nobody else waits
+            kinds = (Kind.RELOAD,) if request is Request.SET else ()  # only reloads take long
             reloads = [{"request": Request.SET.value, **each.data} for each in reader.records(kinds)]
-        told = [each.data for each in (*run.earlier, *run.requests)] + reloads + waiting_requests(self._store)
-        uses = {_use(each) for each in told if each.get("id") == identity}
+        reported = [each.data for each in (*run.earlier, *run.requests)] + reloads + waiting_requests(self._store)
+        uses = {_use(each) for each in reported if each.get("id") == identity}
         if uses and uses != {(request.value, whose, values)}:
             raise HTTPException(409, OTHER_USE)
         return bool(uses)
 
 
-def _use(told: Mapping[str, Any]) -> tuple[Any, Any, str]:
+def _use(reported: Mapping[str, Any]) -> tuple[Any, Any, str]:
     """Return what a request of the box, or on record, has asked for: what, of whom, and which values or legs."""
-    values = told.get("values")
-    if told.get("legs"):
-        values = {name: told.get(name) for name in ("legs", "alternative")}
-    return told.get("request"), told.get("position") or told.get("bot", ""), _sorted(values) if values else ""
+    values = reported.get("values")
+    if reported.get("legs"):
+        values = {name: reported.get(name) for name in ("legs", "alternative")}
+    return (
+        reported.get("request"),
+        reported.get("position") or reported.get("bot", ""),
+        _sorted(values) if values else "",
+    )
 
 
 def _sorted(values: Any) -> str:

@@ -1,7 +1,7 @@
 """Web hooks: `POST /hooks/NAME` with a secret leaves a hook in the request box of the store, once.
 
-TradingView can set no header, so the secret may stand in the message. It is never part of an address, an answer or
-a log, and allows nothing but one hook a second.
+TradingView cannot set headers, so the secret may be in the message. It is never part of an address, an answer or a log,
+and allows nothing but one hook a second.
 """
 
 import hashlib
@@ -29,10 +29,10 @@ from rulebot.web.rest_models import NotFoundError
 
 MOST_BYTES = 4096
 OLDEST = 120.0
-"""Seconds after which a message that says when it was sent is refused; it may come from a clock ahead of ours by ..."""
+"""Age in seconds at which a message with a time is refused; its clock may be ahead of ours by ..."""
 AHEAD = 30.0
 SAME_WITHIN = 10.0
-"""Seconds within which the same message, if it says neither its id nor its time, is one and no second one."""
+"""Seconds within which an equal message without id and time is a repetition."""
 AT_ONCE, A_SECOND = 60.0, 1.0
 """Messages that may come at once, of one sender and of all whose secret is right, and how many more each second."""
 KEPT = 5000
@@ -53,11 +53,11 @@ class Message:
 
 
 class Refused(HTTPException):
-    """A hook that is not taken; its sender is told why, in words that hold nothing of what was sent."""
+    """A refused hook; its sender gets the reason, in words that repeat nothing of the message."""
 
 
 class WebhookRateLimit:
-    """So many at once, and so many more each second; for each sender, of whom the latest are known."""
+    """A rate limit: this many at once, and this many more each second; per sender, for the latest senders."""
 
     def __init__(self, elapsed: Callable[[], float]) -> None:
         self._elapsed = elapsed
@@ -127,7 +127,10 @@ class WebhookGate:
             raise Refused(422, f"it says that it is sent in {-age:.0f} s: the clocks differ")
 
     def _left(self, name: str, message: Message) -> bool:
-        """Leave a message unless it is known. One that says its time is so for good, its id for the day, or a while."""
+        """Leave a message unless it is known.
+
+        With a time it is unique for good, with an id for the day, else for a while.
+        """
         marks: tuple[str | float | None, ...] = (name, message.says, message.sent)
         if message.id is not None:
             marks = (name, message.id, self._day(message))

@@ -43,11 +43,11 @@ from rulebot.web.rest_models import AlertModel
 if TYPE_CHECKING:
     from rulebot.live.start import Run, Vitals
 
-# --- The snapshot of an engine in this process, with what its connection and its market tell beside its state
+# --- The snapshot of an engine in this process, with its connection and market
 
 
 def snapshot_of_run(run: "Run", at: datetime) -> Snapshot:
-    """Return a run as it stands."""
+    """Return a run's present snapshot."""
     state, program, link = run.loop.state, run.loop.program, run.world.ib.link
     seen = snapshot_of(program, state, at, run.first, run.last)
     return replace(
@@ -60,7 +60,7 @@ def snapshot_of_run(run: "Run", at: datetime) -> Snapshot:
     )
 
 
-# --- What the market does today beside what it was expected to do
+# --- The market's move today beside the expected move
 
 MOST = 3
 """Underlyings that are shown: those of bots on one of their own, in order of the specs."""
@@ -89,7 +89,7 @@ risk: {{max_loss_per_trade: $1}}
 
 
 def market_stats(program: Program, view: View) -> tuple[MarketStat, ...]:
-    """Return what is known of the underlyings of the bots; those of which nothing is known are left out."""
+    """Return the known data of the bots' underlyings, without those of which nothing is known."""
     symbols = dict.fromkeys(bot.plan.underlyings[0] for bot in program.bots.values() if not bot.members)
     found = (_stat(symbol, view) for symbol in list(symbols)[:MOST])
     return tuple(each for each in found if (each.expected, each.day_range, each.iv_rank) != (None, None, None))
@@ -124,23 +124,23 @@ SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class AlertList:
-    """The newest alerts, newest first. is_told: whether anybody tells of this store, or ever did.
+    """The newest alerts, newest first. is_reported: whether any process sends, or ever sent, alerts of this store.
 
     problem: why they cannot be read, "" where they can.
     """
 
     alerts: tuple[AlertModel, ...] = ()
-    is_told: bool = False
+    is_reported: bool = False
     problem: str = ""
 
     @property
     def waiting(self) -> int:
-        """How many grave ones nobody has acknowledged."""
+        """The number of unacknowledged grave ones."""
         return sum(each.grade == "grave" and not each.acknowledged for each in self.alerts)
 
     @property
     def newest(self) -> int:
-        """The newest alert that is shown, 0 without any: what comes later nobody has seen here."""
+        """The newest alert that is shown, 0 without any: later ones have not been seen here."""
         return max((each.id for each in self.alerts), default=0)
 
 
@@ -168,7 +168,7 @@ def alert_list(store: Place) -> AlertList:
             )
             for kept, fates in found
         ),
-        is_told=True,
+        is_reported=True,
     )
 
 
@@ -177,7 +177,7 @@ def shown_alerts(store: Place) -> AlertList:
     try:
         return alert_list(store)
     except StoreError as error:
-        return AlertList(is_told=True, problem=error.message)
+        return AlertList(is_reported=True, problem=error.message)
 
 
 def acknowledge(store: Place, id: int | None, until: int | None) -> int:
@@ -205,9 +205,7 @@ KEPT = 60
 TRADES_SHOWN = 25
 PREVIEW_PATIENCE = 6.0
 """Real seconds in which an engine ends a batch, and then has time for a question."""
-NOT_DRAWN = (
-    "this program failed as it drew its engine, which goes on: its log has the details, and this is of the store"
-)
+NOT_DRAWN = "this program failed to show its engine, which continues: see its log; this page shows the store"
 
 
 _NO_TRADES = frozenset((Kind.ACCOUNT, Kind.MARK, Kind.VERDICT))
@@ -235,14 +233,14 @@ class TradingStatus:
 class PageData:
     """Everything on the first page. number grows with each change. trades: newest first; days: profit by day.
 
-    told: newest first, by the engine of this process (is_told_live), else the alarms of the store. open_trades: trade
-    numbers by open position; entries: how many each bot has had, or was asked for.
+    events: newest first, of the engine of this process (has_live_events), else the store's alarms. open_trades: trade
+    numbers by open position; entries: per bot, made or requested.
     """
 
     number: int
     picture: Snapshot
-    told: tuple[EventLine, ...]
-    is_told_live: bool
+    events: tuple[EventLine, ...]
+    has_live_events: bool
     trades: tuple[Row, ...]
     days: tuple[tuple[str, float], ...]
     trades_today: int
@@ -266,7 +264,7 @@ class Live:
         self._lock = threading.Lock()
         self._picture: Snapshot | None = None
         self._trouble = ""
-        self._told: deque[EventLine] = deque(maxlen=KEPT)
+        self._events: deque[EventLine] = deque(maxlen=KEPT)
         self._count = 0
         self._drawn_at = float("-inf")
         self._batch_at = elapsed()
@@ -287,7 +285,7 @@ class Live:
     def tell(self, happenings: Iterable[EventLine]) -> None:
         """Keep what happened."""
         for each in happenings:
-            self._told.appendleft(each)
+            self._events.appendleft(each)
             self._count += 1
 
     def attend(self, vitals: "Vitals") -> None:
@@ -295,7 +293,7 @@ class Live:
         self.vitals = vitals
 
     def show(self, run: "Run", at: datetime) -> None:
-        """Show a run as it stands, unless that was done a moment ago."""
+        """Show the run's present state, unless that was done a moment ago."""
         now = self._batch_at = self._elapsed()
         if now - self._drawn_at >= EVERY or run.loop.state.connection.is_linked is not self.is_linked:
             self._drawn_at, self.is_linked = now, run.loop.state.connection.is_linked
@@ -361,12 +359,12 @@ class Live:
         """Return why an engine that was never connected is not, None for any other."""
         if self._picture is not None or self.heartbeat is None or self.heartbeat.stage is not Stage.CONNECTING:
             return None
-        return f"the engine waits for its gateway and tries again by itself: {self.heartbeat.words or 'it connects'}"
+        return f"the engine waits for its gateway and retries: {self.heartbeat.words or 'it connects'}"
 
     def _look(self) -> None:
-        """Read the store's head again when it is time; what was made of an older one is made anew.
+        """Read the store's head again when it is time; views of an older head are rebuilt.
 
-        A store that cannot be read is said to all until the next look: nobody is shown what was read before it.
+        An unreadable store is reported to all until the next look: earlier data is not shown.
         """
         now = self._elapsed()
         if now - self._looked_at >= LOOK_EVERY:
@@ -384,8 +382,15 @@ class Live:
         number = 1 if self._shown is None else self._shown.number + 1
         if self._shown is not None and picture is not None and self._shown_head == self._head:
             old = self._shown
-            told = tuple(self._told)
-            return replace(old, number=number, picture=picture, told=told, is_told_live=bool(told), alerts=self._alerts)
+            events = tuple(self._events)
+            return replace(
+                old,
+                number=number,
+                picture=picture,
+                events=events,
+                has_live_events=bool(events),
+                alerts=self._alerts,
+            )
         with StoreReader(self._store) as reader:
             found = self._trading = _trading(reader, self._trading)
             had = entries(found.entered, reader.run())
@@ -395,13 +400,13 @@ class Live:
             if (waits := self.waits_for()) is not None:
                 trading = asked_of(reader.run())
                 seen = replace(seen, engine=Stage.CONNECTING.value, trading=trading, is_linked=False, notice=waits)
-            told = tuple(self._told) or alarms_of(reader)
+            events = tuple(self._events) or alarms_of(reader)
         self._shown_head = self._head
         return PageData(
             number=number,
             picture=seen,
-            told=told,
-            is_told_live=bool(self._told),
+            events=events,
+            has_live_events=bool(self._events),
             trades=found.newest,
             days=found.days,
             trades_today=found.today,
@@ -430,10 +435,10 @@ def _trading(reader: StoreReader, known: TradingStatus | None) -> TradingStatus:
 
 
 def _answer(answer: "Future[Preview | None]", ask: Callable[[], Preview | None]) -> None:
-    """Give what was asked for, unless nobody waits any more; what fails does so for whoever asked."""
+    """Deliver what was requested, unless no one waits any more; failures go to the requester."""
     if not answer.set_running_or_notify_cancel():
         return
     try:
         answer.set_result(ask())
-    except Exception as error:  # noqa: BLE001 - the engine goes on whatever a look at it comes to
+    except Exception as error:  # noqa: BLE001 - the engine continues
         answer.set_exception(error)

@@ -53,8 +53,8 @@ from rulebot.web.rest_models import LastScan, ScanModel, ScanRowModel
 
 # --- One bot's page
 
-SHOWN_VERDICTS = 200
-"""Changes of verdicts that are listed of a day, the last ones."""
+SHOWN_EVALUATIONS = 200
+"""Changes of evaluations that are listed of a day, the last ones."""
 _TRUTH = {True: "true", False: "false", None: "unknown"}
 
 
@@ -77,7 +77,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
     spec = run.specs.get(name) or {}
     text, overrides = str(spec.get("text") or ""), dict(spec.get("overrides") or {})
     explained, drawing = _explained(text, tuple(sorted(overrides.items())), frozenset(states or ("flat",)))
-    verdicts = [_verdict(record) for record in records if record.kind is Kind.VERDICT]
+    evaluations = [_evaluation(record) for record in records if record.kind is Kind.VERDICT]
     return {
         "name": name,
         **standby_bots(run),
@@ -89,8 +89,8 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         **drawn(chart),
         "explained": explained,
         "drawing": drawing,
-        "verdicts": verdicts[-SHOWN_VERDICTS:],
-        "left_out": max(len(verdicts) - SHOWN_VERDICTS, 0),
+        "evaluations": evaluations[-SHOWN_EVALUATIONS:],
+        "left_out": max(len(evaluations) - SHOWN_EVALUATIONS, 0),
         "trades": trades[::-1],
         "parameters": parameter_lines(spec, kept, name),
         "numbers": numbers_of_bot(spec),
@@ -99,8 +99,8 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
 
 def _why(reader: StoreReader, name: str, session: date | None, records: Sequence[Record], trades: Sequence[Row]) -> str:
     """Return why it did, or did not, trade; "" for a day without a record."""
-    told = why_day(reader, session, records, trades) if session and records else None
-    return "" if session is None or told is None else "\n".join(explanation_lines(name, session, told))
+    reported = why_day(reader, session, records, trades) if session and records else None
+    return "" if session is None or reported is None else "\n".join(explanation_lines(name, session, reported))
 
 
 def drawn(chart: Chart | None) -> Mapping[str, Any]:
@@ -109,7 +109,7 @@ def drawn(chart: Chart | None) -> Mapping[str, Any]:
     return {"chart": "" if chart is None else chart_svg(chart), "marks": marks}
 
 
-def _verdict(record: Record) -> Mapping[str, str]:
+def _evaluation(record: Record) -> Mapping[str, str]:
     return {
         "clock": clock(record.at),
         "rule": str(record.data.get("rule") or ""),
@@ -190,7 +190,7 @@ def trades_page(
     return {
         "rows": rows[::-1][:SHOWN],
         "count": len(rows),
-        "is_provisional": any(row["commissions_owed"] for row in closed),
+        "is_provisional": any(row["pending_commissions"] for row in closed),
         "made": sum(amount for _, amount in sums),
         "wins": sum(row["final_pnl"] > 0 for row in closed),
         "closed": len(closed),
@@ -207,7 +207,7 @@ def trades_page(
 
 
 def _given(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was asked for of several things."""
+    """Return the requested keys of a mapping."""
     return {name: value for name, value in asked.items() if value}
 
 
@@ -220,7 +220,7 @@ def _exit(row: Row) -> str:
 log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
-PARTS = ("status", "controls", "account", "prices", "bots", "positions", "orders", "alerts", "told", "trades", "days")
+PARTS = ("status", "controls", "account", "prices", "bots", "positions", "orders", "alerts", "events", "trades", "days")
 LOOK_EVERY = 0.25
 """Seconds between two looks at whether anything has changed."""
 MADE = sha256(
@@ -305,7 +305,7 @@ def session_of(text: str) -> date | None:
 
 
 class Parts:
-    """The first page in parts, each made once whoever looks."""
+    """The first page in parts, each rendered once for all viewers."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -325,9 +325,9 @@ def _part(name: str, shown: PageData) -> str:
 
 
 async def _events(made: Parts, gone: Any) -> AsyncIterator[str]:
-    """Yield what changes as server-sent events; at first everything, since a page may be old when it connects.
+    """Yield changes as server-sent events; at first everything, since a page may be old when it connects.
 
-    They end when the store cannot be read any more: the page asks again, and is told why.
+    They end when the store cannot be read: the page asks again, and gets the reason.
     """
     sent: dict[str, str] = {}
     number, quiet = 0, 0.0
@@ -337,7 +337,7 @@ async def _events(made: Parts, gone: Any) -> AsyncIterator[str]:
         try:
             now, parts = await asyncio.to_thread(made.now)
         except StoreError as error:
-            log.warning("the page stands still until its store can be read again: %s", error.message)
+            log.warning("the page is not updated until its store can be read again: %s", error.message)
             return
         if now != number:
             number = now
@@ -374,7 +374,7 @@ def _signed(amount: float | None) -> str:
 def _made(trade: Mapping[str, Any]) -> str:
     if trade["final_pnl"] is None:
         return ""
-    return f"{_signed(trade['final_pnl'])}{' provisional' if trade['commissions_owed'] else ''}"
+    return f"{_signed(trade['final_pnl'])}{' provisional' if trade['pending_commissions'] else ''}"
 
 
 def _tone(amount: float | None) -> str:
@@ -390,7 +390,7 @@ def _price(amount: float | None) -> str:
 
 
 def _closing(cost: float | None, entry: float | None) -> str:
-    """Return at what a trade closed beside its entry: negative where it went the other way."""
+    """Return the closing price of a trade beside its entry: negative where it went the other way."""
     return "–" if cost is None else _number(closing(cost, entry or 0.0) + 0.0)
 
 
@@ -429,8 +429,8 @@ def router(store: Place) -> APIRouter:
         scan, rows = _last(symbol)
         if scan is None:
             return LastScan(scan=None, rows=[])
-        told = {name: scan[name] for name in ScanModel.model_fields} | {"at": _clock(scan)}
-        return LastScan(scan=ScanModel(**told), rows=[ScanRowModel(**_same(row)) for row in rows])
+        reported = {name: scan[name] for name in ScanModel.model_fields} | {"at": _clock(scan)}
+        return LastScan(scan=ScanModel(**reported), rows=[ScanRowModel(**_same(row)) for row in rows])
 
     @found.get("/scan", response_class=HTMLResponse, include_in_schema=False)
     def page(symbol: Symbol = "") -> HTMLResponse:

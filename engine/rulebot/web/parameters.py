@@ -79,7 +79,7 @@ def numbers_of_bot(text: Mapping[str, Any]) -> Numbers | None:
     notes = []
     parent = source.tree.get("extends") if isinstance(source.tree, dict) else None
     if parent is not None:
-        notes.append(f"It extends {parent}, whose numbers stand in that file.")
+        notes.append(f"It extends {parent}, whose numbers are in that file.")
     elif not same_text(content, name, str(text["text"])):
         notes.append("The file has changed since the engine read it: what you save is taken up with those changes.")
     return Numbers(
@@ -88,10 +88,10 @@ def numbers_of_bot(text: Mapping[str, Any]) -> Numbers | None:
 
 
 def look(store: Place, bot: str, of: str, edits: Mapping[str, str]) -> NumberPreview:
-    """Return what other numbers would change, as `rulebot diff` says it of what runs. of: as the page was given it.
+    """Return what other numbers would change, as `rulebot diff` describes it. of: digest of the file as it was shown.
 
-    Raises: HTTPException 404 for another bot, 409 for a file that is another by now, 422 with the message of each
-    number that cannot stand there; StoreError.
+    Raises: HTTPException 404 for another bot, 409 for a file that has changed, 422 with the message of each invalid
+    number; StoreError.
     """
     with StoreReader(store) as reader:
         text = reader.run().specs.get(bot)
@@ -131,10 +131,10 @@ def save(store: Place, bot: str, of: str, edits: Mapping[str, str], by: str, ide
     Raises: as `look`; HTTPException 409 without an engine, and for a file that cannot be written; StoreError.
     """
     if not is_in_use(store):
-        raise NotFoundError("no engine runs: there is nobody to take it up, or to keep on record who changed it")
+        raise NotFoundError("no engine runs to apply it and to record who changed it")
     with _WRITING:
         looked = look(store, bot, of, edits)
-        _content(looked.file, of)  # once more: comparing takes a moment
+        _content(looked.file, of)  # again: comparing takes a moment
         try:
             write_whole(looked.file, looked.content)
         except OSError as error:
@@ -142,9 +142,9 @@ def save(store: Place, bot: str, of: str, edits: Mapping[str, str], by: str, ide
             raise HelpfulError(
                 409, text, "edit it where the folder of specs may be written, then 'rulebot reload'"
             ) from error
-    told = {path: f"{looked.was[path]} -> {edits[path].strip()}" for path in looked.was}
+    reported = {path: f"{looked.was[path]} -> {edits[path].strip()}" for path in looked.was}
     try:
-        post(store, Request.RELOAD, bot, identity, edits=told, by=by)
+        post(store, Request.RELOAD, bot, identity, edits=reported, by=by)
     except StoreError as error:
         text = f"{looked.file} is written, and its engine could not be asked to take it up: {error.message}"
         raise HelpfulError(409, text, "'rulebot reload' asks it") from error
@@ -160,9 +160,7 @@ def _content(file: Path, of: str) -> bytes:
         text = f"{file} cannot be read here: {error.strerror or error}"
         raise HelpfulError(409, text, "edit it where the engine reads it, then 'rulebot reload'") from error
     if _digest(content) != of:
-        raise ChangedError(
-            f"somebody has changed {file} since this page was made: load it again, and look at what is there"
-        )
+        raise ChangedError(f"{file} has changed since this page was made: load it again")
     return content
 
 
@@ -171,7 +169,7 @@ def _digest(content: bytes) -> str:
 
 
 def _unwritable(file: Path) -> str:
-    """Return why a file cannot be written here, "" when it can: it is written whole beside itself first."""
+    """Return why a file cannot be written here, "" when it can: a whole copy is written beside it first."""
     goal = file.resolve()
     if os.access(goal, os.W_OK) and os.access(goal.parent, os.W_OK):
         return ""
@@ -195,7 +193,7 @@ def _refuse_problems(loaded: Loaded, changed: Iterable[str]) -> None:
 
 
 def _at_number(problem: Diagnostic, lines: Iterable[NumberLine]) -> str:
-    """Return the path of the changed number that stands on the line of a problem, "" where none does."""
+    """Return the path of the changed number on the line of a problem, "" where there is none."""
     return next((each.path for each in lines if each.line == problem.line), "")
 
 
@@ -246,21 +244,21 @@ def preview(store: Place, bot: str, values: Mapping[str, str]) -> ParameterPrevi
     """
     with StoreReader(store) as reader:
         run, kept = reader.run(), kept_in(reader)
-    text, owed = run.specs.get(bot), _owed(run, waiting_requests(store), bot)
+    text, outstanding = run.specs.get(bot), _outstanding(run, waiting_requests(store), bot)
     if text is None or not text.get("text"):
         raise HTTPException(404, f"no bot '{bot[:60]}' runs, or ran last, on this store")
     if not values or any(len(value) > MOST_LETTERS for value in values.values()):
-        raise HTTPException(422, f"values are owed, of at most {MOST_LETTERS} letters")
+        raise HTTPException(422, f"values are required, of at most {MOST_LETTERS} letters")
     _check_known(bot, {each.name for each in parameter_lines(text, kept, bot)}, values)
-    before = _laid(_overrides(text), kept, bot, owed)
-    after = _laid(before, with_values(kept, bot, owed.items()), bot, values)
+    before = _laid(_overrides(text), kept, bot, outstanding)
+    after = _laid(before, with_values(kept, bot, outstanding.items()), bot, values)
     was, then = (_written(text, bot, each) for each in (before, after))
     _check_sound(then)
     meant = load_text(str(text["text"]), overrides=after)
     if _values(meant) != _values(then):
         raise HTTPException(422, "each value is one value, as a spec would write it")
     (found,) = compare([was], [then])
-    asked = ", ".join(f"{name} {value or 'as in the file'}" for name, value in sorted(owed.items()))
+    asked = ", ".join(f"{name} {value or 'as in the file'}" for name, value in sorted(outstanding.items()))
     first = f"  Asked for before, and not taken up yet: {asked}\n\n" if asked else ""
     now = ", ".join(f"{name} {value}" for name, value in _values(load_text(str(text["text"]), overrides=before)))
     of = sha256(json.dumps([text["text"], sorted(before.items())]).encode()).hexdigest()[:16]
@@ -284,8 +282,8 @@ def _check_sound(loaded: Loaded) -> None:
         raise HTTPException(422, "; ".join(words))
 
 
-def _owed(run: Run, waiting: Iterable[Mapping[str, Any]], bot: str) -> dict[str, str]:
-    """Return what was asked for of a bot's parameters and is not taken up yet. waiting: what lies in the box."""
+def _outstanding(run: Run, waiting: Iterable[Mapping[str, Any]], bot: str) -> dict[str, str]:
+    """Return requested values of a bot's parameters that are not applied yet. waiting: the requests in the box."""
     found: dict[str, str] = {}
     for data in (each.data for each in run.reloads):
         if data["what"] in ("applied", "nothing") or (data["what"] == "refused" and "id" not in data):
@@ -313,7 +311,7 @@ def _overrides(text: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _written(text: Mapping[str, Any], bot: str, overrides: Mapping[str, str]) -> Loaded:
-    """Return a bot's text as if these values stood in it: so the difference follows them to what they reach."""
+    """Return a bot's spec with these values in it, so that the difference includes what they reach."""
     whole, label = str(text["text"]), str(text.get("path") or bot)
     source = load_text(whole, label).source
     lines = list(source.lines)

@@ -26,7 +26,7 @@ from rulebot.web.actions import stored_scan_row
 from rulebot.web.live import Live
 from rulebot.web.pages import TEMPLATES
 from rulebot.web.rest import REFUSALS, STRICT
-from rulebot.web.rest_models import HelpfulError, PreviewTold
+from rulebot.web.rest_models import HelpfulError, PreviewAnswer
 
 MOST = 2**31
 Scan = Annotated[int, Query(ge=0, le=MOST)]
@@ -49,9 +49,9 @@ class NextStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewView:
-    """What is known of a trade. row: of a scan; engine: what the engine sees; shown: the better of both; way: next.
+    """The data of a trade preview. row: of a scan; engine: the engine's view; shown: the better one; way: next step.
 
-    after: how many entries its bot has had, or was asked for; standing: what stands on each page of its run.
+    after: entries that its bot has had or was asked for; standing: the header of each page of its run.
     """
 
     is_known: bool
@@ -76,7 +76,7 @@ def router(store: Place, live: Live) -> APIRouter:
             is_known = bot in reader.bots()
             after = entries(reader.entered(bot), run)[bot]
         if seen is None and kept is None and not is_known:
-            raise HTTPException(404, f"neither an engine, nor this store, nor the last scan knows a bot '{bot[:60]}'")
+            raise HTTPException(404, f"no engine, store or scan knows a bot '{bot[:60]}'")
         scanned = None if kept is None or head is None else preview_of_row(kept, head)
         shown = _better(seen, scanned, is_of_row=named is not None)
         file = str((run.specs.get(bot) or {}).get("path") or (head and _file_of(head, bot)) or "SPEC")
@@ -88,14 +88,14 @@ def router(store: Place, live: Live) -> APIRouter:
         )
 
     @found.get("/api/preview/{bot}")
-    def preview(bot: str, scan: Scan = 0, row: Number = None) -> PreviewTold:
+    def preview(bot: str, scan: Scan = 0, row: Number = None) -> PreviewAnswer:
         """What a bot would trade now: as its engine sees it, else as a scan did (the last one, unless it is named)."""
         found = look(bot, scan, row)
         if found.shown is None:
             why = found.way.why or "the engine gave no answer"
             help = " or ".join(f"'{command}'" for command in found.way.commands) or "ask again"
             raise HelpfulError(404, f"nothing shows what {bot} would trade: no row of the last scan, and {why}", help)
-        return _told(found.shown)
+        return _reported(found.shown)
 
     @found.get("/preview/{bot}", response_class=HTMLResponse, include_in_schema=False)
     def page(bot: str, scan: Scan = 0, row: Number = None) -> HTMLResponse:
@@ -116,10 +116,10 @@ def router(store: Place, live: Live) -> APIRouter:
     return found
 
 
-def _told(seen: Preview) -> PreviewTold:
+def _reported(seen: Preview) -> PreviewAnswer:
     payoff = seen.payoff
-    same = {name: getattr(seen, name) for name in PreviewTold.model_fields if hasattr(seen, name)}
-    return PreviewTold(
+    same = {name: getattr(seen, name) for name in PreviewAnswer.model_fields if hasattr(seen, name)}
+    return PreviewAnswer(
         **{
             **same,
             "at": _clock(seen),
@@ -132,7 +132,7 @@ def _told(seen: Preview) -> PreviewTold:
 
 
 def preview_of_row(row: Row, scan: Row) -> Preview:
-    """Return a row of a scan as a preview; nobody has asked the limits of an engine about it."""
+    """Return a row of a scan as a preview, which an engine's limits have not checked."""
     at = utc_time(scan["at"])
     lacking = "" if row["legs"] else str(row["why"]) or "this scan has kept no legs: scan again"
     return Preview(
@@ -161,8 +161,8 @@ def _named(row: Row | None) -> Named | None:
 
 def _better(engine: Preview | None, scanned: Preview | None, *, is_of_row: bool = False) -> Preview | None:
     """Return the engine's, unless it sees no legs and the scan did. is_of_row: also unless it has no price for them."""
-    is_blind = engine is None or not engine.legs or (is_of_row and engine.price is None)
-    if is_blind and scanned is not None and scanned.legs:
+    is_without_data = engine is None or not engine.legs or (is_of_row and engine.price is None)
+    if is_without_data and scanned is not None and scanned.legs:
         return scanned
     if engine is None:
         return scanned
@@ -214,7 +214,7 @@ def _refused(line: BotSnapshot, picture: Snapshot, store: Place, *, is_of_row: b
     """Return why a bot that runs cannot be entered by hand now, None where it can."""
     asks_why = (f"rulebot why {line.bot}{naming(store)}",)
     if line.has_universe and not is_of_row:
-        why = f"{line.bot} chooses among its symbols by its conditions, and enters by itself when they hold"
+        why = f"{line.bot} chooses among its symbols by its conditions, and enters when they are true"
         return NextStep("", why, asks_why)
     if picture.trading != "active" or line.is_paused:
         why, whom = _not_let(line, picture)
@@ -238,7 +238,7 @@ def _not_let(line: BotSnapshot, picture: Snapshot) -> tuple[str, str]:
 def _now_words(seen: Preview | None, *, is_of_row: bool = False) -> str:
     """Return what an entry would be at these quotes.
 
-    When it is sent its price is chosen anew, and its legs unless they are those of a row.
+    Its price is chosen again when it is sent, and its legs unless they are those of a row.
     """
     if seen is None or not seen.legs or seen.price is None:
         return " Its legs are chosen when it is sent."
@@ -247,7 +247,7 @@ def _now_words(seen: Preview | None, *, is_of_row: bool = False) -> str:
     worst = "" if payoff is None else f", {loss_words(payoff)}"
     return (
         f" At these quotes: {count} x {seen.structure} for {word} of {abs(seen.price):.2f}{worst}. "
-        f"{'Its price is' if is_of_row else 'Legs and price are'} chosen anew when it is sent."
+        f"{'Its price is' if is_of_row else 'Legs and price are'} chosen again when it is sent."
     )
 
 

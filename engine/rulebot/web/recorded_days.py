@@ -1,7 +1,7 @@
-"""The page of a recorded day: what stood at each minute, and at each event.
+"""The page of a recorded day: the state at each minute, and at each event.
 
-A process of its own replays the day at low priority, so no page and no engine waits. The days looked at last are
-kept compressed.
+A separate process replays the day at low priority, so no page and no engine waits. The last viewed days are kept
+compressed.
 """
 
 import os
@@ -91,7 +91,7 @@ class ReplaySnapshot:
 
 
 def replay_snapshot(found: Replayed, at: datetime) -> ReplaySnapshot:
-    """Return what stands in a replay that has come to an instant."""
+    """Return the state of a replay at an instant."""
     program, state = found.program, found.state
     return ReplaySnapshot(
         seen=snapshot_of(program, state, at, state.schedule.session.open, None),
@@ -103,9 +103,9 @@ def replay_snapshot(found: Replayed, at: datetime) -> ReplaySnapshot:
 
 
 def _conditions(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[Condition]:
-    for called, rule, verdict in conditions(found, bot, at):
-        words = one_line(first_missing(verdict) or describe(rule.rule, verdict))
-        yield Condition(bot=bot.plan.name, rule=called, truth=verdict.truth, words=words)
+    for called, rule, evaluation in conditions(found, bot, at):
+        words = one_line(first_missing(evaluation) or describe(rule.rule, evaluation))
+        yield Condition(bot=bot.plan.name, rule=called, truth=evaluation.truth, words=words)
 
 
 def _quotes(board: Board, now: float) -> Iterator[Quote]:
@@ -118,7 +118,7 @@ def _quotes(board: Board, now: float) -> Iterator[Quote]:
         yield Quote(name=str(contract), is_level=isinstance(contract, Underlying), age=age, is_live=is_live, **numbers)
 
 
-# --- A recorded day lived through once for its page
+# --- A recorded day, replayed once for its page
 
 MINUTE = timedelta(minutes=1)
 AROUND = timedelta(minutes=5)
@@ -127,11 +127,11 @@ KEPT_DAYS = 6
 MOST_BYTES = 64 << 20
 """Compressed bytes of all days that are kept, besides the one that is looked at."""
 OLD_ENOUGH = 300.0
-"""Seconds after which a day that is still being recorded is lived through again."""
-TELL_EVERY = timedelta(minutes=5)
+"""Seconds after which a day that is still being recorded is replayed again."""
+REPORT_INTERVAL = timedelta(minutes=5)
 NICE = 10
 MOST_WAITING = 3
-"""Days that are lived through or wait for that at most."""
+"""Days that are being replayed or queued at most."""
 OTHERWISE = "this version of rulebot decides otherwise from here on: 'rulebot replay' shows the difference"
 Key = tuple[tuple[Path, int], ...]
 
@@ -142,7 +142,7 @@ class NothingRecordedError(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class TimelineEvent:
-    """One thing that happened."""
+    """One event of the day."""
 
     at: datetime
     bot: str
@@ -161,9 +161,9 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A day: its instants, rising, each with a `Moment` packed.
+    """A day: its instants, rising, each with a packed `Moment`.
 
-    problem: why it ends where it does, "" at the end of what is recorded. unread: why a recording of it is left out.
+    problem: why it ends early, "" at the end of the recording. unread: why one of its recordings is excluded.
     """
 
     instants: tuple[datetime, ...]
@@ -186,16 +186,16 @@ class Timeline:
         return found
 
     def gap(self, wanted: datetime) -> Gap | None:
-        """Return from when to when nothing is known, if the moment of an instant is of before that."""
+        """Return the gap in the recording, if the state of an instant is from before that gap."""
         place = max(bisect_right(self.instants, wanted) - 1, 0)
         return next((each for each in self.gaps if each.since <= wanted and self.instants[place] < each.until), None)
 
     def before(self, wanted: datetime) -> TimelineEvent | None:
-        """Return the last thing that happened before an instant."""
+        """Return the last event before an instant."""
         return next((each for each in reversed(self.happened) if each.at < wanted), None)
 
     def after(self, wanted: datetime) -> TimelineEvent | None:
-        """Return the first thing that happened after an instant."""
+        """Return the first event after an instant."""
         return next((each for each in self.happened if each.at > wanted), None)
 
 
@@ -203,51 +203,53 @@ class Timeline:
 
 
 class _Keeper:
-    """Keeps what a replay shows of itself. marks: when it does; told: is told how far it has come."""
+    """Collects a replay's states. marks: at which instants; reported: receives the progress."""
 
-    def __init__(self, day_from: datetime, marks: deque[datetime], told: Callable[[datetime], None]) -> None:
+    def __init__(self, day_from: datetime, marks: deque[datetime], reported: Callable[[datetime], None]) -> None:
         self.marks = marks
         self.moments: dict[datetime, bytes] = {}
         self.happened: list[TimelineEvent] = []
-        self._from, self._told, self._retelling = day_from, told, ReplayText()
+        self._from, self._reported, self._resending = day_from, reported, ReplayText()
         self._next = datetime.min.replace(tzinfo=UTC)
 
     def glimpse(self, found: Replayed, at: datetime) -> None:
-        """Keep what stands at an instant."""
+        """Keep the state of an instant."""
         self.moments[at] = zlib.compress(pickle.dumps(replay_snapshot(found, at)), 6)
-        self._tell(at)
+        self._notify(at)
 
     def see(self, found: Replayed, at: datetime) -> bool:
-        """Keep what a turn led to; if anything happened, have what stands kept when its instant is over."""
-        before = len(self._retelling.waiting)
-        lines = self._retelling.fresh(found, at)
-        self._tell(at)
+        """Keep the result of a turn; if anything happened, keep the state at the end of its instant."""
+        before = len(self._resending.waiting)
+        lines = self._resending.fresh(found, at)
+        self._notify(at)
         self._keep(lines)
-        is_news = bool(lines) or len(self._retelling.waiting) > before
+        is_news = bool(lines) or len(self._resending.waiting) > before
         if is_news and at >= self._from and (not self.marks or self.marks[0] != at):
             self.marks.appendleft(at)
         return False
 
     def end(self, found: Replayed) -> None:
-        """Keep what the end of the recording left to be told."""
-        self._keep(self._retelling.rest(found))
-        self.happened.sort(key=lambda each: each.at)  # what waited stands where it began
+        """Keep events that remain at the end of the recording."""
+        self._keep(self._resending.rest(found))
+        self.happened.sort(key=lambda each: each.at)  # delayed events take their own time
 
     def _keep(self, lines: Sequence[EventLine]) -> None:
-        lines = [told for told in lines if told.at >= self._from]
-        self.happened += [TimelineEvent(told.at, told.bot, told.text, told.tone.value) for told in lines]
+        lines = [reported for reported in lines if reported.at >= self._from]
+        self.happened += [
+            TimelineEvent(reported.at, reported.bot, reported.text, reported.tone.value) for reported in lines
+        ]
 
-    def _tell(self, at: datetime) -> None:
+    def _notify(self, at: datetime) -> None:
         if at >= self._next:
-            self._next = at + TELL_EVERY
-            self._told(at)
+            self._next = at + REPORT_INTERVAL
+            self._reported(at)
 
 
-def replay_for_page(files: Sequence[Path], told: Callable[[datetime], None] = lambda _: None) -> Timeline:
+def replay_for_page(files: Sequence[Path], reported: Callable[[datetime], None] = lambda _: None) -> Timeline:
     """Return the timeline of a day from its recordings, in the order in which their runs began.
 
-    A later run replaces what an earlier one recorded after its begin. A recording that cannot be read is left out
-    unless it is the only one. Raises: RulebotError.
+    A later run replaces what an earlier one recorded after its begin. An unreadable recording is excluded unless it is
+    the only one. Raises: RulebotError.
     """
     moments: dict[datetime, bytes] = {}
     happened: list[TimelineEvent] = []
@@ -257,7 +259,7 @@ def replay_for_page(files: Sequence[Path], told: Callable[[datetime], None] = la
     unread: list[RulebotError] = []
     for file in files:
         try:
-            first, last, keeper, is_otherwise = _lived(file, told)
+            first, last, keeper, is_otherwise = _simulated(file, reported)
         except RulebotError as error:
             unread.append(error)
             continue
@@ -275,11 +277,11 @@ def replay_for_page(files: Sequence[Path], told: Callable[[datetime], None] = la
     return Timeline(instants, packed, tuple(happened), problem, tuple(gaps), tuple(each.whole for each in unread))
 
 
-def _lived(file: Path, told: Callable[[datetime], None]) -> tuple[datetime, datetime, _Keeper, bool]:
-    """Return when a recording begins and ends, what it shows, and whether this version decides otherwise."""
+def _simulated(file: Path, reported: Callable[[datetime], None]) -> tuple[datetime, datetime, _Keeper, bool]:
+    """Return when a recording begins and ends, its states, and whether this version decides otherwise."""
     first, last = (instant(each) for each in span(file)[:2])
     recording = open_recording(file)
-    keeper = _Keeper(first, deque(_minutes(recording.day, first, last)), told)
+    keeper = _Keeper(first, deque(_minutes(recording.day, first, last)), reported)
     found = replay(recording, marks=keeper.marks, glimpse=keeper.glimpse, watcher=keeper.see)
     keeper.end(found)
     for at in keeper.marks if found.difference is None else ():
@@ -296,7 +298,7 @@ def _minutes(day: date, first: datetime, last: datetime) -> list[datetime]:
     return [at for at in (start + MINUTE * number for number in range(count + 1)) if at >= first]
 
 
-# ---------------------------------------------------------------- in a process of its own
+# ---------------------------------------------------------------- in a separate process
 
 
 def work(files: Sequence[Path], answers: Connection) -> None:
@@ -316,7 +318,7 @@ def work(files: Sequence[Path], answers: Connection) -> None:
 
 
 class _Building(threading.Thread):
-    """One day on its way: `reached` is how far, `found` the timeline or why there is none."""
+    """One day being replayed: `reached` is the progress, `found` the timeline or why there is none."""
 
     def __init__(self, files: Sequence[Path], turn: threading.Semaphore, key: Key, began: float) -> None:
         super().__init__(name="timeline", daemon=True)
@@ -327,7 +329,7 @@ class _Building(threading.Thread):
         self._files, self._turn = files, turn
 
     def run(self) -> None:
-        """Have it lived through, once it is its turn."""
+        """Replay it, once it is its turn."""
         with self._turn:
             try:
                 self.found = self._answer()
@@ -354,7 +356,7 @@ class _Building(threading.Thread):
 
 @dataclass(frozen=True, slots=True)
 class TimelineInProgress:
-    """A day that is still being lived through: how far that has come, None while it waits for its turn."""
+    """A day that is being replayed: its progress, None while it is queued."""
 
     reached: datetime | None
 
@@ -367,7 +369,7 @@ def _has_frames(file: Path) -> bool:
 
 
 class Days:
-    """The days that are recorded beside a store, and the timelines of those that were looked at."""
+    """The recorded days beside a store, and the timelines of those that were viewed."""
 
     def __init__(self, folder: Path, elapsed: Callable[[], float] = time.monotonic) -> None:
         self._folder, self._elapsed = folder, elapsed
@@ -461,7 +463,7 @@ def router(store: Place, days: Days | None = None) -> APIRouter:
             shown = {"day": day, "reached": reached, "part": _part_of(day, seen.reached)}
             return HTMLResponse(TEMPLATES.get_template("day_underway.html").render(**shown), headers=NO_STORE)
         if not seen.instants:
-            raise HTTPException(404, f"what is recorded of {day} ends before anything stood")
+            raise HTTPException(404, f"what is recorded of {day} ends before the first state")
         with StoreReader(store) as reader:
             known = frozenset(reader.bots())
             drift = last_compared(reader, day)
@@ -496,14 +498,14 @@ def _clock_of(text: str) -> time_of_day | None:
 
 
 def _shown(seen: Timeline, day: date, clock: time_of_day | None) -> dict[str, Any]:
-    """Return what the template shows of an instant; without one the first thing that a bot did, else the first."""
+    """Return the template's data of an instant; by default of a bot's first event, else of the first one."""
     if clock is None:
         wanted = next((each.at for each in seen.happened if each.bot), seen.instants[0])
     else:
         wanted = at_exchange_time(day, clock)
     moment = seen.at(wanted)
     at = max(wanted, moment.at) if wanted <= seen.instants[-1] else moment.at
-    told = [each for each in seen.happened if each.at <= at]
+    reported = [each for each in seen.happened if each.at <= at]
     return {
         "day": day,
         "moment": moment,
@@ -515,8 +517,8 @@ def _shown(seen: Timeline, day: date, clock: time_of_day | None) -> dict[str, An
         "bounds": (_clock(seen.instants[0]), _clock(seen.instants[-1])),
         "before": _link(day, seen.before(moment.at)),
         "after": _link(day, seen.after(at)),
-        "told": [(_clock(each.at, seconds=True), each) for each in reversed(told[-MOST_HAPPENED:])],
-        "left_out": max(len(told) - MOST_HAPPENED, 0),
+        "events": [(_clock(each.at, seconds=True), each) for each in reversed(reported[-MOST_HAPPENED:])],
+        "left_out": max(len(reported) - MOST_HAPPENED, 0),
         "problem": seen.problem if seen.problem and moment.at == seen.instants[-1] else _not_recorded(seen, wanted, at),
         "unread": seen.unread,
         "conditions": {bot: [each for each in moment.conditions if each.bot == bot] for bot in moment.ran},
@@ -524,12 +526,12 @@ def _shown(seen: Timeline, day: date, clock: time_of_day | None) -> dict[str, An
 
 
 def _not_recorded(seen: Timeline, wanted: datetime, at: datetime) -> str:
-    """Return that an instant lies outside of what is recorded, or in a gap of it; "" where it does not."""
+    """Return that an instant is outside of the recording, or in a gap; "" where it is not."""
     first, last = seen.instants[0], seen.instants[-1]
     if wanted > last:
-        return f"nothing is recorded after {_clock(last, seconds=True)}: this is what stood then"
+        return f"nothing is recorded after {_clock(last, seconds=True)}: this was the state then"
     if _minute(wanted) < _minute(first):
-        return f"nothing is recorded before {_clock(first, seconds=True)}: this is what stood then"
+        return f"nothing is recorded before {_clock(first, seconds=True)}: this was the state then"
     return _gap_words(seen, at)
 
 
@@ -540,7 +542,7 @@ def _gap_words(seen: Timeline, at: datetime) -> str:
         return ""
     since, until = (_clock(each, seconds=True) for each in (gap.since, gap.until))
     what = "shown" if gap.problem else "recorded"
-    words = f"nothing is {what} from {since} to {until}: this is what stood before"
+    words = f"nothing is {what} from {since} to {until}: this was the state before"
     return f"{words}; {gap.problem}" if gap.problem else words
 
 

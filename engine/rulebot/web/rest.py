@@ -47,7 +47,7 @@ async def _known_alone(request: Request) -> None:
     if unknown := [name for name in request.query_params if name not in known]:
         raise HTTPException(422, unknown_words("parameter", unknown[0], known))
     _refuse_twice(name for name, _ in request.query_params.multi_items())
-    with suppress(ValueError):  # of no JSON, which is told as such
+    with suppress(ValueError):  # not JSON: reported as such
         json.loads(await request.body(), object_pairs_hook=_object)
 
 
@@ -57,7 +57,7 @@ def _object(fields: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_twice(names: Iterable[str]) -> None:
-    """Refuse a name that stands twice. Raises: HTTPException 422."""
+    """Refuse a repeated name. Raises: HTTPException 422."""
     counts = Counter(names)
     if twice := [name for name, count in counts.items() if count > 1]:
         raise HTTPException(422, f"{twice[0][:60]}: it is given {counts[twice[0]]} times: once is meant")
@@ -93,7 +93,7 @@ AS_TABLE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"sch
 
 
 class TradeStatus(Enum):
-    """What trades can be asked for by: OPEN as in the view `trades` and ACTIVE, as it is told here, are the same."""
+    """The filters of trades: OPEN (of the view `trades`) and ACTIVE (of this API) are the same."""
 
     OPEN = "OPEN"
     ACTIVE = "ACTIVE"
@@ -125,7 +125,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         401: "no token, or a wrong one",
         403: "another host, another origin, or a header missing",
         404: "nothing has that name",
-        409: "the same key with another request, no engine that could do it, or somebody else has changed it first",
+        409: "the same key with another request, no engine that could do it, or it was changed meanwhile",
         413: "too large",
         415: "not JSON",
         422: "a parameter is wrong",
@@ -137,7 +137,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 DESCRIBES_REFUSED: dict[int | str, dict[str, Any]] = {
     400: {"model": answers.Refused, "description": REFUSALS[400]["description"]}
 }
-"""What one route of an application has beside these, so that the shape they name is described."""
+"""The routes of an application beside these, so that their shape is described."""
 
 
 def health_of(live: Live, recorded: str) -> answers.Health:
@@ -165,11 +165,11 @@ class _Routes:
             return ask(reader)
 
     def _shown(self, ask: Callable[[StoreReader, Snapshot], Answer]) -> Answer:
-        """Answer by the engine of this process as it stands, else by what the store has of the last one."""
+        """Answer by the engine of this process, else by the store's last state."""
         return self._read(lambda reader: ask(reader, self._live.picture or snapshot_of_store(reader)))
 
     def health(self, response: Response) -> answers.Health:
-        """Say whether this program can do its work; needs no token and tells nothing of the account."""
+        """Say whether this program can do its work; needs no token and shows nothing of the account."""
         try:
             found = health_of(self._live, self._read(lambda reader: reader.run().state()))
         except RulebotError:
@@ -221,7 +221,7 @@ class _Routes:
         return self._read(lambda reader: book.history(reader, period.value))
 
     def account(self) -> answers.Account:
-        """The account as the broker last told."""
+        """The account as the broker last reported it."""
         return book.account(self._live.now().picture)
 
     def market(self) -> answers.Market:
@@ -233,20 +233,20 @@ class _Routes:
         return self._shown(book.performance)
 
     def act(self, name: str, ask: answers.Ask, key: Key) -> answers.RequestAccepted:
-        """Leave a request for the engine: start, stop, close, keep, close_all, pause, resume. The same key asks once.
+        """Leave a request for the engine: start, stop, close, keep, close_all, pause, resume. A key acts once.
 
-        start and resume let bots enter again; stop and pause let them enter nothing more, and positions stay;
-        close_all closes every position and opens nothing until start. `bot` names one bot; without it all are meant.
-        close closes the one `position`, and changes nothing else; keep takes that back while it is not begun.
+        start and resume let bots enter again; stop and pause stop entries, and positions stay open; close_all closes
+        every position and opens nothing until start. `bot` names one bot; without it all are meant. close closes the
+        one `position`; keep withdraws a close that has not started.
         """
         return self._actions.leave(name, ask.bot, key, ask.position)
 
     def alerts(self) -> list[answers.AlertModel]:
-        """The newest alerts, and who was told."""
+        """The newest alerts, and their deliveries."""
         return list(alert_list(self._store).alerts)
 
     def seen(self, what: answers.AcknowledgeRequest) -> answers.Acknowledged:
-        """Say that an alert was seen and need not be told again; without an id all were, or those up to `until`."""
+        """Acknowledge an alert, so that it is not repeated; without an id all, or those up to `until`."""
         count = acknowledge(self._store, what.id, what.until)
         return answers.Acknowledged(acknowledged=count, message=f"{count} acknowledged")
 
@@ -299,9 +299,9 @@ class _Routes:
     def trigger(self, what: answers.Trigger, key: Key) -> answers.RequestAccepted:
         """Ask a bot to enter at once, whatever its window and its `when` say.
 
-        The caps of the day, what its legs must offer, its limits and those of the account hold; `/api/trades` and the
-        page say what came of it. With `row` it is that structure of a scan: where quotes have moved so that its limits
-        refuse it, nothing is entered in its place.
+        Daily caps, requirements of the legs, and limits of bot and account apply; `/api/trades` and the page show the
+        result. With `row` it is that structure of a scan: if its limits refuse it at present quotes, nothing is entered
+        instead.
         """
         return self._actions.enter(what.bot, key, what.after, what.scan, what.row)
 

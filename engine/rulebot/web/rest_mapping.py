@@ -126,7 +126,7 @@ def _position(row: Row, line: PositionSnapshot | None, held: PositionSnapshot, t
         spx_strike=trade.get("spx_strike"),
         entry_credit=trade.get("entry_credit"),
         current_pnl=_rounded(made),
-        commissions_owed=trade.get("commissions_owed", 0),
+        pending_commissions=trade.get("pending_commissions", 0),
         status=ACTIVE,
         state=row["state"],
         on_hold=held.on_hold,
@@ -143,9 +143,9 @@ def _worth(row: Row, line: PositionSnapshot | None) -> tuple[float | None, float
 
 
 def _priced_at(lines: Iterable[tuple[Row, PositionSnapshot | None]], picture: Snapshot) -> str | None:
-    """Return of when the oldest price is that what is open counts by; None of one that no snapshot tells the time of.
+    """Return the time of the oldest price in the open profit; None where a snapshot has no time.
 
-    It is the time of the picture where nothing that is open has a price.
+    It is the time of the snapshot where no open position has a price.
     """
     found = [_worth(row, line)[2] for row, line in lines if line is not None]
     if None in found and picture.unrealized is not None:
@@ -245,7 +245,7 @@ def trades(
 
 
 def is_between(day: str | None, first: date | None, last: date | None) -> bool:
-    """Say whether a day lies within these, where they are given."""
+    """Say whether a day is within these bounds, where given."""
     if first is None and last is None:
         return True
     return day is not None and (first is None or day >= first.isoformat()) and (last is None or day <= last.isoformat())
@@ -266,13 +266,13 @@ def profit(reader: StoreReader, picture: Snapshot) -> Profit:
         realized_pnl=_rounded(picture.realized),
         unrealized_pnl=_rounded(picture.unrealized),
         total_pnl=_rounded(picture.today),
-        commissions_owed=picture.commissions_owed,
+        pending_commissions=picture.pending_commissions,
     )
 
 
 def history(reader: StoreReader, period: str) -> list[Period]:
     """Return /api/pnl/history by day, week or month, oldest first."""
-    rows, owed = reader.view("daily_summary"), _owed_by_day(reader)
+    rows, outstanding = reader.view("daily_summary"), _pending_by_day(reader)
     found = [(name, list(group)) for name, group in groupby(rows, lambda row: period_of(str(row["date"]), period))]
     sums = [added(float(row["net_pnl"]) for row in group) for _, group in found]
     totals = accumulate(sums, lambda total, made: added((total, made)))
@@ -282,17 +282,17 @@ def history(reader: StoreReader, period: str) -> list[Period]:
             trades_count=sum(row["trades_count"] for row in group),
             net_pnl=made,
             cumulative_pnl=total,
-            commissions_owed=sum(owed[str(row["date"])] for row in group),
+            pending_commissions=sum(outstanding[str(row["date"])] for row in group),
         )
         for (name, group), made, total in zip(found, sums, totals, strict=True)
     ]
 
 
-def _owed_by_day(reader: StoreReader) -> Counter[str]:
-    owed: Counter[str] = Counter()
+def _pending_by_day(reader: StoreReader) -> Counter[str]:
+    outstanding: Counter[str] = Counter()
     for row in reader.trades(status="CLOSED"):
-        owed[str(row["exit_time"])[:10]] += row["commissions_owed"]
-    return owed
+        outstanding[str(row["exit_time"])[:10]] += row["pending_commissions"]
+    return outstanding
 
 
 def performance(reader: StoreReader, picture: Snapshot) -> Performance:
@@ -303,7 +303,7 @@ def performance(reader: StoreReader, picture: Snapshot) -> Performance:
         daily_realized_pnl=_rounded(picture.realized),
         unrealized_pnl=_rounded(picture.unrealized),
         total_pnl=_rounded(picture.today),
-        commissions_owed=picture.commissions_owed,
+        pending_commissions=picture.pending_commissions,
         max_daily_loss=worst,
         risk_breached=_is_breached(picture.today, worst),
         trades_count=int(system.get("trades_today") or 0),

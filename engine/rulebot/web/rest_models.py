@@ -45,10 +45,10 @@ class LateData(BaseModel):
 
 
 class Status(BaseModel):
-    """The whole at a glance. is_connected: None when no engine has said. mark: what must stand beside all of it.
-    figures: that another version made them, "" for figures of this one.
+    """The state at a glance. is_connected: None when no engine reports it. mark: what must be shown beside all of it.
 
-    state: stopped, waiting (for a gateway), starting, running or stopping.
+    figures: that another version made them, "" for figures of this one. state: stopped, waiting (for a gateway),
+    starting, running or stopping.
     """
 
     is_trading: bool
@@ -69,10 +69,10 @@ class Status(BaseModel):
 class OpenPosition(BaseModel):
     """One open position. status: ACTIVE; state: that of its lifecycle, open or exiting.
 
-    on_hold: why nothing is sent for it, or only for a part of it, "" while all is well. unprotected: which short legs
-    stand without protection that need it, why and since when, "" for none. quantity: what was opened; open_quantity,
-    structure: what of it is still open. as_of: of when current_price and current_pnl are, New York, None before any:
-    now where an engine in this process has sound prices, else the last snapshot.
+    on_hold: why nothing is sent for it, or only for a part of it, "" otherwise. unprotected: which short legs lack
+    required protection, why and since when, "" for none. quantity: opened; open_quantity, structure: still open. as_of:
+    time of current_price and current_pnl, New York, None before any: now where an engine in this process has sound
+    prices, else the last snapshot.
     """
 
     trade_id: int
@@ -92,7 +92,7 @@ class OpenPosition(BaseModel):
     spx_strike: float | None
     entry_credit: float | None
     current_pnl: float | None
-    commissions_owed: int
+    pending_commissions: int
     status: str
     state: str
     on_hold: str
@@ -116,9 +116,9 @@ class PositionGreeks(BaseModel):
 
 
 class UnderlyingGreeks(BaseModel):
-    """Greeks of all that is open on one underlying: greek x contracts x 100; None of one that is not known.
+    """Greeks of all open positions on one underlying: greek x contracts x 100; None where unknown.
 
-    beta: to SPX, by the daily bars that the engine has; None without them.
+    beta: to SPX, by the engine's daily bars; None without them.
     """
 
     symbol: str
@@ -131,13 +131,13 @@ class UnderlyingGreeks(BaseModel):
 
 
 class Greeks(BaseModel):
-    """Greeks of all that is open. as_of: of when the oldest are. What is not known of each is None.
+    """Greeks of all open positions. as_of: time of the oldest. Unknown ones are None.
 
-    total: theta in dollars a day and vega in dollars a point of volatility add up; delta and gamma are those of the one
-    underlying, None of several, since a share of one is none of another. dollars: across underlyings; delta is what is
-    held in dollars (delta x price), gamma how that changes when each underlying moves 1 % (gamma x price^2 / 100).
-    spx_delta: all deltas as that many of SPX: beta x delta x price, by the price of SPX. without_beta: underlyings for
-    which no bars give a beta, so that spx_delta is None.
+    total: sums of theta (dollars a day) and vega (dollars a point of volatility); delta and gamma of a single
+    underlying, None for several, whose shares do not add up. dollars: across underlyings; delta in dollars (delta x
+    price), gamma its change for a move of 1 % in each underlying (gamma x price^2 / 100). spx_delta: all deltas in SPX
+    units: beta x delta x price / price of SPX. without_beta: underlyings without bars for a beta, so that spx_delta is
+    None.
     """
 
     as_of: str | None
@@ -180,9 +180,9 @@ class Risk(BaseModel):
 
 
 class Trade(BaseModel):
-    """One trade, open or over. status: PENDING, ACTIVE (the view `trades` says OPEN), CLOSED or ERROR.
+    """One trade, open or closed. status: PENDING, ACTIVE (the view `trades` says OPEN), CLOSED or ERROR.
 
-    commissions_owed: fills whose commission the broker has not told yet; until it has, final_pnl is provisional.
+    pending_commissions: fills without a commission report; until they have one, final_pnl is provisional.
     """
 
     id: int
@@ -199,15 +199,15 @@ class Trade(BaseModel):
     exit_reason: str | None
     commissions: float | None
     final_pnl: float | None
-    commissions_owed: int
+    pending_commissions: int
     status: str
 
 
 class Profit(BaseModel):
     """The day's profit; None while that of something open is not known. as_of: of when the oldest price in it is.
 
-    It is None where no snapshot tells the time of one. commissions_owed: fills whose commission the broker has not told
-    yet; until it has, the profit is provisional.
+    It is None where no snapshot has the time of one. pending_commissions: fills without a commission report; until
+    they have one, the profit is provisional.
     """
 
     date: str | None
@@ -215,22 +215,23 @@ class Profit(BaseModel):
     realized_pnl: float | None
     unrealized_pnl: float | None
     total_pnl: float | None
-    commissions_owed: int
+    pending_commissions: int
 
 
 class Period(BaseModel):
-    """Net profit of one day, week (by its Monday) or month; provisional while commissions_owed of its fills are."""
+    """Net profit of one day, week (by its Monday) or month; provisional while pending_commissions of its fills are."""
 
     period: str
     trades_count: int
     net_pnl: float
     cumulative_pnl: float
-    commissions_owed: int
+    pending_commissions: int
 
 
 class Account(BaseModel):
-    """The account as the broker last told. shares: by symbol, with those that assignment and exercise have left; None
-    where no engine of this process knows them, as no store does.
+    """The account as the broker last reported it. shares: by symbol, after assignment and exercise.
+
+    None where no engine of this process knows them; a store does not.
     """
 
     account_id: str
@@ -263,7 +264,7 @@ class Performance(BaseModel):
     daily_realized_pnl: float | None
     unrealized_pnl: float | None
     total_pnl: float | None
-    commissions_owed: int
+    pending_commissions: int
     max_daily_loss: float | None
     risk_breached: bool | None
     trades_count: int
@@ -281,7 +282,7 @@ Text = Annotated[str, AfterValidator(_whole_letters)]
 
 
 def _not_empty(given: str) -> str:
-    """Return a name; an empty one is that of a variable which nobody has set, and would stand for all."""
+    """Return a name; an empty one is that of an unset variable, and would mean all."""
     if not given:
         raise ValueError("it is empty: give a name, or leave it out")
     return given
@@ -289,11 +290,11 @@ def _not_empty(given: str) -> str:
 
 Name = Annotated[Text, AfterValidator(_not_empty), Field(json_schema_extra={"minLength": 1})]
 UNNAMED = Field(default_factory=str)
-"""What stands for a name that is left out; given as a default it would be sent by programs made from the schema."""
+"""Placeholder of an omitted name; as a default, programs made from the schema would send it."""
 
 
 class RequestBody(BaseModel):
-    """What is sent with a request: a field that nobody knows is refused, since without it more would be asked for."""
+    """The body of a request: an unknown field is refused, since ignoring it could widen the request."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -306,13 +307,13 @@ class RequestBody(BaseModel):
 
 
 def unknown_words(kind: str, name: object, known: Iterable[str]) -> str:
-    """Return what is said of a name that nobody knows: `no field 'bto' is known here; known are bot, position`."""
+    """Return the message about an unknown name: `no field 'bto' is known here; known are bot, position`."""
     names = ", ".join(sorted(known))
     return f"no {kind} '{str(name)[:60]}' is known here; {f'known are {names}' if names else 'none is'}"
 
 
 class Ask(RequestBody):
-    """What an action may say beside its name. bot: without one all are meant; position: which one to close."""
+    """The options of an action. bot: without one all are meant; position: which one to close."""
 
     bot: Name = UNNAMED
     position: Name = UNNAMED
@@ -348,7 +349,7 @@ class Edits(RequestBody):
 
 
 class Number(BaseModel):
-    """A number, time, percentage or amount of a spec. around: the line that it stands on."""
+    """A number, time, percentage or amount of a spec. around: its line."""
 
     path: str
     line: int
@@ -417,7 +418,7 @@ class Acknowledged(BaseModel):
 
 
 class Refused(BaseModel):
-    """Why something was not done, and what to do. fields: the message of each number that cannot stand, by its path."""
+    """Why something was not done, and what to do. fields: the message of each invalid number, by its path."""
 
     code: str
     message: str
@@ -426,21 +427,21 @@ class Refused(BaseModel):
 
 
 class NotFoundError(HTTPException):
-    """Nobody is there who could do it: no engine runs. Another key changes nothing of that."""
+    """No engine runs that could do it. Another key does not change that."""
 
     def __init__(self, message: str) -> None:
         super().__init__(409, message)
 
 
 class ChangedError(HTTPException):
-    """Somebody else was first: it is not any more what a person has looked at."""
+    """It has changed since a person looked at it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(409, message)
 
 
 class FieldsError(HTTPException):
-    """Numbers that cannot stand in a text, each with its message."""
+    """Invalid numbers of a spec, each with its message."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__(422, "; ".join(f"{path}: {message}" for path, message in fields.items()))
@@ -475,7 +476,7 @@ class ScanModel(BaseModel):
     notes: list[str]
 
 
-class LegTold(BaseModel):
+class LegPreview(BaseModel):
     """One leg of a structure; bid and ask per share."""
 
     name: str
@@ -530,13 +531,13 @@ class ScanRowModel(BaseModel):
     short: float | None
     data: str
     missing: dict[str, str]
-    legs: list[LegTold]
+    legs: list[LegPreview]
     levels: dict[str, float]
     commission: float | None
     covered: bool
 
 
-class PreviewTold(BaseModel):
+class PreviewAnswer(BaseModel):
     """What a bot would trade now. source: who saw it; would_send: whether an entry by hand would leave now, None where
     no engine of this process says; answer: why, or why not. lacking: why there are no legs, or no price.
 
@@ -549,7 +550,7 @@ class PreviewTold(BaseModel):
     symbol: str
     alternative: str
     structure: str
-    legs: list[LegTold]
+    legs: list[LegPreview]
     quantity: int
     price: float | None
     mid: float | None

@@ -63,7 +63,7 @@ _CODES = {
 }
 _OF_ERRORS: dict[type[Exception], str] = {NotFoundError: "no_engine", ChangedError: "changed"}
 UNREAD = "There was an error parsing the body"
-"""What FastAPI says of a body that is not in UTF-8, or nested so deeply that nobody reads it."""
+"""FastAPI's message about a body that is not UTF-8, or nested too deeply."""
 
 
 def application(
@@ -104,7 +104,7 @@ def application(
         *pages.routers(store, live, stopping),
     ]
     for router in routers:
-        app.router.routes.extend(router.routes)  # as they are: `include_router` makes each anew, with all its models
+        app.router.routes.extend(router.routes)  # unchanged: `include_router` makes each anew, with all its models
     _add_login(app, sessions)
     app.add_exception_handler(RulebotError, _failed)
     app.add_exception_handler(HTTPException, _refused)
@@ -243,7 +243,7 @@ async def _broken(request: Request, error: Exception) -> Response:
     return _answer(request, 500, _body("fault", "this program failed, and its log has the details"), headers)
 
 
-# --- A socket that listens, and has never more than so many connections
+# --- A listening socket with a limit on connections
 
 MOST = 64
 """Connections at once: a browser has six, and the page takes up its own again when one ends."""
@@ -269,12 +269,12 @@ class Listener(socket.socket):
         if len(self._taken) > MOST:
             oldest = self._taken.pop(0)
             self._ended.append(oldest)
-            with suppress(OSError):  # it may be gone by itself
+            with suppress(OSError):  # it may be gone already
                 oldest.shutdown(socket.SHUT_RDWR)
         return connection, address
 
 
-# --- A web server in a thread of its own, so that an engine's loop in the same process never waits for it
+# --- A web server in its own thread, so that an engine's loop in the same process never waits for it
 
 START_SECONDS = 20.0
 CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
@@ -313,7 +313,7 @@ class Bind:
 
     @property
     def is_by_proxy_alone(self) -> bool:
-        """Say whether the proxy in front is all that encrypts, and whoever goes past it would be in the clear."""
+        """Say whether only the proxy in front encrypts, so that direct clients would be unencrypted."""
         return bool(self.proxy) and not self.certificate and not self.in_container
 
     def check(self) -> None:
@@ -371,7 +371,7 @@ def is_container() -> bool:
 
 
 class Server:
-    """Serves one application until it is stopped. Signals are left to whoever runs this process.
+    """Serves one application until it is stopped. Signals are left to the process.
 
     claimed: the socket of `bind`, where it was claimed before.
     """
@@ -387,7 +387,7 @@ class Server:
             ProxyGate(app, bind.proxy) if bind.is_by_proxy_alone else app,
             loop="asyncio",  # another one would take connections past the listener
             log_config=None,
-            log_level="error",  # what a sender does wrong is told to it: in the log anybody could drown the rest by it
+            log_level="error",  # clients get their errors; in the log they could hide the rest
             ws="none",
             access_log=False,
             server_header=False,

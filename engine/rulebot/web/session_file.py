@@ -1,7 +1,7 @@
-"""Browser sessions that outlive the server, in a small file beside the store.
+"""Browser sessions that survive the server, in a small file beside the store.
 
-It keeps an HMAC of each cookie under the token, with its begin and end. The file alone opens nothing, a logout ends
-a session for good, and a new token ends all.
+It keeps an HMAC of each cookie under the token, with its begin and end. The file alone opens nothing, a logout ends a
+session for good, and a new token ends all.
 """
 
 import hashlib
@@ -66,7 +66,7 @@ class SessionFile:
         self._write()
 
     def end(self, name: str) -> None:
-        """End a session, for good."""
+        """End a session for good."""
         self._look()
         if name in self._spans:
             self._spans = {each: span for each, span in self._spans.items() if each != name}
@@ -78,14 +78,14 @@ class SessionFile:
         try:
             found = os.stat(self._path)
         except FileNotFoundError:
-            if self._seen is not None:  # somebody has ended all sessions by taking it away
+            if self._seen is not None:  # deleting the file ended all sessions
                 self._seen, self._spans = None, {}
             return
         except OSError:
             return
         seen = (found.st_mtime_ns, found.st_size, found.st_ino)
         if seen != self._seen:
-            is_ours = os.name != "posix" or not found.st_mode & 0o022  # nobody else could have written it
+            is_ours = os.name != "posix" or not found.st_mode & 0o022  # only the owner could have written it
             self._seen, self._spans = seen, _read(self._path) if is_ours else {}
 
     def _write(self) -> None:
@@ -121,10 +121,12 @@ def _read(path: Path) -> dict[str, Span]:
             found = json.loads(file.read(MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
-    told = found.get("sessions") if isinstance(found, Mapping) and found.get("version") == 1 else None
-    if not isinstance(told, Mapping):
+    reported = found.get("sessions") if isinstance(found, Mapping) and found.get("version") == 1 else None
+    if not isinstance(reported, Mapping):
         return {}
-    spans = {str(name): _span(each) for name, each in list(told.items())[:MOST_SESSIONS] if _NAME.fullmatch(str(name))}
+    spans = {
+        str(name): _span(each) for name, each in list(reported.items())[:MOST_SESSIONS] if _NAME.fullmatch(str(name))
+    }
     return {name: span for name, span in spans.items() if span is not None}
 
 

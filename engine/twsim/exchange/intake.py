@@ -43,19 +43,19 @@ def unwatched_condition(desk: BrokerState, ticket: Ticket) -> str:
 
 
 def conditions_met(desk: BrokerState, order: WorkingOrder) -> bool:
-    told = order.ticket.conditions
-    if not told:
+    reported = order.ticket.conditions
+    if not reported:
         return not order.ticket.cancelled_by_conditions
     if not order.conditions_met:
-        quotes = desk.quotes([each.con_id for each in told if each.kind == PRICE])
-        order.conditions_met = any(all(_is_met(desk, each, quotes) for each in group) for group in _groups(told))
+        quotes = desk.quotes([each.con_id for each in reported if each.kind == PRICE])
+        order.conditions_met = any(all(_is_met(desk, each, quotes) for each in group) for group in _groups(reported))
     return order.conditions_met
 
 
-def _groups(told: tuple[OrderCondition, ...]) -> Iterator[list[OrderCondition]]:
+def _groups(reported: tuple[OrderCondition, ...]) -> Iterator[list[OrderCondition]]:
     """Yield the conditions that hold together, one group for each "or"."""
     group: list[OrderCondition] = []
-    for each in told:
+    for each in reported:
         group.append(each)
         if each.is_or:
             yield group
@@ -79,12 +79,12 @@ def _watched(desk: BrokerState, condition: OrderCondition, quotes: dict[int, Nbb
     if condition.kind == PRICE:
         touch = quotes[condition.con_id]
         return touch.mid if touch.last is None else touch.last
-    told = desk.market.stats(condition.con_id)
+    reported = desk.market.stats(condition.con_id)
     if condition.kind == VOLUME:
-        return Decimal(told.volume)
-    if told.last is None or not told.previous_close:
+        return Decimal(reported.volume)
+    if reported.last is None or not reported.previous_close:
         return None
-    return Decimal(str(round((told.last / told.previous_close - 1.0) * 100.0, 6)))
+    return Decimal(str(round((reported.last / reported.previous_close - 1.0) * 100.0, 6)))
 
 
 # --- Why the broker refuses a ticket

@@ -199,7 +199,7 @@ class OcaRound:
     def __init__(self, desk: BrokerState) -> None:
         self._desk = desk
         self._routed: set[str] = set()
-        self._told_later: list[tuple[WorkingOrder, int]] = []
+        self._reported_later: list[tuple[WorkingOrder, int]] = []
 
     def holds(self, order: WorkingOrder) -> bool:
         """Say whether another order of a group with block has traded at this instant."""
@@ -210,13 +210,13 @@ class OcaRound:
         if order.ticket.oca_type in WITH_BLOCK:
             self._routed |= {order.ticket.oca_group} - {""}
             return on_oca_fill(self._desk, order, quantity)
-        self._told_later.append((order, quantity))
+        self._reported_later.append((order, quantity))
         return []
 
     def end(self) -> list[Report]:
         """Reduce the groups without block."""
-        told, self._told_later = self._told_later, []
-        return [report for order, quantity in told for report in on_oca_fill(self._desk, order, quantity)]
+        reported, self._reported_later = self._reported_later, []
+        return [report for order, quantity in reported for report in on_oca_fill(self._desk, order, quantity)]
 
 
 def on_oca_fill(desk: BrokerState, order: WorkingOrder, quantity: int) -> list[Report]:

@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 from twsim.exchange.exchange import SimExchange
 from twsim.exchange.nbbo import seeded_fraction
 from twsim.faults.plan import Event, Fault
-from twsim.gateway.accounts import READY, is_amount, tell_ready, tell_values
+from twsim.gateway.accounts import READY, is_amount, report_ready, report_values
 from twsim.gateway.hub import ServerState
 from twsim.nouns import SecType
 from twsim.seams import Commissioned, Executed, OrderView, PositionView, Report, Ticket
@@ -61,17 +61,17 @@ FIRST_STRANGE_ID = 1000
 Send = Callable[[Fault, list[Report]], None]
 
 
-def told_to_all(hub: ServerState, reports: list[Report]) -> list[Report]:
+def reported_to_all(hub: ServerState, reports: list[Report]) -> list[Report]:
     """Return the reports with what is of a liquidation, and corrected of one, for every client that is connected."""
-    told: list[Report] = []
+    reported: list[Report] = []
     for report in reports:
         if isinstance(report, Executed):
-            told += [Executed(replace(report.execution, client_id=each)) for each in hub.sessions]
+            reported += [Executed(replace(report.execution, client_id=each)) for each in hub.sessions]
         elif isinstance(report, Commissioned):
-            told += [replace(report, client_id=each) for each in hub.sessions]
+            reported += [replace(report, client_id=each) for each in hub.sessions]
         else:
-            told.append(report)
-    return told
+            reported.append(report)
+    return reported
 
 
 Act = Callable[["ExternalActionFaults", SimExchange, Fault], list[Report]]
@@ -164,7 +164,9 @@ class ExternalActionFaults:
     def liquidate(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         """Close a position in the broker's name, under no order of a client."""
         one = self._one(fault)
-        return told_to_all(self._hub, exchange.trade(one.con_id, -int(one.quantity), liquidation=True) if one else [])
+        return reported_to_all(
+            self._hub, exchange.trade(one.con_id, -int(one.quantity), liquidation=True) if one else []
+        )
 
     @_by_others
     def assign(self, exchange: SimExchange, fault: Fault) -> list[Report]:
@@ -255,21 +257,21 @@ class AccountFaults:
     def begin(self, fault: Fault, event: Event) -> None:
         """Let the account be not ready, and tell every client that hears of it."""
         self._until = max(self._until, self._hub.now + int(fault.seconds()))
-        tell_values(self._hub, self._hub.brokers[0])
+        report_values(self._hub, self._hub.brokers[0])
         self._agenda.later(fault.seconds(), self._end)
 
     def _end(self) -> None:
         """Say that it is ready, and no more: the rest is told when it is asked for, or within three minutes."""
         if self._until and self._until <= self._hub.now:
             self._until = 0
-            tell_ready(self._hub, self._hub.exchange)
+            report_ready(self._hub, self._hub.exchange)
 
     def calm(self) -> None:
         """Let it be ready."""
         self._until = min(self._until, self._hub.now)
         self._end()
 
-    def told(self, values: Mapping[str, str]) -> dict[str, str]:
+    def reported(self, values: Mapping[str, str]) -> dict[str, str]:
         """Return the account values as clients are told them."""
         if not self._until:
             return dict(values)

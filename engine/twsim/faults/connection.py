@@ -71,32 +71,32 @@ class ShownZone:
             pairs = list(pairwise(fields))
             fields[1:] = [self._last_day(each) if before == b"OPT" else each for before, each in pairs]
         if fields[0] == _DETAILS and self._is_of(HOURS):
-            self._tell_hours(fields)
+            self._report_hours(fields)
         return b"\0".join(fields)
 
     def _is_of(self, what: str) -> bool:
         return self.of in ("all", what)
 
     def _time(self, field: bytes) -> bytes:
-        told = _TIME.fullmatch(field)
-        return field if told is None else self._printed(told[1].decode(), "%Y%m%d %H:%M:%S", EXCHANGE_ZONE)
+        reported = _TIME.fullmatch(field)
+        return field if reported is None else self._printed(reported[1].decode(), "%Y%m%d %H:%M:%S", EXCHANGE_ZONE)
 
     def _last_day(self, field: bytes) -> bytes:
         if _DAY.fullmatch(field) is None:
             return field
         return self._printed(f"{field.decode()} 16:00", "%Y%m%d %H:%M", EXCHANGE_ZONE)
 
-    def _printed(self, told: str, pattern: str, told_in: tzinfo) -> bytes:
-        at = datetime.strptime(f"{told} +0000", f"{pattern} %z").replace(tzinfo=told_in).astimezone(self.zone)
+    def _printed(self, reported: str, pattern: str, reported_in: tzinfo) -> bytes:
+        at = datetime.strptime(f"{reported} +0000", f"{pattern} %z").replace(tzinfo=reported_in).astimezone(self.zone)
         return f"{at:%Y%m%d %H:%M:%S} {self.name}".encode()
 
-    def _tell_hours(self, fields: list[bytes]) -> None:
+    def _report_hours(self, fields: list[bytes]) -> None:
         at = next(at for at, each in enumerate(fields) if each in (b"US/Eastern", b"US/Central"))
-        told_in = ZoneInfo(fields[at].decode())
+        reported_in = ZoneInfo(fields[at].decode())
 
         def moved(span: re.Match[str]) -> str:
             plain = datetime.strptime(f"{span[0]} +0000", "%Y%m%d:%H%M %z")
-            return f"{plain.replace(tzinfo=told_in).astimezone(self.zone):%Y%m%d:%H%M}"
+            return f"{plain.replace(tzinfo=reported_in).astimezone(self.zone):%Y%m%d:%H%M}"
 
         fields[at] = self.name.encode()
         for hours in (at + 1, at + 2):

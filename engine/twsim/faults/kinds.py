@@ -246,7 +246,7 @@ KINDS: dict[str, FaultKind] = {
         (AT, ORDER, CONNECT), "AccountFaults.begin", {"seconds": _for(60.0)}, noted_first=True
     ),
     "read_only": FaultKind((AT, ORDER, CONNECT), "Faults.go_read_only", {"seconds": _for(60.0)}, noted_first=True),
-    "time_passes": FaultKind(SOON, "Faults.fall_asleep", {"seconds": _for(300.0)}, noted_first=True),
+    "time_passes": FaultKind(SOON, "Faults.stop_answering", {"seconds": _for(300.0)}, noted_first=True),
     "person_closes": _by_others("close_all", of_position=True),
     "person_closes_part": _by_others("close_one", of_position=True),
     "person_halves": _by_others("halve", of_position=True),

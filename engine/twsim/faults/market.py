@@ -121,7 +121,7 @@ class ShownMarket(MarketProxy):
 class ShownCatalogue:
     """What is listed, less the holes in it, and with an adjusted twin of each option of `adjusted`."""
 
-    FIRST_TWIN = 3_000_000_000
+    FIRST_DUPLICATE = 3_000_000_000
     """Contract ids of twins begin here."""
 
     def __init__(self, market: Market) -> None:
@@ -136,11 +136,11 @@ class ShownCatalogue:
 
     def ticks(self, con_ids: Sequence[int]) -> TickValues:
         """Return true quotes; a twin is quoted as what it is of."""
-        return self._market.ticks([each % self.FIRST_TWIN for each in con_ids])
+        return self._market.ticks([each % self.FIRST_DUPLICATE for each in con_ids])
 
     def by_id(self, con_id: int) -> Instrument | None:
-        found = self._true.by_id(con_id % self.FIRST_TWIN)
-        return found if found is None or con_id < self.FIRST_TWIN else _twin(found)
+        found = self._true.by_id(con_id % self.FIRST_DUPLICATE)
+        return found if found is None or con_id < self.FIRST_DUPLICATE else _duplicate(found)
 
     def underlying(self, symbol: str) -> Instrument | None:
         return self._true.underlying(symbol)
@@ -152,8 +152,8 @@ class ShownCatalogue:
             if len(kept) < len(found):
                 self.met(fault)
             found = kept
-        twins = [_twin(each) for each in found if not asked.trading_class and self._is_adjusted(each)]
-        return [*found, *twins]
+        duplicates = [_duplicate(each) for each in found if not asked.trading_class and self._is_adjusted(each)]
+        return [*found, *duplicates]
 
     def _is_adjusted(self, each: Instrument) -> bool:
         fault = next(
@@ -171,8 +171,8 @@ class ShownCatalogue:
         if not concerned:
             return found
         self.met(concerned[0])
-        twins = [each._replace(trading_class=f"2{each.trading_class}", multiplier=10) for each in found]
-        return [*twins, *found]
+        duplicates = [each._replace(trading_class=f"2{each.trading_class}", multiplier=10) for each in found]
+        return [*duplicates, *found]
 
     def symbols(self) -> tuple[str, ...]:
         return self._true.symbols()
@@ -185,10 +185,10 @@ def _in_hole(fault: Fault, seed: int, each: Instrument) -> bool:
     return seeded_fraction(seed, "hole", fault.place, each.symbol, each.strike) < fault.seconds("share")
 
 
-def _twin(of: Instrument) -> Instrument:
+def _duplicate(of: Instrument) -> Instrument:
     """Return what a corporate action would leave beside an option: another class, ten shares instead of a hundred."""
     local = f"2{of.local_symbol}"
-    con_id = ShownCatalogue.FIRST_TWIN + of.con_id
+    con_id = ShownCatalogue.FIRST_DUPLICATE + of.con_id
     return replace(of, con_id=con_id, trading_class=f"2{of.trading_class}", local_symbol=local, multiplier=10)
 
 
@@ -323,8 +323,8 @@ class QuoteFaults:
             return
         for session in self._hub.sessions.values():
             for line in session.wants.lines.values():
-                (first_set if line.is_begun else begin_line)(self._hub, session, line)
-        self._hub.feed.said_anew()
+                (first_set if line.is_started else begin_line)(self._hub, session, line)
+        self._hub.feed.sent_again()
 
     def farm_down(self, fault: Fault, event: Event) -> None:
         """Break a market data farm, for a time."""
@@ -512,12 +512,12 @@ class ViewFaults:
     def freeze(self, fault: Fault, event: Event) -> None:
         """Show what stood last, marked as frozen."""
         self._quotes.stop("frozen")
-        self._tell_type(FROZEN)
+        self._report_data_type(FROZEN)
         self._quotes.data_type = FROZEN
 
         def thaw() -> None:
             self._quotes.data_type = LIVE
-            self._tell_type(LIVE)
+            self._report_data_type(LIVE)
             self._quotes.resume("frozen")
 
         self._begin(fault, thaw)
@@ -536,7 +536,7 @@ class ViewFaults:
             self._agenda.later(stops, lambda: self.halt(halt, event))
         self._begin(fault, self._hub.short_days.clear)
 
-    def _tell_type(self, kind: int) -> None:
+    def _report_data_type(self, kind: int) -> None:
         for session in self._hub.sessions.values():
             for req_id in session.wants.lines:
                 session.send(MARKET_DATA_TYPE, 1, req_id, kind)

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from twsim.exchange.exchange import SimExchange
-from twsim.faults.account import AccountFaults, ExternalActionFaults, FaultScheduler, told_to_all
+from twsim.faults.account import AccountFaults, ExternalActionFaults, FaultScheduler, reported_to_all
 from twsim.faults.connection import FaultySession, LinkFaults, Row, ShownZone, StaleAnswers, StartFaults, shown_zone
 from twsim.faults.kinds import CANCEL, CONNECT, FILL, KINDS, ORDER, Phase
 from twsim.faults.market import QuoteFaults, ViewFaults
@@ -44,7 +44,7 @@ from twsim.seams import (
     OrderView,
     Report,
     Ticket,
-    told_id,
+    reported_id,
 )
 from twsim.sessions import EXCHANGE_ZONE
 
@@ -93,7 +93,7 @@ class Faults:
         self._changes = ChangeFaults(hub.exchange, self._note, self._orders.hide)
         self._executions = ExecutionFaults(self._agenda.later, self._send, self._note)
         self._read_only = 0
-        self._asleep_until = 0
+        self._unresponsive_until = 0
         self._zone: ShownZone | None = None
         self._clock: Fault | None = None
         self._late: dict[Key, Ticket] = {}
@@ -226,8 +226,8 @@ class Faults:
         return self._starts.is_down
 
     @property
-    def asleep_until(self) -> int:
-        return self._asleep_until
+    def unresponsive_until(self) -> int:
+        return self._unresponsive_until
 
     def hangs_up(self, session: Session) -> bool:
         if (fault := self._hangs_up.pop(session, None)) is None:
@@ -244,7 +244,7 @@ class Faults:
         return self._starts.accounts(session, own)
 
     def account_values(self, values: Mapping[str, str]) -> dict[str, str]:
-        return self._account.told(values)
+        return self._account.reported(values)
 
     def rows(self, session: Session, what: str, rows: list[Row], again: Callable[[list[Row]], None]) -> list[Row]:
         return self._starts.rows(session, what, rows, again)
@@ -256,7 +256,7 @@ class Faults:
         """Refuse orders and cancels, for a time."""
         self._read_only = self._hub.now + int(fault.seconds())
 
-    def tell_zone(self, fault: Fault, event: Event) -> None:
+    def report_zone(self, fault: Fault, event: Event) -> None:
         """Tell times in another zone."""
         self._zone = shown_zone(fault)
         for session in self._links.clients(None):
@@ -266,21 +266,21 @@ class Faults:
         """Tell another time, or none."""
         self._clock = fault
 
-    def told_time(self, now: int) -> int | None:
+    def reported_time(self, now: int) -> int | None:
         if self._clock is None:
             return now
         return now + self._clock.whole("seconds") if self._clock.flag("answers") else None
 
-    def fall_asleep(self, fault: Fault, event: Event) -> None:
+    def stop_answering(self, fault: Fault, event: Event) -> None:
         """Let time pass without the clients."""
-        self._asleep_until = self._hub.now + int(fault.seconds())
+        self._unresponsive_until = self._hub.now + int(fault.seconds())
 
     def roll_back_ids(self, fault: Fault, event: ConnectEvent) -> None:
         """Forget the order ids of a client but those of working orders, and begin again at a lower one."""
         hub, client_id, first = self._hub, event.session.client_id, fault.whole("to")
         hub.highest_id[client_id] = first - 1
         hub.passed_id.pop(client_id, None)
-        working = {(view.ticket.client_id, told_id(view.ticket.order_id)) for view in hub.exchange.open_orders()}
+        working = {(view.ticket.client_id, reported_id(view.ticket.order_id)) for view in hub.exchange.open_orders()}
         forgotten = {key for key in hub.used_ids if key[0] == client_id and key not in working}
         hub.used_ids -= forgotten
         for key in forgotten:
@@ -424,7 +424,7 @@ class Faults:
 
     def _filled(self, done: Execution) -> None:
         """Count a fill and let its faults begin."""
-        ticket = self._tickets.get((done.client_id, told_id(done.order_id)))
+        ticket = self._tickets.get((done.client_id, reported_id(done.order_id)))
         event = FillEvent(done.client_id, (done.client_id, done.order_id), done)
         self._run(Phase.BEGIN, self._hits(FILL, done.client_id, ticket), event)
 
@@ -445,7 +445,7 @@ class Faults:
         price_by = Decimal(str(fault.seconds("price_by")))
         reports = self._hub.exchange.correct(exec_id, price_by, Decimal(fault.whole("quantity_by")))
         is_liquidation = any(isinstance(each, Executed) and each.execution.liquidation for each in reports)
-        self._broker_sends(fault, told_to_all(self._hub, reports) if is_liquidation else reports)
+        self._broker_sends(fault, reported_to_all(self._hub, reports) if is_liquidation else reports)
 
     def _broker_sends(self, fault: Fault, reports: list[Report]) -> None:
         if reports:

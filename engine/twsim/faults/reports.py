@@ -192,7 +192,7 @@ class ExecutionFaults:
     """Changes what is told of the fills that are marked. `fired` hears of each fill once that it was changed.
 
     late: executions that nobody hears of yet, also who asks; each with what waits with it.
-    unpaid: executions whose true commission is not told yet.
+    unpaid: executions whose true commission is not reported yet.
     """
 
     def __init__(self, later: Later, send: Callable[[list[Report]], None], fired: Callable[[Fault], None]) -> None:

@@ -95,14 +95,14 @@ def _send_values(hub: ServerState, session: Session, broker: Exchange) -> None:
         session.send(6, 2, key, value, currency, broker.account)
 
 
-def tell_values(hub: ServerState, broker: Exchange) -> None:
+def report_values(hub: ServerState, broker: Exchange) -> None:
     """Send all values of an account to whom it is told."""
     for session in hub.sessions.values():
         if session.wants.account == broker.account:
             _send_values(hub, session, broker)
 
 
-def tell_ready(hub: ServerState, broker: Exchange) -> None:
+def report_ready(hub: ServerState, broker: Exchange) -> None:
     """Send that an account is ready to whom it is told, and nothing else of it."""
     for session in hub.sessions.values():
         if session.wants.account == broker.account:
@@ -197,7 +197,7 @@ def positions(hub: ServerState, session: Session, fields: Fields) -> None:
         left_out = {(broker.account, held.con_id) for broker, held in rows}
         send([each for each in _held(hub.brokers) if (each[0].account, each[1].con_id) in left_out])  # as they are then
 
-    send(hub.told(session, "positions", _held(hub.brokers), send_late))
+    send(hub.reported(session, "positions", _held(hub.brokers), send_late))
     if hub.ends(session, "positions"):
         session.send(62, 1)
 

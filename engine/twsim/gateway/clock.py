@@ -36,10 +36,10 @@ class Clock:
         self.finished = hub.now == hub.timeline.last
         self._asked: dict[Session, int] = {}
         self._resting: dict[Session, int] = {}
-        self._begun = hub.settings.holders == 0
+        self._started = hub.settings.holders == 0
         self._loop = asyncio.get_running_loop()
         self._origin = self._loop.time()
-        self._lived = 0
+        self._simulated = 0
         self._timer: asyncio.TimerHandle | None = None
         self._last_turn = self._loop.time()
         self._named = False
@@ -69,9 +69,9 @@ class Clock:
         """
         if not (self.hub.settings.lockstep and session.asks_lockstep):
             faults = self.hub.faults
-            told = self.hub.now if faults is None else faults.told_time(self.hub.now)
-            if told is not None:
-                session.send(49, 1, told)
+            reported = self.hub.now if faults is None else faults.reported_time(self.hub.now)
+            if reported is not None:
+                session.send(49, 1, reported)
             return
         self._asked[session] = self._asked.get(session, 0) + 1
         self._resting[session] = until
@@ -92,14 +92,14 @@ class Clock:
             return
         holders = self.hub.holders
         if holders:
-            self._begun = self._begun or (self._all_asked(holders) and len(holders) >= self.hub.settings.holders)
-            if not (self._begun and self._all_asked(holders)):
+            self._started = self._started or (self._all_asked(holders) and len(holders) >= self.hub.settings.holders)
+            if not (self._started and self._all_asked(holders)):
                 return
             if self.hub.settings.speed is None or self.finished:
                 self.turn()
             else:
                 self._timer = self._loop.call_at(self._due(), self._timed, self._paced)
-        elif self.hub.settings.speed is not None and self._begun and not self.finished:
+        elif self.hub.settings.speed is not None and self._started and not self.finished:
             self._timer = self._loop.call_at(self._due(), self._timed, self._free)
 
     def _all_asked(self, holders: list[Session]) -> bool:
@@ -110,7 +110,7 @@ class Clock:
     def _due(self) -> float:
         """Return when the next turn is due, in the loop's real time; a late run is not rushed to catch up."""
         speed = self.hub.settings.speed or 1.0
-        due = self._origin + (self._lived + self.hub.settings.fence_seconds) / speed
+        due = self._origin + (self._simulated + self.hub.settings.fence_seconds) / speed
         late = self._loop.time() - due
         if late > LATE_SECONDS:
             self._origin += late
@@ -147,7 +147,7 @@ class Clock:
     def turn(self) -> None:
         """Play one instant and send the fences."""
         self._step()
-        while self.hub.faults is not None and self.hub.now < self.hub.faults.asleep_until and not self.finished:
+        while self.hub.faults is not None and self.hub.now < self.hub.faults.unresponsive_until and not self.finished:
             self._step()
         while self._may_go_on():
             self._step()
@@ -186,7 +186,7 @@ class Clock:
         if data:
             hub.feed.before_move(hub.sessions.values())
         hub.now = at
-        self._lived += hub.settings.fence_seconds
+        self._simulated += hub.settings.fence_seconds
         if at == hub.timeline.last:
             self.finished = True
             log.info("the last session is over; time stays at %s", hub.at.isoformat())

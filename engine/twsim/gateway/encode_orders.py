@@ -21,7 +21,7 @@ from twsim.gateway.wire import (
     symbol_out,
 )
 from twsim.nouns import Instrument
-from twsim.seams import Commissioned, Execution, Margin, OrderView, Ticket, told_id
+from twsim.seams import Commissioned, Execution, Margin, OrderView, Ticket, reported_id
 
 M = UNSET_DOUBLE
 DEFAULTS = {
@@ -248,7 +248,7 @@ def open_order(
 ) -> list[Value]:
     """Return the fields of openOrder; `found` is None for a combo."""
     echo = _Echo(ticket)
-    out: list[Value] = [5, told_id(ticket.order_id), *_contract(ticket, found), *_order_head(ticket, echo)]
+    out: list[Value] = [5, reported_id(ticket.order_id), *_contract(ticket, found), *_order_head(ticket, echo)]
     out += [ticket.client_id, perm_id, *echo.run(("outsideRth", "hidden", "discretionaryAmt", "goodAfterTime"))]
     shares = f"{perm_id}.0/{ticket.account}/{ticket.quantity:f}" if perm_id else ""
     out += [shares, *echo.run(("faGroup", "faMethod", "faPercentage"))]
@@ -301,7 +301,7 @@ def send_status(session: Session, view: OrderView) -> None:
     ticket = view.ticket
     session.send(
         3,
-        told_id(ticket.order_id),
+        reported_id(ticket.order_id),
         view.status.value,
         view.filled,
         view.remaining,
@@ -324,15 +324,15 @@ def number(value: float) -> str:
 
 def execution(version: int, req_id: int, done: Execution, found: Instrument | None) -> list[Value]:
     """Return the fields of execDetails; `req_id` is -1 when live. All after it are one value, joined already."""
-    return [11, req_id, _told(done, found, version)]
+    return [11, req_id, _reported(done, found, version)]
 
 
 @lru_cache(maxsize=1024)
-def _told(done: Execution, found: Instrument | None, version: int) -> str:
+def _reported(done: Execution, found: Instrument | None, version: int) -> str:
     """Return what execDetails says of a fill. Kept, since clients ask for those of the day again and again."""
     contract = combo_row(done.symbol, "SMART") if found is None else contract_row(found, "SMART", right="")
     exchange = "SMART" if found is None else found.primary_exchange or found.exchange
-    out: list[Value] = [told_id(done.order_id), *contract, done.exec_id, exchange_time(done.at), done.account]
+    out: list[Value] = [reported_id(done.order_id), *contract, done.exec_id, exchange_time(done.at), done.account]
     out += [exchange, done.side, done.quantity, done.price, done.perm_id, done.client_id]
     out += [1 if done.liquidation else 0, done.cumulative, number(done.average_price), done.order_ref]
     out += ["", "", "", done.liquidity]

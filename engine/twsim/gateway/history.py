@@ -95,8 +95,8 @@ def _start(words: str, end: datetime) -> datetime:
         raise _RefusedError(321, INVALID_DURATION)
     name, most, longer = _MOST.get(unit, ("", count, ""))
     if count > most:
-        told = f"Historical data requests for durations longer than {most} {name} must be made in {longer}."
-        raise _RefusedError(321, INVALID + told)
+        reported = f"Historical data requests for durations longer than {most} {name} must be made in {longer}."
+        raise _RefusedError(321, INVALID + reported)
     try:
         return (
             _sessions_back(end, count) if unit == "D" else max(end - timedelta(seconds=count * _UNITS[unit]), _OLDEST)
@@ -283,17 +283,17 @@ def after_move(hub: ServerState) -> None:
 
 def _send_update(hub: ServerState, session: Session, req_id: int, kept: KeptBars) -> None:
     """Send what the bar that was sent last has come to, then the bar in the making; their fields have an own order."""
-    request, told = kept.request, kept.told
+    request, reported = kept.request, kept.reported
     first = hub.at - timedelta(seconds=request.bar_seconds)
-    if told is not None and isinstance(told.at, datetime):
-        first = max(min(told.at, first), first - timedelta(seconds=request.bar_seconds))
+    if reported is not None and isinstance(reported.at, datetime):
+        first = max(min(reported.at, first), first - timedelta(seconds=request.bar_seconds))
     bars = _bars(hub, replace(request, first=first, last=hub.at))
     for bar in bars if request.bar_seconds < DAY else bars[-1:]:
-        if bar == told or (told is not None and _is_before(bar, told)):
+        if bar == reported or (reported is not None and _is_before(bar, reported)):
             continue
         when, opened, high, low, close, volume, average, count = _bar_fields(bar, request, session.version)
         session.send(90, req_id, count, when, opened, close, high, low, average, volume)
-        kept.told = bar
+        kept.reported = bar
 
 
 def _is_before(bar: Bar, other: Bar) -> bool:

@@ -56,11 +56,11 @@ class FaultPolicy(Protocol):
     def is_down(self) -> bool:
         """True while nobody can connect."""
 
-    def told_time(self, now: int) -> int | None:
+    def reported_time(self, now: int) -> int | None:
         """Return the time that a client is told who does not hold the clock, None when it is told none."""
 
     @property
-    def asleep_until(self) -> int:
+    def unresponsive_until(self) -> int:
         """The virtual time until which the machine of the clients sleeps: time passes without them."""
 
     def refuses(self, session: Session) -> bool:
@@ -276,10 +276,10 @@ class ServerState:
         return from_epoch(self.now)
 
     @property
-    def told_at(self) -> datetime:
+    def reported_at(self) -> datetime:
         """The instant that a greeting tells: the virtual one, or as far from it as a fault puts the broker's clock."""
-        told = None if self.faults is None else self.faults.told_time(self.now)
-        return self.at if told is None else from_epoch(told)
+        reported = None if self.faults is None else self.faults.reported_time(self.now)
+        return self.at if reported is None else from_epoch(reported)
 
     @property
     def brokers(self) -> tuple[Exchange, ...]:
@@ -324,7 +324,7 @@ class ServerState:
         """Return an order id above every one this client id ever used."""
         return self.highest_id.get(client_id, 0) + 1
 
-    def told(self, session: Session, what: str, rows: list[Row], again: Callable[[list[Row]], None]) -> list[Row]:
+    def reported(self, session: Session, what: str, rows: list[Row], again: Callable[[list[Row]], None]) -> list[Row]:
         """Return the rows of a list that a client is told; what a fault leaves out may come `again`."""
         return rows if self.faults is None else self.faults.rows(session, what, rows, again)
 

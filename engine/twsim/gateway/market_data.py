@@ -239,7 +239,7 @@ def begin_line(hub: ServerState, session: Session, line: MarketDataLine) -> None
     session.send(81, line.req_id, tick, "9c0001", 3)
     first_set(hub, session, line)
     send_generics(hub, session, line)
-    line.is_begun = True
+    line.is_started = True
 
 
 def first_set(hub: ServerState, session: Session, line: MarketDataLine) -> None:

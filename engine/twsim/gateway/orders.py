@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from twsim.exchange.exchange import SimExchange
 from twsim.gateway import encode_orders
-from twsim.gateway.accounts import send_position_change, tell_values
+from twsim.gateway.accounts import report_values, send_position_change
 from twsim.gateway.hub import Command, FaultPolicy, ServerState
 from twsim.gateway.parse import ContractQuery, matches, no_contract, placed_order
 from twsim.gateway.wire import Fields, Session, request_time, symbol_in
@@ -22,7 +22,7 @@ from twsim.seams import (
     Report,
     Ticket,
     WhatIfAnswer,
-    told_id,
+    reported_id,
 )
 
 READ_ONLY = "The API interface is currently in Read-Only mode."
@@ -54,13 +54,13 @@ def deliver_unchanged(hub: ServerState, reports: list[Report], broker: Exchange 
                 encode_orders.send_commission(session, report)
         elif isinstance(report, OrderError):
             if (owner := hub.sessions.get(report.client_id)) is not None:
-                owner.error(told_id(report.order_id), report.code, report.text)
+                owner.error(reported_id(report.order_id), report.code, report.text)
         elif isinstance(report, PositionChanged):
             send_position_change(hub, report.con_id, broker or hub.exchange)
         else:
             _margins(hub, report)
     if any(isinstance(report, PositionChanged) for report in reports):
-        tell_values(hub, broker or hub.exchange)
+        report_values(hub, broker or hub.exchange)
 
 
 def _order_changed(hub: ServerState, report: OrderChanged) -> None:
@@ -235,9 +235,9 @@ def _send_orders(hub: ServerState, session: Session, *, own_only: bool) -> None:
     if _is_refused(hub, session):
         return
     views = [each for each in _open(hub) if not own_only or each.ticket.client_id == session.client_id]
-    for view in hub.told(session, "orders", views, nothing):
+    for view in hub.reported(session, "orders", views, nothing):
         _send_listed(hub, session, view)
-        hub.note_passed(session.client_id, told_id(view.ticket.order_id))
+        hub.note_passed(session.client_id, reported_id(view.ticket.order_id))
     if hub.ends(session, "orders"):
         session.send(53, 1)
 
@@ -276,7 +276,7 @@ def completed_orders(hub: ServerState, session: Session, fields: Fields) -> None
     if _is_refused(hub, session):
         return
     views = [view for broker in hub.brokers for view in broker.completed_orders()]
-    for view in hub.told(session, "completed", views, nothing):
+    for view in hub.reported(session, "completed", views, nothing):
         session.send(*encode_orders.completed_order(session.version, view, _instrument(hub, view.ticket)))
     if hub.ends(session, "completed"):
         session.send(102)
@@ -299,7 +299,7 @@ def executions(hub: ServerState, session: Session, fields: Fields) -> None:
         return is_of and (since is None or done.at >= since) and all(asked in ("", has) for asked, has in pairs)
 
     made = [done for broker in hub.brokers for done in broker.executions()]
-    for done in filter(is_wanted, hub.told(session, "executions", made, nothing)):
+    for done in filter(is_wanted, hub.reported(session, "executions", made, nothing)):
         if hub.faults is None or hub.faults.shows_execution(done.exec_id):
             _send_execution(hub, session, req_id, done)
             _send_commission_of(hub, session, done)

@@ -244,8 +244,8 @@ class Connection(asyncio.Protocol):
         session.version, session.options = agreed
         self._session = session
         local = f"{hub.at.astimezone(EXCHANGE_ZONE):%Y%m%d %H:%M:%S}"
-        told = f"{local} LOCKSTEP" if hub.settings.lockstep else session.local_time(hub.told_at)
-        session.out.append(frame(session.version, told))
+        reported = f"{local} LOCKSTEP" if hub.settings.lockstep else session.local_time(hub.reported_at)
+        session.out.append(frame(session.version, reported))
 
     def _start(self, session: Session, payload: bytes) -> None:
         """Take startApi; before it nothing else is answered."""

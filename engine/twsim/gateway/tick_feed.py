@@ -313,7 +313,7 @@ class TickFeed:
         """Note that a client subscribed or cancelled; the board is laid out anew before the next move."""
         self._stale = True
 
-    def said_anew(self) -> None:
+    def sent_again(self) -> None:
         """Note that every line was sent its present set."""
         self._stale, self._old = True, None
 
@@ -374,8 +374,8 @@ class TickFeed:
         if ticks is None or self._old is None:
             return
         new = board(ticks)
-        says_anew = self._market.is_still and self._market.is_open
-        columns = self._columns(new, changes(None if says_anew else self._old, new))
+        sends_again = self._market.is_still and self._market.is_open
+        columns = self._columns(new, changes(None if sends_again else self._old, new))
         self._old = new
         for layout in self._layouts:
             _burst(layout, columns, new)

@@ -265,7 +265,7 @@ class MarketDataLine:
     min_tick: str = "0.01"
     generics: frozenset[int] = frozenset()
     sent: tuple[object, ...] = ()
-    is_begun: bool = False
+    is_started: bool = False
     rid: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -296,7 +296,7 @@ class KeptBars:
     """Bars that are kept up to date, and the one that was sent last."""
 
     request: BarRequest
-    told: Bar | None
+    reported: Bar | None
 
 
 # --- One connected client

@@ -224,7 +224,7 @@ class History:
         if len(self._tapes) > _TAPES_KEPT:
             self._tapes.pop(next(iter(self._tapes)))
 
-    def _lived(self, day: date) -> SessionLevels | None:
+    def _simulated(self, day: date) -> SessionLevels | None:
         """Return the tape of a day of the run, None of a day before it."""
         if day not in self._drawn_again:
             return None
@@ -283,8 +283,8 @@ class History:
         """Return a day's total volume in shares; 0 for an index."""
         found = self._volumes.get((symbol, day))
         if found is None:
-            is_lived = day >= self._start.date
-            found = self._drawn_volume(symbol, day) if is_lived else self._past_volume(symbol, day)
+            is_simulated = day >= self._start.date
+            found = self._drawn_volume(symbol, day) if is_simulated else self._past_volume(symbol, day)
             self._volumes[symbol, day] = found
         return found
 
@@ -370,7 +370,7 @@ class History:
 
     def levels(self, symbol: str, day: date) -> Floats:
         """Return the level at each second of a closed day."""
-        if (tape := self._lived(day)) is not None:
+        if (tape := self._simulated(day)) is not None:
             return tape.levels(symbol)
         if symbol in FOLLOWERS:
             leader, times = FOLLOWERS[symbol]

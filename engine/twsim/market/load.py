@@ -316,8 +316,8 @@ def _bars_by_symbol(found: Iterable[dict[str, str]], header: dict[str, str], nam
         day, minute = _start_of_bar(cells["time"], f"{name}:{line}: time")
         days |= set() if day is None else {day}
         if len(days) > 1:
-            told = " and ".join(f"{each}" for each in sorted(days))
-            raise ScenarioError(f"{name}:{line}: time: the bars are of {told}; write those of one session")
+            reported = " and ".join(f"{each}" for each in sorted(days))
+            raise ScenarioError(f"{name}:{line}: time: the bars are of {reported}; write those of one session")
         bars.setdefault(symbol, []).append((minute, *_prices(cells, symbol, f"{name}:{line}")))
     return bars
 

@@ -72,7 +72,7 @@ def told_day(day: HistoryDay) -> HistoryDay:
     nothing = {name: np.full(len(day.times), np.nan) for name in OF_UNDERLYING}
     return replace(
         day,
-        told={"SPX": of_spot, "VIX": nothing},
+        reported={"SPX": of_spot, "VIX": nothing},
         bars={("SPX", 600): tuple(bars)},
         listings={
             ("SPX", "SPXW"): Listing(
@@ -117,11 +117,11 @@ def test_what_was_told_is_read_again_as_it_was(tmp_path: Path) -> None:
     assert found.halts == was.halts
     assert found.hours == was.hours
     assert found.ran == was.ran == {"reads", "another"}
-    assert found.told is not None
-    assert was.told is not None
+    assert found.reported is not None
+    assert was.reported is not None
     for symbol in ("SPX", "VIX"):
         for name in OF_UNDERLYING:
-            assert np.array_equal(found.told[symbol][name], was.told[symbol][name], equal_nan=True), name
+            assert np.array_equal(found.reported[symbol][name], was.reported[symbol][name], equal_nan=True), name
     assert (source.implied("SPX", DAY, 5), source.implied("SPX", DAY, 1)) == ((0.1, 0.2), (0.2,))
     assert source.dates(DAY, LATER) == [DAY], "what stands beside a chain is none"
 
@@ -147,7 +147,7 @@ def test_of_bars_that_were_told_twice_at_one_instant_the_later_ones_are_written(
     assert ChainSource(tmp_path, Daily(())).day(DAY).bars == {("SPX", 600): (bars[1],)}
 
 
-def lived(source: Source, folder: Path) -> list[Record]:
+def simulated(source: Source, folder: Path) -> list[Record]:
     file = folder / "reads.yaml"
     file.write_text(READS, encoding="utf-8")
     desk = load_desk([str(file)], {}, None)
@@ -160,7 +160,7 @@ def lived(source: Source, folder: Path) -> list[Record]:
 def test_a_backtest_over_what_was_written_decides_as_over_what_was_recorded(tmp_path: Path) -> None:
     """Without the files beside, the bars would be made of the levels, and all that was streamed would be listed."""
     folder = tmp_path / "chain"
-    there, here = lived(written(folder), tmp_path), lived(SOURCE, tmp_path)
+    there, here = simulated(written(folder), tmp_path), simulated(SOURCE, tmp_path)
     assert [record for record in there if record.kind is not Kind.ACCOUNT] == [
         record for record in here if record.kind is not Kind.ACCOUNT
     ]
@@ -169,7 +169,7 @@ def test_a_backtest_over_what_was_written_decides_as_over_what_was_recorded(tmp_
     assert shut.at == OPEN + timedelta(hours=3)
     for name in ("bars", "listings", "moves", "halts", "hours"):
         (folder / f"{DAY}.{name}.parquet").unlink()
-    assert lived(ChainSource(folder, Daily(())), tmp_path) != there
+    assert simulated(ChainSource(folder, Daily(())), tmp_path) != there
 
 
 Change = Callable[[dict[str, Any]], object]

@@ -263,12 +263,12 @@ def test_rows_that_cross_repeat_or_lack_a_side_are_left_out_and_told(tmp_path: P
             values[8], values[9] = values[9], values[8]
 
     found = changed(tmp_path, spoil)
-    told = {(finding.row, finding.severity, finding.text) for finding in found.findings}
-    assert told == {
+    reported = {(finding.row, finding.severity, finding.text) for finding in found.findings}
+    assert reported == {
         (5, Severity.LEFT_OUT, "the bid is above the ask"),
-        (6, Severity.LEFT_OUT, "there is neither bid nor ask"),
+        (6, Severity.LEFT_OUT, "neither bid nor ask"),
         (80, Severity.LEFT_OUT, "the option has several quotes at this time, and none is used (2 rows: 80, 81)"),
-        (0, Severity.TOLD, "it ends at 09:50, the session at 16:00: cut off?"),
+        (0, Severity.REPORTED, "it ends at 09:50, the session at 16:00: cut off?"),
     }
     assert np.isnan(found.ask[1]).sum() == 2
     assert np.isnan(found.bid[1]).sum() == 3
@@ -429,8 +429,8 @@ def test_a_holiday_is_refused_and_missing_sessions_are_told(tmp_path: Path) -> N
     assert source.dates(*span) == [date(2019, 5, 23), date(2019, 5, 29)]
     assert [(finding.severity, finding.text, finding.count) for finding in source.gaps(*span)] == [
         (Severity.REFUSED, "2019-05-27 is no session of the exchange: what it holds is stale", 1),
-        (Severity.TOLD, "no data of 2019-05-24 to 2019-05-28", 2),
-        (Severity.TOLD, NO_BARS, 1),
+        (Severity.REPORTED, "no data of 2019-05-24 to 2019-05-28", 2),
+        (Severity.REPORTED, NO_BARS, 1),
     ]
     with pytest.raises(StoreError, match="no session"):
         source.day(date(2019, 5, 27))
@@ -509,7 +509,7 @@ def test_bids_that_are_none_are_told(bids: list[object], says: str, count: int, 
 
     found = changed(tmp_path, spoil, 390)
     (finding,) = found.findings
-    assert (finding.severity, finding.text.startswith(says), finding.count) == (Severity.TOLD, True, count)
+    assert (finding.severity, finding.text.startswith(says), finding.count) == (Severity.REPORTED, True, count)
     assert np.isnan(found.bid[0, 0])
 
 
@@ -582,9 +582,9 @@ def test_what_stands_still_for_long_is_told(since: int, what: str | None, tmp_pa
     if since == 340:
         bid[since:], ask[since:] = bid[since], ask[since]
     write_day(a_day(390, levels={"SPX": level}, bid=bid, ask=ask), tmp_path / f"{DAY}.parquet")
-    told = [each.text for each in open_source(str(tmp_path)).day(DAY).findings]
+    reported = [each.text for each in open_source(str(tmp_path)).day(DAY).findings]
     clock = f"{15 + (since - 329) // 60}:{(since - 329) % 60:02}"
-    assert told == ([f"{what} the same from {clock} to 16:00: is what came last repeated?"] if what else [])
+    assert reported == ([f"{what} the same from {clock} to 16:00: is what came last repeated?"] if what else [])
 
 
 @pytest.mark.parametrize(
@@ -644,10 +644,10 @@ def test_a_file_that_does_not_name_its_options_itself_is_read_by_its_first_rows(
     write_day(a_day(40), file)
     own = open_source(str(file)).day(DAY)
     table = parquet.read_table(file)
-    told = json.loads(table.schema.metadata[EVEN.encode()])
-    assert [part[:3] for part in told.pop("chain")] == [["SPXW", f"{DAY}", "put"], ["SPXW", f"{DAY}", "call"]]
-    assert told.pop("symbol") == "SPX"
-    in_two_groups(table.replace_schema_metadata({EVEN: json.dumps(told)}), file)
+    reported = json.loads(table.schema.metadata[EVEN.encode()])
+    assert [part[:3] for part in reported.pop("chain")] == [["SPXW", f"{DAY}", "put"], ["SPXW", f"{DAY}", "call"]]
+    assert reported.pop("symbol") == "SPX"
+    in_two_groups(table.replace_schema_metadata({EVEN: json.dumps(reported)}), file)
     found = read_even(file)
     assert found is not None
     assert found.symbol == "SPX"
@@ -668,14 +668,14 @@ def test_what_a_file_says_of_its_rows_is_as_it_was_written_or_refused(
     file = tmp_path / f"{DAY}.parquet"
     write_day(a_day(40), file)
     table = parquet.read_table(file)
-    told = dict(table.schema.metadata)
-    assert was in told[EVEN.encode()]
-    told[EVEN.encode()] = told[EVEN.encode()].replace(was, becomes)
-    in_two_groups(table.replace_schema_metadata(told), file)
+    reported = dict(table.schema.metadata)
+    assert was in reported[EVEN.encode()]
+    reported[EVEN.encode()] = reported[EVEN.encode()].replace(was, becomes)
+    in_two_groups(table.replace_schema_metadata(reported), file)
     with pytest.raises(StoreError, match="the file is damaged or cut off: what it says of its own rows"):
         open_source(str(file)).day(DAY)
-    del told[b"rulebot_even_crc32"]  # files of earlier days have none
-    in_two_groups(table.replace_schema_metadata(told), file)
+    del reported[b"rulebot_even_crc32"]  # files of earlier days have none
+    in_two_groups(table.replace_schema_metadata(reported), file)
     if becomes != b"2850.0":
         with pytest.raises(StoreError, match="the file is damaged or cut off"):
             open_source(str(file)).day(DAY)

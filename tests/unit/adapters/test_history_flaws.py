@@ -124,8 +124,8 @@ def test_a_level_that_stands_alone_is_left_out(level: float, instants: int, row:
     columns["underlying"][2 : 2 + 2 * instants] = [level] * 2 * instants
     write(tmp_path, columns)
     found = read(f"parquet:{tmp_path}")
-    told = [(each.row, each.text) for each in found.findings if each.severity is Severity.LEFT_OUT]
-    assert told == ([(row, f"the level of GOOG is {level:g}, between 748 and 748")] if row else [])
+    reported = [(each.row, each.text) for each in found.findings if each.severity is Severity.LEFT_OUT]
+    assert reported == ([(row, f"the level of GOOG is {level:g}, between 748 and 748")] if row else [])
     assert str(found.levels["GOOG"].tolist()[1]) == ("nan" if row else str(level))
 
 
@@ -221,7 +221,7 @@ def test_a_settlement_far_outside_of_the_session_is_told(tmp_path: Path, level: 
     found = read(f"parquet:{tmp_path}")
     assert found.settled["GOOG", "GOOG"] == level
     odd = [(each.file, each.row, each.severity) for each in found.findings if "is it of another scale" in each.text]
-    assert odd == [(f"{DAY}.settled.csv", 3, Severity.TOLD)] * count
+    assert odd == [(f"{DAY}.settled.csv", 3, Severity.REPORTED)] * count
 
 
 # ---------------------------------------------------------------- Lean
@@ -322,15 +322,17 @@ def test_odd_minutes_are_left_out_or_told(tmp_path: Path) -> None:
     assert [each.text for each in found.findings] == [
         "the level of GOOG is 7480, far from the 748 of this session",
         "a bid is below 0: it is taken for no bid",
-        "the same option stands in another entry before",
+        "the same option is in an earlier entry",
     ]
     assert set(found.levels["GOOG"].tolist()) == {748.0}
 
 
 def test_a_minute_that_is_dearer_than_the_share_is_left_out(tmp_path: Path) -> None:
     name = NAME.format("quote", 7000000)
-    dear = QUOTES[name].replace("34260000,1,1,1,520000,5,1,1,1,530000,5", "34260000,1,1,1,520000,5,1,1,1,5300000000,5")
-    found = read(lean(tmp_path, quotes={**QUOTES, name: dear}))
+    expensive = QUOTES[name].replace(
+        "34260000,1,1,1,520000,5,1,1,1,530000,5", "34260000,1,1,1,520000,5,1,1,1,5300000000,5"
+    )
+    found = read(lean(tmp_path, quotes={**QUOTES, name: expensive}))
     (odd,) = found.findings
     assert (odd.row, odd.severity) == (2, Severity.LEFT_OUT)
     assert odd.text == "the ask is dearer than the underlying and the strike"
@@ -346,13 +348,13 @@ def test_a_minute_deep_in_the_money_is_no_dearer_than_the_share(tmp_path: Path) 
 
 def test_daily_bars_of_lean_that_are_none_are_told(tmp_path: Path) -> None:
     bars = "20151221 00:00,x,1,1,1,5\n20151222 00:00,1,1,1,0,5\n20151222 00:00,7,7,7,7\n20151222 00:00,8,8,8,8\n"
-    told = open_source(lean(tmp_path / "a", daily={"goog.csv": bars})).gaps(DAY, DAY)
-    assert [(each.file, each.row, each.count) for each in told if each.severity is Severity.LEFT_OUT] == [
+    reported = open_source(lean(tmp_path / "a", daily={"goog.csv": bars})).gaps(DAY, DAY)
+    assert [(each.file, each.row, each.count) for each in reported if each.severity is Severity.LEFT_OUT] == [
         ("goog.zip/goog.csv", 1, 2),
         ("goog.zip/goog.csv", 4, 1),
     ]
-    told = open_source(lean(tmp_path / "b", daily={})).gaps(DAY, DAY)
-    assert "it has 0 entries, and should have one" in [each.text for each in told]
+    reported = open_source(lean(tmp_path / "b", daily={})).gaps(DAY, DAY)
+    assert "it has 0 entries, and should have one" in [each.text for each in reported]
 
 
 # ---------------------------------------------------------------- vendors
@@ -386,6 +388,6 @@ def test_a_last_row_without_an_end_is_told(tmp_path: Path) -> None:
     assert (finding.row, finding.text) == (4, "the last row has no end of line: is it whole?")
     many = tmp_path / "chain.csv"
     many.write_text(vendor().rstrip("\n") + "2\n2819-05-24,GOOG,748,2016-01-15,call,740,5,6", encoding="utf-8")
-    told = [each.text for each in open_source(f"eod:{many}").gaps(DAY, DAY)]
-    assert "the last row has no end of line: is it whole?" in told
-    assert "quotedate is no date" in told
+    reported = [each.text for each in open_source(f"eod:{many}").gaps(DAY, DAY)]
+    assert "the last row has no end of line: is it whole?" in reported
+    assert "quotedate is no date" in reported

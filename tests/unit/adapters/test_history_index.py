@@ -9,13 +9,13 @@ TIMES, KEYS = np.array([60.0, 120.0, 180.0]), np.array([7, 9, 11, 13], dtype=np.
 ROWS = RowIndex(np.arange(1, 13), np.repeat(TIMES, 4), np.tile(KEYS, 3))
 
 
-def told(index: GridIndex | RowIndex) -> tuple[list[int], list[float], list[int]]:
+def reported(index: GridIndex | RowIndex) -> tuple[list[int], list[float], list[int]]:
     return index.row.tolist(), index.time.tolist(), index.key.tolist()
 
 
 def test_a_grid_is_its_rows() -> None:
     grid = GridIndex(TIMES, KEYS)
-    assert told(grid) == told(ROWS)
+    assert reported(grid) == reported(ROWS)
     assert grid.width == 4
 
 
@@ -27,4 +27,4 @@ def test_a_grid_that_begins_later_in_its_file_counts_its_rows_from_there() -> No
 
 @pytest.mark.parametrize("kept", [slice(4), slice(None, None, 5), slice(1, 9, 3), np.arange(12) % 7 == 2])
 def test_what_is_kept_of_a_grid_is_what_is_kept_of_its_rows(kept: Kept) -> None:
-    assert told(GridIndex(TIMES, KEYS).only(kept)) == told(ROWS.only(kept))
+    assert reported(GridIndex(TIMES, KEYS).only(kept)) == reported(ROWS.only(kept))

@@ -62,17 +62,17 @@ def root(
     return folder
 
 
-def told(day: HistoryDay) -> list[tuple[str, int, Severity, str]]:
+def reported(day: HistoryDay) -> list[tuple[str, int, Severity, str]]:
     return [(each.file.partition("/")[2], each.row, each.severity, each.text) for each in day.findings]
 
 
 def test_minutes_in_central_time_are_moved_by_an_hour_and_told(tmp_path: Path) -> None:
     day = open_source(str(root(tmp_path))).day(DAY)
-    assert told(day) == [
+    assert reported(day) == [
         (
             "20210104_spx_minute_trade.csv",
             1,
-            Severity.TOLD,
+            Severity.REPORTED,
             "the minutes begin an hour before the open: they are Central time, and are moved by an hour",
         )
     ]
@@ -116,7 +116,7 @@ def test_a_bar_without_a_change_repeats_and_a_side_without_a_quote_does_not(tmp_
     assert day.bid[4:8, put].tolist() == [39.0] * 4
     assert np.isnan(day.ask[4:8, put]).all()
     assert not np.isnan(day.ask[8, put])
-    assert told(day) == [(name, 5, Severity.TOLD, "there is a bid and no ask: the ask is not known")]
+    assert reported(day) == [(name, 5, Severity.REPORTED, "there is a bid and no ask: the ask is not known")]
 
 
 def test_crossed_doubled_and_disordered_bars_are_named(tmp_path: Path) -> None:
@@ -129,12 +129,12 @@ def test_crossed_doubled_and_disordered_bars_are_named(tmp_path: Path) -> None:
     mixed[20], mixed[21] = mixed[21], mixed[20]
     mixed[30] = mixed[30][:20]
     day = open_source(str(root(tmp_path, {name: crossed, other: doubled, third: mixed}, index_lines()))).day(DAY)
-    assert sorted(told(day), key=str) == sorted(
+    assert sorted(reported(day), key=str) == sorted(
         [
             (name, 10, Severity.LEFT_OUT, "the bid is above the ask"),
             (other, 5, Severity.LEFT_OUT, "there is a bar of the same minute before"),
-            (third, 31, Severity.LEFT_OUT, "a bar has 11 numbers, and not so many"),
-            (third, 22, Severity.TOLD, "the bars are out of order; they are sorted"),
+            (third, 31, Severity.LEFT_OUT, "a bar has 11 numbers, too few"),
+            (third, 22, Severity.REPORTED, "the bars are out of order; they are sorted"),
         ],
         key=str,
     )

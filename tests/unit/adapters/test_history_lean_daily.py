@@ -93,9 +93,9 @@ def test_each_day_has_its_own_contracts_and_close(tmp_path: Path) -> None:
 def test_lines_that_are_no_bar_are_left_out_and_told(tmp_path: Path) -> None:
     odd = {"put_3600000_20210319": [quote(DAYS[1], "x", "1"), "20210302 00:00,1,2", "soon,1,1,1,1,1,1,1,1,1,1"]}
     source = open_source(f"lean:{root(tmp_path, odd)}?symbol=spy&bars=daily")
-    told = [each for each in source.gaps(*ALWAYS) if each.severity is Severity.LEFT_OUT]
-    assert [(each.file, each.row, each.count) for each in told] == [("spy_2021_quote_american.zip", 4, 3)]
-    assert "not a day and 10 numbers" in told[0].text
+    reported = [each for each in source.gaps(*ALWAYS) if each.severity is Severity.LEFT_OUT]
+    assert [(each.file, each.row, each.count) for each in reported] == [("spy_2021_quote_american.zip", 4, 3)]
+    assert "not a day and 10 numbers" in reported[0].text
     assert len(source.day(LAST).options) == 3
 
 

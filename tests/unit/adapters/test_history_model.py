@@ -52,9 +52,9 @@ def test_it_says_that_it_is_a_model_and_what_it_assumes(folder: Path) -> None:
     source = open_source(f"model:{folder}")
     assert source.is_modelled
     assert source.name == "a model of SPX from daily bars and the VIX"
-    told = [each.text for each in source.gaps(FIRST, LAST)]
-    assert "option prices are modelled, and so is the path of each day" in told
-    assert "there is no file of interest rates: 2.0% is taken" in told
+    reported = [each.text for each in source.gaps(FIRST, LAST)]
+    assert "option prices are modelled, and so is the path of each day" in reported
+    assert "there is no file of interest rates: 2.0% is taken" in reported
     assert len(source.dates(FIRST, LAST)) == sum(1 for _ in sessions(FIRST, LAST)) - 1
 
 
@@ -288,9 +288,9 @@ def test_the_shipped_daily_bars_make_twenty_years() -> None:
     assert source.is_modelled
     span = date(1999, 1, 4), date(2018, 12, 31)
     assert len(source.dates(*span)) == 5030
-    told = [each.text for each in source.gaps(*span)]
-    assert "no data of 1999-12-31" in told
-    assert any("the exchange was closed on this day (33 rows" in text for text in told)
+    reported = [each.text for each in source.gaps(*span)]
+    assert "no data of 1999-12-31" in reported
+    assert any("the exchange was closed on this day (33 rows" in text for text in reported)
     day = source.day(date(2008, 10, 10))
     assert (day.levels["SPX"][-1], day.levels["VIX"][-1]) == (899.22, 69.95)
     assert day.settled["SPX", "SPX"] == pytest.approx(868.0, abs=15)

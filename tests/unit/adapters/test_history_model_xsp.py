@@ -79,9 +79,11 @@ def test_what_is_listed_when() -> None:
 def test_it_says_what_is_to_scale_and_what_it_does_not_know() -> None:
     source = open_source(f"model:{DAILY}?symbol=XSP")
     assert source.name == "a model of XSP from daily bars of SPX and the VIX"
-    told = [each.text for each in source.gaps(date(2013, 1, 2), DAY)]
-    assert any(text.startswith("levels, volatilities and widths of XSP are those of SPX, to scale") for text in told)
-    assert "no options on XSP are listed before 2013-11-05, since when they settle at the close" in told
+    reported = [each.text for each in source.gaps(date(2013, 1, 2), DAY)]
+    assert any(
+        text.startswith("levels, volatilities and widths of XSP are those of SPX, to scale") for text in reported
+    )
+    assert "no options on XSP are listed before 2013-11-05, since when they settle at the close" in reported
     later = [each.text for each in source.gaps(date(2015, 1, 2), DAY)]
     assert not any("are listed before" in text for text in later)
 

@@ -145,6 +145,6 @@ def test_other_folders_beside_chains_are_told_and_not_read(tmp_path: Path) -> No
     bars(tmp_path / "daily")
     source = open_source(str(tmp_path))
     assert others_with_parquet(tmp_path) == [tmp_path / "old"]
-    told = [each.text for each in source.gaps(DAYS[0], DAYS[2]) if "below" in each.text]
-    assert told == ["Parquet files in folders below are not read: old"]
+    reported = [each.text for each in source.gaps(DAYS[0], DAYS[2]) if "below" in each.text]
+    assert reported == ["Parquet files in folders below are not read: old"]
     assert len(source.day(DAYS[0]).times) == 2

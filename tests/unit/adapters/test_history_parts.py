@@ -137,7 +137,7 @@ def test_a_class_that_goes_by_another_number_in_its_file_is_seen_to_be_the_same(
 
 def test_what_stands_twice_in_one_part_is_left_out_by_its_own_row(tmp_path: Path) -> None:
     day = read(parts(tmp_path, rows((2790.0,)), [*rows((2800.0,)), row(2800.0, CLOCK[3])]))
-    assert (f"{FOLDER}/part-1.parquet", 5, Severity.LEFT_OUT, "the same quote stands there before") in said(day)
+    assert (f"{FOLDER}/part-1.parquet", 5, Severity.LEFT_OUT, "a duplicate of an earlier quote") in said(day)
 
 
 def test_findings_name_the_part_and_the_row_within_it(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_rows_out_of_order_within_a_part_are_told_of_it(tmp_path: Path) -> None:
     day = read(parts(tmp_path, rows((2790.0,)), rows((2800.0,), (CLOCK[0], CLOCK[2], CLOCK[1], CLOCK[3]))))
     text = "the time is earlier than that of the row before; the times are followed, not the order"
     assert [each for each in said(day) if "earlier" in each[3]] == [
-        (f"{FOLDER}/part-1.parquet", 3, Severity.TOLD, text)
+        (f"{FOLDER}/part-1.parquet", 3, Severity.REPORTED, text)
     ]
 
 
@@ -214,7 +214,7 @@ def test_an_empty_part_is_told_and_the_day_is_read(tmp_path: Path) -> None:
     parquet.write_table(parquet.read_table(tmp_path / FOLDER / "part-0.parquet", partitioning=None).slice(0, 0), file)
     day = read(tmp_path)
     assert len(day.options) == 2
-    assert said(day)[0] == (f"{FOLDER}/part-2.parquet", 0, Severity.TOLD, "it has no rows")
+    assert said(day)[0] == (f"{FOLDER}/part-2.parquet", 0, Severity.REPORTED, "it has no rows")
     (tmp_path / FOLDER / "part-1.parquet").unlink()
     assert len(read(tmp_path).options) == 1
     (tmp_path / FOLDER / "part-0.parquet").write_bytes(file.read_bytes())
@@ -269,7 +269,7 @@ def test_what_a_broker_told_stands_beside_one_part(tmp_path: Path) -> None:
     assert "part-1.implied.parquet:1: iv is an annual fraction" in refusal_of(tmp_path)
     write(folder / "part-0.implied.parquet", [{"symbol": "SPX", "iv": 0.17}])
     text = (
-        f"{FOLDER}/part-1.parquet: what a broker told on {DAY} stands beside part-0.parquet as well: "
+        f"{FOLDER}/part-1.parquet: broker data of {DAY} stands beside part-0.parquet as well: "
         "which one counts? have it beside one part"
     )
     assert refusal_of(tmp_path) == text

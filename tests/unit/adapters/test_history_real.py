@@ -53,8 +53,8 @@ def test_spy_of_2025_is_judged_by_its_values() -> None:
     source = open_source(f"eod:{DATA}/limited/chains/spy_2025_eod_dte25_65.csv.gz?stands=0")
     for day in source.dates(FIRST, LAST):
         found = source.day(day)
-        told = texts(found.findings)
-        assert any("option_id is the open interest and oi_2 the volume" in text for text in told)
+        reported = texts(found.findings)
+        assert any("option_id is the open interest and oi_2 the volume" in text for text in reported)
         assert found.open_interest is not None
         assert found.volume is not None
         assert np.nanmax(found.open_interest) > 10_000
@@ -63,15 +63,15 @@ def test_spy_of_2025_is_judged_by_its_values() -> None:
 
 def test_spxw_of_2018_tells_of_its_two_times() -> None:
     source = open_source(f"eod:{DATA}/limited/chains/spxw_2018_eom.csv.gz?stands=0")
-    told = [text for day in source.dates(FIRST, LAST) for text in texts(source.day(day).findings)]
-    assert sum("quotes and level are of other times" in text for text in told) >= 2
-    assert any("theta is a year" in text for text in told)
+    reported = [text for day in source.dates(FIRST, LAST) for text in texts(source.day(day).findings)]
+    assert sum("quotes and level are of different times" in text for text in reported) >= 2
+    assert any("theta is a year" in text for text in reported)
 
 
 def test_spy_of_2021_tells_of_contracts_that_go() -> None:
     source = open_source(f"eod:{DATA}/open/chains/spy_2021_liquid20.csv?stands=0")
-    told = [text for day in source.dates(FIRST, LAST) for text in texts(source.day(day).findings)]
-    assert sum("that have not expired are there" in text for text in told) > 50
+    reported = [text for day in source.dates(FIRST, LAST) for text in texts(source.day(day).findings)]
+    assert sum("that have not expired are there" in text for text in reported) > 50
 
 
 def test_lean_minutes_of_the_index_are_central_and_moved() -> None:
@@ -107,17 +107,17 @@ def test_lean_daily_files_are_whole_and_tell_of_the_split() -> None:
 def test_the_split_of_apple_is_told() -> None:
     from rulebot.adapters.history.lean import daily_series
 
-    series, told = daily_series(DATA / "open/lean/equity/usa/daily/aapl.zip", "AAPL")
-    assert any("on 2014-06-09" in each.text and "a split of 7" in each.text for each in told)
+    series, reported = daily_series(DATA / "open/lean/equity/usa/daily/aapl.zip", "AAPL")
+    assert any("on 2014-06-09" in each.text and "a split of 7" in each.text for each in reported)
     since = [series.bar(series.begins(series.before(day))).date for day in (date(2014, 6, 13), date(2021, 1, 4))]
     assert since == [date(2014, 6, 9), date(2020, 8, 31)]
 
 
 def test_daily_files_lose_their_holidays() -> None:
     source = open_source(f"model:{DATA}")
-    told = texts(source.gaps(date(1999, 1, 4), date(2018, 12, 31)))
-    assert any("the exchange was closed on this day" in text for text in told)
-    assert any("no data of 1999-12-31" in text for text in told)
+    reported = texts(source.gaps(date(1999, 1, 4), date(2018, 12, 31)))
+    assert any("the exchange was closed on this day" in text for text in reported)
+    assert any("no data of 1999-12-31" in text for text in reported)
 
 
 def test_figures_of_the_model_hold() -> None:
@@ -150,9 +150,9 @@ def test_bots_run_over_all_sessions_and_every_trap_is_in_the_report(
     tmp_path: Path, spec: str, data: str, expected: tuple[str, ...]
 ) -> None:
     words = ["backtest", f"{ROOT}/specs/{spec}.yaml", "--data", data.format(DATA), "--store", f"{tmp_path}/a.db"]
-    told = CliRunner().invoke(main, [*words, "--format", "json", "--workers", "1"])
-    assert told.exit_code == 0, told.output
-    found = json.loads(told.stdout)
+    reported = CliRunner().invoke(main, [*words, "--format", "json", "--workers", "1"])
+    assert reported.exit_code == 0, reported.output
+    found = json.loads(reported.stdout)
     (funnel,) = found["funnels"]
     assert funnel["tried"] >= 2 or spec == "spy_put_seller"
     assert funnel["sessions"] == {"monthly_condor": 36, "spy_put_seller": 11}[spec]

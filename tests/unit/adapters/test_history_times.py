@@ -95,7 +95,7 @@ def test_a_state_of_the_close_stands_before_it(tmp_path: Path, written: str) -> 
     ("clock", "write", "options", "said"),
     [
         ("time", lambda at: "soon", "", "time is like"),
-        ("time", lambda at: at, "?at=11:00", "`time` tells the time of each quote: leave `at=` out"),
+        ("time", lambda at: at, "?at=11:00", "`time` has the time of each quote: omit `at=`"),
         ("snap_time", lambda at: at, "", "`snap_time` may be the time of each quote, and is not read"),
         ("quote_unixtime", lambda at: "1562765700" if at == MORNING else "1562787900", "", "`quote_unixtime` may be"),
         ("bucket", lambda at: at, "", "have several quotes at one time, as that of row 5"),

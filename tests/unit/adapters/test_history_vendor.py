@@ -107,8 +107,8 @@ def test_a_snapshot_is_read_with_both_classes(tmp_path: Path) -> None:
     for name, theirs in (("bid", "bid"), ("ask", "ask"), ("iv", "impliedvol"), ("open_interest", "openinterest")):
         assert getattr(day, name)[0, place] == expected[theirs]
     assert day.findings == ()
-    told = source.gaps(DAYS[0], DAYS[-1])
-    assert [each.text for each in told] == [
+    reported = source.gaps(DAYS[0], DAYS[-1])
+    assert [each.text for each in reported] == [
         "there is no time of day; quotes stand 15 min before the close",
         "the VIX is computed by its formula where expiries around 30 days are there",
         NO_BARS,
@@ -294,9 +294,12 @@ def test_a_day_is_not_refused_for_the_file_of_the_day_before(spoil: Callable[[st
         source.day(DAYS[1])
     day = source.day(DAYS[2])
     assert len(day.options) == 56
-    assert ("SPX_20190621.csv", 0, Severity.TOLD, "it is compared with no day before: 2019-06-20 cannot be read") in (
-        texts(day)
-    )
+    assert (
+        "SPX_20190621.csv",
+        0,
+        Severity.REPORTED,
+        "it is compared with no day before: 2019-06-20 cannot be read",
+    ) in (texts(day))
 
 
 def test_a_holiday_beside_a_file_that_cannot_be_read_is_told_all_the_same(tmp_path: Path) -> None:
@@ -336,7 +339,7 @@ def test_crossed_and_empty_quotes_are_left_out_by_row(tmp_path: Path) -> None:
     day = opened(snapshots(tmp_path, change)).day(DAYS[0])
     assert texts(day) == [
         ("SPX_20190619.csv", 72, Severity.LEFT_OUT, "the bid is above the ask"),
-        ("SPX_20190619.csv", 73, Severity.LEFT_OUT, "there is neither bid nor ask"),
+        ("SPX_20190619.csv", 73, Severity.LEFT_OUT, "neither bid nor ask"),
     ]
     assert np.isnan(day.ask).sum() == 2
     assert np.isnan(day.bid).sum() == own + 3
@@ -353,7 +356,7 @@ def test_a_header_that_calls_the_price_an_open_interest_is_judged_by_the_values(
         (
             "SPX_20190619.csv",
             2,
-            Severity.TOLD,
+            Severity.REPORTED,
             "open_interest holds the price of the underlying (2926); judged by their values, option_id is the open "
             "interest and oi_2 the volume",
         )
@@ -421,7 +424,7 @@ def test_of_two_levels_of_a_day_the_first_counts_and_it_is_told(tmp_path: Path) 
     day = opened(snapshots(tmp_path, change)).day(DAYS[0])
     assert day.levels["SPX"].tolist() == [2926.0]
     assert [(each.row, each.severity, each.text, each.count) for each in day.findings] == [
-        (44, Severity.TOLD, "another level stands at the same time before: the first one counts", 42)
+        (44, Severity.REPORTED, "an earlier row has another level at the same time: the first one counts", 42)
     ]
 
 
@@ -514,11 +517,11 @@ def test_days_out_of_order_and_rows_that_stand_apart_are_told(tmp_path: Path) ->
     source = opened(many(tmp_path, [header, *rows[84:], *rows[:84], rows[100]]))
     assert {(each.row, each.text) for each in source.gaps(DAYS[0], DAYS[-1])} >= {
         (170, "the days are out of order in the file"),
-        (254, "rows of one day stand apart in the file"),
+        (254, "rows of one day are not together in the file"),
     }
     day = source.day(DAYS[1])
     assert [(each.row, each.severity, each.text) for each in day.findings] == [
-        (254, Severity.LEFT_OUT, "the same quote stands there before")
+        (254, Severity.LEFT_OUT, "a duplicate of an earlier quote")
     ]
 
 
@@ -526,7 +529,7 @@ def test_rows_with_too_few_fields_and_bad_numbers_are_named(tmp_path: Path) -> N
     header, *rows = all_lines()
     rows[5] = rows[5].rsplit(",", 2)[0]
     day = opened(many(tmp_path, [header, *rows])).day(DAYS[0])
-    assert [(each.row, each.text) for each in day.findings] == [(7, "a row has 15 fields, and not so many")]
+    assert [(each.row, each.text) for each in day.findings] == [(7, "a row has 15 fields, too few")]
     rows[6] = rows[6].replace(",0.15,", ",high,")
     with pytest.raises(StoreError, match=r"spx_eod.csv:8: impliedvol is a number, is 'high'"):
         opened(many(tmp_path, [header, *rows])).day(DAYS[0])
@@ -547,8 +550,8 @@ def test_without_a_contract_an_index_option_settles_at_the_close_and_it_is_told(
         ("SPXW", "2019-06-21"),
         ("SPXW", "2019-07-19"),
     }
-    text = "no column tells the class of its options: they are taken for SPXW, which settles at the close"
-    assert texts(day) == [("spx_eod.csv", 1, Severity.TOLD, text)]
+    text = "no column has the class of its options: they are assumed to be SPXW, which settles at the close"
+    assert texts(day) == [("spx_eod.csv", 1, Severity.REPORTED, text)]
 
 
 def test_a_column_of_the_underlying_may_tell_the_class(tmp_path: Path) -> None:

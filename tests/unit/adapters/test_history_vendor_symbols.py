@@ -206,13 +206,13 @@ def test_rows_with_too_few_fields_are_told_beside_those_of_others(tmp_path: Path
     lines[5] = str(DAYS[0])
     day = opened(f"eod:{file_of(tmp_path / 'all.csv', lines)}?symbol=SPX").day(DAYS[0])
     texts = [(each.row, each.text) for each in day.findings]
-    assert (7, "a row has 9 fields, and not so many (2 rows: 7, 32)") in texts
+    assert (7, "a row has 9 fields, too few (2 rows: 7, 32)") in texts
 
 
 def test_a_gap_between_rows_of_another_day_is_still_told(tmp_path: Path) -> None:
     first, after = chain(DAYS[0], "SPX"), mixed(DAYS[1], "SPY", "SPX")
     lines = [*first[:10], *after, *first[10:]]
     source = opened(f"eod:{file_of(tmp_path / 'all.csv', lines)}?symbol=SPX")
-    told = [(each.row, each.text) for each in source.gaps(*DAYS[:2]) if "apart" in each.text]
-    assert told == [(52, "rows of one day stand apart in the file")]
+    reported = [(each.row, each.text) for each in source.gaps(*DAYS[:2]) if "apart" in each.text]
+    assert reported == [(52, "rows of one day are not together in the file")]
     assert len(source.day(DAYS[0]).options) == 20

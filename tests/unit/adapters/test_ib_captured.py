@@ -16,7 +16,7 @@ import pytest
 from test_ib_reports import recorded
 
 from rulebot.adapters.ib import convert, order_reports
-from rulebot.adapters.ib.contracts import ContractBook, ToldHours, both_rights
+from rulebot.adapters.ib.contracts import ContractBook, ReportedHours, both_rights
 from rulebot.adapters.ib.order_reports import AccountValues
 from rulebot.adapters.ib.quotes import QuoteColumns
 from rulebot.measure.listings import neighbours
@@ -51,17 +51,17 @@ def wire(value: Any, unset: str = "") -> str:
     return HUGE if isinstance(value, float) and value > 1e307 else f"{value}"
 
 
-def contract_fields(told: dict[str, Any]) -> Wire:
+def contract_fields(reported: dict[str, Any]) -> Wire:
     """Return the eleven fields of a contract in openOrder, execDetails and position."""
     kinds = {"Stock": "STK", "Option": "OPT", "Index": "IND"}
     names = "lastTradeDateOrContractMonth", "strike", "right", "multiplier", "exchange", "currency", "localSymbol"
-    kind = told.get("secType") or kinds[told["_type"]]
+    kind = reported.get("secType") or kinds[reported["_type"]]
     return [
-        wire(told["conId"]),
-        told["symbol"],
+        wire(reported["conId"]),
+        reported["symbol"],
         kind,
-        *(wire(told.get(name), "0.0" if name == "strike" else "") for name in names),
-        told.get("tradingClass", ""),
+        *(wire(reported.get(name), "0.0" if name == "strike" else "") for name in names),
+        reported.get("tradingClass", ""),
     ]
 
 
@@ -77,20 +77,20 @@ class Line:
     def take(self, ticker: dict[str, Any]) -> None:
         for name, (kind, size) in PRICES.items():
             if name in ticker:
-                self.hear(["1", "6", "9", str(kind), wire(ticker[name]), wire(ticker.get(size, 0)), "0"])
+                self.receive(["1", "6", "9", str(kind), wire(ticker[name]), wire(ticker.get(size, 0)), "0"])
         if "volume" in ticker:
-            self.hear(["2", "6", "9", "8", wire(ticker["volume"])])
+            self.receive(["2", "6", "9", "8", wire(ticker["volume"])])
         for name, kind in COMPUTATIONS.items():
             if name in ticker:
                 self.compute(kind, ticker[name])
         self.quotes.settle(AT.timestamp())
         assert self.quotes.failures == []
 
-    def compute(self, kind: int, told: dict[str, Any]) -> None:
-        values = [wire(told[name], unset) for name, unset in zip(GREEKS, UNSET, strict=True)]
-        self.hear(["21", "9", str(kind), "0", *values])
+    def compute(self, kind: int, reported: dict[str, Any]) -> None:
+        values = [wire(reported[name], unset) for name, unset in zip(GREEKS, UNSET, strict=True)]
+        self.receive(["21", "9", str(kind), "0", *values])
 
-    def hear(self, fields: Wire) -> None:
+    def receive(self, fields: Wire) -> None:
         self.handlers[int(fields[0])](fields)
 
     def __getitem__(self, column: str) -> float:
@@ -99,8 +99,8 @@ class Line:
         return value
 
 
-def contract_of(told: dict[str, Any]) -> Underlying | Option:
-    found = convert.contract(contract_fields(told))
+def contract_of(reported: dict[str, Any]) -> Underlying | Option:
+    found = convert.contract(contract_fields(reported))
     assert found is not None
     return found
 
@@ -117,9 +117,9 @@ def line_of(name: str) -> Line:
 
 def test_a_monthly_index_option_is_named_by_the_thursday_and_its_symbol_by_the_friday() -> None:
     """Trading ends the day before an AM settlement; so the last trading day is what we know an option by."""
-    told = captures()["monthly option"]
-    assert (told["lastTradeDateOrContractMonth"], told["localSymbol"]) == ("20180614", "SPX   180615P02700000")
-    found = contract_of(told)
+    reported = captures()["monthly option"]
+    assert (reported["lastTradeDateOrContractMonth"], reported["localSymbol"]) == ("20180614", "SPX   180615P02700000")
+    found = contract_of(reported)
     assert found == Option("SPX", "SPX", date(2018, 6, 14), Decimal(2700), Right.PUT)
     assert (found.con_id, getattr(found, "multiplier", 0)) == (237923180, 100)
     ours = given_option(
@@ -130,37 +130,37 @@ def test_a_monthly_index_option_is_named_by_the_thursday_and_its_symbol_by_the_f
         right="P",
         con_id=found.con_id,
     )
-    assert ours.local_symbol == told["localSymbol"]  # the simulated gateway names it so too
+    assert ours.local_symbol == reported["localSymbol"]  # the simulated gateway names it so too
     assert ours.settle_date == date(2018, 6, 15)
 
 
 def test_the_listing_has_strikes_that_no_expiry_need_have() -> None:
-    told = captures()["listing"]
-    expiries = sorted(convert.day(each) for each in told["expirations"])
+    reported = captures()["listing"]
+    expiries = sorted(convert.day(each) for each in reported["expirations"])
     assert date(2018, 6, 14) in expiries
-    strikes = tuple(sorted(Decimal(wire(each)) for each in told["strikes"]))
+    strikes = tuple(sorted(Decimal(wire(each)) for each in reported["strikes"]))
     near = neighbours(strikes, 2717.59, 1)
     assert {Decimal(2715), Decimal(2720)} <= set(near)
 
 
 def test_details_tell_the_id_of_a_share() -> None:
-    told = captures()["details of a share"]
-    contract = told["contract"]
-    head = [contract["symbol"], "STK", "", "0", "", "SMART", "USD", contract["localSymbol"], told["marketName"]]
-    row = ["10", "1", *head, contract["tradingClass"], wire(contract["conId"]), wire(told["minTick"])]
+    reported = captures()["details of a share"]
+    contract = reported["contract"]
+    head = [contract["symbol"], "STK", "", "0", "", "SMART", "USD", contract["localSymbol"], reported["marketName"]]
+    row = ["10", "1", *head, contract["tradingClass"], wire(contract["conId"]), wire(reported["minTick"])]
     book = ContractBook()
     assert book.learn_details([row], 178) == []
     assert book.con_id(Underlying("AMD")) == 4391
 
 
 def test_the_hours_of_a_share_are_those_of_the_calendar() -> None:
-    told = captures()["details of a share"]
-    days = sorted({date.fromisoformat(each[:8]) for each in told["liquidHours"].split(";")})
+    reported = captures()["details of a share"]
+    days = sorted({date.fromisoformat(each[:8]) for each in reported["liquidHours"].split(";")})
     assert len(days) > 10
     for day in days:
         session = session_on(day)
         expected = Hours(day) if session is None else Hours(day, session.open, session.close)
-        assert ToldHours(AT.date(), told["timeZoneId"], told["liquidHours"]).hours(day) == expected
+        assert ReportedHours(AT.date(), reported["timeZoneId"], reported["liquidHours"]).hours(day) == expected
 
 
 def test_options_of_a_chain_are_read_with_both_rights() -> None:
@@ -176,34 +176,34 @@ def test_options_of_a_chain_are_read_with_both_rights() -> None:
 
 def test_outside_hours_there_is_no_quote_and_the_model_is_there() -> None:
     """Bid and ask of -1 with size 0 are no prices; the model's greeks come all the same."""
-    told = captures()["option outside hours"]
-    assert (told["bid"], told["bidSize"], told["ask"], told["askSize"]) == (-1.0, 0, -1.0, 0)
+    reported = captures()["option outside hours"]
+    assert (reported["bid"], reported["bidSize"], reported["ask"], reported["askSize"]) == (-1.0, 0, -1.0, 0)
     line = line_of("option outside hours")
     assert isnan(line["bid"])
     assert isnan(line["ask"])
     assert (line["bid_size"], line["ask_size"], line["previous_close"]) == (0, 0, 0.04)
-    model = told["modelGreeks"]
+    model = reported["modelGreeks"]
     assert (line["iv"], line["delta"], line["theta"]) == (model["impliedVol"], model["delta"], model["theta"])
     assert line["model_at"] == AT.timestamp()
 
 
 def test_greeks_of_bid_and_ask_are_not_the_models() -> None:
     """They can be a price and nothing else, and never take the model's place, nor spoil it when they come last."""
-    told = captures()["option with greeks of prices alone"]
-    assert told["bidGreeks"]["optPrice"] > 0
-    assert {told["bidGreeks"][name] for name in ("impliedVol", "delta", "gamma", "vega", "theta")} == {None}
+    reported = captures()["option with greeks of prices alone"]
+    assert reported["bidGreeks"]["optPrice"] > 0
+    assert {reported["bidGreeks"][name] for name in ("impliedVol", "delta", "gamma", "vega", "theta")} == {None}
     line = line_of("option with greeks of prices alone")
     for kind in ("lastGreeks", "askGreeks", "bidGreeks"):
-        line.compute(COMPUTATIONS[kind], told[kind])
-    assert line["delta"] == told["modelGreeks"]["delta"]
-    assert line["model_price"] == told["modelGreeks"]["optPrice"]
+        line.compute(COMPUTATIONS[kind], reported[kind])
+    assert line["delta"] == reported["modelGreeks"]["delta"]
+    assert line["model_price"] == reported["modelGreeks"]["optPrice"]
 
 
 def test_a_model_of_which_only_the_price_is_known_has_no_greeks() -> None:
-    told = captures()["option with greeks of prices alone"]
-    line = Line(contract_of(told["contract"]))
-    line.compute(COMPUTATIONS["modelGreeks"], told["bidGreeks"])
-    assert line["model_price"] == told["bidGreeks"]["optPrice"]
+    reported = captures()["option with greeks of prices alone"]
+    line = Line(contract_of(reported["contract"]))
+    line.compute(COMPUTATIONS["modelGreeks"], reported["bidGreeks"])
+    assert line["model_price"] == reported["bidGreeks"]["optPrice"]
     assert all(isnan(line[name]) for name in ("iv", "delta", "gamma", "vega", "theta"))
 
 
@@ -233,10 +233,10 @@ def test_an_index_has_a_bid_and_an_ask_that_nobody_deals_at() -> None:
 
 
 def test_an_option_in_hours_is_whole() -> None:
-    told = captures()["monthly option in hours"]
+    reported = captures()["monthly option in hours"]
     line = line_of("monthly option in hours")
     assert (line["bid"], line["ask"], line["last"], line["volume"]) == (19.4, 19.9, 20.3, 1511)
-    model = told["modelGreeks"]
+    model = reported["modelGreeks"]
     names = {"iv": "impliedVol", "delta": "delta", "gamma": "gamma", "vega": "vega", "theta": "theta"}
     assert [line[name] for name in names] == [model[name] for name in names.values()]
     assert line["bid"] < line["model_price"]
@@ -244,10 +244,10 @@ def test_an_option_in_hours_is_whole() -> None:
 
 @pytest.mark.parametrize("name", ["implied volatility asked for", "price asked for"])
 def test_what_a_calculator_says_is_no_market(name: str) -> None:
-    told = captures()[name]
-    assert told["tickType"] == 53
+    reported = captures()[name]
+    assert reported["tickType"] == 53
     line = Line(Underlying("SPY"))
-    line.compute(told["tickType"], told)
+    line.compute(reported["tickType"], reported)
     assert isnan(line["iv"])
     assert not line.quotes.is_waiting
 
@@ -258,11 +258,11 @@ def test_what_a_calculator_says_is_no_market(name: str) -> None:
 def test_an_execution_and_its_commission() -> None:
     trade = captures()["market order filled"]
     (fill,) = trade["fills"]
-    told, paid = fill["execution"], fill["commissionReport"]
-    fields = ["11", "-1", wire(told["orderId"]), *contract_fields(fill["contract"])]
-    fields += [told["execId"], told["time"], told["acctNumber"], told["exchange"], told["side"]]
-    fields += [wire(told[name]) for name in ("shares", "price", "permId", "clientId")]
-    fields += ["0", wire(told["cumQty"]), wire(told["avgPrice"]), "", "", "", "", "1"]
+    reported, paid = fill["execution"], fill["commissionReport"]
+    fields = ["11", "-1", wire(reported["orderId"]), *contract_fields(fill["contract"])]
+    fields += [reported["execId"], reported["time"], reported["acctNumber"], reported["exchange"], reported["side"]]
+    fields += [wire(reported[name]) for name in ("shares", "price", "permId", "clientId")]
+    fields += ["0", wire(reported["cumQty"]), wire(reported["avgPrice"]), "", "", "", "", "1"]
     found = order_reports.execution(fields, AT, ACCOUNT)
     assert isinstance(found, ExecutionReport)
     assert (str(found.exec_id), found.order_id, found.perm_id) == ("00004466.5965a047.01.01", 13, 798621671)
@@ -279,29 +279,29 @@ def test_an_execution_and_its_commission() -> None:
 
 def test_the_status_of_an_order_that_filled() -> None:
     trade = captures()["market order filled"]
-    told = trade["orderStatus"]
-    fields = ["3", wire(trade["order"]["orderId"]), told["status"], wire(told["filled"]), "0.0"]
-    fields += [wire(told[name]) for name in ("avgFillPrice", "permId")]
-    fields += ["0", wire(told["lastFillPrice"]), wire(told["clientId"]), "", "0.0"]
+    reported = trade["orderStatus"]
+    fields = ["3", wire(trade["order"]["orderId"]), reported["status"], wire(reported["filled"]), "0.0"]
+    fields += [wire(reported[name]) for name in ("avgFillPrice", "permId")]
+    fields += ["0", wire(reported["lastFillPrice"]), wire(reported["clientId"]), "", "0.0"]
     found = order_reports.order_status(fields, AT)
     assert (found.status, found.filled, found.average_price) == (BrokerStatus.FILLED, Decimal(100), Decimal("144.18"))
 
 
 def test_captured_open_orders_are_read() -> None:
-    for told in captures()["open orders"]:
-        order, fields = told["order"], recorded(178)
-        fields[1:13] = [wire(order["orderId"]), *contract_fields(told["contract"])]
+    for reported in captures()["open orders"]:
+        order, fields = reported["order"], recorded(178)
+        fields[1:13] = [wire(order["orderId"]), *contract_fields(reported["contract"])]
         fields[13:19] = [
             order["action"],
             *(wire(order[name]) for name in ("totalQuantity", "orderType", "lmtPrice", "auxPrice", "tif")),
         ]
         fields[20], fields[23] = order["account"], ""
         fields[24], fields[25] = wire(order["clientId"]), wire(order["permId"])
-        fields[fields.index("PreSubmitted")] = told["orderStatus"]["status"]
+        fields[fields.index("PreSubmitted")] = reported["orderStatus"]["status"]
         found = order_reports.open_order(fields, AT, 178, ACCOUNT)
         assert isinstance(found, order_reports.OrderReport)
         assert (found.order_id, found.perm_id) == (order["orderId"], order["permId"])
-        assert found.con_id == told["contract"]["conId"]
+        assert found.con_id == reported["contract"]["conId"]
         assert (found.status, found.side, found.quantity) == (BrokerStatus.WORKING, Side.BUY, Decimal(100))
         assert found.limit_price == Decimal(wire(order["lmtPrice"]))
         assert found.stop_price is None  # an auxPrice of 0 on a limit order is none
@@ -311,12 +311,12 @@ def test_captured_open_orders_are_read() -> None:
 @pytest.mark.parametrize(("name", "margin"), [("what-if", "0.0"), ("what-if with margin", "17056.5")])
 def test_a_what_if_that_tells_no_change_is_no_answer(name: str, margin: str) -> None:
     """Servers of 2017 told one amount for each margin, what it is after the order: without a change we know none."""
-    told = captures()[name]
-    assert told["initMargin"] == margin
+    reported = captures()[name]
+    assert reported["initMargin"] == margin
     fields = recorded(178)
     status = fields.index("PreSubmitted")
     fields[status - 1], fields[20] = "1", ACCOUNT
-    amounts = [told[each] for each in ("initMargin", "maintMargin", "equityWithLoan")]
+    amounts = [reported[each] for each in ("initMargin", "maintMargin", "equityWithLoan")]
     fields[status + 1 : status + 10] = [*[HUGE] * 6, *amounts]
     assert order_reports.open_order(fields, AT, 178, ACCOUNT) is None
     fields[status + 4] = "0.0"
@@ -327,10 +327,12 @@ def test_a_what_if_that_tells_no_change_is_no_answer(name: str, margin: str) -> 
 
 def test_positions_are_read_but_those_of_futures_and_currencies() -> None:
     held: list[PositionReport] = []
-    for told in captures()["positions"]:
-        fields = ["61", "3", told["account"], *contract_fields(told["contract"])]
+    for reported in captures()["positions"]:
+        fields = ["61", "3", reported["account"], *contract_fields(reported["contract"])]
         if (
-            found := order_reports.position([*fields, wire(told["position"]), wire(told["avgCost"])], AT, ACCOUNT)
+            found := order_reports.position(
+                [*fields, wire(reported["position"]), wire(reported["avgCost"])], AT, ACCOUNT
+            )
         ) is not None:
             held.append(found)
     assert [(str(each.contract), each.quantity) for each in held] == [
@@ -345,9 +347,9 @@ def test_positions_are_read_but_those_of_futures_and_currencies() -> None:
 
 
 def test_an_amount_in_the_base_currency_is_not_the_accounts() -> None:
-    (told,) = captures()["account value"]
-    assert (told["tag"], told["currency"]) == ("NetLiquidationByCurrency", "BASE")
+    (reported,) = captures()["account value"]
+    assert (reported["tag"], reported["currency"]) == ("NetLiquidationByCurrency", "BASE")
     values = AccountValues(ACCOUNT)
-    values.read(["6", "2", told["tag"], told["value"], told["currency"], told["account"]])
-    values.read(["6", "2", "NetLiquidation", told["value"], "BASE", told["account"]])
+    values.read(["6", "2", reported["tag"], reported["value"], reported["currency"], reported["account"]])
+    values.read(["6", "2", "NetLiquidation", reported["value"], "BASE", reported["account"]])
     assert not values.changed

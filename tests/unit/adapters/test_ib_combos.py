@@ -44,7 +44,7 @@ def test_a_leg_that_is_not_answered_or_cannot_be_read_stays_unknown() -> None:
     assert [book.knows(number) for number in (1, 2, 3)] == [True, False, False]
 
 
-TOLD = ["5", "1", "28812380", "SPX", "BAG", "", "0", "?", "", "SMART", "USD", "SPX", "COMB"]
+REPORTED = ["5", "1", "28812380", "SPX", "BAG", "", "0", "?", "", "SMART", "USD", "SPX", "COMB"]
 LEGS = [each.split("|") for each in ("22|1|BUY|SMART|0|0||-1", "11|1|SELL|SMART|0|0||-1")]
 
 
@@ -58,7 +58,7 @@ OURS = combo((11, 1, "SELL"), (22, 1, "BUY"))
 
 def test_a_combo_is_changed_under_the_contract_that_was_told() -> None:
     combos = Combos()
-    combos.note(TOLD, LEGS, 1)
+    combos.note(REPORTED, LEGS, 1)
     found = combos.to_change(1, OURS)
     assert (found.conId, found.tradingClass, found.localSymbol, found.right) == (28812380, "COMB", "SPX", "?")
     assert [(leg.conId, leg.ratio, leg.action, leg.exemptCode) for leg in found.comboLegs] == [
@@ -74,17 +74,17 @@ def test_a_combo_is_changed_under_the_contract_that_was_told() -> None:
 def test_a_combo_that_was_told_with_other_legs_is_not_what_was_meant(other: Contract) -> None:
     """It would be another order, or one of the other side."""
     combos = Combos()
-    combos.note(TOLD, LEGS, 1)
+    combos.note(REPORTED, LEGS, 1)
     assert combos.to_change(1, other) is other
 
 
 def test_what_was_told_of_an_order_is_forgotten_with_it() -> None:
     combos = Combos()
-    combos.note(TOLD, LEGS, 1)
-    combos.note(TOLD, LEGS, 0)  # of another client
+    combos.note(REPORTED, LEGS, 1)
+    combos.note(REPORTED, LEGS, 0)  # of another client
     assert combos.to_change(0, OURS) is OURS
     combos.forget(1)
     assert combos.to_change(1, OURS) is OURS
-    combos.note(TOLD, LEGS, 1)
+    combos.note(REPORTED, LEGS, 1)
     combos.clear()
     assert (combos.to_change(1, OURS) is OURS, combos.leg_ids) == (True, set())

@@ -88,10 +88,10 @@ def test_a_time_of_an_unknown_or_ambiguous_zone_is_unknown(zone: str) -> None:
 
 
 def test_a_time_without_a_zone_is_of_the_login() -> None:
-    told = "20251124  10:00:05"
-    assert convert.instant(told) is None
-    assert convert.instant(told, "US/Eastern") == datetime(2025, 11, 24, 15, 0, 5, tzinfo=UTC)
-    assert convert.instant(told, "JST") == datetime(2025, 11, 24, 1, 0, 5, tzinfo=UTC)
+    reported = "20251124  10:00:05"
+    assert convert.instant(reported) is None
+    assert convert.instant(reported, "US/Eastern") == datetime(2025, 11, 24, 15, 0, 5, tzinfo=UTC)
+    assert convert.instant(reported, "JST") == datetime(2025, 11, 24, 1, 0, 5, tzinfo=UTC)
 
 
 def test_contracts_are_read_and_a_combo_is_none() -> None:
@@ -107,7 +107,7 @@ def test_contracts_are_read_and_a_combo_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "reported",
     [
         "20251124",
         "20251124 15:00 US/Central",
@@ -120,16 +120,16 @@ def test_contracts_are_read_and_a_combo_is_none() -> None:
         "20251124 at noon",
     ],
 )
-def test_an_option_ends_on_the_day_of_its_exchange_wherever_tws_has_logged_in(told: str) -> None:
+def test_an_option_ends_on_the_day_of_its_exchange_wherever_tws_has_logged_in(reported: str) -> None:
     """In Shanghai it was the day after: no combo of that day's options found the numbers of its legs."""
     book = ContractBook()
-    (found,) = book.learn_details([raw(f"10|7|SPX|OPT|{told}|5860|P|SMART|USD|X|SPXW|SPXW|99|0.05|100|rest")], 178)
+    (found,) = book.learn_details([raw(f"10|7|SPX|OPT|{reported}|5860|P|SMART|USD|X|SPXW|SPXW|99|0.05|100|rest")], 178)
     assert found.expiry == date(2025, 11, 24)
     assert book.con_id(Option("SPX", "SPXW", date(2025, 11, 24), Decimal(5860), Right.PUT)) == 99
 
 
 @pytest.mark.parametrize(
-    ("told", "name", "last"),
+    ("reported", "name", "last"),
     [
         ("20261022 05:00:00 JST", "SPXW  261021P05860000", date(2026, 10, 21)),
         ("20261022 05:00:00 Nowhere", "SPXW  261021P05860000", date(2026, 10, 21)),
@@ -143,8 +143,8 @@ def test_an_option_ends_on_the_day_of_its_exchange_wherever_tws_has_logged_in(to
         ("20261021", "of no clearing house", date(2026, 10, 21)),
     ],
 )
-def test_the_name_at_the_clearing_house_decides_the_last_day(told: str, name: str, last: date) -> None:
-    found = convert.contract(raw(f"99|SPX|OPT|{told}|5860|P|100|SMART|USD|{name}|{name.split()[0]}"))
+def test_the_name_at_the_clearing_house_decides_the_last_day(reported: str, name: str, last: date) -> None:
+    found = convert.contract(raw(f"99|SPX|OPT|{reported}|5860|P|100|SMART|USD|{name}|{name.split()[0]}"))
     assert isinstance(found, Option)
     assert found.expiry == last
 
@@ -164,19 +164,19 @@ def test_what_is_listed_in_another_currency_is_no_contract_of_a_bot() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "strike"),
+    ("reported", "strike"),
     [
         ("SPX   NOV2025 5860 P [SPXW  251124P05860000 100]|OPT|0|0|0||SMART|USD||", "5860"),
         ("SPX|OPT||0.0|?|100|SMART|USD|SPXW  251124P05862500|", "5862.5"),
     ],
 )
-def test_an_option_of_which_tws_knows_the_name_alone(told: str, strike: str) -> None:
+def test_an_option_of_which_tws_knows_the_name_alone(reported: str, strike: str) -> None:
     """Told so as a position it let no connection be made any more, and as a contract it ended the run."""
     expected = Option("SPX", "SPXW", date(2025, 11, 24), Decimal(strike), Right.PUT)
-    found = convert.contract(raw(f"435262612|{told}"))
+    found = convert.contract(raw(f"435262612|{reported}"))
     assert found == expected
     assert (str(found), found.con_id if found else 0) == (str(expected), 435262612)
-    symbol, kind, expiry, zero, right, times, venue, currency, name, group = raw(told)
+    symbol, kind, expiry, zero, right, times, venue, currency, name, group = raw(reported)
     row = ["10", "7", symbol, kind, expiry, zero, right, venue, currency, name, "X", group, "99", "0.05", times]
     assert ContractBook().learn_details([row], 178) == [expected]
 

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from rulebot.adapters.ib.contracts import ToldHours, hours_in
+from rulebot.adapters.ib.contracts import ReportedHours, hours_in
 from rulebot.model.session import Hours
 
 ON = date(2025, 1, 8)
@@ -13,8 +13,8 @@ HALF = date(2025, 7, 3)
 HEAD = ["10", "9", "SPX", "IND", "", "0", "", "CBOE", "USD", "SPX", "SPX", "SPX", "416904", "0.01"]
 
 
-def told(liquid: str, zone: str = "US/Eastern") -> ToldHours:
-    return ToldHours(ON, zone, liquid)
+def reported(liquid: str, zone: str = "US/Eastern") -> ReportedHours:
+    return ReportedHours(ON, zone, liquid)
 
 
 def utc(day: date, hour: int, minute: int = 0) -> datetime:
@@ -31,7 +31,7 @@ def utc(day: date, hour: int, minute: int = 0) -> datetime:
     ],
 )
 def test_a_day_is_read_in_its_time_zone(zone: str, liquid: str) -> None:
-    assert told(liquid, zone).hours(HALF) == Hours(HALF, utc(HALF, 13, 30), utc(HALF, 17))
+    assert reported(liquid, zone).hours(HALF) == Hours(HALF, utc(HALF, 13, 30), utc(HALF, 17))
 
 
 @pytest.mark.parametrize(
@@ -43,17 +43,17 @@ def test_a_day_is_that_of_the_exchange_wherever_tws_has_logged_in(zone: str, ope
     sunday, monday, tuesday = "20250112", "20250113", "20250114"
     begins, ends = (tuesday if each < "0900" else monday for each in (open_, close))
     weekend = f"{sunday}:CLOSED;" + (f"{monday}:CLOSED;" if begins == tuesday else "")
-    found = told(f"{weekend}{begins}:{open_}-{ends}:{close}", zone).hours(date(2025, 1, 13))
+    found = reported(f"{weekend}{begins}:{open_}-{ends}:{close}", zone).hours(date(2025, 1, 13))
     assert found == Hours(date(2025, 1, 13), utc(date(2025, 1, 13), 14, 30), utc(date(2025, 1, 13), 21))
 
 
 def test_a_closed_day_says_so_and_needs_no_time_zone() -> None:
-    assert told("20250108:0930-20250108:1600;20250109:CLOSED", "Mars").hours(MOURNING) == Hours(MOURNING)
+    assert reported("20250108:0930-20250108:1600;20250109:CLOSED", "Mars").hours(MOURNING) == Hours(MOURNING)
 
 
 @pytest.mark.parametrize("liquid", ["", "20250108:0930-20250108:1600", "20250110:CLOSED"])
 def test_of_a_day_that_is_not_named_nothing_is_known(liquid: str) -> None:
-    assert told(liquid).hours(MOURNING) is None
+    assert reported(liquid).hours(MOURNING) is None
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,11 @@ def test_of_a_day_that_is_not_named_nothing_is_known(liquid: str) -> None:
 )
 def test_what_cannot_be_read_is_an_error_and_never_a_guess(zone: str, liquid: str) -> None:
     with pytest.raises(ValueError):
-        told(liquid, zone).hours(MOURNING)
+        reported(liquid, zone).hours(MOURNING)
 
 
 @pytest.mark.parametrize(("version", "head"), [(176, HEAD), (163, [*HEAD[:1], "8", *HEAD[1:], "100"])])
 def test_they_stand_where_each_version_has_them(version: int, head: list[str]) -> None:
     rest = ["", "", "CBOE", "1", "0", "S&P 500", "", "", "Indices", "Broad", "*", "US/Central", "wide", "liquid", ""]
-    assert hours_in([*head, *rest], version, ON) == ToldHours(ON, "US/Central", "liquid")
-    assert hours_in(head, version, ON) == ToldHours(ON, "", "")
+    assert hours_in([*head, *rest], version, ON) == ReportedHours(ON, "US/Central", "liquid")
+    assert hours_in(head, version, ON) == ReportedHours(ON, "", "")

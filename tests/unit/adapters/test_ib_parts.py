@@ -233,8 +233,8 @@ def test_what_is_told_while_the_account_is_not_ready_counts_for_nothing() -> Non
 def test_day_trades_left() -> None:
     values = AccountValues("DU1")
     values.read(["6", "2", "NetLiquidation", "9000", "USD", "DU1"])
-    for told, left in (("2", 2), ("0", 0), ("-1", None), ("1", 1), ("Unlimited", None)):
-        values.read(["6", "2", "DayTradesRemaining", told, "", "DU1"])
+    for reported, left in (("2", 2), ("0", 0), ("-1", None), ("1", 1), ("Unlimited", None)):
+        values.read(["6", "2", "DayTradesRemaining", reported, "", "DU1"])
         assert values.take().day_trades_left == left
 
 
@@ -260,7 +260,7 @@ def test_bars_are_read_and_the_unfinished_one_is_left_out() -> None:
 
 
 def test_closes_are_of_sessions_in_a_row() -> None:
-    """A bar of a holiday is of no session; what lies before a session without a bar is not told."""
+    """A bar of a holiday is of no session; what lies before a session without a bar is not reported."""
     days = [date(2025, 11, day) for day in (19, 20, 24, 25, 26, 27, 28)]  # none of the 21st; the 27th is Thanksgiving
     row = [cell for day in days for cell in (f"{day:%Y%m%d}", "1", "9", "1", str(day.day / 4), "0", "1", "1")]
     bars = history.read_bars(["17", "7", "a", "b", str(len(days)), *row])
@@ -329,10 +329,10 @@ def test_ib_async_is_told_of_no_order_and_no_execution(kind: int) -> None:
     """It would keep each of them, with its log, for as long as the connection lasts."""
     shown: list[list[str]] = []
     inbox = Inbox(lambda fields: False)
-    hear = inbox.handlers(dict.fromkeys((*ORDERS, *ENDS, NEXT_VALID_ID), shown.append))[kind]
+    receive = inbox.handlers(dict.fromkeys((*ORDERS, *ENDS, NEXT_VALID_ID), shown.append))[kind]
     first, again = [str(kind), "-1", "e.1", "2"], [str(kind), "7", "e.1", "2"]
     for fields in (first, again):
-        hear(fields)
+        receive(fields)
     assert list(inbox.queue) == [first, again], "what is new is for the link to say"
     assert shown == []
 

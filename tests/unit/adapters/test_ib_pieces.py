@@ -32,7 +32,7 @@ def test_a_burst_comes_in_pieces_and_every_message_is_read() -> None:
     assert max(map(len, pieces)) == PIECE
     assert b"".join(pieces) == quotes + framed(49, 1, AT)
     assert list(board.bid) == [at / 100 for at in range(1, 20_001)]
-    assert wire.fence.told == datetime.fromtimestamp(AT, UTC)
+    assert wire.fence.reported == datetime.fromtimestamp(AT, UTC)
 
 
 def test_what_is_short_comes_as_it_is() -> None:

@@ -276,12 +276,12 @@ def test_counts_of_an_underlying_and_its_volatility() -> None:
 
 def asked_anew(line: Line, contract: Contract) -> None:
     """Give the row up and take it again, as a line that was silent is asked for anew."""
-    told = line.quotes.told(0)
+    reported = line.quotes.reported(0)
     line.quotes.forget(0)
     line.board.drop(contract)
     assert line.board.add(contract) == 0
-    if told is not None:
-        line.quotes.goes_on(0, told)
+    if reported is not None:
+        line.quotes.goes_on(0, reported)
 
 
 def test_what_a_line_answers_with_its_last_does_not_count() -> None:
@@ -321,7 +321,7 @@ def test_a_quote_that_comes_bit_by_bit_counts_once_a_part_of_it_is_another() -> 
 
 def test_of_a_line_of_which_nothing_counted_every_answer_does() -> None:
     line = Line()
-    assert line.quotes.told(0) is None
+    assert line.quotes.reported(0) is None
     line.price(4, 5900.5, 0)
     line.quotes.settle(100.0)
     line.quotes.expire(0)

@@ -18,9 +18,26 @@ def row(version: int = 178, pairs: int = 0, venues: str = VENUES, rules: str = R
     """Return contractData of an option of class GGG."""
     head = ["10"] + (["8"] if version < 164 else []) + ["1", "GGG", kind, "20251219", "85", "P", "SMART", "USD"]
     terms = ["GGG   251219P00085000", "GGG", "GGG", "7", "0.05"] + (["100"] if version < 164 else [])
-    told = ["100", "LMT", venues, "1", "268710", "GRACO INC", "", "202512", "", "", "", "US/Eastern", "", "", "", "0"]
+    reported = [
+        "100",
+        "LMT",
+        venues,
+        "1",
+        "268710",
+        "GRACO INC",
+        "",
+        "202512",
+        "",
+        "",
+        "",
+        "US/Eastern",
+        "",
+        "",
+        "",
+        "0",
+    ]
     tags = [str(pairs), *(["ISIN", "US3841091040"] * pairs)]
-    return [*head, *terms, *told, *tags, "1", "GGG", "STK", rules, "20251219", ""]
+    return [*head, *terms, *reported, *tags, "1", "GGG", "STK", rules, "20251219", ""]
 
 
 @pytest.mark.parametrize("version", [157, 164, 178])

@@ -90,12 +90,12 @@ def test_a_look_that_is_passed_by_would_have_found_nothing(seed: int) -> None:
                 each.silence.asked(gone, each.now.timestamp())
             if halted < 0.1:
                 (each.board.halted.discard if row in each.board.halted else each.board.halted.add)(row)
-            told = []
+            reported = []
             for _ in range(seconds):
                 if each is always:
                     each.silence._none_until = 0.0
-                told.append(each.passes(1, *speaking, feed=halted < 0.9))
-            found.append(told)
+                reported.append(each.passes(1, *speaking, feed=halted < 0.9))
+            found.append(reported)
         assert found[0] == found[1]
 
 

@@ -31,21 +31,21 @@ class Asked:
         self.clock = BrokerClock(self.watch)
         self.keeper = Timekeeper(self.clock)
 
-    def told(self, behind: float) -> float | None:
+    def reported(self, behind: float) -> float | None:
         """Ask a minute later, and return what the answer, in whole seconds, comes to."""
         self.watch.seconds += 60
         self.keeper.asks()
-        return self.keeper.heard((self.watch.now() - timedelta(seconds=behind)).replace(microsecond=0))
+        return self.keeper.received((self.watch.now() - timedelta(seconds=behind)).replace(microsecond=0))
 
 
 def test_62_one_answer_alone_is_not_believed() -> None:
     asked = Asked()
-    assert [asked.told(behind) for behind in (0, 10, 0, 10, 0)] == [None] * 5
+    assert [asked.reported(behind) for behind in (0, 10, 0, 10, 0)] == [None] * 5
 
 
 def test_62_a_difference_is_told_once_and_again_when_it_has_changed_or_is_gone() -> None:
     asked = Asked()
-    found = [asked.told(behind) for behind in (10, 10, 12, 69, 70, 70, 0, 0, -10, -10)]
+    found = [asked.reported(behind) for behind in (10, 10, 12, 69, 70, 70, 0, 0, -10, -10)]
     assert found == [None, 9.0, None, None, 69.0, None, 0.0, None, None, -10.0]
 
 
@@ -54,7 +54,7 @@ def test_62_who_doubts_asks_again_after_a_second() -> None:
     assert asked.keeper.is_due()
     assert not asked.keeper.is_due()
     for behind, due in ((10, 1), (10, 60), (10, 60)):
-        asked.told(behind)
+        asked.reported(behind)
         asked.watch.seconds += due - 0.5
         assert not asked.keeper.is_due()
         asked.watch.seconds += 0.5
@@ -63,7 +63,7 @@ def test_62_who_doubts_asks_again_after_a_second() -> None:
 
 def test_62_the_engine_goes_by_the_brokers_time_whatever_the_computer_s_clock_says() -> None:
     asked = Asked()
-    assert asked.told(21600) is None
+    assert asked.reported(21600) is None
     assert asked.clock.now() == asked.watch.now() - timedelta(hours=6) + timedelta(seconds=0.5)
     asked.watch.set_by -= 9000
     assert asked.clock.now() == NOON + timedelta(seconds=60 - 21600 + 0.5)
@@ -72,30 +72,30 @@ def test_62_the_engine_goes_by_the_brokers_time_whatever_the_computer_s_clock_sa
 def test_62_a_computer_that_agrees_tells_the_time_to_less_than_a_second() -> None:
     asked = Asked()
     asked.watch.seconds = 0.25
-    asked.told(0.9)
+    asked.reported(0.9)
     assert asked.clock.now() == asked.watch.now()
 
 
 def test_62_a_broker_that_drifts_is_followed_and_one_that_leaps_is_a_lost_connection() -> None:
     asked = Asked()
     for behind in (0, 10, 10):
-        asked.told(behind)
+        asked.reported(behind)
     assert asked.clock.now() == asked.watch.now() - timedelta(seconds=9.5)
     assert asked.keeper.leap_words == ""
-    asked.told(-7200)
+    asked.reported(-7200)
     assert asked.keeper.leap_words == ""
-    asked.told(-7200)
+    asked.reported(-7200)
     assert asked.keeper.leap_words == "the broker's time has leapt: everything is read again"
     assert asked.clock.now() == asked.watch.now() - timedelta(seconds=9.5)
 
 
 def test_62_an_answer_counts_from_when_it_came() -> None:
     asked = Asked()
-    told = NOON - timedelta(hours=1)
+    reported = NOON - timedelta(hours=1)
     asked.keeper.asks()
     asked.watch.seconds += 8
-    asked.keeper.heard(told, age=8.0)
-    assert asked.clock.now() == told + timedelta(seconds=8.5)
+    asked.keeper.received(reported, age=8.0)
+    assert asked.clock.now() == reported + timedelta(seconds=8.5)
 
 
 def test_63_a_clock_that_is_set_has_jumped() -> None:
@@ -115,40 +115,42 @@ def test_62_clocks_that_differ_by_little_more_than_two_seconds_are_told_once(beh
     found = []
     for minute in range(40):
         asked.watch.seconds = 60 * minute + minute % 10 / 10 + 0.05
-        found += [asked.told(behind), asked.told(behind)]
+        found += [asked.reported(behind), asked.reported(behind)]
     assert [round(each) != 0 for each in found if each is not None] == [True]
     asked.watch.seconds = 3600.0
-    assert asked.told(0.5) == 0.0
+    assert asked.reported(0.5) == 0.0
 
 
 def test_62_a_slow_answer_does_not_prove_that_clocks_agree_again() -> None:
     asked = Asked()
-    asked.told(10)
-    assert asked.told(10) == 9.0
+    asked.reported(10)
+    assert asked.reported(10) == 9.0
     asked.watch.seconds += 60
     asked.keeper.asks()
     asked.watch.seconds += 12
-    assert asked.keeper.heard(NOON + timedelta(seconds=180)) is None
-    assert asked.told(0) == 0.0
+    assert asked.keeper.received(NOON + timedelta(seconds=180)) is None
+    assert asked.reported(0) == 0.0
 
 
 def test_62_a_greeting_sets_a_clock_that_goes_by_the_computers_and_differs() -> None:
     asked = Asked()
-    told = NOON.replace(hour=5)
+    reported = NOON.replace(hour=5)
     asked.watch.seconds = 3
     assert asked.keeper.greeted(None, 3.0) is None
     assert asked.keeper.greeted(NOON - timedelta(seconds=1), 3.0) is None
     assert asked.clock.now() == asked.watch.now(), "they agree, to the second that a greeting tells"
-    assert asked.keeper.greeted(told, 3.0) == 12 * 3600 - 1
-    assert asked.clock.now() == told + timedelta(seconds=3.5)
+    assert asked.keeper.greeted(reported, 3.0) == 12 * 3600 - 1
+    assert asked.clock.now() == reported + timedelta(seconds=3.5)
     assert not asked.keeper.is_known
     assert asked.keeper.greeted(NOON, 3.0) is None
-    assert asked.clock.now() == told + timedelta(seconds=3.5), "the count of seconds is better than another greeting"
+    assert asked.clock.now() == reported + timedelta(seconds=3.5), (
+        "the count of seconds is better than another greeting"
+    )
 
 
 def test_62_an_answer_takes_the_place_of_the_greeting() -> None:
     asked = Asked()
     asked.keeper.greeted(NOON - timedelta(hours=2), 0.0)
-    asked.told(3600)
+    asked.reported(3600)
     assert asked.clock.now() == asked.watch.now() - timedelta(seconds=3599.5)
     assert asked.keeper.greeted(NOON, 0.0) is None

@@ -20,7 +20,7 @@ from rulebot.adapters.recorded import recorder as recording_side
 from rulebot.adapters.recorded.file import FORMAT, Frame, RecordingWriter, read_frames, read_head, span
 from rulebot.adapters.recorded.recorder import Recorder, repack
 from rulebot.adapters.recorded.recording import (
-    EventHeard,
+    EventReceived,
     QuotesMoved,
     RecordsWritten,
     RequestsExchanged,
@@ -46,8 +46,8 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.board = Board()
-        self.told: list[str] = []
-        self.recorder = Recorder(folder, {"version": "1"}, self.board, self.told.append)
+        self.reported: list[str] = []
+        self.recorder = Recorder(folder, {"version": "1"}, self.board, self.reported.append)
         self.at = START
         self.snapshots: list[tuple[datetime, bytes]] = []
 
@@ -61,7 +61,7 @@ class Desk:
             self.board.unsettled[0].add(row)
         return row
 
-    def hear(self, event: Event, *records: Record, changed: bool = True) -> None:
+    def receive(self, event: Event, *records: Record, changed: bool = True) -> None:
         self.snapshots.append((event.at, picture(self.board)))
         self.recorder.took(event, records, changed=changed)
 
@@ -89,22 +89,22 @@ def live(desk: Desk) -> None:
     board.add(SPX)
     desk.recorder.begins(desk.at, [Record(desk.at, Kind.SESSION, data={"n": 1})])
     desk.quote(SPX, 5900.25)
-    desk.hear(MarketDataUpdated(desk.at, (0,)), Record(desk.at, Kind.FACTS, data={"n": 2}))
+    desk.receive(MarketDataUpdated(desk.at, (0,)), Record(desk.at, Kind.FACTS, data={"n": 2}))
     desk.wait(5)
     board.add(PUT)
     desk.quote(PUT, 1.05, settled=False)
-    desk.hear(ListingReport(desk.at, Listing("SPX", "SPXW", (PUT.expiry,), {PUT.expiry: (PUT.strike,)})))
-    desk.hear(OrdersListed(desk.at, frozenset({"b", "a"})))
+    desk.receive(ListingReport(desk.at, Listing("SPX", "SPXW", (PUT.expiry,), {PUT.expiry: (PUT.strike,)})))
+    desk.receive(OrdersListed(desk.at, frozenset({"b", "a"})))
     desk.wait(5)
     board.drop(SPX)
     board.add(VIX)
     desk.quote(VIX, 16.5)
     board.frozen.add(board.rows[PUT])
-    desk.hear(MarketDataUpdated(desk.at, (board.rows[VIX],)), changed=False)
+    desk.receive(MarketDataUpdated(desk.at, (board.rows[VIX],)), changed=False)
     desk.wait(5)
     board.drop(VIX)
     board.add(VIX)
-    desk.hear(MarketDataUpdated(desk.at))
+    desk.receive(MarketDataUpdated(desk.at))
     desk.recorder.exchanged(desk.at, {"specs": {"z": 1, "a": 2}}, [])
 
 
@@ -116,24 +116,24 @@ def test_what_enters_comes_out_in_order(desk: Desk, tmp_path: Path) -> None:
     seen, pictures = [], {}
     for step in play(open_recording(file).files, board):
         seen.append(step)
-        if isinstance(step, EventHeard | QuotesMoved):
+        if isinstance(step, EventReceived | QuotesMoved):
             pictures[step.at] = picture(board)
     kinds = [type(step) for step in seen if type(step) is not QuotesMoved]
     assert kinds == [
         SessionBegan,
         RecordsWritten,
-        EventHeard,
+        EventReceived,
         RecordsWritten,
-        EventHeard,
-        EventHeard,
-        EventHeard,
+        EventReceived,
+        EventReceived,
+        EventReceived,
         RequestsExchanged,
     ]
     assert pictures == dict(desk.snapshots)
     exchanged = seen[-1]
     assert isinstance(exchanged, RequestsExchanged)
     assert list(exchanged.data["specs"]) == ["z", "a"]
-    assert desk.told == []
+    assert desk.reported == []
 
 
 def test_what_was_written_outlives_a_process_that_does_not_close(
@@ -165,7 +165,7 @@ def test_a_file_laid_out_anew_holds_the_same(desk: Desk, tmp_path: Path, monkeyp
 def test_each_day_has_a_file_and_its_market_data_stands_alone(desk: Desk, tmp_path: Path) -> None:
     live(desk)
     desk.at = START + timedelta(days=1)
-    desk.hear(MarketDataUpdated(desk.at))
+    desk.receive(MarketDataUpdated(desk.at))
     desk.recorder.close()
     first, second = sorted((tmp_path / "run").glob("*.tape"))
     assert open_recording(second).files == (first, second)
@@ -189,10 +189,10 @@ def test_who_reads_a_day_does_not_keep_the_next_from_being_recorded(desk: Desk, 
     with closing(sqlite3.connect(file)) as reader:
         assert reader.execute("SELECT name FROM head").fetchone()  # and the rest of it is not fetched
         desk.at = START + timedelta(days=1)
-        desk.hear(MarketDataUpdated(desk.at))
+        desk.receive(MarketDataUpdated(desk.at))
         desk.recorder.close()
     first, second = sorted((tmp_path / "run").glob("*.tape"))
-    assert desk.told == []
+    assert desk.reported == []
     assert list(play((first,), Board()))
     assert list(play((second,), Board()))
 
@@ -285,27 +285,27 @@ def test_what_is_read_of_a_damaged_file_is_what_was_written(desk: Desk, tmp_path
         "specs": {f"bot{place}": "rulebot: 1\n" * 99 for place in range(9)},
     }
     (frame,) = read_frames(file)
-    torn = tmp_path / "torn" / file.name
-    writer = RecordingWriter(torn, {name: value for name, value in whole.items() if name != "format"})
+    incomplete = tmp_path / "torn" / file.name
+    writer = RecordingWriter(incomplete, {name: value for name, value in whole.items() if name != "format"})
     frames = [frame._replace(last_at=frame.last_at + place) for place in range(40)]
     for each in frames:
         writer.add(each)
     writer.close()
-    content = torn.read_bytes()
+    content = incomplete.read_bytes()
     refused: list[str] = []
     for place in range(600):
-        torn.write_bytes(damaged(content, Random(place)))
+        incomplete.write_bytes(damaged(content, Random(place)))
         found: list[Frame] = []
         head = whole
         try:
-            head = read_head(torn)
-            found.extend(read_frames(torn))
+            head = read_head(incomplete)
+            found.extend(read_frames(incomplete))
             listed(tmp_path / "torn")
         except StoreError as error:
             refused.append(error.message)
         assert (head, found) == (whole, frames[: len(found)]), place
     assert len(refused) > 200
-    assert all(str(torn) in each for each in refused)
+    assert all(str(incomplete) in each for each in refused)
 
 
 @pytest.mark.parametrize("read", [read_head, lambda file: list(read_frames(file)), open_recording])
@@ -377,7 +377,7 @@ def test_a_recording_that_was_cut_off_is_no_file_of_another_kind(desk: Desk, tmp
     for reads in (open_recording, span):
         with pytest.raises(StoreError, match=f"is cut off: {size // 2:,} of its {size:,} bytes are there") as found:
             reads(file)
-        assert found.value.help == "it may have been copied in part: copy it once more"
+        assert found.value.help == "it may have been copied in part: copy it again"
 
 
 def test_two_recordings_in_one_file_are_refused(desk: Desk, tmp_path: Path) -> None:
@@ -427,8 +427,8 @@ def test_a_disk_that_fails_is_told_once_and_the_engine_goes_on(tmp_path: Path) -
     desk.recorder.close()
     live_again = MarketDataUpdated(desk.at + timedelta(seconds=1))
     desk.recorder.took(live_again, (), changed=True)
-    assert len(desk.told) == 1
-    assert desk.told[0].startswith("nothing more is recorded: no recording can be written to")
+    assert len(desk.reported) == 1
+    assert desk.reported[0].startswith("nothing more is recorded: no recording can be written to")
 
 
 def test_a_day_that_cannot_be_laid_out_is_told_and_the_next_one_is_recorded(
@@ -443,9 +443,9 @@ def test_a_day_that_cannot_be_laid_out_is_told_and_the_next_one_is_recorded(
     monkeypatch.setattr(recording_side, "repack", fails)
     live(desk)
     desk.at = START + timedelta(days=1)
-    desk.hear(MarketDataUpdated(desk.at))
+    desk.receive(MarketDataUpdated(desk.at))
     desk.recorder.close()
-    assert desk.told == ["a recording stays larger than it could be: no space for 2026-10-21.tape"]
+    assert desk.reported == ["a recording stays larger than it could be: no space for 2026-10-21.tape"]
     for day in (21, 22):
         assert list(play((tmp_path / "run" / f"2026-10-{day}.tape",), Board()))
 
@@ -463,7 +463,7 @@ def test_the_loop_waits_for_no_day_that_is_laid_out(desk: Desk, monkeypatch: pyt
     desk.at = START + timedelta(days=1)
     for _ in range(3 * recording_side.WAITING):
         desk.wait(1)
-        desk.hear(MarketDataUpdated(desk.at))
+        desk.receive(MarketDataUpdated(desk.at))
     released.set()
     desk.recorder.close()
     assert has_waited[0] is False
@@ -486,15 +486,15 @@ def test_every_kind_of_event_comes_back(desk: Desk, tmp_path: Path) -> None:
     up = Connected(
         at=START, account="DU1", client_id=1, next_order_id=7, order_refs=("rb:x:1",), positions=((PUT, Decimal(-2)),)
     )
-    desk.hear(up)
+    desk.receive(up)
     desk.recorder.close()
     (file,) = (tmp_path / "run").glob("*.tape")
-    assert [step.event for step in play((file,), Board()) if isinstance(step, EventHeard)] == [up]
+    assert [step.event for step in play((file,), Board()) if isinstance(step, EventReceived)] == [up]
 
 
 def test_two_engines_on_one_board_have_a_whole_recording_each(desk: Desk, tmp_path: Path) -> None:
     """The second hears after the first, and not each time; a quote comes in between; at last the first has stopped."""
-    other = Recorder(tmp_path / "other", {"version": "1"}, desk.board, desk.told.append, first=desk.recorder)
+    other = Recorder(tmp_path / "other", {"version": "1"}, desk.board, desk.reported.append, first=desk.recorder)
     seen: list[tuple[datetime, bytes]] = []
     rows = [desk.board.add(each) for each in (SPX, VIX, PUT)]
     for number in range(40):
@@ -502,7 +502,7 @@ def test_two_engines_on_one_board_have_a_whole_recording_each(desk: Desk, tmp_pa
         for place, contract in enumerate((SPX, VIX, PUT)):
             if number % (place + 2) == 0:
                 desk.quote(contract, 100.0 * place + number)
-        desk.hear(MarketDataUpdated(desk.at, tuple(rows)), changed=number % 3 == 0)
+        desk.receive(MarketDataUpdated(desk.at, tuple(rows)), changed=number % 3 == 0)
         if number % 4 == 1:
             continue
         if number % 7 == 0:
@@ -513,11 +513,11 @@ def test_two_engines_on_one_board_have_a_whole_recording_each(desk: Desk, tmp_pa
             desk.recorder.close()
     assert not desk.board.unread
     other.close()
-    for folder, told in (("run", desk.snapshots[:31]), ("other", seen)):
+    for folder, reported in (("run", desk.snapshots[:31]), ("other", seen)):
         board, found = Board(), {}
         for step in play(tuple((tmp_path / folder).glob("*.tape")), board):
-            if isinstance(step, EventHeard | QuotesMoved):
+            if isinstance(step, EventReceived | QuotesMoved):
                 found[step.at] = picture(board)
-        known = dict(told)
+        known = dict(reported)
         assert {at: found[at] for at in found} == {at: known[at] for at in found}
         assert len(found) > 20

@@ -47,7 +47,7 @@ class Run:
         self.board = Board()
         self.recorder = Recorder(folder / name, head, self.board, pytest.fail)
 
-    def hears(self, **values: float) -> None:
+    def receives(self, **values: float) -> None:
         """Let the broker tell something of all options on SPX, which the next instant brings."""
         row = self.board.add(SPX)
         for name, value in values.items():
@@ -140,7 +140,7 @@ def test_many_options_that_come_and_go_stand_as_when_each_is_followed_alone(tmp_
 def test_what_the_broker_told_of_all_options_is_what_stands_on_the_board(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0, put=1.05)
-    run.hears(iv=0.138, model_at=OPEN.timestamp() + 4, call_volume=200.0, put_volume=150.0)
+    run.receives(iv=0.138, model_at=OPEN.timestamp() + 4, call_volume=200.0, put_volume=150.0)
     run.sees(6, spx=5902.0)
     run.recorder.close()
     day = RecordingSource(tmp_path).day(DAY)
@@ -202,23 +202,25 @@ def test_a_day_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_bars_within_the_session_are_those_that_the_broker_told_when_it_told_them(tmp_path: Path) -> None:
-    told = []
+    reported = []
     for name, moments in (("1", (0, 70, 130)), ("2", (100, 190))):
         run = Run(tmp_path, name)
         for moment in moments:
             run.sees(moment, spx=5900.0)
             bars = Bars(OPEN.timestamp() + moment, (Bar(OPEN.timestamp(), 1.0, 3.0, 0.5, 2.0, float(name), 1.5),))
             run.recorder.took(BarsReport(OPEN + timedelta(seconds=moment), "SPY", 60, bars), (), changed=True)
-            told.append((OPEN.timestamp() + moment, bars))
+            reported.append((OPEN.timestamp() + moment, bars))
         run.recorder.close()
     found = RecordingSource(tmp_path).day(DAY).bars
     assert found is not None
-    assert found["SPY", 60] == (told[0], told[1], told[3], told[4]), "what a later run was told counts from then on"
+    assert found["SPY", 60] == (reported[0], reported[1], reported[3], reported[4]), (
+        "what a later run was told counts from then on"
+    )
 
 
 def test_open_high_and_low_are_those_that_the_broker_told(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
-    run.hears(open=5950.0, high=5960.0, low=5890.0)
+    run.receives(open=5950.0, high=5960.0, low=5890.0)
     run.sees(3600, spx=5900.0)
     run.recorder.close()
     board = Board()
@@ -252,8 +254,8 @@ def test_what_is_listed_is_what_the_broker_told_be_it_streamed_or_not(tmp_path: 
     for strikes in ({DAY: (Decimal(5895), Decimal(5900))}, {later: (Decimal(5800),)}):
         run.recorder.took(ListingReport(OPEN, Listing("SPX", "SPXW", both, strikes)), (), changed=True)
     run.recorder.close()
-    told = {DAY: (Decimal(5895), Decimal(5900)), later: (Decimal(5800),)}
-    assert RecordingSource(tmp_path).day(DAY).listings == {("SPX", "SPXW"): Listing("SPX", "SPXW", both, told)}
+    reported = {DAY: (Decimal(5895), Decimal(5900)), later: (Decimal(5800),)}
+    assert RecordingSource(tmp_path).day(DAY).listings == {("SPX", "SPXW"): Listing("SPX", "SPXW", both, reported)}
 
 
 def test_a_level_that_has_grown_old_is_none_though_options_go_on(tmp_path: Path) -> None:
@@ -382,16 +384,19 @@ def test_that_the_broker_did_not_tell_its_time_is_told(tmp_path: Path) -> None:
         run.recorder.took(ClockSkew(OPEN, seconds, is_known=is_known), (), changed=True)
     run.recorder.close()
     assert [each.text for each in RecordingSource(tmp_path).day(DAY).findings][:2] == [
-        "at 09:30:00 the broker did not tell its time: times are this engine's own",
-        "at 09:30:00 the broker told its time again",
+        "at 09:30:00 the broker did not report its time: times are this engine's own",
+        "at 09:30:00 the broker reported its time again",
     ]
 
 
 def test_the_opens_expected_move_is_that_which_the_engine_measured(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0)
-    at, told = OPEN + timedelta(seconds=1), {"symbol": "SPX", "what": "opening_move", "value": 32.1, "expiry": str(DAY)}
-    run.recorder.took(MarketDataUpdated(at), (Record(at, Kind.FACTS, "put_lite", data=told),), changed=True)
+    at, reported = (
+        OPEN + timedelta(seconds=1),
+        {"symbol": "SPX", "what": "opening_move", "value": 32.1, "expiry": str(DAY)},
+    )
+    run.recorder.took(MarketDataUpdated(at), (Record(at, Kind.FACTS, "put_lite", data=reported),), changed=True)
     run.recorder.close()
     assert RecordingSource(tmp_path).day(DAY).moves == (OpeningMoveReport(at, "SPX", DAY, 32.1),)
 
@@ -433,12 +438,12 @@ def test_a_run_that_began_in_mid_session_knew_the_opens_expected_move_from_its_s
     assert RecordingSource(tmp_path).day(DAY).moves == (OpeningMoveReport(early, "SPX", DAY, 32.1),)
 
 
-def days_of(folder: Path, told: Mapping[int, tuple[float, float]]) -> RecordingSource:
+def days_of(folder: Path, reported: Mapping[int, tuple[float, float]]) -> RecordingSource:
     """Return recordings of days, by their number: each with the close of the day before, and its level all day."""
-    for days, (close, level) in told.items():
+    for days, (close, level) in reported.items():
         run = Run(folder, f"{days}")
         run.board.add(SPX)
-        run.hears(previous_close=close)
+        run.receives(previous_close=close)
         for seconds in (0, 60, 120):
             run.sees(86400 * days + seconds, spx=level)
         run.recorder.close()
@@ -507,8 +512,8 @@ def test_a_day_that_is_not_recorded_is_told_by_the_next_one_that_is(tmp_path: Pa
     tuesday.recorder.took(closes, (), changed=True)
     tuesday.recorder.close()
     source = RecordingSource(tmp_path)
-    told = {days: source.daily("SPX", DAY + timedelta(days=days), 9) for days in (1, 2, 3, 5, 6, 7)}
-    assert {days: [(bar.date.day, bar.close) for bar in bars] for days, bars in told.items()} == {
+    reported = {days: source.daily("SPX", DAY + timedelta(days=days), 9) for days in (1, 2, 3, 5, 6, 7)}
+    assert {days: [(bar.date.day, bar.close) for bar in bars] for days, bars in reported.items()} == {
         1: [],
         2: [(22, 5910.5)],
         3: [(22, 5910.5), (23, 5911.5)],

@@ -39,9 +39,9 @@ def test_what_was_stopped_or_is_still_written_gives_way_to_what_has_its_time_as_
     """The later one counted from its beginning on: the day ended where it did, though another had all of it."""
     record(tmp_path / "one-tapes" / "2026-10-21T132900Z", 1000.0, *range(0, 20000, 50))
     record(tmp_path / "two-tapes" / "2026-10-21T133500Z", 2000.0, *range(300, 1200, 50))
-    levels, told = seen(tmp_path)
+    levels, reported = seen(tmp_path)
     assert levels == [1000.0]
-    (text,) = told
+    (text,) = reported
     assert text.startswith("09:35:00 to 09:49:10 is in ")
     assert "one-tapes" in text, "which one counts is named"
     files = RecordingSource(tmp_path).files(DAY)
@@ -51,16 +51,16 @@ def test_what_was_stopped_or_is_still_written_gives_way_to_what_has_its_time_as_
 def test_of_two_alike_the_later_one_counts_whatever_its_folder_is_called(tmp_path: Path) -> None:
     record(tmp_path / "z" / "2026-10-21T132800Z", 1000.0, *range(0, 600, 50))
     record(tmp_path / "a" / "2026-10-21T132900Z", 2000.0, *range(0, 600, 50))
-    levels, told = seen(tmp_path)
-    assert (levels, len(told)) == ([2000.0], 1)
+    levels, reported = seen(tmp_path)
+    assert (levels, len(reported)) == ([2000.0], 1)
 
 
 def test_what_began_later_and_goes_on_counts_from_then_on_and_that_is_told(tmp_path: Path) -> None:
     record(tmp_path / "2026-10-21T132900Z", 1000.0, *range(0, 600, 50))
     record(tmp_path / "2026-10-21T133500Z", 2000.0, *range(300, 900, 50))
-    levels, told = seen(tmp_path)
+    levels, reported = seen(tmp_path)
     assert levels == [1000.0, 2000.0]
-    (text,) = told
+    (text,) = reported
     assert text.startswith("goes on until 09:39:10, and from 09:35:00 on ")
 
 

@@ -191,14 +191,14 @@ def test_a_chat_whose_outbox_cannot_be_opened_at_once_listens_later(tmp_path: Pa
     desk = Desk(tmp_path, telegram)
     chat = ChatSettings(token=TOKEN, ids=(LISTED,), api=telegram.address)
     person = Person(name="phone", url="json://localhost")
-    teller, stop = Late(desk.place, People((person,), chat=chat), lambda *_: None, lambda: NOW), threading.Event()
+    alert_sender, stop = Late(desk.place, People((person,), chat=chat), lambda *_: None, lambda: NOW), threading.Event()
     telegram.write("/status")
-    listening = threading.Thread(target=_listen, args=(teller.chat(), teller, stop))
+    listening = threading.Thread(target=_listen, args=(alert_sender.chat(), alert_sender, stop))
     listening.start()
     assert telegram.answered.wait(10)
     stop.set()
     listening.join(10)
-    teller.close()
+    alert_sender.close()
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_who_is_not_listed_is_not_answered(
     telegram.write("/kill", sender=STRANGER)
     assert desk.step() == []
     assert desk.asked == []
-    assert "a message from 8, who is not listed, is let be" in caplog.text
+    assert "a message from 8, who is not listed, is ignored" in caplog.text
 
 
 @pytest.mark.parametrize(

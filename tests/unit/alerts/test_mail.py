@@ -72,15 +72,15 @@ Start = Callable[..., MailServer]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    begun: list[MailServer] = []
+    started: list[MailServer] = []
 
     def found(port: int = 0, **options: Any) -> MailServer:
-        begun.append(MailServer(port, **options))
-        return begun[-1]
+        started.append(MailServer(port, **options))
+        return started[-1]
 
     logging.getLogger("mail.log").setLevel(logging.CRITICAL)
     yield found
-    for each in begun:
+    for each in started:
         each.stop()
 
 
@@ -151,22 +151,22 @@ def test_an_alarm_waits_for_a_mail_server_that_is_down(
     person = Person(name="mail", url=address(port, "insecure"))
 
     def rounds(count: int) -> None:
-        teller = Notifier(
+        alert_sender = Notifier(
             tmp_path / "a.db",
             People(people=(person,), manner=DeliveryPolicy()),
             DeliveryService([person]),
             now=lambda: now[0],
         )
-        outbox = teller.open()
+        outbox = alert_sender.open()
         for _ in range(count):
-            teller.step(outbox)
+            alert_sender.step(outbox)
             deadline = time.monotonic() + 20
-            while teller._on_way and time.monotonic() < deadline:
+            while alert_sender._on_way and time.monotonic() < deadline:
                 time.sleep(0.02)
-                teller._harvest(outbox)
+                alert_sender._harvest(outbox)
             now[0] += timedelta(minutes=11)
         outbox.close()
-        teller.close()
+        alert_sender.close()
 
     with caplog.at_level(logging.WARNING, "rulebot.alerts"):
         rounds(3)

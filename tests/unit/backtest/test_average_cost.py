@@ -61,7 +61,7 @@ def test_it_is_that_of_the_simulated_exchange(seed: int) -> None:
 NO_CASH = "rulebot_account: 1\nabout: Puts without cash.\naccount: DU1234567\nrisk: {cash_secured_puts: ignore}\n"
 
 
-def lived(folder: Path, text: str, last: date, **given: object) -> Path:
+def simulated(folder: Path, text: str, last: date, **given: object) -> Path:
     """Return the store of a backtest of SPY up to a session."""
     name = text.partition("name: ")[2].partition("\n")[0]
     (file := folder / f"{name}.yaml").write_text(text, encoding="utf-8")
@@ -82,14 +82,14 @@ def lived(folder: Path, text: str, last: date, **given: object) -> Path:
 def notes(store: Path) -> list[tuple[Json, Json]]:
     """Return how many shares were held after each session in which that changed, and what one had cost."""
     with StoreReader(store) as reader:
-        told = [each.data for each in reader.records((Kind.FACTS,)) if each.data["what"] == "shares held"]
-    return [(each["value"], each["cost"]) for each in told]
+        reported = [each.data for each in reader.records((Kind.FACTS,)) if each.data["what"] == "shares held"]
+    return [(each["value"], each["cost"]) for each in reported]
 
 
 def test_shares_that_were_assigned_have_cost_the_strike_without_the_premium(tmp_path: Path) -> None:
     """They had cost nothing, so that a wheel sold its calls far under what the shares had cost."""
     text = ASSIGNED.replace("{at: spot, round_to: 5}", "{delta: 0.90}").replace('"10:00"}', '"10:00", max_open: 1}')
-    store = lived(tmp_path, text, OF_SPY.first)
+    store = simulated(tmp_path, text, OF_SPY.first)
     with StoreReader(store) as reader:
         (trade,), (fill,) = reader.view("trades"), reader.records((Kind.FILL,))
         (paid,) = reader.records((Kind.COMMISSION,))
@@ -105,9 +105,9 @@ def test_it_is_the_same_after_every_interruption_and_by_what_is_on_record(text: 
     for name in ("whole", "parts"):
         (tmp_path / name).mkdir()
     days = OF_SPY.dates(OF_SPY.first, OF_SPY.last)
-    whole = lived(tmp_path / "whole", text, days[-1])
+    whole = simulated(tmp_path / "whole", text, days[-1])
     for day in days:
-        parts = lived(tmp_path / "parts", text, day, resumes=True)
+        parts = simulated(tmp_path / "parts", text, day, resumes=True)
     assert len({cost for _, cost in notes(whole)}) == len(notes(whole)) > 2
     assert notes(parts) == notes(whole)
     with closing(SqlJournal(open_store(whole))) as journal:

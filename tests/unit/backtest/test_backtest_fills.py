@@ -115,9 +115,9 @@ def test_what_is_quoted_on_the_side_that_is_dealt_with_fills_once_for_all_orders
     def filled(number: int, quantity: int, at: datetime, kind: OrderType = OrderType.LIMIT) -> int:
         sent = replace(order("0.90", kind), ref=f"rb:t:{number:06d}", number=number, quantity=quantity)
         assert len([*broker.take(Submit(sent), at)]) == 1
-        told = [each for each in broker.fill(at + timedelta(seconds=1)) if isinstance(each, ExecutionReport)]
-        assert len({each.quantity for each in told}) <= 1
-        return int(told[0].quantity) if told else 0
+        reported = [each for each in broker.fill(at + timedelta(seconds=1)) if isinstance(each, ExecutionReport)]
+        assert len({each.quantity for each in reported}) <= 1
+        return int(reported[0].quantity) if reported else 0
 
     quote(at)
     assert [filled(number, 2, at) for number in (1, 2, 3, 4)] == [2, 2, 1, 0]
@@ -229,6 +229,6 @@ def test_a_resting_combo_sells_a_wing_that_nobody_bids_for_at_nothing(purpose: P
     closing = replace(order(None), legs=legs, purpose=purpose, limit_price=Decimal("0.30"))
     assert not list(broker.fill(at))
     list(broker.take(Submit(closing), at))
-    told = [event for event in broker.fill(at + timedelta(seconds=1)) if isinstance(event, ExecutionReport)]
-    assert len(told) == dealt
-    assert sum(each.price * (1 if each.is_buy else -1) for each in told) == (Decimal("0.30") if told else 0)
+    reported = [event for event in broker.fill(at + timedelta(seconds=1)) if isinstance(event, ExecutionReport)]
+    assert len(reported) == dealt
+    assert sum(each.price * (1 if each.is_buy else -1) for each in reported) == (Decimal("0.30") if reported else 0)

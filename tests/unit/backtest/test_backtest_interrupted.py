@@ -87,7 +87,7 @@ def with_own(*days: date) -> Callable[[], EventCalendar]:
     return lambda: event_calendar((*shipped_dates(), dates))
 
 
-def told(found: Results) -> tuple[Sequence[object], ...]:
+def reported(found: Results) -> tuple[Sequence[object], ...]:
     """Return its trades, what the account was worth, and what was wrong with the data, whenever that was said."""
     trades = [(each.name, each.entered, each.left, each.reason, each.net) for each in found.trades]
     worth: list[tuple[date, Decimal]] = [(each.date, each.equity) for each in found.days]
@@ -119,7 +119,7 @@ def interrupted(seed: int, folder: Path) -> int:
     parts = [day for day in source.dates(FIRST, LAST) if chance.random() < 0.7]
     for day in (*parts, LAST):
         gone_on = run(desk, folder / f"{seed}-parts.db", source, last=day, resumes=True)
-    assert told(gone_on) == told(whole), f"seed {seed}"
+    assert reported(gone_on) == reported(whole), f"seed {seed}"
     assert executed(folder / f"{seed}-parts.db") == executed(folder / f"{seed}-whole.db"), f"seed {seed}"
     return len(whole.trades)
 
@@ -175,7 +175,7 @@ def test_what_was_quoted_last_before_months_is_worth_that_after_an_interruption(
     for day in (date(2026, 10, 20), last):
         gone_on = run(desk, tmp_path / "parts.db", source, last=day, resumes=True)
     assert len(whole.trades) == 1
-    assert told(gone_on) == told(whole)
+    assert reported(gone_on) == reported(whole)
 
 
 def test_an_order_that_has_filled_in_part_pays_the_least_of_an_order_once(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_an_order_that_has_filled_in_part_pays_the_least_of_an_order_once(tmp_pa
     for day in (*filling, last):
         gone_on = run(desk, tmp_path / "parts.db", source, last=day, resumes=True)
     assert [(each.quantity, each.reason) for each in whole.trades] == [(2, "target")]
-    assert told(gone_on) == told(whole)
+    assert reported(gone_on) == reported(whole)
 
 
 @pytest.mark.parametrize("is_quoted", [True, False], ids=["quoted", "quoted no more"])
@@ -234,7 +234,7 @@ def test_a_day_begins_with_the_last_profit_on_record(is_quoted: bool, tmp_path: 
     whole = run(desk, tmp_path / "whole.db", source, last=days[1])
     for day in days:
         gone_on = run(desk, tmp_path / "parts.db", source, last=day, resumes=True)
-    assert told(gone_on) == told(whole)
+    assert reported(gone_on) == reported(whole)
     assert gone_on.funnels == whole.funnels
 
 

@@ -143,7 +143,9 @@ def test_sessions_in_which_the_margin_takes_all_are_told(tmp_path: Path) -> None
 
 def test_options_that_were_bought_buy_nothing_more() -> None:
     """What the broker says is free is cash and shares, less margin: the worth of options is in neither."""
-    found = broker({of(590): 2, SPY: 10, put(590): -1, put(580): 1}).told({of(590): 12.5, SPY: 600.0, put(590): 3.0})
+    found = broker({of(590): 2, SPY: 10, put(590): -1, put(580): 1}).reported(
+        {of(590): 12.5, SPY: 600.0, put(590): 3.0}
+    )
     assert found.net_liquidation == 100_000 + 2_500 + 6_000 - 300
     assert found.available_funds == found.buying_power == 100_000 + 6_000 - 1_000
 
@@ -155,6 +157,6 @@ def test_shares_come_by_the_level_at_which_an_option_is_settled() -> None:
     found.board.last[row] = 610.0
     session = session_on(NEXT)
     assert session is not None
-    told = list(found.settle(of(600, Right.PUT), Decimal(590), session.close))
-    assert [each.contract for each in told if isinstance(each, PositionReport)] == [SPY, of(600, Right.PUT)]
+    reported = list(found.settle(of(600, Right.PUT), Decimal(590), session.close))
+    assert [each.contract for each in reported if isinstance(each, PositionReport)] == [SPY, of(600, Right.PUT)]
     assert (found.holdings[SPY], found.cash) == (100, Decimal(40_000))

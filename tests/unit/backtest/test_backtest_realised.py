@@ -39,7 +39,7 @@ def bot(*estimators: str, window: int = 5) -> str:
     return CONDOR.replace("    - vix: {between: [10, 30]}\n", rules)
 
 
-def lived(folder: Path, source: PastDays, text: str, first: date = FIRST, last: date = FIRST) -> list[Record]:
+def simulated(folder: Path, source: PastDays, text: str, first: date = FIRST, last: date = FIRST) -> list[Record]:
     return [record for done in walk(desk_of(folder, text), source).through(first, last) for record in done.records]
 
 
@@ -54,7 +54,7 @@ def annual(a_day: float) -> float:
 
 def test_every_estimator_is_of_the_bars_of_the_sessions_before(tmp_path: Path) -> None:
     source = past()
-    found = lived(tmp_path, source, bot(*ALL))
+    found = simulated(tmp_path, source, bot(*ALL))
     days = source.daily("SPX", FIRST, 6)
     assert said(found, "parkinson").data["value"] == pytest.approx(
         annual(fsum(log(bar.high / bar.low) ** 2 for bar in days[1:]) / 5 / (4 * log(2))), abs=1e-4
@@ -75,16 +75,16 @@ def test_every_estimator_is_of_the_bars_of_the_sessions_before(tmp_path: Path) -
 
 
 def test_bars_of_finished_sessions_are_told_once_a_session(tmp_path: Path) -> None:
-    engine, heard = walk(desk_of(tmp_path, bot("intraday")), past()), list[Event]()
-    hear = engine._hear
-    engine._hear = lambda event: (heard.append(event), hear(event))[1]  # type: ignore[method-assign, func-returns-value]
+    engine, received = walk(desk_of(tmp_path, bot("intraday")), past()), list[Event]()
+    receive = engine._receive
+    engine._receive = lambda event: (received.append(event), receive(event))[1]  # type: ignore[method-assign, func-returns-value]
     list(engine.through(FIRST, date(2026, 9, 2)))
-    told = [each for each in heard if isinstance(each, BarsReport)]
-    assert [(each.symbol, each.seconds, each.at.date()) for each in told] == [
+    reported = [each for each in received if isinstance(each, BarsReport)]
+    assert [(each.symbol, each.seconds, each.at.date()) for each in reported] == [
         ("SPX", 300, FIRST),
         ("SPX", 300, date(2026, 9, 2)),
     ]
-    assert all(each.bars.bars[-1].at < session_on(each.at.date()).open.timestamp() for each in told)
+    assert all(each.bars.bars[-1].at < session_on(each.at.date()).open.timestamp() for each in reported)
 
 
 def test_nothing_looks_ahead(tmp_path: Path) -> None:
@@ -95,14 +95,14 @@ def test_nothing_looks_ahead(tmp_path: Path) -> None:
 
 
 def test_sessions_before_the_data_are_too_few(tmp_path: Path) -> None:
-    found = lived(tmp_path, past(first=FIRST), bot("intraday"), last=LAST)
+    found = simulated(tmp_path, past(first=FIRST), bot("intraday"), last=LAST)
     assert "5m bars of 0 sessions, 5 are needed and the close before them" in str(said(found, "intraday").data)
     known = [each for each in found if each.kind is Kind.VERDICT and each.data["truth"] is True]
     assert known[0].at.date() == LAST  # the seventh session
 
 
 def test_instants_too_far_apart_make_no_bars_of_five_minutes(tmp_path: Path) -> None:
-    found = lived(tmp_path, past(every=15), bot("intraday"))
+    found = simulated(tmp_path, past(every=15), bot("intraday"))
     assert "is missing" in str(said(found, "intraday").data)
 
 
@@ -134,14 +134,14 @@ class Flawed(PastDays):
 def test_no_number_is_made_of_a_bar_that_is_none(estimator: str, flaw: str, words: str, tmp_path: Path) -> None:
     source = Flawed(first=EARLIER, every=5, strikes=25)
     source.flaw = flaw
-    assert words in str(said(lived(tmp_path, source, bot(estimator)), estimator).data)
+    assert words in str(said(simulated(tmp_path, source, bot(estimator)), estimator).data)
 
 
 def test_no_session_is_left_out_of_a_volatility_of_closes(tmp_path: Path) -> None:
     """Of five sessions before 1 September one has no close: what moved over it is of two days."""
     source = Flawed(first=EARLIER, every=5, strikes=25)
     source.flaw = "none"
-    found = lived(tmp_path, source, bot("close_to_close"))
+    found = simulated(tmp_path, source, bot("close_to_close"))
     assert "SPX: 2 daily closes in a row, 6 are needed" in str(said(found, "close_to_close").data)
 
 
@@ -155,9 +155,9 @@ class Split(PastDays):
 def test_bars_within_sessions_before_a_split_are_not_read_after_it(tmp_path: Path) -> None:
     source = Split(first=EARLIER, every=5, strikes=25, symbol="SPY", trading_class="SPY")
     text = bot("intraday").replace("SPXW", "SPY").replace("SPX", "SPY")
-    found = lived(tmp_path, source, text)
+    found = simulated(tmp_path, source, text)
     assert "5m bars of 3 sessions, 5 are needed" in str(said(found, "intraday").data)
-    on_its_day = lived(tmp_path, source, text, date(2026, 8, 27), date(2026, 8, 27))
+    on_its_day = simulated(tmp_path, source, text, date(2026, 8, 27), date(2026, 8, 27))
     assert said(on_its_day, "intraday").data["truth"] is True  # all that is read is from before it
 
 

@@ -129,7 +129,7 @@ def document() -> dict[str, Any]:
         "alarms": {"seldom": 1, "often": 3},
         "bias": {"trades": 1, "least": 5.0, "most": 7.5, "same_day": 0},
         "findings": [
-            {"date": "2026-09-01", "severity": "told", "file": "a.csv", "row": 7, "count": 2, "text": "crossed <"}
+            {"date": "2026-09-01", "severity": "reported", "file": "a.csv", "row": 7, "count": 2, "text": "crossed <"}
         ],
     }
 
@@ -201,8 +201,8 @@ def test_the_known_bias_of_modelled_prices_is_on_the_page() -> None:
 
 def test_a_price_has_its_half_cent() -> None:
     """A structure that was bought back at 5.375 stood at 5.38, and a sale at 1.425 at 1.43."""
-    told = {**document(), "trades": [{**trade(1, 40.0), "entry": 1.425, "exit": 5.375}]}
-    trades = next(rows for rows in rows_of(report_page(told, {})) if rows[0][0] == "entered")
+    reported = {**document(), "trades": [{**trade(1, 40.0), "entry": 1.425, "exit": 5.375}]}
+    trades = next(rows for rows in rows_of(report_page(reported, {})) if rows[0][0] == "entered")
     assert trades[1][3:6] == ["1.425", "2026-09-02 12:00", "5.375"]
 
 
@@ -232,8 +232,8 @@ def test_each_figure_stands_under_its_name() -> None:
     compared = report_page(document(), {}, {"one": document(), "two": document()})
     assert rows_of(compared) == [*rows_of(side_by_side), *rows_of(report_page(document(), {}))]
     head, one, _ = rows_of(side_by_side)[0]
-    told = dict(zip(head, one, strict=True))
-    assert (told["sessions"], told["trades"], told["won"]) == ("2", "2", "50 %")
+    reported = dict(zip(head, one, strict=True))
+    assert (reported["sessions"], reported["trades"], reported["won"]) == ("2", "2", "50 %")
 
 
 def test_sums_by_vix_stand_side_by_side_from_the_lowest_on() -> None:
@@ -256,7 +256,8 @@ def test_backtests_of_other_sessions_say_so_and_have_their_dates() -> None:
 
 def test_days_that_were_refused_are_told_before_what_is_merely_odd() -> None:
     odd = [
-        {"file": "a.csv", "row": row, "severity": "told", "text": "theta is a year", "count": 1} for row in range(300)
+        {"file": "a.csv", "row": row, "severity": "reported", "text": "theta is a year", "count": 1}
+        for row in range(300)
     ]
     late = {"file": "a.csv", "row": 9, "severity": "refused", "text": "the day is stale", "count": 1}
     head, first, second = finding_lines([*odd, late])
@@ -279,7 +280,7 @@ def stale(day: int) -> dict[str, Any]:
 
 def test_what_comes_again_day_by_day_is_told_once_with_its_last_place() -> None:
     """Four days of crossed quotes, four that are none; three files with the same oddity are named one by one."""
-    few = [{**stale(day), "severity": "told", "file": f"{day}.csv", "text": "it begins late"} for day in (1, 2, 3)]
+    few = [{**stale(day), "severity": "reported", "file": f"{day}.csv", "text": "it begins late"} for day in (1, 2, 3)]
     many = [*(crossed(day, day) for day in (1, 2, 3, 4)), *(stale(day) for day in (3, 4, 10, 11)), *few]
     head, *lines = finding_lines(many)
     assert head == " the data: 11 findings"
@@ -297,7 +298,7 @@ def test_what_comes_again_day_by_day_is_told_once_with_its_last_place() -> None:
 
 def test_the_last_of_findings_of_one_file_is_told_by_what_differs() -> None:
     """Of holes in a day's recording the file of the first was named twice, and no time of the others."""
-    hole = {"row": 0, "severity": "told", "count": 1}
+    hole = {"row": 0, "severity": "reported", "count": 1}
     texts = [f"nothing is recorded from {at}:00:00 to {at}:30:02: the gateway was gone" for at in (10, 11, 12, 13)]
     one = [{**hole, "file": "day.tape", "text": text} for text in texts]
     assert [*finding_lines(one)][1] == f"  told: day.tape: {texts[0]}; 3 more like it, the last 13:00:00 to 13:30:02"
@@ -306,8 +307,8 @@ def test_the_last_of_findings_of_one_file_is_told_by_what_differs() -> None:
 
 
 def test_a_comparison_of_texts_tells_a_flaw_in_the_words_of_a_backtest_and_counts_it_once_for_both() -> None:
-    odd = Finding(file="a.csv", row=3, severity=Severity.TOLD, text="theta is a year", count=40)
-    again = Finding(file="daily", row=0, severity=Severity.TOLD, text="it has no open")
+    odd = Finding(file="a.csv", row=3, severity=Severity.REPORTED, text="theta is a year", count=40)
+    again = Finding(file="daily", row=0, severity=Severity.REPORTED, text="it has no open")
     rows = left_out("b.csv", [4, 7], "the bid is above the ask")
     alone = Finding(file="b.csv", row=0, severity=Severity.REFUSED, text="it is cut off")
     found = flaws_of([(odd, again, rows, again, again), (odd, again, alone)])
@@ -385,7 +386,7 @@ def test_an_account_below_zero_is_told() -> None:
     assert ruined_words(lost).startswith("the account was below zero at the end of 2 sessions, first on d2: ")
     assert ruined_words({"d2": -1.0}).startswith("the account was below zero on d2: ")
     days = [{**day, "equity": day["equity"] - 1000.0} for day in document()["days"]]
-    words = "The account was below zero on 2026-09-02: no broker would have let these bots go on."
+    words = "The account was below zero on 2026-09-02: a broker would have stopped these bots."
     assert f'<p class="warn">{words}</p>' in report_page({**document(), "days": days}, {})
 
 
@@ -418,12 +419,12 @@ def test_a_result_that_lacks_what_a_report_shows_is_refused(tmp_path: Path) -> N
         ),
     ]
     for word, change in lacking:
-        told = {name: each for name, each in {**whole, **change}.items() if each != "gone"}
-        file.write_text(json.dumps(told), encoding="utf-8")
+        reported = {name: each for name, each in {**whole, **change}.items() if each != "gone"}
+        file.write_text(json.dumps(reported), encoding="utf-8")
         with pytest.raises(MisuseError, match=f"lacks '{word}'") as caught:
             read_document(file)
         assert caught.value.help == (
-            "name the store of that backtest to --compare instead, or run it once more: "
+            "name the store of that backtest to --compare instead, or run it again: "
             f"'rulebot backtest SPEC --format json > {file}' writes it"
         )
 
@@ -437,9 +438,13 @@ def test_a_session_alone_is_a_dot_in_its_own_colour() -> None:
 
 def test_tables_have_the_cents_that_the_text_has() -> None:
     """A loss of $114.61 was -$115 there, beside -$75.05 in the row below it."""
-    told = document()
-    told["trades"][0]["net"], told["months"][0]["drawdown"], told["funnels"][0]["watched"] = -1114.61, 785.4, 1256
-    page = report_page({**told, "profit": -750.06, "max_drawdown": 785.4}, {})
+    reported = document()
+    reported["trades"][0]["net"], reported["months"][0]["drawdown"], reported["funnels"][0]["watched"] = (
+        -1114.61,
+        785.4,
+        1256,
+    )
+    page = report_page({**reported, "profit": -750.06, "max_drawdown": 785.4}, {})
     assert [words for words in ("-$1,114.61", ">-$750.06<", ">$785.40<", "watched in 1,256") if words not in page] == []
     assert page.count("$785.40") == 2
 
@@ -465,13 +470,13 @@ def test_the_seventh_line_of_a_comparison_is_another_one_than_the_first() -> Non
 
 
 @pytest.mark.parametrize(
-    ("fills", "entered", "is_told"), [("natural", 0, True), ("natural", 1, False), ("mid", 0, False)]
+    ("fills", "entered", "is_reported"), [("natural", 0, True), ("natural", 1, False), ("mid", 0, False)]
 )
-def test_orders_of_which_none_filled_are_told_on_the_page(fills: str, entered: int, is_told: bool) -> None:
+def test_orders_of_which_none_filled_are_told_on_the_page(fills: str, entered: int, is_reported: bool) -> None:
     """The terminal said what to do; the page had a flat line, and a table of what kept the bot out."""
-    told = document()
-    told["settings"]["fills"], told["funnels"][0]["entered"] = fills, entered
-    assert ("<p>None of its orders filled: natural fills want" in report_page(told, {})) == is_told
+    reported = document()
+    reported["settings"]["fills"], reported["funnels"][0]["entered"] = fills, entered
+    assert ("<p>None of its orders filled: natural fills want" in report_page(reported, {})) == is_reported
 
 
 def test_a_title_counts_bots_that_are_many() -> None:

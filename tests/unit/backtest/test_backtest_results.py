@@ -23,7 +23,7 @@ from rulebot.backtest.results import (
     sums,
 )
 from rulebot.cli.past.backtest import SHOWN_RULES, result_lines
-from rulebot.narrate.why import parts_told
+from rulebot.narrate.why import reported_parts
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
 from rulebot.store.queries import StoreReader
@@ -48,7 +48,8 @@ def backtest(store: Path, fills: str, *, wing_expires: bool = False) -> Results:
                 data["legs"] = [*data["legs"][:-1], {**data["legs"][-1], "settled": 1}]
         records.append(replace(record, data=data))
     worth = [
-        Record(at(clock), Kind.ACCOUNT, data={"cash": cash, "net_liquidation": told}) for clock, cash, told in WORTH
+        Record(at(clock), Kind.ACCOUNT, data={"cash": cash, "net_liquidation": reported})
+        for clock, cash, reported in WORTH
     ]
     journal = SqlJournal(open_store(store))
     journal.append([*records, *worth], durable=True)
@@ -109,7 +110,7 @@ def test_a_trade_was_left_when_its_exit_filled_though_a_wing_expired_later(tmp_p
         found = backtest(tmp_path / f"{wing_expires}.db", "mid", wing_expires=wing_expires)
         assert [each.left for each in found.trades if each.name == "P1"] == [f"{DAY} 13:07:00"]
     with StoreReader(tmp_path / "True.db") as reader:
-        (row, *_) = (parts_told(each, reader) for each in reader.view("trades") if each["position"] == "P1")
+        (row, *_) = (reported_parts(each, reader) for each in reader.view("trades") if each["position"] == "P1")
         assert (row["exit_time"], "left" in row) == (f"{DAY} 13:07:00", False)
 
 
@@ -164,25 +165,25 @@ def test_sums_by_vix_begin_with_the_lowest() -> None:
 def test_one_symbol_of_a_universe_whose_conditions_hold_is_kept_out_by_none_of_another() -> None:
     """The first of two symbols lacked a move for an hour; for half of it all held for the other."""
 
-    def told(clock: str, kind: Kind, **data: Any) -> Record:
+    def reported(clock: str, kind: Kind, **data: Any) -> Record:
         return Record(at(clock), kind, "scan", data=data)
 
-    def verdict(clock: str, symbol: str, *, truth: bool) -> Record:
-        return told(clock, Kind.VERDICT, place="when", rule="move", symbol=symbol, truth=truth)
+    def judged(clock: str, symbol: str, *, truth: bool) -> Record:
+        return reported(clock, Kind.VERDICT, place="when", rule="move", symbol=symbol, truth=truth)
 
     records = [
         Record(at("09:29"), Kind.SESSION, data={"date": DAY.isoformat()}),
-        told("10:00", Kind.DECISION, what="watch"),
-        *(verdict("10:00", symbol, truth=symbol == "QQQ") for symbol in ("SPY", "QQQ")),
-        verdict("10:30", "QQQ", truth=False),
-        told("11:00", Kind.DECISION, what="stop watching"),
+        reported("10:00", Kind.DECISION, what="watch"),
+        *(judged("10:00", symbol, truth=symbol == "QQQ") for symbol in ("SPY", "QQQ")),
+        judged("10:30", "QQQ", truth=False),
+        reported("11:00", Kind.DECISION, what="stop watching"),
     ]
     (found,) = funnels(records, ["scan"], {})
     assert [(each.rule, each.false) for each in found.stopped] == [(LATER, 30.0), ("SPY move", 30.0)]
 
 
 @pytest.mark.parametrize(
-    ("lacked", "false", "told"),
+    ("lacked", "false", "reported"),
     [
         ((True,), True, [("expiry", 60.0, 1), ("vix", 30.0, 0)]),
         ((), False, [("expiry", 90.0, 1)]),  # without a condition that could have been false
@@ -190,7 +191,7 @@ def test_one_symbol_of_a_universe_whose_conditions_hold_is_kept_out_by_none_of_a
     ],
 )
 def test_minutes_in_which_all_conditions_held_stand_beside_the_sessions_of_what_came_nearest(
-    lacked: tuple[bool, ...], false: bool, told: list[tuple[str, float, int]]
+    lacked: tuple[bool, ...], false: bool, reported: list[tuple[str, float, int]]
 ) -> None:
     """Sessions without a listed expiry had a row of their own, and their minutes another one."""
 
@@ -214,7 +215,7 @@ def test_minutes_in_which_all_conditions_held_stand_beside_the_sessions_of_what_
         *ending[1],
     ]
     (found,) = funnels(records, ["many"], {})
-    assert [(each.rule, each.false, each.sessions) for each in found.stopped] == told
+    assert [(each.rule, each.false, each.sessions) for each in found.stopped] == reported
 
 
 @pytest.mark.parametrize(("first", "named"), [(None, "halt vix_spike"), (False, "halted")])
@@ -223,14 +224,14 @@ def test_a_halt_that_could_not_be_judged_is_named_where_another_one_halted_later
 ) -> None:
     """Of a bot that never watched for want of VIX it was said that it was halted, as it was in the afternoon."""
 
-    def told(clock: str, kind: Kind, **data: Any) -> Record:
+    def reported(clock: str, kind: Kind, **data: Any) -> Record:
         return Record(at(clock), kind, "calm", data=data)
 
     records = [
         Record(at("09:29"), Kind.SESSION, data={"date": DAY.isoformat()}),
-        told("09:30", Kind.VERDICT, place="halts", rule="vix_spike", truth=first),
-        told("14:00", Kind.VERDICT, place="halts", rule="day_range", truth=True),
-        told("14:00", Kind.DECISION, what="halt"),
+        reported("09:30", Kind.VERDICT, place="halts", rule="vix_spike", truth=first),
+        reported("14:00", Kind.VERDICT, place="halts", rule="day_range", truth=True),
+        reported("14:00", Kind.DECISION, what="halt"),
     ]
     (found,) = funnels(records, ["calm"], {})
     assert [(each.rule, each.sessions) for each in found.stopped] == [(named, 1)]
@@ -240,14 +241,14 @@ def choosing(
     *verdicts: tuple[str, str, str, bool | None], free: tuple[str, ...] = ()
 ) -> list[tuple[str, float, float]]:
     """Return what kept a bot with a choice out from 10:00 to 11:00: each verdict by clock, place and rule."""
-    told = [
+    reported = [
         Record(at(clock), Kind.VERDICT, "pick", data={"place": place, "rule": rule, "truth": truth})
         for clock, place, rule, truth in verdicts
     ]
     records = [
         Record(at("09:29"), Kind.SESSION, data={"date": DAY.isoformat()}),
         Record(at("10:00"), Kind.DECISION, "pick", data={"what": "watch"}),
-        *told,
+        *reported,
         Record(at("11:00"), Kind.DECISION, "pick", data={"what": "stop watching"}),
     ]
     (found,) = funnels(records, ["pick"], {}, free)
@@ -266,10 +267,10 @@ def test_minutes_without_an_alternative_stand_under_its_first_condition() -> Non
 
 
 def test_an_unknown_alternative_ends_the_choice_and_a_false_one_does_not() -> None:
-    unknown, dear = ("10:00", "choose", "calm.vix", None), ("10:00", "choose", "dear.vix", True)
-    assert choosing(WHEN, WILD, unknown, dear) == [("calm.vix", 0.0, 60.0)]
+    unknown, expensive = ("10:00", "choose", "calm.vix", None), ("10:00", "choose", "dear.vix", True)
+    assert choosing(WHEN, WILD, unknown, expensive) == [("calm.vix", 0.0, 60.0)]
     both = ("10:00", "choose", "calm.skew", False)
-    assert choosing(WHEN, WILD, unknown, both, dear) == [(LATER, 60.0, 0.0)]
+    assert choosing(WHEN, WILD, unknown, both, expensive) == [(LATER, 60.0, 0.0)]
 
 
 def test_what_is_asked_before_the_choice_comes_first_and_what_is_required_after_it() -> None:

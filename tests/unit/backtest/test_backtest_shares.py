@@ -155,8 +155,8 @@ def test_shares_are_held_beside_a_bot_that_carries_nothing_over_a_night(
     assert float(found.profit) == pytest.approx(made, abs=0.05)
     assert float(found.days[-1].equity) == pytest.approx(float(CASH) + made, abs=0.05)
     with StoreReader(tmp_path / "one.db") as reader:
-        told = [each.data for each in reader.records((Kind.FACTS,)) if each.data["what"] == HELD]
-    assert [(each["symbol"], each["value"], float(str(each["cost"]))) for each in told] == [
+        reported = [each.data for each in reader.records((Kind.FACTS,)) if each.data["what"] == HELD]
+    assert [(each["symbol"], each["value"], float(str(each["cost"]))) for each in reported] == [
         ("SPY", 1000, pytest.approx(bars[0], abs=0.0001))
     ]
     terms = terms_of(source)

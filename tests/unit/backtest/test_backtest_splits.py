@@ -97,7 +97,7 @@ def source(bars: str) -> Divided:
     return Divided(every=5, expiries=3, strikes=25, symbol="SPY", trading_class="SPY", change=divided, bars=bars)
 
 
-def lived(
+def simulated(
     folder: Path,
     bars: str,
     last: date = LAST,
@@ -140,7 +140,7 @@ def asked(
 @pytest.mark.parametrize("bars", ["raw", "adjusted", "none"])
 def test_levels_tell_a_split_of_what_is_held(bars: str, tmp_path: Path) -> None:
     """A put of before it was assigned at six times what shares were worth, and nothing was said."""
-    told_of_it(lived(tmp_path, bars))
+    told_of_it(simulated(tmp_path, bars))
 
 
 def told_of_it(found: Results) -> None:
@@ -154,12 +154,12 @@ def told_of_it(found: Results) -> None:
 
 @pytest.mark.parametrize("until", [FIRST, SPLIT])
 def test_a_backtest_that_goes_on_knows_of_it(until: date, tmp_path: Path) -> None:
-    lived(tmp_path, "adjusted", until)
-    told_of_it(lived(tmp_path, "adjusted", resumes=True))
+    simulated(tmp_path, "adjusted", until)
+    told_of_it(simulated(tmp_path, "adjusted", resumes=True))
 
 
 def test_a_fall_that_daily_bars_know_is_none(tmp_path: Path) -> None:
-    found = lived(tmp_path, "fallen")
+    found = simulated(tmp_path, "fallen")
     assert [trade.reason for trade in found.trades] == ["assigned"]
     assert not found.alarms
 
@@ -224,19 +224,19 @@ def test_an_index_that_jumps_as_by_a_split_has_bars_of_before_it() -> None:
 
 
 def test_shares_are_bought_at_a_close_that_a_broker_has_split(tmp_path: Path) -> None:
-    assert lived(tmp_path, "broker", first=SPLIT, shares=(("SPY", 100),)).days[0].profit > -10_000
+    assert simulated(tmp_path, "broker", first=SPLIT, shares=(("SPY", 100),)).days[0].profit > -10_000
 
 
 def test_shares_are_not_bought_on_the_day_of_their_split(tmp_path: Path) -> None:
     """Daily bars that are as they were had to be others."""
     with pytest.raises(StoreError, match=f"SPY was split on {SPLIT}, by its daily bars: .* is of others"):
-        lived(tmp_path, "raw", first=SPLIT, shares=(("SPY", 100),))
+        simulated(tmp_path, "raw", first=SPLIT, shares=(("SPY", 100),))
 
 
 def test_shares_are_not_bought_at_a_close_of_another_scale(tmp_path: Path) -> None:
     """They cost a sixth of what they were worth, and the account had won the rest on the first day."""
     with pytest.raises(StoreError, match=f"the daily bars of SPY in made up are of another scale than .* {FIRST}: "):
-        lived(tmp_path, "adjusted", shares=(("SPY", 100),))
+        simulated(tmp_path, "adjusted", shares=(("SPY", 100),))
     assert not [*tmp_path.glob("*.db")]
 
 
@@ -254,10 +254,10 @@ def test_a_sweep_tells_what_its_variants_were_alarmed_by(tmp_path: Path) -> None
     assert [line.removeprefix("   1 variant: ") for line in lines[place + 1 : place + 3]] == list(backtest)
     page = sweep_page("a", found, [axis("dte=2,1")], "net", {}, None, [], [])
     assert all(f"1 variant: {text}" in unescape(page) for text in backtest)
-    told = json.loads(
+    reported = json.loads(
         document_of(found, [axis("dte=2,1")], None, "net", SweepData("seller", FIRST, LAST, "x", False, "mid"))
     )
-    assert [dict(each["alarms"]) for each in told["variants"] if each["point"]["dte"] == "2"] == [dict(backtest)]
+    assert [dict(each["alarms"]) for each in reported["variants"] if each["point"]["dte"] == "2"] == [dict(backtest)]
     kept = StoredVariants(tmp_path / "kept.jsonl", {})
     assert kept.read() == []
     kept.add(found)

@@ -29,7 +29,7 @@ from rulebot.model.session import at_exchange_time, session_on
 from rulebot.record.record import Kind
 
 DAY = date(2026, 9, 1)
-TOLD = "no quote stands while t_000 may enter (09:45 to 10:01): it sees nothing then"
+REPORTED = "no quote is valid while t_000 may enter (09:45 to 10:01): it has no data then"
 
 
 def day_of(first: time, last: time) -> HistoryDay:
@@ -42,7 +42,7 @@ def day_of(first: time, last: time) -> HistoryDay:
     return replace(whole, times=whole.times[there], levels=levels, **columns)
 
 
-def told(bot: CompiledBot, first: time, last: time) -> list[str]:
+def reported(bot: CompiledBot, first: time, last: time) -> list[str]:
     session = session_on(DAY)
     assert session is not None
     return list(unseen_windows([bot], DayMarket(day_of(first, last), session, Board(), {})))
@@ -55,7 +55,7 @@ def bot() -> CompiledBot:
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "is_told"),
+    ("first", "last", "is_reported"),
     [
         (time(9, 31), time(16), False),
         (time(10, 1), time(16), False),
@@ -65,18 +65,18 @@ def bot() -> CompiledBot:
     ],
     ids=["all day", "from its end on", "after it", "long before it", "a quote that stands until it begins"],
 )
-def test_a_window_without_quotes_is_told(bot: CompiledBot, first: time, last: time, is_told: bool) -> None:
-    assert told(bot, first, last) == ([TOLD] if is_told else [])
+def test_a_window_without_quotes_is_told(bot: CompiledBot, first: time, last: time, is_reported: bool) -> None:
+    assert reported(bot, first, last) == ([REPORTED] if is_reported else [])
 
 
 def test_a_day_on_which_it_does_not_enter_is_not(bot: CompiledBot) -> None:
     elsewhere = replace(bot, plan=replace(bot.plan, entry=replace(bot.plan.entry, days=(4,))), _windows={})
     assert DAY.weekday() == 1
-    assert told(elsewhere, time(10, 2), time(16)) == []
+    assert reported(elsewhere, time(10, 2), time(16)) == []
 
 
 def test_a_day_without_quotes_is_told_as_such_alone(bot: CompiledBot) -> None:
-    assert told(bot, time(20), time(21)) == []
+    assert reported(bot, time(20), time(21)) == []
 
 
 def test_an_index_without_levels_is_told_with_the_bots_that_read_it(bot: CompiledBot) -> None:
@@ -128,11 +128,12 @@ def test_a_day_that_cannot_be_read_says_what_mends_it() -> None:
     walk = BacktestSimulation(program, PastDays(change=lacking), event_calendar(shipped_dates()), NATURAL, CASH)
     shared = SharedSource(PastDays(change=lacking))
     assert not shared.can_read(DAY)
-    ((told,), (too,)) = ((each for done in walk.through(DAY, DAY) for each in done.findings), shared.findings)
+    ((reported,), (too,)) = ((each for done in walk.through(DAY, DAY) for each in done.findings), shared.findings)
     assert (
-        told.text == "2026-09-01: Parquet files need a package that is not installed; pip install 'rulebot[backtest]'"
+        reported.text
+        == "2026-09-01: Parquet files need a package that is not installed; pip install 'rulebot[backtest]'"
     )
-    assert too == told
+    assert too == reported
 
 
 def test_no_more_sessions_are_told_than_there_are_to_live_through(tmp_path: Path) -> None:
@@ -209,7 +210,7 @@ def test_what_is_held_on_without_quotes_is_told() -> None:
         r"its exits saw nothing of it",
         finding.text,
     )
-    assert (found is not None, finding.severity) == (True, Severity.TOLD), finding.text
+    assert (found is not None, finding.severity) == (True, Severity.REPORTED), finding.text
 
 
 def test_what_has_quotes_until_it_is_left_is_not() -> None:

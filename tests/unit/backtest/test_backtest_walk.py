@@ -48,7 +48,7 @@ from rulebot.model.market import Board
 from rulebot.model.money import Rounding, dollars
 from rulebot.model.session import EXCHANGE_ZONE, Session, at_exchange_time, exchange_date, session_before, session_on
 from rulebot.narrate.trades import InShares, read_in_shares
-from rulebot.narrate.why import parts_told
+from rulebot.narrate.why import reported_parts
 from rulebot.record.record import Kind, Record
 from rulebot.spec.nouns import AccountDocument
 from rulebot.store.queries import StoreReader
@@ -157,7 +157,7 @@ def test_a_backtest_is_a_store_whose_invariants_hold(tmp_path: Path) -> None:
     assert found.all.trades == len(found.days) == 7
     assert found.profit == sum((trade.net for trade in found.trades), Decimal(0)) == found.all.net
     assert found.days[-1].equity == Decimal(1_000_000) + found.profit
-    assert all(verdict.holds for verdict in audit_store(tmp_path / "x.db"))
+    assert all(evaluation.holds for evaluation in audit_store(tmp_path / "x.db"))
 
 
 @pytest.mark.long
@@ -177,8 +177,8 @@ def test_a_process_that_shares_a_backtest_lives_by_what_was_read(tmp_path: Path)
     def changed() -> EventCalendar:
         raise AssertionError("events are those that were known at the start")
 
-    told = pickle.loads(pickle.dumps((desk.packed(), asked.calendar())))
-    backtest._begin_worker(*told, replace(asked, calendar=changed))
+    reported = pickle.loads(pickle.dumps((desk.packed(), asked.calendar())))
+    backtest._begin_worker(*reported, replace(asked, calendar=changed))
     assert backtest._in_worker(FIRST) == list(run_session_alone(simulations_of(desk, asked)(source), FIRST))
 
 
@@ -264,8 +264,8 @@ def test_what_is_held_over_night_is_taken_up_after_an_interruption(tmp_path: Pat
     assert {trade.entered[:10] == (trade.left or "")[:10] for trade in whole.trades} == {False}
     run(desk, tmp_path / "two.db", source, last=date(2026, 9, 3))
     went_on = run(desk, tmp_path / "two.db", source, resumes=True)
-    told = [(trade.name, trade.net, trade.left) for trade in whole.trades]
-    assert [(trade.name, trade.net, trade.left) for trade in went_on.trades] == told
+    reported = [(trade.name, trade.net, trade.left) for trade in whole.trades]
+    assert [(trade.name, trade.net, trade.left) for trade in went_on.trades] == reported
     assert [day.equity for day in went_on.days] == [day.equity for day in whole.days]
 
 
@@ -287,9 +287,9 @@ def test_interruptions_after_every_session_change_nothing(text: str, source: Pas
     whole = run(desk, tmp_path / "one.db", source)
     for day in source.dates(FIRST, LAST):
         went_on = run(desk, tmp_path / "many.db", source, last=day, resumes=True)
-    told = [(trade.name, trade.net, trade.left) for trade in whole.trades]
-    assert len(told) > 2
-    assert [(trade.name, trade.net, trade.left) for trade in went_on.trades] == told
+    reported = [(trade.name, trade.net, trade.left) for trade in whole.trades]
+    assert len(reported) > 2
+    assert [(trade.name, trade.net, trade.left) for trade in went_on.trades] == reported
     assert [day.equity for day in went_on.days] == [day.equity for day in whole.days]
     assert went_on.findings == whole.findings
 
@@ -368,8 +368,8 @@ def test_data_that_was_written_anew_between_two_parts_of_a_backtest_is_told(tmp_
 
     found = run(desk, store, source, last=date(2026, 9, 2), resumes=True, files=files)
     text = "it has changed or grown since: sessions before 2026-09-02 came of it as it was, and stay so"
-    told = [(each["file"], each["severity"], each["text"]) for each in found.findings]
-    assert told == [(names[0], "told", text), (names[2], "told", text)]
+    reported = [(each["file"], each["severity"], each["text"]) for each in found.findings]
+    assert reported == [(names[0], "reported", text), (names[2], "reported", text)]
     found = run(desk, store, source, last=date(2026, 9, 3), resumes=True, files=files)
     assert len(found.findings) == 2, "told once"
 
@@ -507,8 +507,8 @@ def test_instants_that_nobody_reads_change_nothing(spec: str) -> None:
     every = BacktestSimulation(
         desk.program("t", {}, 90), source, calendar(), fill_model("mid"), Decimal(100_000), skips=False
     )
-    told = [record for done in every.through(FIRST, date(2026, 9, 2)) for record in done.records]
-    assert records(desk, source, last=date(2026, 9, 2)) == told
+    reported = [record for done in every.through(FIRST, date(2026, 9, 2)) for record in done.records]
+    assert records(desk, source, last=date(2026, 9, 2)) == reported
 
 
 @pytest.mark.long
@@ -521,9 +521,9 @@ def test_instants_that_nobody_reads_change_nothing_of_a_hundred_bots() -> None:
             BacktestSimulation(program, source, calendar(), fill_model("natural"), Decimal(100_000), skips=skips)
             for skips in (True, False)
         ]
-        told = [[each for done in one.through(FIRST, date(2026, 9, 29)) for each in done.records] for one in walks]
-        assert len(told[0]) > 5000
-        assert told[0] == told[1]
+        reported = [[each for done in one.through(FIRST, date(2026, 9, 29)) for each in done.records] for one in walks]
+        assert len(reported[0]) > 5000
+        assert reported[0] == reported[1]
 
 
 def test_an_ask_alone_is_no_bid_where_the_source_has_no_sizes() -> None:
@@ -602,8 +602,13 @@ def test_a_session_knows_nothing_that_only_the_one_before_has_been_told() -> Non
         market.watch((Underlying("SPX"), *day.options[:1]))
         market.write(5)
         underlying, option = board.rows[Underlying("SPX")], board.rows[day.options[0]]
-        told = (board.volume[option], board.open_interest[option], board.gamma[option], board.call_volume[underlying])
-        found.append([value == value for value in told])
+        reported = (
+            board.volume[option],
+            board.open_interest[option],
+            board.gamma[option],
+            board.call_volume[underlying],
+        )
+        found.append([value == value for value in reported])
     assert found == [[True] * 4, [False] * 4]
 
 
@@ -622,11 +627,11 @@ def test_a_session_knows_nothing_that_only_the_one_before_has_been_told() -> Non
 def test_the_volatility_shown_is_that_of_the_index_of_its_ranks(
     symbol: str, trading_class: str, index: str, shown: float | None
 ) -> None:
-    def told(day: HistoryDay) -> HistoryDay:
+    def reported(day: HistoryDay) -> HistoryDay:
         of = {"VIX": np.full(len(day.times), 17.0), index: np.full(len(day.times), 17.0 if index == "VIX" else 21.0)}
         return replace(day, levels={symbol: day.levels[symbol], **of})
 
-    source = PastDays(symbol=symbol, trading_class=trading_class, change=told)
+    source = PastDays(symbol=symbol, trading_class=trading_class, change=reported)
     day, session = source.day(FIRST), session_on(FIRST)
     assert session is not None
     market = markets.DayMarket(day, session, Board(), {})
@@ -764,13 +769,13 @@ def test_daily_bars_that_a_bot_reads_and_that_are_not_there_are_told(tmp_path: P
         def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
             return ()
 
-    told = [
+    reported = [
         [str(each["text"]) for each in run(desk_of(tmp_path, text), tmp_path / f"{n}.db", source, last=FIRST).findings]
         for n, source in enumerate((WithoutVolatility(every=3), WithoutBars(every=3), PastDays(every=3)))
     ]
     no_bars = "no session has daily bars of SPX before it: its previous closes and averages are unknown"
     no_index = "no session has daily bars of VIX before it: ranks of volatility of SPX are unknown"
-    assert told == [[no_bars, no_index], [no_bars], []]
+    assert reported == [[no_bars, no_index], [no_bars], []]
 
 
 class Scaled(PastDays):
@@ -853,9 +858,9 @@ def test_a_split_of_what_is_held_is_told_on_its_day(tmp_path: Path) -> None:
     without_cash(tmp_path)
     text = ASSIGNED.replace("strike: {at: spot, round_to: 5}", "strike: {delta: 0.9}")
     found = records(desk_of(tmp_path, text), source, last=date(2026, 9, 3))
-    told = [record for record in found if "was split, by its prices" in str(record.data.get("text"))]
-    assert [(record.kind, record.at.date()) for record in told] == [(Kind.ALARM, date(2026, 9, 2))]
-    assert str(told[0].data["text"]).endswith(
+    reported = [record for record in found if "was split, by its prices" in str(record.data.get("text"))]
+    assert [(record.kind, record.at.date()) for record in reported] == [(Kind.ALARM, date(2026, 9, 2))]
+    assert str(reported[0].data["text"]).endswith(
         "those trades, and the account's worth, drawdown and Sharpe ratio are wrong from here on"
     )
 
@@ -1054,7 +1059,7 @@ def test_a_trade_is_not_left_while_more_than_a_wing_is_held(
     with StoreReader(tmp_path / "x.db") as reader:
         (row,) = reader.view("trades")
         assert any(leg["settled"] == 1 < leg["closed"] for leg in json.loads(row["legs"]))
-        assert "left" not in parts_told(row, reader)
+        assert "left" not in reported_parts(row, reader)
         (held,) = chart_of_day(reader, found.trades[0].bot, FIRST).held
         assert held.exit_at == at_exchange_time(FIRST, time(16, 5))
 
@@ -1137,7 +1142,7 @@ def test_margin_that_is_asked_for_is_the_estimate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("instead_of", "condition", "is_apart"),
+    ("instead_of", "condition", "is_separate"),
     [
         ("credit: {at_least: 0.10}", "margin: {at_most: $1000}", True),
         ("credit: {at_least: 0.10}", "margin: {at_most: 0.15x net_liquidation}", False),
@@ -1146,10 +1151,10 @@ def test_margin_that_is_asked_for_is_the_estimate(tmp_path: Path) -> None:
     ],
 )
 def test_sessions_of_a_bot_that_looks_at_the_account_are_not_apart(
-    instead_of: str, condition: str, is_apart: bool, tmp_path: Path
+    instead_of: str, condition: str, is_separate: bool, tmp_path: Path
 ) -> None:
     desk = desk_of(tmp_path, CONDOR.replace(instead_of, condition))
-    assert is_independent(desk.program("t", {}, 90)) is is_apart
+    assert is_independent(desk.program("t", {}, 90)) is is_separate
 
 
 @pytest.mark.parametrize(
@@ -1286,9 +1291,9 @@ def with_funds(day: HistoryDay) -> HistoryDay:
 ABOVE_AVERAGE = HELD.replace("    - vix: {between: [10, 30]}", "    - spot: {above: vwap}").replace("held", "above")
 
 
-def recorded(told: bool, day: HistoryDay) -> HistoryDay:
+def recorded(reported: bool, day: HistoryDay) -> HistoryDay:
     """Return a day as a recording has it: minutes that were told ten seconds after each had ended, or none."""
-    if not told:
+    if not reported:
         return replace(day, bars={})
     opened = session_on(day.date).open.timestamp()
     minutes = [opened + 60.0 * each for each in range(60)]
@@ -1323,10 +1328,10 @@ def test_bars_that_were_not_recorded_are_told(tmp_path: Path) -> None:
 def test_recorded_bars_are_told_no_earlier_than_then(tmp_path: Path) -> None:
     desk = desk_of(tmp_path, ABOVE_AVERAGE)
     found = records(desk, PastDays(change=partial(recorded, True)), FIRST, FIRST)
-    told = [each.at for each in found if each.kind is Kind.FACTS and each.data["what"] == "bars 1m"]
+    reported = [each.at for each in found if each.kind is Kind.FACTS and each.data["what"] == "bars 1m"]
     opened = session_on(FIRST).open
-    assert told[:2] == [opened + timedelta(seconds=70)] * 2
-    assert told[2:4] == [opened + timedelta(seconds=130)] * 2
+    assert reported[:2] == [opened + timedelta(seconds=70)] * 2
+    assert reported[2:4] == [opened + timedelta(seconds=130)] * 2
 
 
 def test_recorded_bars_are_garbled_too_when_looking_for_what_is_ahead(tmp_path: Path) -> None:
@@ -1339,13 +1344,13 @@ def test_recorded_bars_are_garbled_too_when_looking_for_what_is_ahead(tmp_path: 
     assert len(same) < len(was)
 
 
-def streamed(is_told: bool, day: HistoryDay) -> HistoryDay:
+def streamed(is_reported: bool, day: HistoryDay) -> HistoryDay:
     """Return a day as a recording that has each second strike alone; told is that all of them were listed."""
     places = [place for place, each in enumerate(day.options) if each.strike % 10 == 0]
     columns = {name: column[:, places] for name, column in day.columns().items()}
     strikes = {each: tuple(day.strikes("SPX", "SPXW", each)) for each in day.expiries("SPX", "SPXW")}
-    told = {("SPX", "SPXW"): Listing("SPX", "SPXW", tuple(strikes), strikes)} if is_told else {}
-    return replace(day, options=tuple(day.options[place] for place in places), listings=told, **columns)
+    reported = {("SPX", "SPXW"): Listing("SPX", "SPXW", tuple(strikes), strikes)} if is_reported else {}
+    return replace(day, options=tuple(day.options[place] for place in places), listings=reported, **columns)
 
 
 NARROW = CONDOR.replace("10 pts", "5 pts").replace("condor", "narrow")
@@ -1385,15 +1390,15 @@ risk: {undefined_risk: allow}
 """
 
 
-@pytest.mark.parametrize("is_told", [True, False])
-def test_prices_lie_on_the_grid_that_was_told_then(is_told: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_reported", [True, False])
+def test_prices_lie_on_the_grid_that_was_told_then(is_reported: bool, tmp_path: Path) -> None:
     without_cash(tmp_path)
-    source = replace(OF_SPY, made={}, **({"change": coarse} if is_told else {}))
+    source = replace(OF_SPY, made={}, **({"change": coarse} if is_reported else {}))
     (done,) = walk(desk_of(tmp_path, ALONE), source).through(FIRST, FIRST)
     orders = [each.data for each in done.records if each.kind is Kind.ORDER and each.data["status"] == "sending"]
     assert {"entry", "target"} <= {str(each["purpose"]) for each in orders}
     limits = [Decimal(str(each["limit_price"])) for each in orders if each["limit_price"] is not None]
-    assert all(SPX_STEPS.round(price, Rounding.UP) == price for price in limits) is is_told
+    assert all(SPX_STEPS.round(price, Rounding.UP) == price for price in limits) is is_reported
 
 
 def test_listings_that_were_not_recorded_are_told(tmp_path: Path) -> None:
@@ -1439,8 +1444,8 @@ def halted_over_the_window(day: HistoryDay) -> HistoryDay:
 def test_nothing_is_entered_and_nothing_fills_while_trading_was_halted(tmp_path: Path) -> None:
     text = CONDOR.replace("  - target: {profit: 50%}\n", "").replace("2x credit", "40x credit")
     found = records(desk_of(tmp_path, text), PastDays(change=halted_over_the_window), FIRST, FIRST)
-    told = [(str(each.data["what"]), str(each.data["reason"])) for each in found if each.kind is Kind.DECISION]
-    assert told[1:3] == [("skip", "trading is halted in SPX"), ("enter", "all conditions hold")], told
+    reported = [(str(each.data["what"]), str(each.data["reason"])) for each in found if each.kind is Kind.DECISION]
+    assert reported[1:3] == [("skip", "trading is halted in SPX"), ("enter", "all conditions hold")], reported
     fills = [exchange_clock(each.at) for each in found if each.kind is Kind.FILL]
     assert fills
     assert all(clock >= time(9, 55) and not time(15, 44) <= clock < time(15, 50) for clock in fills)
@@ -1455,5 +1460,5 @@ def test_the_open_of_a_session_is_its_first_level_and_nothing_of_before_it() -> 
     session = session_on(FIRST)
     assert session is not None
     times = session.open.timestamp() + np.array([-60.0, 0.0, 60.0, 120.0, 180.0])
-    told = [list(each)[2:] for each in markets.ranges(times, np.array([90.0, nan, 100.0, 102.0, 99.0]), session)]
-    assert told == [[100.0, 102.0, 99.0], [100.0, 100.0, 100.0], [100.0, 102.0, 102.0], [100.0, 100.0, 99.0]]
+    reported = [list(each)[2:] for each in markets.ranges(times, np.array([90.0, nan, 100.0, 102.0, 99.0]), session)]
+    assert reported == [[100.0, 102.0, 99.0], [100.0, 100.0, 100.0], [100.0, 102.0, 102.0], [100.0, 100.0, 99.0]]

@@ -39,7 +39,7 @@ risk: {max_loss_per_trade: LIMIT}
 """
 
 
-def lived(folder: Path, limit: str) -> list[Record]:
+def simulated(folder: Path, limit: str) -> list[Record]:
     """Return the records of that day under a limit."""
     path = folder / "fly.yaml"
     path.write_text(FLY.replace("LIMIT", limit))
@@ -52,14 +52,14 @@ def lived(folder: Path, limit: str) -> list[Record]:
 
 @pytest.mark.parametrize("limit", ["$1000", "$3800"])
 def test_it_is_refused_for_both_widths_less_its_credit(tmp_path: Path, limit: str) -> None:
-    records = lived(tmp_path, limit)
+    records = simulated(tmp_path, limit)
     reasons = {str(each.data["reason"]) for each in records if each.data.get("what") == "skip"}
     assert any(reason.startswith("could lose $3,893.04, max_loss_per_trade is ") for reason in reasons), reasons
     assert not [each for each in records if each.kind is Kind.ORDER]
 
 
 def test_under_a_limit_that_allows_it_it_loses_more_than_one_width_and_no_more_than_both(tmp_path: Path) -> None:
-    position = [each.data for each in lived(tmp_path, "$4000") if each.kind is Kind.POSITION][-1]
+    position = [each.data for each in simulated(tmp_path, "$4000") if each.kind is Kind.POSITION][-1]
     legs = position["legs"]
     made = sum(Decimal(leg[key]) for leg in legs for key in ("entry_cash", "exit_cash"))
     assert position["max_risk"] == "3880.0000"

@@ -42,15 +42,15 @@ def started(day: date, digest: str = "c" * 64, fills: str = "natural") -> Record
     return Record(at(day, 8, 0), Kind.RUN_STARTED, data={"specs": specs, "settings": {"fills": fills}})
 
 
-class Told:
+class Reported:
     """A store in which one trade is entered on the first day, and left on the second at `left`."""
 
     def __init__(self, left: datetime, verdicts: Sequence[Record]) -> None:
         sessions = [Record(at(day, 9, 30), Kind.SESSION, data={"date": day.isoformat()}) for day in DAYS]
         entered = Record(at(DAYS[0], 10, 0), Kind.DECISION, BOT, POSITION, data={"what": "enter"})
         exit = Record(left, Kind.DECISION, BOT, POSITION, data={"what": "exit", "reason": "stop"})
-        told = [started(DAYS[0]), *sessions, entered, *verdicts, exit]
-        self._records = sorted(told, key=lambda record: record.at)
+        reported = [started(DAYS[0]), *sessions, entered, *verdicts, exit]
+        self._records = sorted(reported, key=lambda record: record.at)
         clock = f"{left.hour - 4:02}:{left.minute:02}:40"
         row = {"position": POSITION, "state": "closed", "status": "CLOSED", "quantity": 1, "legs": json.dumps([LEG])}
         row |= {"entry_time": f"{DAYS[0]} 10:00:05", "exit_time": f"{DAYS[1]} {clock}", "exit_name": "stop"}
@@ -61,7 +61,7 @@ class Told:
     def run(self) -> Any:
         return SimpleNamespace(specs={})
 
-    def owed(self) -> dict[str, int]:
+    def outstanding(self) -> dict[str, int]:
         return {}
 
     def estimated(self, bot: str) -> list[str]:
@@ -77,7 +77,7 @@ class Told:
         return [record for record in self._records if record.bot == bot and exchange_date(record.at) == day]
 
 
-class WithWing(Told):
+class WithWing(Reported):
     """A store whose trade is left on the first day, the same minute as `left`; its long leg expires on the second."""
 
     def __init__(self, left: datetime, expires: date) -> None:
@@ -94,7 +94,7 @@ class WithWing(Told):
         return [ENTRY, self._order] if name == "orders" else super().view(name)
 
 
-class Nothing(Told):
+class Nothing(Reported):
     """A store in which nothing was traded in both sessions."""
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class Nothing(Told):
         return []
 
 
-class Rolled(Told):
+class Rolled(Reported):
     """A store whose trade came of a roll: the order that opened it is one of the position before."""
 
     def view(self, name: str, **_: str) -> list[dict[str, Any]]:
@@ -113,7 +113,7 @@ class Rolled(Told):
 
 def test_what_was_rolled_into_is_no_entry_against_the_mid() -> None:
     """What the roll gave up stood in it: the shadow that rolled looked worse at entering than it is."""
-    live, shadow = Told(at(DAYS[1], 10, 27), []), Rolled(at(DAYS[1], 10, 27), [])
+    live, shadow = Reported(at(DAYS[1], 10, 27), []), Rolled(at(DAYS[1], 10, 27), [])
     (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
     assert (found.live.entry_to_mid, found.shadow.entry_to_mid) == (-0.2, None)
 
@@ -121,7 +121,7 @@ def test_what_was_rolled_into_is_no_entry_against_the_mid() -> None:
 def test_an_exit_on_a_later_day_has_its_own_date_and_the_reason() -> None:
     soon, late = at(DAYS[1], 10, 24), at(DAYS[1], 10, 27)
     held = of_rule(at(DAYS[1], 9, 30), value=143.4, truth=False)
-    live, shadow = Told(late, [held]), Told(soon, [of_rule(soon, value=201.0, truth=True)])
+    live, shadow = Reported(late, [held]), Reported(soon, [of_rule(soon, value=201.0, truth=True)])
     (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
     (differed,) = found.differences
     assert (differed.date, differed.clock, differed.what) == (DAYS[1], "10:24:00", "exit")
@@ -137,7 +137,7 @@ def test_a_wing_that_expires_on_a_later_day_is_no_other_exit() -> None:
 
 def test_where_nothing_is_closed_money_is_dollars_too() -> None:
     late = at(DAYS[1], 10, 27)
-    live, shadow = Told(late, []), Told(late, [])
+    live, shadow = Reported(late, []), Reported(late, [])
     (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
     (none,) = compare(cast(StoreReader, Nothing()), cast(StoreReader, Nothing()), [BOT], None)
     assert (found.live.net, none.live.net) == (-675.0, 0.0)
@@ -145,10 +145,10 @@ def test_where_nothing_is_closed_money_is_dollars_too() -> None:
     assert cells == ["$0.00", "$0.00"]
 
 
-class Unsettled(Told):
+class Unsettled(Reported):
     """A store whose trade owes commissions, and was taken up from the account at a price that nobody told."""
 
-    def owed(self) -> dict[str, int]:
+    def outstanding(self) -> dict[str, int]:
         return {POSITION: 2}
 
     def estimated(self, bot: str) -> list[str]:
@@ -164,8 +164,8 @@ def rows_of(live: StoreReader, shadow: StoreReader, bot: str) -> dict[str, list[
 
 def test_a_profit_that_may_still_change_is_told() -> None:
     late = at(DAYS[1], 10, 27)
-    table = rows_of(cast(StoreReader, Unsettled(late, [])), cast(StoreReader, Told(late, [])), BOT)
-    assert table["of which commissions are not told yet"] == table["at a price that nobody has told"] == ["1", "0"]
+    table = rows_of(cast(StoreReader, Unsettled(late, [])), cast(StoreReader, Reported(late, [])), BOT)
+    assert table["without all commissions"] == table["at an unknown price"] == ["1", "0"]
     assert "that ended in shares" not in table
 
 
@@ -203,7 +203,7 @@ class FromTheSecondDay(Nothing):
 
 
 def test_a_trade_that_was_held_before_the_shadow_began_is_no_part_of_what_is_compared() -> None:
-    live, shadow = Told(at(DAYS[1], 10, 27), []), FromTheSecondDay()
+    live, shadow = Reported(at(DAYS[1], 10, 27), []), FromTheSecondDay()
     (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
     assert found.sessions == DAYS[1:]
     assert (found.live.closed, found.live.net, found.live.average, found.live.month) == (0, 0.0, None, 0.0)
@@ -214,7 +214,7 @@ def test_a_trade_that_was_held_before_the_shadow_began_is_no_part_of_what_is_com
 def test_a_session_over_when_the_shadow_began_is_none_of_both() -> None:
     """The trade of that day was one that the shadow did not make, and counted for the other."""
     evening = Record(at(DAYS[0], 16, 30), Kind.SESSION, data={"date": DAYS[0].isoformat()})
-    live, shadow = Told(at(DAYS[1], 10, 27), []), Nothing()
+    live, shadow = Reported(at(DAYS[1], 10, 27), []), Nothing()
     shadow._records = [
         started(DAYS[0]),
         evening,
@@ -227,7 +227,7 @@ def test_a_session_over_when_the_shadow_began_is_none_of_both() -> None:
 
 
 def test_of_the_last_sessions_a_trade_counts_that_was_entered_before_them() -> None:
-    live, shadow = Told(at(DAYS[1], 10, 27), []), Nothing()
+    live, shadow = Reported(at(DAYS[1], 10, 27), []), Nothing()
     (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], 1)
     assert (found.sessions, found.live.closed, found.live.net) == (DAYS[1:], 1, -675.0)
     assert not [line for line in _lines(found) if "ran alone" in line]
@@ -247,7 +247,7 @@ class Ran(Nothing):
         self._records.sort(key=lambda record: record.at)
 
 
-def told_of(live: Nothing, shadow: Nothing) -> tuple[bool, list[str]]:
+def reported_of(live: Nothing, shadow: Nothing) -> tuple[bool, list[str]]:
     """Return whether both ran the same text, and the lines about texts."""
     (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
     lines = [" ".join(line.split()) for line in _lines(found)]
@@ -256,16 +256,16 @@ def told_of(live: Nothing, shadow: Nothing) -> tuple[bool, list[str]]:
 
 def test_texts_that_changed_places_in_between_are_told() -> None:
     old, new = "a" * 64, "b" * 64
-    assert told_of(Ran([old], [old]), Ran([new], [new])) == (False, [])
-    assert told_of(Ran([old], [old]), Ran([old], [old])) == (True, [])
-    is_same, lines = told_of(Ran([old], [new]), Ran([new], [old]))
+    assert reported_of(Ran([old], [old]), Ran([new], [new])) == (False, [])
+    assert reported_of(Ran([old], [old]), Ran([old], [old])) == (True, [])
+    is_same, lines = reported_of(Ran([old], [new]), Ran([new], [old]))
     assert not is_same
     assert lines[1:] == ["2026-10-21 aaaaaaaa bbbbbbbb", "2026-10-22 bbbbbbbb aaaaaaaa the two changed places"]
 
 
 def test_a_text_that_was_taken_up_within_a_session_is_told() -> None:
     old, new = "a" * 64, "b" * 64
-    is_same, lines = told_of(Ran([old], [old, new]), Ran([new], [new]))
+    is_same, lines = reported_of(Ran([old], [old, new]), Ran([new], [new]))
     assert not is_same
     assert lines[1:] == ["2026-10-21 aaaaaaaa bbbbbbbb", "2026-10-22 aaaaaaaa, then bbbbbbbb bbbbbbbb"]
 
@@ -278,7 +278,7 @@ def test_a_text_of_a_run_that_began_after_the_close_ran_in_the_next_session() ->
     live._records = sorted(
         [*live._records, Record(at(DAYS[0], 16, 30), Kind.RUN_STARTED, data=specs), evening], key=lambda each: each.at
     )
-    assert told_of(live, Ran([new], [old]))[1][1:] == [
+    assert reported_of(live, Ran([new], [old]))[1][1:] == [
         "2026-10-21 aaaaaaaa bbbbbbbb",
         "2026-10-22 bbbbbbbb aaaaaaaa the two changed places",
     ]
@@ -286,10 +286,10 @@ def test_a_text_of_a_run_that_began_after_the_close_ran_in_the_next_session() ->
 
 def test_the_same_text_on_both_sides_at_the_end_is_not_the_same_all_along() -> None:
     old, new = "a" * 64, "b" * 64
-    assert not told_of(Ran([old], [new]), Ran([new], [new]))[0]
+    assert not reported_of(Ran([old], [new]), Ran([new], [new]))[0]
 
 
-class Apart(Told):
+class Apart(Reported):
     """A store whose bot ran on these days only, others on all."""
 
     def __init__(self, left: datetime, *days: date) -> None:
@@ -300,7 +300,7 @@ class Apart(Told):
 
 def test_a_session_in_which_the_shadow_of_another_bot_ran_is_none_of_this_one() -> None:
     late = at(DAYS[1], 10, 27)
-    live, shadow = cast(StoreReader, Told(late, [])), cast(StoreReader, Apart(late, DAYS[1]))
+    live, shadow = cast(StoreReader, Reported(late, [])), cast(StoreReader, Apart(late, DAYS[1]))
     (found,) = compare(live, shadow, [BOT], None)
     assert (found.sessions, len(found.texts)) == (DAYS[1:], 1)
     assert (found.live.entries, found.live.closed, found.live.entered_alone) == (0, 0, 1)
@@ -308,14 +308,14 @@ def test_a_session_in_which_the_shadow_of_another_bot_ran_is_none_of_this_one() 
 
 def test_what_is_left_once_one_side_runs_alone_is_open_at_the_end_of_what_is_compared() -> None:
     late = at(DAYS[1], 10, 27)
-    live, shadow = cast(StoreReader, Told(late, [])), cast(StoreReader, Apart(late, DAYS[0]))
+    live, shadow = cast(StoreReader, Reported(late, [])), cast(StoreReader, Apart(late, DAYS[0]))
     (found,) = compare(live, shadow, [BOT], None)
     assert (found.sessions, found.live.entries, found.live.closed, found.live.still_open) == (DAYS[:1], 1, 0, 1)
 
 
 def test_without_a_session_of_both_nothing_is_said_of_their_texts() -> None:
     late = at(DAYS[1], 10, 27)
-    (found,) = compare(cast(StoreReader, Told(late, [])), cast(StoreReader, Apart(late)), [BOT], None)
+    (found,) = compare(cast(StoreReader, Reported(late, [])), cast(StoreReader, Apart(late)), [BOT], None)
     assert next(_lines(found)) == " swing over 0 sessions of both yet"
 
 
@@ -389,7 +389,7 @@ OPEN = [decision(at(DAYS[0], 9, 45), "watch", "its window is open"), says(at(DAY
 )
 def test_what_held_one_back_is_what_it_said_by_then(records: list[Record], rule: str, why: str) -> None:
     """What it met hours later was told as the cause: a halt in the afternoon, or another order that was not filled."""
-    live, shadow = Told(at(DAYS[1], 10, 27), []), Without(*records, *HALTED)
+    live, shadow = Reported(at(DAYS[1], 10, 27), []), Without(*records, *HALTED)
     (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
     (differed,) = found.differences
     assert (differed.clock, differed.what, differed.shadow) == ("10:00:00", "entry", "none")

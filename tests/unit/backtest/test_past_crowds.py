@@ -21,7 +21,7 @@ from plain_specs import random_spec
 from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.chaos.limits_check import ChaosResult, entries_and_refusals
-from rulebot.documents.load_bots import LoadedBots, load_desk, told_limits
+from rulebot.documents.load_bots import LoadedBots, limits_as_json, load_desk
 from rulebot.model.contract import Contract, Option
 from rulebot.record.record import Kind, Record
 from rulebot.sweep.evaluate import run_variants
@@ -40,15 +40,15 @@ def lived_through(seed: int, folder: Path) -> tuple[Counter[str], set[str]]:
     desk = load_desk(files, {}, account)
     source, fills = SOURCES[seed % 3](seed=seed % 7), fill_model(("mid", "natural", "mid+0.3")[seed % 3])
     last = source.dates(FIRST, source.last)[1]
-    told: list[list[Record]] = []
+    reported: list[list[Record]] = []
     for skips in (True, False):
         walk = BacktestSimulation(desk.program("t", {}, 90), source, calendar(), fills, Decimal(1_000_000), skips=skips)
-        told.append([record for done in walk.through(FIRST, last) for record in done.records])
+        reported.append([record for done in walk.through(FIRST, last) for record in done.records])
         assert books_of(walk) == held_by(walk)
-    assert not difference(*told)
-    assert list(broken_limits(desk, told[1])) == []
-    decided = Counter(str(each.data["what"]) for each in told[1] if each.kind is Kind.DECISION)
-    return decided, {each.bot for each in told[1] if each.kind is Kind.FILL}
+    assert not difference(*reported)
+    assert list(broken_limits(desk, reported[1])) == []
+    decided = Counter(str(each.data["what"]) for each in reported[1] if each.kind is Kind.DECISION)
+    return decided, {each.bot for each in reported[1] if each.kind is Kind.FILL}
 
 
 def books_of(walk: BacktestSimulation) -> dict[Option, int]:
@@ -69,8 +69,8 @@ def held_by(walk: BacktestSimulation) -> dict[Contract, int]:
 
 def broken_limits(desk: LoadedBots, records: list[Record]) -> list[str]:
     """Return which entries, and refusals, are against the account document, as chaos judges it."""
-    started = Record(records[0].at, Kind.RUN_STARTED, data={"limits": told_limits(desk)})
-    left = SimpleNamespace(day=SimpleNamespace(records=[started, *records]), reads=(), told=())
+    started = Record(records[0].at, Kind.RUN_STARTED, data={"limits": limits_as_json(desk)})
+    left = SimpleNamespace(day=SimpleNamespace(records=[started, *records]), reads=(), reported=())
     return list(entries_and_refusals(cast(ChaosResult, left), desk))
 
 
@@ -115,14 +115,14 @@ def compare_universes(seeds: tuple[int, ...], folder: Path) -> int:
             BacktestSimulation(program, source, calendar(), fill_model("mid"), asked.cash, skips=each)
             for each in (True, False)
         ]
-        told = [[record for done in walk.through(FIRST, asked.last) for record in done.records] for walk in walks]
-        assert not difference(*told), f"seed {seed}"
+        reported = [[record for done in walk.through(FIRST, asked.last) for record in done.records] for walk in walks]
+        assert not difference(*reported), f"seed {seed}"
         (found,) = by_arrays([text], asked)
         assert (found.by_arrays, found.by_turns, found.problem) == (0, "`universe`", ""), f"seed {seed}"
         spans = ((FIRST, FIRST), (asked.last, asked.last))
         parts = [part for span in spans for part in run_variants([(0, ("0",), text)], asked, span)]
         assert replace(whole(parts), findings=()) == replace(found, findings=()), f"seed {seed}"
-        traded += any(record.kind is Kind.FILL for record in told[0])
+        traded += any(record.kind is Kind.FILL for record in reported[0])
     return traded
 
 

@@ -13,7 +13,7 @@ from rulebot.core.program import AccountLimits, Program
 from rulebot.model.errors import UnavailableError
 from rulebot.model.event import BarsReport, ClosesReport, Event, HoursReport, ImpliedReport, OpeningMoveReport
 from rulebot.model.facts import Bar, Bars, Facts, Listing
-from rulebot.model.session import Hours, Session, as_told, session_after, session_from, session_on
+from rulebot.model.session import Hours, Session, as_reported, session_after, session_from, session_on
 
 
 class Answers:
@@ -44,7 +44,7 @@ def program(*conditions: str) -> Program:
     return Program(bots={"spread": bot}, pinned={}, limits=AccountLimits(), install="test")
 
 
-def told(
+def reported(
     asking: Program, feed: Answers, known: Facts = NOTHING_KNOWN, lacks: Lacking | None = None
 ) -> list[BarsReport | ImpliedReport | ClosesReport | OpeningMoveReport]:
     now = clock("08:30")
@@ -60,11 +60,11 @@ def told(
 
 
 @pytest.mark.parametrize(
-    ("closes", "known", "is_told"),
+    ("closes", "known", "is_reported"),
     [("13:00", False, True), ("16:00", False, False), ("16:00", True, True), ("16:15", False, False)],
 )
 def test_hours_are_told_where_the_broker_has_less_than_the_calendar_or_takes_it_back(
-    closes: str, known: bool, is_told: bool
+    closes: str, known: bool, is_reported: bool
 ) -> None:
     hours = Hours(DAY, clock("09:30"), clock(closes))
     before = Facts(hours={"SPX": Hours(DAY)}) if known else NOTHING_KNOWN
@@ -73,13 +73,13 @@ def test_hours_are_told_where_the_broker_has_less_than_the_calendar_or_takes_it_
         asking = prepare(program("vix: {below: 30}"), Answers(hours), session_on(DAY), clock("08:30"), before)  # type: ignore[arg-type]
         return [event async for event in asking if isinstance(event, HoursReport)]
 
-    assert asyncio.run(ask()) == ([HoursReport(clock("08:30"), "SPX", hours)] if is_told else [])
+    assert asyncio.run(ask()) == ([HoursReport(clock("08:30"), "SPX", hours)] if is_reported else [])
 
 
 def test_hours_are_held_against_the_calendar_and_not_against_a_day_that_is_short_already() -> None:
     """Of two underlyings that close early, one that is taken back leaves the other's early close."""
     hours = Hours(DAY, clock("09:30"), clock("13:00"))
-    session = as_told(session_from(DAY), [hours])
+    session = as_reported(session_from(DAY), [hours])
 
     async def ask() -> list[Event]:
         asking = prepare(program("vix: {below: 30}"), Answers(hours), session, clock("08:30"))  # type: ignore[arg-type]
@@ -90,7 +90,7 @@ def test_hours_are_held_against_the_calendar_and_not_against_a_day_that_is_short
 
 def test_days_and_volatilities_are_asked_for_and_bars_of_the_session_are_not() -> None:
     feed = Answers()
-    found = told(
+    found = reported(
         program("sma: {window: 20, above: 5000}", "ema: {window: 9, bars: 5m, above: 5000}", "iv_rank: {above: 5}"),
         feed,
     )
@@ -102,8 +102,8 @@ def test_what_is_known_is_asked_for_again_only_when_more_is_needed() -> None:
     feed = Answers()
     known = Facts(bars={("SPX", 86400): Bars(0.0, tuple(Bar(float(at), *[1.0] * 6) for at in range(20)))})
     known = replace(known, implied={"SPX": (0.2,) * 252})
-    assert told(program("sma: {window: 20, above: 5000}", "iv_rank: {above: 5}"), feed, known) == []
-    told(program("sma: {window: 50, above: 5000}"), feed, known)
+    assert reported(program("sma: {window: 20, above: 5000}", "iv_rank: {above: 5}"), feed, known) == []
+    reported(program("sma: {window: 50, above: 5000}"), feed, known)
     assert feed.asked == [("SPX", 86400, 50)]
 
 
@@ -142,8 +142,8 @@ def test_what_the_broker_lacks_of_one_symbol_keeps_nothing_from_bots_that_do_not
     bots = {name: bot_of(text_of(name, underlying=name.upper(), entry=entry)) for name in ("sq", "spx")}
     both = Program(bots=bots, pinned={}, limits=AccountLimits(), install="test")
     feed, lacking = Renamed(), list[UnavailableError]()
-    events = told(both, feed, lacks=lacking.append)
+    events = reported(both, feed, lacks=lacking.append)
     assert {event.symbol for event in events} == {"SPX"}
     assert {error.symbol for error in lacking} == {"SQ"}
     with pytest.raises(UnavailableError, match="SQ"):
-        told(both, Renamed())
+        reported(both, Renamed())

@@ -107,8 +107,8 @@ def test_columns_are_rounded_as_single_values_are() -> None:
     halves = np.round(chance.uniform(-50, 50, 3000), 6) + 5e-7
     values = np.concatenate((chance.uniform(-9, 9, 3000), halves, chance.normal(0, 1e9, 300), [np.nan, -1e-9, 0]))
     columns = np.vstack((values.reshape(3, -1), np.full(len(values) // 3, np.nan)))
-    for told, column in zip(rounded_columns(columns), columns, strict=True):
-        assert [str(each) for each in told] == [str(rounded(float(value))) for value in column]
+    for reported, column in zip(rounded_columns(columns), columns, strict=True):
+        assert [str(each) for each in reported] == [str(rounded(float(value))) for value in column]
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_profits_are_written_as_single_ones_are(net: str) -> None:
     halves = np.round(chance.uniform(-500, 500, 2000), 2) + 0.005
     near = halves + chance.uniform(-0.0002, 0.0002, 2000)
     values = np.concatenate((chance.uniform(-9e4, 9e4, 2000), halves, near, chance.normal(0, 1e13, 200), [-1e-9, 0.0]))
-    told = [str(Decimal(net) + Decimal(f"{value:.4f}").quantize(CENT)) for value in values.tolist()]
-    assert made_texts(Decimal(net), values) == told
+    reported = [str(Decimal(net) + Decimal(f"{value:.4f}").quantize(CENT)) for value in values.tolist()]
+    assert made_texts(Decimal(net), values) == reported
 
 
 @pytest.mark.parametrize("fills", FILLS)
@@ -128,32 +128,32 @@ def test_random_bots_record_the_same(tmp_path: Path, fills: str) -> None:
     marks = 0
     for source, seeds in ((PastDays(strikes=30), (1, 3, 48)), (PastDays(strikes=30, change=odd), (36, 38, 59))):
         for seed in seeds:
-            told, every = both(program_of(tmp_path, random_spec(seed)), source, 2, fills)
-            assert not difference(told, every), f"seed {seed}"
-            marks += sum(record.kind is Kind.MARK for record in told)
+            reported, every = both(program_of(tmp_path, random_spec(seed)), source, 2, fills)
+            assert not difference(reported, every), f"seed {seed}"
+            marks += sum(record.kind is Kind.MARK for record in reported)
     assert marks > 500
 
 
 def test_what_is_held_over_nights_is_the_same(tmp_path: Path) -> None:
-    told, every = both(program_of(tmp_path, random_spec(59, dte=2)), PastDays(strikes=30, expiries=3), 3, "mid")
-    assert not difference(told, every)
-    assert sum(record.kind is Kind.MARK for record in told) > 500
+    reported, every = both(program_of(tmp_path, random_spec(59, dte=2)), PastDays(strikes=30, expiries=3), 3, "mid")
+    assert not difference(reported, every)
+    assert sum(record.kind is Kind.MARK for record in reported) > 500
 
 
 def test_what_is_held_among_instants_five_minutes_apart_is_the_same(tmp_path: Path) -> None:
     source = PastDays(strikes=30, expiries=3, every=5)
-    told, every = both(program_of(tmp_path, random_spec(59, dte=2)), source, 3, "mid+0.3")
-    assert not difference(told, every)
-    assert sum(record.kind is Kind.MARK for record in told) > 80  # none between two instants of the data
+    reported, every = both(program_of(tmp_path, random_spec(59, dte=2)), source, 3, "mid+0.3")
+    assert not difference(reported, every)
+    assert sum(record.kind is Kind.MARK for record in reported) > 80  # none between two instants of the data
 
 
 def test_a_group_of_what_changes_and_what_does_not_is_the_same(tmp_path: Path) -> None:
     """How many sessions a position has been held is one number all day; what stands beside it changes."""
     example = Path(__file__).parents[3] / "examples" / "morning_after.yaml"
     text = example.read_text(encoding="utf-8").replace("name: morning_after\nabout", "name: plain\nabout")
-    told, every = both(program_of(tmp_path, text), PastDays(strikes=60, expiries=6), 3, "mid")
-    assert not difference(told, every)
-    assert sum(record.kind is Kind.MARK for record in told) > 20
+    reported, every = both(program_of(tmp_path, text), PastDays(strikes=60, expiries=6), 3, "mid")
+    assert not difference(reported, every)
+    assert sum(record.kind is Kind.MARK for record in reported) > 20
 
 
 @pytest.mark.parametrize(
@@ -167,9 +167,9 @@ def test_an_exit_by_one_leg_looks_at_its_own_day_and_level(
     tmp_path: Path, text: str, source: PastDays, leaves_by: str
 ) -> None:
     """The days of the leg that ends first, and the level of the first underlying, were taken for those of each."""
-    told, every = both(program_of(tmp_path, text), source, 1, "mid")
-    assert not difference(told, every)
-    assert [each.data["reason"] for each in told if each.data.get("what") == "exit"] == [leaves_by]
+    reported, every = both(program_of(tmp_path, text), source, 1, "mid")
+    assert not difference(reported, every)
+    assert [each.data["reason"] for each in reported if each.data.get("what") == "exit"] == [leaves_by]
 
 
 @pytest.mark.parametrize("test", ["beyond: 0.2%", "below: -6 pts", "above: 4 pts"])
@@ -177,9 +177,9 @@ def test_an_exit_by_how_far_spot_has_moved_since_the_entry(tmp_path: Path, test:
     exits = f'[{{move: {{since: entry, {test}}}, name: ran}}, {{time: "15:30"}}]'
     text = BOUGHT.format(name="plain", at="10:00", exits=exits)
     for source in (PastDays(strikes=30), PastDays(strikes=30, change=odd)):
-        told, every = both(program_of(tmp_path, text), source, 3, "mid")
-        assert not difference(told, every)
-        assert "ran" in [each.data["reason"] for each in told if each.data.get("what") == "exit"]
+        reported, every = both(program_of(tmp_path, text), source, 3, "mid")
+        assert not difference(reported, every)
+        assert "ran" in [each.data["reason"] for each in reported if each.data.get("what") == "exit"]
 
 
 @pytest.mark.parametrize(
@@ -203,18 +203,21 @@ def test_an_exit_by_how_far_spot_has_moved_since_the_entry(tmp_path: Path, test:
 def test_an_exit_of_a_condor_acts_when_turns_say_so(tmp_path: Path, left: str) -> None:
     program = program_of(tmp_path, CONDOR.format(left=left))
     for source in (PastDays(strikes=30), PastDays(strikes=30, change=odd)):
-        told, every = both(program, source, 2, "mid")
-        assert not difference(told, every)
-        assert "left" in [each.data["reason"] for each in told if each.data.get("what") == "exit"]
-        assert sum(record.kind is Kind.MARK for record in told) > 100
+        reported, every = both(program, source, 2, "mid")
+        assert not difference(reported, every)
+        assert "left" in [each.data["reason"] for each in reported if each.data.get("what") == "exit"]
+        assert sum(record.kind is Kind.MARK for record in reported) > 100
 
 
 def test_a_bot_that_holds_may_be_halted(tmp_path: Path) -> None:
     text = BOUGHT.format(name="plain", at="10:00", exits='[{time: "15:30"}]')
     text = text.replace("$9000}", "$9000, halt_when: [{move: {beyond: 0.3%}}]}")
-    told, every = both(program_of(tmp_path, text), PastDays(strikes=30), 1, "mid")
-    assert not difference(told, every)
-    assert [each.at.time() for each in told if each.data.get("what") in ("enter", "halt")] == [time(14), time(15, 27)]
+    reported, every = both(program_of(tmp_path, text), PastDays(strikes=30), 1, "mid")
+    assert not difference(reported, every)
+    assert [each.at.time() for each in reported if each.data.get("what") in ("enter", "halt")] == [
+        time(14),
+        time(15, 27),
+    ]
 
 
 def without_a_level(day: HistoryDay, first: int, last: int) -> HistoryDay:
@@ -234,9 +237,9 @@ def test_a_level_that_is_not_there_is_the_last_one_before_and_not_for_long(
     """
     text = BOUGHT.format(name="plain", at="10:00", exits='[{time: "15:30"}]').replace("at: spot", "otm: 5 pts")
     source = PastDays(strikes=30, change=lambda day: without_a_level(day, first, 31))
-    told, every = both(program_of(tmp_path, text), source, 2, "mid")
-    assert not difference(told, every)
-    choice = next(each for each in told if each.kind is Kind.SELECTION and each.data["spots"])
+    reported, every = both(program_of(tmp_path, text), source, 2, "mid")
+    assert not difference(reported, every)
+    choice = next(each for each in reported if each.kind is Kind.SELECTION and each.data["spots"])
     assert choice.at == at_exchange_time(FIRST, chosen)
     assert choice.data["spots"] == {"SPX": source.day(FIRST).levels["SPX"][known]}
 
@@ -244,34 +247,34 @@ def test_a_level_that_is_not_there_is_the_last_one_before_and_not_for_long(
 def test_a_day_that_is_over_for_a_bot_is_looked_at_again_no_sooner(tmp_path: Path) -> None:
     """Its halt reads options at the money, which are streamed no more once it has looked its only time."""
     program = program_of(tmp_path, LOOKS_ONCE)
-    told, every = both(program, PastDays(strikes=30), 1, "natural")
-    assert not difference(told, every)
+    reported, every = both(program, PastDays(strikes=30), 1, "natural")
+    assert not difference(reported, every)
     halts = [each for each in every if each.kind is Kind.VERDICT and each.data["place"] == "halts"]
     assert [each.data["truth"] for each in halts][-2:] == [False, None]
 
 
 def test_what_is_held_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lived: list[int] = []
+    simulated: list[int] = []
     step = BacktestSimulation._step
     monkeypatch.setattr(
         BacktestSimulation,
         "_step",
-        lambda walk, *where: (lived.append(len(walk.state.positions.active)), step(walk, *where)),
+        lambda walk, *where: (simulated.append(len(walk.state.positions.active)), step(walk, *where)),
     )
-    told, every = both(program_of(tmp_path, random_spec(3)), PastDays(strikes=30), 1, "mid")
-    marks = sum(record.kind is Kind.MARK for record in told)
+    reported, every = both(program_of(tmp_path, random_spec(3)), PastDays(strikes=30), 1, "mid")
+    marks = sum(record.kind is Kind.MARK for record in reported)
     assert marks == sum(record.kind is Kind.MARK for record in every) > 100
-    assert 0 < sum(lived) - marks < 100  # those of the walk that lives through all of them are the rest
+    assert 0 < sum(simulated) - marks < 100  # those of the walk that lives through all of them are the rest
 
 
 def test_a_move_since_the_entry_is_looked_for_in_the_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exits = '[{move: {since: entry, beyond: 9%}}, {time: "15:30"}]'
-    lived: list[int] = []
+    simulated: list[int] = []
     step = BacktestSimulation._step
     monkeypatch.setattr(
         BacktestSimulation,
         "_step",
-        lambda walk, *where: (lived.append(len(walk.state.positions.active)), step(walk, *where)),
+        lambda walk, *where: (simulated.append(len(walk.state.positions.active)), step(walk, *where)),
     )
     program = program_of(tmp_path, BOUGHT.format(name="plain", at="10:00", exits=exits))
     walk = BacktestSimulation(
@@ -279,30 +282,30 @@ def test_a_move_since_the_entry_is_looked_for_in_the_columns(tmp_path: Path, mon
     )
     marks = [each for done in walk.through(FIRST, FIRST) for each in done.records if each.kind is Kind.MARK]
     assert len(marks) > 200
-    assert sum(lived) <= 8
+    assert sum(simulated) <= 8
 
 
 def test_what_comes_before_an_exit_is_passed_by_to_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two hundred instants those of the entry, of the exit and of the clock are lived through."""
-    lived: list[int] = []
+    simulated: list[int] = []
     step = BacktestSimulation._step
     monkeypatch.setattr(
         BacktestSimulation,
         "_step",
-        lambda walk, *where: (lived.append(len(walk.state.positions.active)), step(walk, *where)),
+        lambda walk, *where: (simulated.append(len(walk.state.positions.active)), step(walk, *where)),
     )
     program, calendar = program_of(tmp_path, random_spec(3)), event_calendar(shipped_dates())
     walk = BacktestSimulation(program, PastDays(strikes=30), calendar, fill_model("mid"), Decimal(1_000_000))
     marks = [each for done in walk.through(FIRST, FIRST) for each in done.records if each.kind is Kind.MARK]
     assert len(marks) > 200
-    assert sum(lived) <= 8
+    assert sum(simulated) <= 8
 
 
 def test_a_bot_with_all_open_that_it_may_is_woken_by_the_data_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that looks every quarter of an hour was woken four times a minute while it could not enter."""
-    lived: list[datetime] = []
+    simulated: list[datetime] = []
     step = BacktestSimulation._step
 
     def noted(walk: BacktestSimulation, *where: object) -> None:
@@ -312,7 +315,7 @@ def test_a_bot_with_all_open_that_it_may_is_woken_by_the_data_alone(
             walk.state.positions.active
             and walk.state.schedule.session.open <= walk.now < walk.state.schedule.session.close
         ):
-            lived.append(walk.now)
+            simulated.append(walk.now)
 
     text = BOUGHT.format(name="plain", at="10:00", exits='[{time: "15:30"}, {target: {profit: 900%}}]')
     text = text.replace(
@@ -320,13 +323,13 @@ def test_a_bot_with_all_open_that_it_may_is_woken_by_the_data_alone(
         '{window: {from: "10:00", to: "15:00"}, every: 15m, per_day: 3, max_open: 1, again: {after: [any]}}',
     )
     program, source = program_of(tmp_path, text), PastDays(strikes=30, every=15)
-    told, every = both(program, source, 1, "mid")
-    assert not difference(told, every)
+    reported, every = both(program, source, 1, "mid")
+    assert not difference(reported, every)
     monkeypatch.setattr(BacktestSimulation, "_step", noted)
     walk = BacktestSimulation(program, source, event_calendar(shipped_dates()), fill_model("mid"), Decimal(1_000_000))
     (done,) = walk.through(FIRST, FIRST)
     assert [each.data["what"] for each in done.records if each.kind is Kind.DECISION].count("exit") == 1
-    assert 3 < len(lived) < 80  # of 22 instants, each with a moment or two after it for the broker
+    assert 3 < len(simulated) < 80  # of 22 instants, each with a moment or two after it for the broker
 
 
 def test_the_broker_is_asked_at_the_same_times_where_nothing_is_held_or_looked_for(
@@ -343,8 +346,8 @@ def test_the_broker_is_asked_at_the_same_times_where_nothing_is_held_or_looked_f
 
     monkeypatch.setattr(BacktestSimulation, "_step", noted)
     text = BOUGHT.format(name="plain", at="10:00", exits='[{sma: {window: 2, bars: 5m, below: 1}}, {time: "10:30"}]')
-    told, every = both(program_of(tmp_path, text), PastDays(strikes=30), 1, "mid")
-    assert not difference(told, every)
+    reported, every = both(program_of(tmp_path, text), PastDays(strikes=30), 1, "mid")
+    assert not difference(reported, every)
     since = at_exchange_time(FIRST, time(10, 35))
     assert {at: when for at, when in asked[False].items() if at in asked[True] and at > since} == {
         at: when for at, when in asked[True].items() if at > since
@@ -364,8 +367,8 @@ def test_the_instant_at_which_all_bots_together_have_made_enough_is_not_passed_b
         files[-1].write_text(BOUGHT.format(name=name, at=at, exits=exits), encoding="utf-8")
     limits = replace(AccountLimits(), **{kind: Decimal(limit)})
     program = replace(load_desk([str(file) for file in files], {}, None).program("t", {}, 90), limits=limits)
-    told, every = both(program, PastDays(strikes=30), 3, "mid")
-    assert not difference(told, every)
+    reported, every = both(program, PastDays(strikes=30), 3, "mid")
+    assert not difference(reported, every)
     halted = {record.bot for record in every if record.kind is Kind.DECISION and record.data["what"] == "halt"}
     assert halted == ({"one", "two", "three"} if limit < 1000 else set())
 
@@ -374,20 +377,22 @@ def test_an_exit_that_could_not_be_judged_is_no_more_waited_for_once_its_positio
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another bot holds from 11:00 on: of its instants those of entry and exit alone are lived through."""
-    lived: list[datetime] = []
+    simulated: list[datetime] = []
     step = BacktestSimulation._step
-    monkeypatch.setattr(BacktestSimulation, "_step", lambda walk, *where: (lived.append(walk.now), step(walk, *where)))
-    blind = BOUGHT.format(name="blind", at="10:00", exits='[{put_call_volume: {above: 3}}, {time: "10:30"}]')
+    monkeypatch.setattr(
+        BacktestSimulation, "_step", lambda walk, *where: (simulated.append(walk.now), step(walk, *where))
+    )
+    without_data = BOUGHT.format(name="blind", at="10:00", exits='[{put_call_volume: {above: 3}}, {time: "10:30"}]')
     plain = BOUGHT.format(name="plain", at="11:00", exits='[{target: {profit: 900%}}, {time: "15:30"}]')
     files = [tmp_path / f"{name}.yaml" for name in ("blind", "plain")]
-    for file, text in zip(files, (blind, plain), strict=True):
+    for file, text in zip(files, (without_data, plain), strict=True):
         file.write_text(text, encoding="utf-8")
     program = load_desk([str(file) for file in files], {}, None).program("t", {}, 90)
     calendar = event_calendar(shipped_dates())
     walk = BacktestSimulation(program, PastDays(strikes=30), calendar, fill_model("mid"), Decimal(1_000_000))
     (done,) = walk.through(FIRST, FIRST)
     assert [each.data["reason"] for each in done.records if each.data.get("what") == "exit"] == ["time", "time"]
-    held = [at for at in lived if at_exchange_time(FIRST, time(11, 2)) < at < at_exchange_time(FIRST, time(15, 30))]
+    held = [at for at in simulated if at_exchange_time(FIRST, time(11, 2)) < at < at_exchange_time(FIRST, time(15, 30))]
     assert len(held) < 5
 
 
@@ -403,10 +408,10 @@ def test_what_has_been_held_for_its_time_is_left_then_and_not_at_the_next_instan
     tmp_path: Path, condition: str, seconds: float
 ) -> None:
     text = BOUGHT.format(name="plain", at="10:00", exits=f'[{condition}, {{time: "15:30"}}]')
-    told, every = both(program_of(tmp_path, text), PastDays(strikes=30), 1, "mid")
-    assert not difference(told, every)
-    (opened,) = {each.at for each in told if each.kind is Kind.FILL and each.data["purpose"] == "entry"}
-    (left,) = [each.at for each in told if each.data.get("what") == "exit"]
+    reported, every = both(program_of(tmp_path, text), PastDays(strikes=30), 1, "mid")
+    assert not difference(reported, every)
+    (opened,) = {each.at for each in reported if each.kind is Kind.FILL and each.data["purpose"] == "entry"}
+    (left,) = [each.at for each in reported if each.data.get("what") == "exit"]
     assert (left - opened).total_seconds() == seconds
 
 
@@ -423,5 +428,5 @@ def test_a_hundred_random_bots_record_the_same_for_a_month(tmp_path: Path, fills
     }
     for seed in range(100):
         text = random_spec(seed, dte=2 if shape == "nights" else 0)
-        told, every = both(program_of(tmp_path, text), sources[shape], 20, fills)
-        assert not difference(told, every), f"seed {seed}"
+        reported, every = both(program_of(tmp_path, text), sources[shape], 20, fills)
+        assert not difference(reported, every), f"seed {seed}"

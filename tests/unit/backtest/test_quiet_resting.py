@@ -128,8 +128,8 @@ def same(folder: Path, fills: str, seeds: Iterable[int], days: int) -> None:
 def alike(folder: Path, fills: str, seed: int, text: str, days: int) -> None:
     """Assert the same of one bot."""
     for source in (PastDays(strikes=40, expiries=3), PastDays(strikes=40, expiries=3, change=odd, every=3)):
-        told, every = both(program_of(folder, text), source, days, fills)
-        assert not difference(told, every), f"seed {seed}"
+        reported, every = both(program_of(folder, text), source, days, fills)
+        assert not difference(reported, every), f"seed {seed}"
 
 
 @pytest.mark.parametrize(("exits", "protect"), [(PAIR, ""), (WATCHED, ", protect: {cost: 20x credit}")])
@@ -137,12 +137,12 @@ def test_what_is_held_with_orders_that_rest_is_passed_by(
     exits: str, protect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A session took 1,400 turns: every fifteen seconds the market was looked at again."""
-    lived: list[int] = []
+    simulated: list[int] = []
     step = BacktestSimulation._step
     monkeypatch.setattr(
         BacktestSimulation,
         "_step",
-        lambda walk, *where: (lived.append(len(walk.state.positions.active)), step(walk, *where)),
+        lambda walk, *where: (simulated.append(len(walk.state.positions.active)), step(walk, *where)),
     )
     given = {"quantity": 1, "most": 1, "again": "", "dte": 0, "delta": 0.08, "others": "", "protect": protect}
     text = SELLS.format(exits=exits.format(profit=95, loss=900) + LAST[0], **given)
@@ -152,4 +152,4 @@ def test_what_is_held_with_orders_that_rest_is_passed_by(
     )
     marks = [each for done in walk.through(FIRST, FIRST) for each in done.records if each.kind is Kind.MARK]
     assert len(marks) > 200
-    assert sum(lived) < 25
+    assert sum(simulated) < 25

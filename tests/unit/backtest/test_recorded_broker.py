@@ -52,7 +52,7 @@ from rulebot.model.position import ESTIMATED, LIQUIDATED
 from rulebot.model.session import session_on
 from rulebot.record.codec import encode
 from rulebot.record.record import Kind, Record
-from rulebot.replay.reruns import _told_first
+from rulebot.replay.reruns import _reported_first
 
 DAY = date(2026, 10, 21)
 START = datetime(2026, 10, 21, 14, 30, tzinfo=UTC)
@@ -107,13 +107,13 @@ def recorded(*, is_changed: bool = False, is_cancelled: bool = False) -> ReplySc
 def broker_of(*scripts: ReplyScript, margins: Iterable[MarginReport] = ()) -> RecordedBroker:
     session = session_on(DAY)
     assert session is not None
-    told = RecordedReply({each.order.ref: each for each in scripts}, margins=list(margins))
+    reported = RecordedReply({each.order.ref: each for each in scripts}, margins=list(margins))
     board = Board()
     for each, bid in ((PUT, 1.0), (FAR, 0.5)):
         row = board.add(each)
         board.bid[row], board.ask[row], board.quote_at[row] = bid, bid + 0.1, START.timestamp()
     board.alive_at = START.timestamp()
-    return RecordedBroker(board, ACCOUNT, RECORDED, session, cash=Decimal(1000), told_there=told)
+    return RecordedBroker(board, ACCOUNT, RECORDED, session, cash=Decimal(1000), reported_there=reported)
 
 
 def takes(broker: RecordedBroker, command: Command, seconds: float = 0) -> list[Event]:
@@ -148,11 +148,11 @@ def execution(option: Option, *, is_buy: bool, number: int = 1, revision: int = 
 def test_an_order_that_is_recorded_gets_its_answers_in_its_own_name() -> None:
     broker = broker_of(recorded())
     assert takes(broker, Submit(mine()), 0.5) == []
-    (told,) = says(broker, report(BrokerStatus.WORKING), 1)
-    assert told == replace(report(BrokerStatus.WORKING), at=at(1), ref=mine().ref, order_id=101, client_id=1)
-    (told,) = says(broker, report(BrokerStatus.FILLED, ref=""), 2)
-    assert isinstance(told, OrderReport)
-    assert (told.ref, told.order_id) == ("", 101)
+    (reported,) = says(broker, report(BrokerStatus.WORKING), 1)
+    assert reported == replace(report(BrokerStatus.WORKING), at=at(1), ref=mine().ref, order_id=101, client_id=1)
+    (reported,) = says(broker, report(BrokerStatus.FILLED, ref=""), 2)
+    assert isinstance(reported, OrderReport)
+    assert (reported.ref, reported.order_id) == ("", 101)
     assert (broker.left, broker.working) == ({}, {})
 
 
@@ -169,9 +169,9 @@ def test_another_price_moment_bot_or_size_is_another_order() -> None:
     others = (mine(limit="-0.55"), mine(bot="b"), replace(mine(), quantity=2), replace(mine(), legs=mine().legs[:1]))
     for other in others:
         broker = broker_of(recorded())
-        (told,) = takes(broker, Submit(other))
-        assert isinstance(told, OrderReport)
-        assert told.status is BrokerStatus.WORKING
+        (reported,) = takes(broker, Submit(other))
+        assert isinstance(reported, OrderReport)
+        assert reported.status is BrokerStatus.WORKING
         assert broker.left[other.bot] == (START, "it sends an order that the recording has not")
     broker = broker_of(recorded())
     takes(broker, Submit(mine()), 1.5)
@@ -194,14 +194,14 @@ def test_fills_move_the_account_once() -> None:
         says(broker, CommissionReport(START, ExecutionId(f"e.{place}"), Decimal("1.50")), 1)
     says(broker, CommissionReport(START, ExecutionId("e.0"), Decimal("1.50")), 2)
     corrected = replace(execution(PUT, is_buy=False, number=0, revision=2), price=Decimal("1.00"))
-    for told in (corrected, execution(PUT, is_buy=False, number=0), corrected):
-        says(broker, told, 2)
+    for reported in (corrected, execution(PUT, is_buy=False, number=0), corrected):
+        says(broker, reported, 2)
     assert broker.holdings == {PUT: -1, FAR: 1}
     assert broker.cash == Decimal(1000) + Decimal(45) - Decimal(3)
-    (told,) = says(broker, PositionReport(START, PUT, Decimal(-1), Decimal("103.5")), 3)
-    assert told == PositionReport(at(3), PUT, Decimal(-1), Decimal("103.5"))
-    (told,) = says(broker, PositionReport(START, FAR, Decimal(4), Decimal(9)), 3)
-    assert told == PositionReport(at(3), FAR, Decimal(1), Decimal(0))
+    (reported,) = says(broker, PositionReport(START, PUT, Decimal(-1), Decimal("103.5")), 3)
+    assert reported == PositionReport(at(3), PUT, Decimal(-1), Decimal("103.5"))
+    (reported,) = says(broker, PositionReport(START, FAR, Decimal(4), Decimal(9)), 3)
+    assert reported == PositionReport(at(3), FAR, Decimal(1), Decimal(0))
 
 
 def test_a_fill_that_is_told_after_the_account_has_it_is_told_to_be_held() -> None:
@@ -223,7 +223,7 @@ def in_the_account(count: int) -> PositionReport:
 
 
 @pytest.mark.parametrize(
-    ("sent", "told_at", "tells", "shows"),
+    ("sent", "reported_at", "reports", "shows"),
     [
         ((1, 2), (0, 0), -2, -2),
         ((1, 2), (0, 0), -1, -1),
@@ -234,21 +234,21 @@ def in_the_account(count: int) -> PositionReport:
     ids=["both", "the first", "and what is not ours", "one is not of now", "one comes much later"],
 )
 def test_what_two_orders_fill_in_one_instant_is_in_the_account_when_the_recording_says_so(
-    sent: tuple[int, ...], told_at: tuple[float, ...], tells: int, shows: int
+    sent: tuple[int, ...], reported_at: tuple[float, ...], reports: int, shows: int
 ) -> None:
     """Two bots sold the same put: the first fill is told beside an account that has both."""
     scripts = [ReplyScript(order(number, bot=f"{number}")) for number in (1, 2)]
     fills = [
         replace(execution(PUT, is_buy=False, number=number), at=at(seconds), ref=f"rb:there:00000{number}")
-        for number, seconds in zip((1, 2), told_at, strict=True)
+        for number, seconds in zip((1, 2), reported_at, strict=True)
     ]
     broker = broker_of(*scripts)
-    broker.told_there.executions = fills
+    broker.reported_there.executions = fills
     for number in sent:
         takes(broker, Submit(mine(number, bot=f"{number}")))
-    (told,) = says(broker, in_the_account(tells), 0)
-    assert isinstance(told, PositionReport)
-    assert told.quantity == shows
+    (reported,) = says(broker, in_the_account(reports), 0)
+    assert isinstance(reported, PositionReport)
+    assert reported.quantity == shows
     assert broker.holdings == {}, "the fills are booked as they are told"
 
 
@@ -261,19 +261,19 @@ def test_the_account_as_the_recording_had_it_is_told_once() -> None:
     first, second = (
         replace(execution(PUT, is_buy=False, number=number), ref=f"rb:there:00000{number}") for number in (1, 2)
     )
-    broker.told_there.executions = [first, second]
+    broker.reported_there.executions = [first, second]
     steps = (first, in_the_account(-2), second, in_the_account(-2))
-    told = [event for step in steps for event in says(broker, step, 0)]
-    assert [type(event) for event in told] == [type(step) for step in steps]
-    assert [event.quantity for event in told if isinstance(event, PositionReport)] == [-2, -2]
+    reported = [event for step in steps for event in says(broker, step, 0)]
+    assert [type(event) for event in reported] == [type(step) for step in steps]
+    assert [event.quantity for event in reported if isinstance(event, PositionReport)] == [-2, -2]
 
 
 def test_the_account_begins_with_the_recorded_cash_and_counts_what_its_bots_do() -> None:
     """What other bots and people made in the recorded account was told as made by these."""
     broker = broker_of(recorded())
     for seconds, cash in ((0, 5000), (2, 9000)):
-        (told,) = says(broker, AccountReport(START, Account("DU1", cash=Decimal(cash))), seconds)
-        assert told == AccountReport(at(seconds), Account(ACCOUNT, cash=Decimal(cash)))
+        (reported,) = says(broker, AccountReport(START, Account("DU1", cash=Decimal(cash))), seconds)
+        assert reported == AccountReport(at(seconds), Account(ACCOUNT, cash=Decimal(cash)))
         takes(broker, Submit(mine()))
         says(broker, execution(PUT, is_buy=False), 1)
     assert broker.cash == Decimal(5000) + Decimal(105)
@@ -290,16 +290,16 @@ def test_changes_and_cancels_are_as_recorded_or_the_bot_leaves() -> None:
     broker = broker_of(recorded(is_changed=True))
     takes(broker, Submit(mine()))
     says(broker, report(BrokerStatus.WORKING), 1)
-    (told,) = takes(broker, Replace(dearer(mine())), 7)
-    assert isinstance(told, OrderReport)
-    assert told.perm_id == 77
+    (reported,) = takes(broker, Replace(dearer(mine())), 7)
+    assert isinstance(reported, OrderReport)
+    assert reported.perm_id == 77
     assert broker.left["a"] == (at(7), "it changes an order which the recording does not")
     assert broker.working[mine().ref].order == dearer(mine())
 
     broker = broker_of(recorded(is_changed=True))
     takes(broker, Submit(mine()))
-    told = takes(broker, Cancel(mine()), 10)
-    assert [each.status for each in told if isinstance(each, OrderReport)] == [
+    reported = takes(broker, Cancel(mine()), 10)
+    assert [each.status for each in reported if isinstance(each, OrderReport)] == [
         BrokerStatus.WORKING,
         BrokerStatus.CANCELLED,
     ]
@@ -312,8 +312,8 @@ def test_what_the_recording_changes_alone_is_noticed() -> None:
         takes(broker, Submit(mine()))
         due = 10 if what == "changes" else 20
         assert list(broker.overdue(at(due + 1))) == []
-        (told,) = broker.overdue(at(due + 2))
-        assert isinstance(told, OrderReport)
+        (reported,) = broker.overdue(at(due + 2))
+        assert isinstance(reported, OrderReport)
         assert broker.left["a"][1] == f"the recording {what} an order which it does not"
 
 
@@ -345,8 +345,8 @@ def test_other_bots_follow_on_and_the_account_is_no_longer_told() -> None:
     broker = broker_of(recorded(), ReplyScript(order(2, bot="b")))
     takes(broker, Submit(mine()))
     account = AccountReport(START, Account("DU1", cash=Decimal(5000)))
-    (told,) = says(broker, account, 1)
-    assert told == AccountReport(at(1), Account(ACCOUNT, cash=Decimal(5000)))
+    (reported,) = says(broker, account, 1)
+    assert reported == AccountReport(at(1), Account(ACCOUNT, cash=Decimal(5000)))
     assert broker.cash == Decimal(5000)
     assert takes(broker, RequestOpenOrders(), 1) == []
     takes(broker, Cancel(mine()), 2)
@@ -378,11 +378,11 @@ def test_an_end_of_the_recording_leaves_orders_to_the_model_and_after_the_close_
     takes(broker, Submit(mine()))
     takes(broker, Submit(replace(mine(2, bot="b"), time_in_force=TimeInForce.GTC)))
     closed = broker.session.close
-    (told,) = broker.ends(closed)
-    assert isinstance(told, OrderReport)
-    assert (told.ref, told.status) == (mine().ref, BrokerStatus.CANCELLED)
+    (reported,) = broker.ends(closed)
+    assert isinstance(reported, OrderReport)
+    assert (reported.ref, reported.status) == (mine().ref, BrokerStatus.CANCELLED)
     broker.forget()
-    assert (list(broker.followed), list(broker.told_there.scripts)) == ([mine(2).ref], ["rb:there:000002"])
+    assert (list(broker.followed), list(broker.reported_there.scripts)) == ([mine(2).ref], ["rb:there:000002"])
     assert len(list(broker.ends(at(5)))) == 1
     assert broker.left["b"] == (at(5), "the recording ends")
 
@@ -394,9 +394,9 @@ def test_what_has_expired_is_settled_when_it_was() -> None:
     broker.holdings = {PUT: -1}
     gone = PositionReport(START, PUT, Decimal(0), Decimal(0))
     assert says(broker, gone, 1) == [PositionReport(at(1), PUT, Decimal(-1), Decimal(0))]
-    (told,) = broker.answers(gone, broker.session.close)
-    assert isinstance(told, PositionReport)
-    assert told.quantity == 0
+    (reported,) = broker.answers(gone, broker.session.close)
+    assert isinstance(reported, PositionReport)
+    assert reported.quantity == 0
     assert broker.cash == Decimal(1000) - Decimal(500)
 
 
@@ -415,18 +415,18 @@ def test_what_is_told_to_be_gone_on_a_later_day_does_not_settle_at_that_days_lev
     broker.board.open[row], broker.board.last[row], broker.board.previous_close[row] = 5893.0, 5895.0, 5896.0
     put = replace(PUT, trading_class=trading_class, expiry=DAY - timedelta(days=days))
     broker.holdings = {put: -1}
-    (told,) = broker.answers(PositionReport(START, put, Decimal(0), Decimal(0)), broker.session.close)
-    assert isinstance(told, PositionReport)
-    assert (broker.cash, told.quantity) == ((1000, -1) if cash is None else (cash, 0))
+    (reported,) = broker.answers(PositionReport(START, put, Decimal(0), Decimal(0)), broker.session.close)
+    assert isinstance(reported, PositionReport)
+    assert (broker.cash, reported.quantity) == ((1000, -1) if cash is None else (cash, 0))
 
 
 def test_only_slow_facts_are_facts() -> None:
     assert fact_of(MarketDataUpdated(START)) is None
 
 
-def tape(folder: Path, *told: tuple[Event, list[Record]]) -> list[Path]:
+def tape(folder: Path, *reported: tuple[Event, list[Record]]) -> list[Path]:
     recorder = Recorder(folder, {"version": "1"}, Board(), lambda words: None)
-    for event, records in told:
+    for event, records in reported:
         recorder.took(event, records, changed=True)
     recorder.close()
     return list(folder.iterdir())
@@ -445,11 +445,11 @@ def test_a_recording_tells_orders_facts_and_answers(tmp_path: Path) -> None:
         (margin, [record(dearer(order()), 10), record(dearer(order()), 11)]),
         (MarketDataUpdated(at(20)), [record(cancelling, 20)]),
     )
-    told = RecordedReply()
-    told.read(files)
-    (script,) = told.scripts.values()
+    reported = RecordedReply()
+    reported.read(files)
+    (script,) = reported.scripts.values()
     assert script.changes == [(at(10), OrderTerms(1, Decimal("-0.45"))), (at(20), None)]
-    assert (told.facts, told.margins) == ({(ClosesReport, "SPX")}, [margin])
+    assert (reported.facts, reported.margins) == ({(ClosesReport, "SPX")}, [margin])
 
 
 def test_what_filled_while_the_engine_did_not_run_is_told_before_it_is_connected(tmp_path: Path) -> None:
@@ -461,10 +461,10 @@ def test_what_filled_while_the_engine_did_not_run_is_told_before_it_is_connected
     broker = broker_of()
     broker.followed[mine().ref] = FollowedOrder(mine(), recorded())
     broker.holdings = {PUT: -1, FAR: 1}
-    told = list(_told_first(broker, Recording(tuple(files), {}), at(5)))
-    assert [each.status for each in told if isinstance(each, OrderReport)] == [BrokerStatus.FILLED]
-    assert [each.option for each in told if isinstance(each, ExecutionReport)] == [PUT, FAR]
-    assert {each.at for each in told} == {at(5)}
+    reported = list(_reported_first(broker, Recording(tuple(files), {}), at(5)))
+    assert [each.status for each in reported if isinstance(each, OrderReport)] == [BrokerStatus.FILLED]
+    assert [each.option for each in reported if isinstance(each, ExecutionReport)] == [PUT, FAR]
+    assert {each.at for each in reported} == {at(5)}
     assert broker.holdings == {PUT: -1, FAR: 1}, "the account has them, as it was told on connecting"
     assert broker.link(at(5), 2).order_refs == ()
 
@@ -474,18 +474,18 @@ def test_a_recording_tells_which_positions_others_closed(tmp_path: Path) -> None
         Record(at(seconds), Kind.POSITION, bot, f"{bot}-1", {"exit_reason": reason})
         for seconds, bot, reason in ((5, "a", "target"), (6, "b", ESTIMATED), (7, "b", ESTIMATED), (8, "c", LIQUIDATED))
     ]
-    told = RecordedReply()
-    told.read(tape(tmp_path, (MarketDataUpdated(at(5)), noted)))
-    assert told.past_us == {"b-1": ("b", at(6)), "c-1": ("c", at(8))}
+    reported = RecordedReply()
+    reported.read(tape(tmp_path, (MarketDataUpdated(at(5)), noted)))
+    assert reported.closed_elsewhere == {"b-1": ("b", at(6)), "c-1": ("c", at(8))}
 
 
 def test_of_two_recordings_the_earlier_one_counts_until_the_later_one_begins(tmp_path: Path) -> None:
     """One day that was simulated twice: each order seemed to be changed back and forth, and its fills were lost."""
     repriced = (MarketDataUpdated(at(10)), [record(dearer(order()), 10)])
     sent = (MarketDataUpdated(at(5)), [record(order(), 5)])
-    told = RecordedReply()
-    told.read((*tape(tmp_path / "1", sent, repriced), *tape(tmp_path / "2", sent, repriced)))
-    (script,) = told.scripts.values()
+    reported = RecordedReply()
+    reported.read((*tape(tmp_path / "1", sent, repriced), *tape(tmp_path / "2", sent, repriced)))
+    (script,) = reported.scripts.values()
     assert script.changes == [(at(10), OrderTerms(1, Decimal("-0.45")))]
 
 

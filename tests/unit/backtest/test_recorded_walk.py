@@ -46,12 +46,12 @@ def test_the_opens_expected_move_is_known_from_the_runs_store(
     recalled = line(Record(OPEN + timedelta(seconds=1), Kind.FACTS, "put_lite", data=data))
     board = Board()
     recorder = Recorder(tmp_path / "run", {"records": [recalled]}, board, pytest.fail)
-    done = lived(recorder, board, tmp_path, kind, fills)
+    done = simulated(recorder, board, tmp_path, kind, fills)
     facts = [each for each in done.records if each.kind is Kind.FACTS and each.data["what"] == "opening_move"]
     assert [each.data["value"] for each in facts] == [32.1]
 
 
-def lived(
+def simulated(
     recorder: Recorder,
     board: Board,
     folder: Path,
@@ -61,11 +61,11 @@ def lived(
 ) -> SimulatedDay:
     """Record two minutes from an hour after the open on, the second with these records, and live through that day."""
     spx = board.add(Underlying("SPX"))
-    for minute, told in ((60, ()), (61, records)):
+    for minute, reported in ((60, ()), (61, records)):
         at = OPEN + timedelta(minutes=minute)
         board.last[spx], board.last_at[spx], board.alive_at = 5900.0 + minute, at.timestamp(), at.timestamp()
         board.unread.add(spx)
-        recorder.took(MarketDataUpdated(at, (spx,)), told, changed=True)
+        recorder.took(MarketDataUpdated(at, (spx,)), reported, changed=True)
     recorder.close()
     program = load_desk([str(shipped("specs") / "put_lite.yaml")], {}, None).program("t", {}, 90)
     walk = kind(program, RecordingSource(folder), event_calendar(shipped_dates()), fills, CASH)
@@ -82,7 +82,7 @@ def test_nothing_of_the_session_before_stands_on_a_day_that_is_not_recorded(tmp_
         chosen.append(RecordedSimulation(*given))
         return chosen[0]
 
-    lived(recorder, board, tmp_path, walk_of)
+    simulated(recorder, board, tmp_path, walk_of)
     (walk,) = chosen
     walk.board.add(Underlying("QQQ"))
     walk.live_through(empty_day(after), after)
@@ -97,7 +97,7 @@ def test_what_others_closed_then_is_told_since_it_is_not_repeated(tmp_path: Path
         Record(OPEN + timedelta(minutes=61), Kind.POSITION, bot, f"{bot}-1", {"exit_reason": CLOSED_BY_HAND})
         for bot in ("put_lite", "another")
     ]
-    found = [each.text for each in lived(recorder, board, tmp_path, records=gone).findings]
+    found = [each.text for each in simulated(recorder, board, tmp_path, records=gone).findings]
     assert [text for text in found if "others" in text] == [
         "a position of put_lite was closed by others, as was noted at 10:31:00: that is not repeated"
     ]
@@ -124,12 +124,12 @@ def half_filled() -> tuple[Desk, ExecutionReport]:
 
 
 def stood(
-    desk: Desk, at: datetime, folder: Path, told: Sequence[Event] = (), bid: float = 0.50
+    desk: Desk, at: datetime, folder: Path, reported: Sequence[Event] = (), bid: float = 0.50
 ) -> tuple[Recording, StateAt]:
     """Return where a desk stood, and a recording of three minutes from then: what it was told, and this bid."""
     board = Board()
     recorder = Recorder(folder / "run", {}, board, pytest.fail)
-    for event in told:
+    for event in reported:
         recorder.took(event, (), changed=True)
     rows = board.add(Underlying("SPY")), board.add(desk.position.legs[0].option)
     for minute in range(4):

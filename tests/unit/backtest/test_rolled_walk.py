@@ -63,8 +63,8 @@ def rolled(records: list[Record]) -> int:
 @pytest.mark.parametrize("change", ["as it is", "odd"])
 def test_sides_that_are_rolled_record_the_same(tmp_path: Path, change: str) -> None:
     source = PastDays(expiries=3, strikes=40) if change == "as it is" else PastDays(expiries=3, strikes=40, change=odd)
-    told, every = both(program_of(tmp_path, SIDES), source, 4, "mid")
-    assert difference(told, every) == ""
+    reported, every = both(program_of(tmp_path, SIDES), source, 4, "mid")
+    assert difference(reported, every) == ""
     assert rolled(every) >= (4 if change == "as it is" else 1)
     alarms = [str(each.data["text"]) for each in every if each.kind is Kind.ALARM]
-    assert [each for each in alarms if "cannot be judged: no such leg" in each or "no option is left" in each] == []
+    assert [each for each in alarms if "cannot be judged: no such leg" in each or "no option remains" in each] == []

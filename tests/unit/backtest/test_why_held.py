@@ -54,7 +54,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def told(store: Path, day: date) -> tuple[str, dict[str, object]]:
+def reported(store: Path, day: date) -> tuple[str, dict[str, object]]:
     with StoreReader(store) as reader:
         found = why_day(reader, day, reader.day("halving", day), reader.trades())
     return explanation_lines("halving", day, found)[1], explanation_document("halving", day, found)
@@ -62,7 +62,7 @@ def told(store: Path, day: date) -> tuple[str, dict[str, object]]:
 
 def test_a_part_that_was_closed_on_a_later_day_is_told_on_it(store: Path) -> None:
     """It was said that all of it was held."""
-    line, document = told(store, DAYS[1])
+    line, document = reported(store, DAYS[1])
     assert "2 x " in line
     assert ", 1 of 2 bought back at " in line
     assert " 09:30: half, bought back in all at " in line
@@ -71,7 +71,7 @@ def test_a_part_that_was_closed_on_a_later_day_is_told_on_it(store: Path) -> Non
 
 
 def test_on_a_day_after_it_the_rest_is_held(store: Path) -> None:
-    line, document = told(store, DAYS[2])
+    line, document = reported(store, DAYS[2])
     assert line.startswith("  held 2 x ")
     assert " since 2026-09-01, 1 of 2 bought back at " in line
     assert line.endswith(" 2026-09-02 09:30: half")
@@ -79,5 +79,5 @@ def test_on_a_day_after_it_the_rest_is_held(store: Path) -> None:
 
 
 def test_the_days_of_its_entry_and_of_its_end_tell_all_of_it(store: Path) -> None:
-    assert "1 of 2 bought back" in told(store, DAYS[0])[0]
-    assert ": rest" in told(store, DAYS[3])[0]
+    assert "1 of 2 bought back" in reported(store, DAYS[0])[0]
+    assert ": rest" in reported(store, DAYS[3])[0]

@@ -64,10 +64,10 @@ def test_the_text_is_sorted_whatever_came_first() -> None:
         levels=dict(reversed(CHAIN.levels.items())),
     )
     assert chain_text(turned) == chain_text(CHAIN)
-    told = json.loads(chain_text(CHAIN))
-    assert [(each["strike"], each["right"]) for each in told["chain"]] == [(5950, "C"), (5950, "P"), (5955.5, "P")]
-    assert list(told["levels"]) == ["SPX", "VIX"]
-    assert told["spot"] == 5954.17
+    reported = json.loads(chain_text(CHAIN))
+    assert [(each["strike"], each["right"]) for each in reported["chain"]] == [(5950, "C"), (5950, "P"), (5955.5, "P")]
+    assert list(reported["levels"]) == ["SPX", "VIX"]
+    assert reported["spot"] == 5954.17
     assert CHAIN.file_name == "SPX-2026-10-21-103003.json"
 
 
@@ -96,9 +96,9 @@ def test_a_moment_without_quotes_is_told() -> None:
     none = replace(day, at=day.at + 1e5)
     with pytest.raises(StoreError, match="no options were streamed at 10:30:03 of 2026-10-21"):
         chains_at(Recorded(none, ()), AT)
-    with pytest.raises(StoreError, match="no options of SPY were streamed") as told:
+    with pytest.raises(StoreError, match="no options of SPY were streamed") as reported:
         chains_at(Recorded(day, ()), AT, ["SPY"])
-    assert "there were those of SPX" in str(told.value.help)
+    assert "there were those of SPX" in str(reported.value.help)
 
 
 def test_chains_of_two_symbols_are_one_market_and_of_two_days_none(tmp_path: Path) -> None:
@@ -138,14 +138,14 @@ def test_the_example_is_as_it_would_be_written() -> None:
 def put(*keys: Any) -> Callable[[Any], None]:
     """Return what sets the value at these keys, the last one being the value; `...` deletes."""
 
-    def change(told: Any) -> None:
+    def change(reported: Any) -> None:
         *path, last, value = keys
         for key in path:
-            told = told[key]
+            reported = reported[key]
         if value is ...:
-            del told[last]
+            del reported[last]
         else:
-            told[last] = value
+            reported[last] = value
 
     return change
 
@@ -174,10 +174,10 @@ def put(*keys: Any) -> Callable[[Any], None]:
     ],
 )
 def test_what_is_wrong_is_named_by_its_key(change: Callable[[Any], None], said: str) -> None:
-    told = json.loads(chain_text(CHAIN))
-    change(told)
+    reported = json.loads(chain_text(CHAIN))
+    change(reported)
     with pytest.raises(SpecError) as error:
-        read_chain(json.dumps(told), "a.json")
+        read_chain(json.dumps(reported), "a.json")
     assert said in error.value.message
 
 

@@ -69,7 +69,7 @@ class Day:
 
 
 @pytest.fixture
-def heard(tmp_path: Path) -> Day:
+def received(tmp_path: Path) -> Day:
     return Day(tmp_path / "run")
 
 
@@ -90,117 +90,117 @@ def spot(found: ReplayedMarket, symbol: str = "SPX") -> float:
     return float(found.ticks((under.con_id,)).spot[0])
 
 
-def test_quotes_come_when_they_came(heard: Day) -> None:
-    heard.board.add(SPX)
-    heard.board.add(PUT)
-    heard.tell(0)
-    heard.level(1, 5950.25)
-    heard.quote(10, PUT, 1.05, 1.15)
-    heard.quote(20, PUT, 1.10, 1.20)
-    heard.tell(60)
-    found = market(heard, 1)
+def test_quotes_come_when_they_came(received: Day) -> None:
+    received.board.add(SPX)
+    received.board.add(PUT)
+    received.tell(0)
+    received.level(1, 5950.25)
+    received.quote(10, PUT, 1.05, 1.15)
+    received.quote(20, PUT, 1.10, 1.20)
+    received.tell(60)
+    found = market(received, 1)
     for after, price in ((19, 1.05), (20, 1.10), (60, 1.10)):
-        found.advance(heard.at(after))
+        found.advance(received.at(after))
         assert bid(found) == price
     assert spot(found) == 5950.25
 
 
-def test_a_first_quote_stood_at_the_move_before_it_was_asked_for(heard: Day) -> None:
-    heard.board.add(SPX)
-    heard.tell(-60)
-    heard.level(-59, 5950.0)
-    heard.tell(12)
-    heard.board.add(PUT)  # the turn at 12 asked for it, in the gateway's eyes after its move at 10
-    heard.quote(13, PUT, 1.05, 1.15)
-    heard.tell(60)
-    found = market(heard)
-    found.advance(heard.at(9))
+def test_a_first_quote_stood_at_the_move_before_it_was_asked_for(received: Day) -> None:
+    received.board.add(SPX)
+    received.tell(-60)
+    received.level(-59, 5950.0)
+    received.tell(12)
+    received.board.add(PUT)  # the turn at 12 asked for it, in the gateway's eyes after its move at 10
+    received.quote(13, PUT, 1.05, 1.15)
+    received.tell(60)
+    found = market(received)
+    found.advance(received.at(9))
     assert isnan(bid(found))
-    found.advance(heard.at(10))
+    found.advance(received.at(10))
     assert bid(found) == 1.05
 
 
-def test_a_first_quote_that_was_long_in_coming_counts_from_then(heard: Day) -> None:
-    heard.board.add(PUT)
-    heard.tell(0)
-    heard.quote(30, PUT, 1.05, 1.15)
-    heard.tell(60)
-    found = market(heard)
-    found.advance(heard.at(29))
+def test_a_first_quote_that_was_long_in_coming_counts_from_then(received: Day) -> None:
+    received.board.add(PUT)
+    received.tell(0)
+    received.quote(30, PUT, 1.05, 1.15)
+    received.tell(60)
+    found = market(received)
+    found.advance(received.at(29))
     assert isnan(bid(found))
-    found.advance(heard.at(30))
+    found.advance(received.at(30))
     assert bid(found) == 1.05
 
 
-def test_nothing_is_known_of_what_is_streamed_no_more_nor_after_the_end(heard: Day) -> None:
+def test_nothing_is_known_of_what_is_streamed_no_more_nor_after_the_end(received: Day) -> None:
     for each in (SPX, PUT):
-        heard.board.add(each)
-    heard.level(0, 5950.0)
-    heard.quote(1, PUT, 1.05, 1.15)
-    heard.board.drop(PUT)
-    heard.board.add(CALL)  # in the same row
-    heard.quote(20, CALL, 50.0, 50.4)
-    heard.tell(40)
-    found = market(heard)
-    found.advance(heard.at(15))
+        received.board.add(each)
+    received.level(0, 5950.0)
+    received.quote(1, PUT, 1.05, 1.15)
+    received.board.drop(PUT)
+    received.board.add(CALL)  # in the same row
+    received.quote(20, CALL, 50.0, 50.4)
+    received.tell(40)
+    found = market(received)
+    found.advance(received.at(15))
     assert bid(found) == 1.05
-    found.advance(heard.at(20))
+    found.advance(received.at(20))
     assert isnan(bid(found))
     assert bid(found, "C") == 50.0
-    found.advance(heard.at(45))
+    found.advance(received.at(45))
     assert isnan(bid(found, "C"))
     assert isnan(spot(found))
 
 
-def test_what_was_not_live_is_not_served(heard: Day) -> None:
-    row = heard.board.add(PUT)
-    heard.quote(0, PUT, 1.05, 1.15)
-    heard.board.frozen = {row}
-    heard.quote(5, PUT, 1.10, 1.20)
-    heard.board.frozen = set()
-    heard.tell(10)
-    heard.tell(60)
-    found = market(heard)
+def test_what_was_not_live_is_not_served(received: Day) -> None:
+    row = received.board.add(PUT)
+    received.quote(0, PUT, 1.05, 1.15)
+    received.board.frozen = {row}
+    received.quote(5, PUT, 1.10, 1.20)
+    received.board.frozen = set()
+    received.tell(10)
+    received.tell(60)
+    found = market(received)
     for after, price in ((4, 1.05), (10, 1.10)):
-        found.advance(heard.at(after))
+        found.advance(received.at(after))
         assert bid(found) == price
-        found.advance(heard.at(after + 1))
+        found.advance(received.at(after + 1))
         if after == 4:
             assert isnan(bid(found))
 
 
-def test_a_recorded_halt_begins_and_ends(heard: Day) -> None:
-    row = heard.board.add(SPX)
-    heard.level(0, 5950.0)
-    heard.board.halted = {row}
-    heard.tell(5)
-    heard.board.halted = set()
-    heard.tell(10)
-    found = market(heard)
+def test_a_recorded_halt_begins_and_ends(received: Day) -> None:
+    row = received.board.add(SPX)
+    received.level(0, 5950.0)
+    received.board.halted = {row}
+    received.tell(5)
+    received.board.halted = set()
+    received.tell(10)
+    found = market(received)
     for after, halted in ((0, False), (5, True), (10, False)):
-        found.advance(heard.at(after))
+        found.advance(received.at(after))
         assert found.halted("SPX") is halted
 
 
-def test_listings_and_the_past(heard: Day) -> None:
-    heard.board.add(SPX)
-    heard.board.add(VIX)
+def test_listings_and_the_past(received: Day) -> None:
+    received.board.add(SPX)
+    received.board.add(VIX)
     yesterday = datetime(2026, 10, 20, 13, 30, tzinfo=UTC).timestamp()
     daily = Bars(OPEN.timestamp(), (Bar(yesterday, 5900.0, 5960.0, 5890.0, 5940.0, 0.0, 0.0),))
     minute = Bars(OPEN.timestamp() + 60, (Bar(OPEN.timestamp(), 5950.0, 5955.0, 5945.0, 5951.0, 0.0, 0.0),))
     for event in (
-        ListingReport(heard.at(0), LISTING),
-        ClosesReport(heard.at(0), "SPX", (5910.0, 5920.0, 5930.0)),
-        BarsReport(heard.at(0), "SPX", 86400, daily),
-        BarsReport(heard.at(61), "SPX", 60, minute),
-        ImpliedReport(heard.at(0), "SPX", (0.11, 0.12)),
-        OpeningMoveReport(heard.at(61), "SPX", DAY, 31.3329),
+        ListingReport(received.at(0), LISTING),
+        ClosesReport(received.at(0), "SPX", (5910.0, 5920.0, 5930.0)),
+        BarsReport(received.at(0), "SPX", 86400, daily),
+        BarsReport(received.at(61), "SPX", 60, minute),
+        ImpliedReport(received.at(0), "SPX", (0.11, 0.12)),
+        OpeningMoveReport(received.at(61), "SPX", DAY, 31.3329),
     ):
-        heard.tell(0, event)
-    heard.level(70, 5950.0)
-    heard.tell(100)
-    heard.recorder.close()
-    day = recorded_day(sorted(heard.recorder.folder.glob("*.tape")), 5)
+        received.tell(0, event)
+    received.level(70, 5950.0)
+    received.tell(100)
+    received.recorder.close()
+    day = recorded_day(sorted(received.recorder.folder.glob("*.tape")), 5)
     assert streamed(day) == (1, 0)  # of VIX nothing came
     assert {(each.strike, each.right) for each in day.contracts if each.is_option} == {
         (5900.0, "C"), (5900.0, "P"), (5905.0, "C"), (5905.0, "P"),
@@ -217,14 +217,14 @@ def test_listings_and_the_past(heard: Day) -> None:
     assert next(each.con_id for each in day.contracts if each.symbol == "VIX") == VIX.con_id
 
 
-@pytest.mark.parametrize(("told", "step"), [(None, "0.01"), (product("SPX").option_ticks, "0.05")])
-def test_options_have_the_price_steps_that_were_told(heard: Day, told: TickRule | None, step: str) -> None:
+@pytest.mark.parametrize(("reported", "step"), [(None, "0.01"), (product("SPX").option_ticks, "0.05")])
+def test_options_have_the_price_steps_that_were_told(received: Day, reported: TickRule | None, step: str) -> None:
     days = {DAY: (Decimal(85), Decimal(90))}
-    heard.board.add(Underlying("XYZ"))
-    heard.tell(-60, ListingReport(heard.at(-60), Listing("XYZ", "XYZ", (DAY,), {DAY: days[DAY][:1]}, told)))
-    heard.tell(-50, ListingReport(heard.at(-50), Listing("XYZ", "XYZ", (DAY,), days)))
-    heard.level(0, 86.0, Underlying("XYZ"))
-    found = market(heard).catalogue.search(ContractSearch(symbol="XYZ", sec_type="OPT", strike=90.0, right="P"))
+    received.board.add(Underlying("XYZ"))
+    received.tell(-60, ListingReport(received.at(-60), Listing("XYZ", "XYZ", (DAY,), {DAY: days[DAY][:1]}, reported)))
+    received.tell(-50, ListingReport(received.at(-50), Listing("XYZ", "XYZ", (DAY,), days)))
+    received.level(0, 86.0, Underlying("XYZ"))
+    found = market(received).catalogue.search(ContractSearch(symbol="XYZ", sec_type="OPT", strike=90.0, right="P"))
     assert [str(tick_rule(each).tick(Decimal("2.00"))) for each in found] == [step]
 
 

@@ -12,6 +12,7 @@ from rulebot.chaos.spec_files import (
     BREAKS,
     BROKEN,
     DRAWN,
+    DUPLICATE,
     EDITED,
     EXTENDED,
     EXTENDED_BROKEN,
@@ -22,7 +23,6 @@ from rulebot.chaos.spec_files import (
     OF_ACCOUNT,
     RELOADS,
     REMOVED,
-    TWIN,
     Limits,
     Reload,
     SpecVersions,
@@ -92,7 +92,7 @@ def test_what_is_drawn_says_something_else(desk: LoadedBots) -> None:
             assert edited(texts[each.bot], each.path, each.text) != texts[each.bot]
         else:
             assert each.away in AWAY
-    assert {each.breaks for each in found if each and each.kind == BROKEN} == {*BREAKS, TWIN}
+    assert {each.breaks for each in found if each and each.kind == BROKEN} == {*BREAKS, DUPLICATE}
     assert str(edit()) == "reload: at 10:00:00, put_lite, exits.1.target.profit: 60%"
     gone = Reload(kind=REMOVED, bot=LITE, at=TEN, breaks="gone", away=60)
     assert str(gone) == "reload_removed: at 10:00:00, put_lite, gone for 60 s"
@@ -119,7 +119,7 @@ def test_an_engine_that_starts_reads_what_the_files_say_then(desk: LoadedBots, t
     assert (files.done, len(files.texts)) == (["reload"], 3)
 
 
-@pytest.mark.parametrize("breaks", [*BREAKS, TWIN])
+@pytest.mark.parametrize("breaks", [*BREAKS, DUPLICATE])
 def test_a_file_that_nobody_can_run_is_put_back_by_who_starts_an_engine(
     breaks: str, desk: LoadedBots, tmp_path: Path
 ) -> None:
@@ -254,7 +254,11 @@ def test_what_nobody_can_run_and_is_taken_all_the_same_is_seen(
     desk: LoadedBots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rulebot.chaos.spec_files.reread", lambda sources: desk)
-    for change in (spoiled(LIMITS_BROKEN, "half"), spoiled(EXTENDED_BROKEN, GONE, LITE), spoiled(BROKEN, TWIN, LITE)):
+    for change in (
+        spoiled(LIMITS_BROKEN, "half"),
+        spoiled(EXTENDED_BROKEN, GONE, LITE),
+        spoiled(BROKEN, DUPLICATE, LITE),
+    ):
         files = SpecVersions(desk, (change,), tmp_path)
         files.desk(TEN)
         assert len(files.wrong) == 1

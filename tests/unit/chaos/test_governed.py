@@ -62,7 +62,7 @@ def said(
     files: Sequence[CompiledBot],
     *records: Record,
     positions: Sequence[Position] = (),
-    told: Sequence[RecordedVersion] = (),
+    reported: Sequence[RecordedVersion] = (),
 ) -> list[str]:
     """Return what is said of a trial that began with the first of these texts."""
     day = SimpleNamespace(
@@ -70,29 +70,29 @@ def said(
         positions={each.id: each for each in positions},
         orders={},
     )
-    left = SimpleNamespace(day=day, texts={bot.plan.digest: bot for bot in files}, told=told)
+    left = SimpleNamespace(day=day, texts={bot.plan.digest: bot for bot in files}, reported=reported)
     return list(governed(cast(ChaosResult, left)))
 
 
-def told(bot: CompiledBot | None) -> tuple[RecordedVersion]:
+def reported(bot: CompiledBot | None) -> tuple[RecordedVersion]:
     return (RecordedVersion(ID, None if bot is None else ((BOT, bot.plan.digest),)),)
 
 
 def test_an_entry_is_by_the_text_that_runs(old: CompiledBot, new: CompiledBot) -> None:
     taken_up = reload(2, "asked"), reload(3, "applied", **runs(new))
-    assert said([old, new], entry(1, old), *taken_up, entry(4, new), told=told(new)) == []
-    (late,) = said([old, new], *taken_up, entry(4, old), told=told(new))
+    assert said([old, new], entry(1, old), *taken_up, entry(4, new), reported=reported(new)) == []
+    (late,) = said([old, new], *taken_up, entry(4, old), reported=reported(new))
     assert f"enters by {old.plan.digest[:8]}, which did not run" in late
-    (early,) = said([old, new], entry(1, new), *taken_up, told=told(new))
+    (early,) = said([old, new], entry(1, new), *taken_up, reported=reported(new))
     assert "which did not run" in early
 
 
 def test_an_entry_beside_a_reload_that_waits_is_seen(old: CompiledBot, new: CompiledBot) -> None:
     waits, over = (reload(2, "asked"), reload(2, "waits", reason="p1")), reload(5, "applied", **runs(new))
-    (words,) = said([old, new], *waits, entry(4, old), over, told=told(new))
+    (words,) = said([old, new], *waits, entry(4, old), over, reported=reported(new))
     assert "while a reload waited to be taken up" in words
     restarted = Record(at(3), Kind.RUN_STARTED, data=runs(new))
-    assert said([old, new], *waits, restarted, entry(4, new), told=told(new)) == []
+    assert said([old, new], *waits, restarted, entry(4, new), reported=reported(new)) == []
 
 
 def test_an_exit_by_the_clock_is_at_the_time_of_the_text_of_its_position(old: CompiledBot, new: CompiledBot) -> None:
@@ -112,25 +112,27 @@ def test_an_exit_by_the_clock_is_at_the_time_of_the_text_of_its_position(old: Co
 
 
 def test_what_came_of_a_reload_is_what_the_files_said(old: CompiledBot, new: CompiledBot) -> None:
-    assert said([old], reload(1, "refused", id=ID, reason="RB112"), told=told(None)) == []
-    (taken,) = said([old, new], reload(1, "asked"), reload(1, "applied", **runs(new)), told=told(None))[:1]
+    assert said([old], reload(1, "refused", id=ID, reason="RB112"), reported=reported(None)) == []
+    (taken,) = said([old, new], reload(1, "asked"), reload(1, "applied", **runs(new)), reported=reported(None))[:1]
     assert "of files that could not be run, came: asked" in taken
-    (refused,) = said([old, new], reload(1, "refused", id=ID, reason="RB112"), told=told(new))
+    (refused,) = said([old, new], reload(1, "refused", id=ID, reason="RB112"), reported=reported(new))
     assert "of files that could be run, came: refused RB112" in refused
-    (other,) = said([old, new], reload(1, "asked"), reload(2, "applied", **runs(old)), told=told(new))
+    (other,) = said([old, new], reload(1, "asked"), reload(2, "applied", **runs(old)), reported=reported(new))
     assert "other texts were taken up" in other
 
 
 def test_a_reload_that_waits_for_nothing_is_seen(old: CompiledBot, new: CompiledBot) -> None:
     waits = reload(1, "asked"), reload(1, "waits", reason="the connection")
-    (words,) = said([old, new], *waits, told=told(new))
+    (words,) = said([old, new], *waits, reported=reported(new))
     assert "waits at the end for the connection" in words
     refused = reload(2, "refused", id="reload-2", reason="RB112")
-    both = (*told(new), RecordedVersion("reload-2", None))
-    assert len(said([old, new], *waits, refused, told=both)) == 1, "the older one goes on waiting"
-    assert said([old, new], *waits, reload(2, "refused", reason="no such contract"), told=told(new)) == []
+    both = (*reported(new), RecordedVersion("reload-2", None))
+    assert len(said([old, new], *waits, refused, reported=both)) == 1, "the older one goes on waiting"
+    assert said([old, new], *waits, reload(2, "refused", reason="no such contract"), reported=reported(new)) == []
 
 
 def test_nothing_is_said_of_a_trial_whose_files_stayed(old: CompiledBot) -> None:
-    left = SimpleNamespace(day=SimpleNamespace(records=(entry(1, old),), positions={}, orders={}), texts={}, told=())
+    left = SimpleNamespace(
+        day=SimpleNamespace(records=(entry(1, old),), positions={}, orders={}), texts={}, reported=()
+    )
     assert list(governed(cast(ChaosResult, left))) == []

@@ -22,7 +22,7 @@ from rulebot.model.contract import Option, Right
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
 from rulebot.record.codec import encode
-from rulebot.record.record import NO_LIMITS_TOLD, Json, Kind, Record
+from rulebot.record.record import NO_LIMITS_GIVEN, Json, Kind, Record
 from rulebot.spec.files import shipped
 from rulebot.spec.nouns import Amount, PromotionEvidence, Unit
 
@@ -91,12 +91,12 @@ def reload(second: int, what: str, **data: Json) -> Record:
 
 
 def left_by(
-    reads: Sequence[Json], *records: Record, told: Sequence[RecordedVersion] = (), wrong: Sequence[str] = ()
+    reads: Sequence[Json], *records: Record, reported: Sequence[RecordedVersion] = (), wrong: Sequence[str] = ()
 ) -> ChaosResult:
     """Return what a trial left whose engines read these limits, each a minute after the one before."""
     found = tuple(ReadVersion(at(60 * number), each) for number, each in enumerate(reads))
     day = SimpleNamespace(records=records)
-    return cast(ChaosResult, SimpleNamespace(day=day, reads=found, told=told, wrong=wrong))
+    return cast(ChaosResult, SimpleNamespace(day=day, reads=found, reported=reported, wrong=wrong))
 
 
 def said(found: Json, *records: Record) -> list[str]:
@@ -176,12 +176,12 @@ def test_decisions_of_one_instant_stand_before_the_orders_that_they_send() -> No
 
 def test_the_document_counts_from_when_it_is_taken_up() -> None:
     wide, tight = limits(max_open=2), limits(max_open=1)
-    told = (RecordedVersion(ID, (), tight),)
+    reported = (RecordedVersion(ID, (), tight),)
     asked, applied = reload(3, "asked", limit_changes=["max_open 2 to 1"]), reload(4, "applied", limits=tight)
     early = runs(wide), *entered(1, "p1"), *entered(2, "p2"), asked, applied
     late = runs(wide), *entered(1, "p1"), asked, applied, *entered(5, "p2")
-    assert list(entries_and_refusals(left_by([wide], *early, told=told), NO_BOTS)) == []
-    (found,) = entries_and_refusals(left_by([wide], *late, told=told), NO_BOTS)
+    assert list(entries_and_refusals(left_by([wide], *early, reported=reported), NO_BOTS)) == []
+    (found,) = entries_and_refusals(left_by([wide], *late, reported=reported), NO_BOTS)
     assert "with 1, max_open is 1" in found
 
 
@@ -215,13 +215,13 @@ def test_a_refusal_by_a_limit_that_is_not_in_force_is_seen(
 
 def test_a_refusal_that_repeats_an_earlier_halt_is_judged_by_the_document_of_then() -> None:
     lost, none = limits(daily_loss=Decimal(5)), limits()
-    told = (RecordedVersion(ID, (), none),)
+    reported = (RecordedVersion(ID, (), none),)
     halted = halts(6, Halt.ACCOUNT_LOSS, account_loss(6, 5))
     refused = decides(60, "skip", f"asked by the operator: halted: {account_loss(6, 5)}")
     changed = reload(20, "asked", limit_changes=["no daily_loss"]), reload(21, "applied", limits=none)
-    known = left_by([lost], runs(lost), halted, *changed, refused, told=told)
+    known = left_by([lost], runs(lost), halted, *changed, refused, reported=reported)
     assert list(entries_and_refusals(known, NO_BOTS)) == []
-    unknown = left_by([lost], runs(lost), *changed, refused, told=told)
+    unknown = left_by([lost], runs(lost), *changed, refused, reported=reported)
     assert len(list(entries_and_refusals(unknown, NO_BOTS))) == 1
 
 
@@ -234,18 +234,18 @@ def taken_up(reads: Sequence[Json], *records: Record, **files: Any) -> list[str]
 
 def test_limits_are_those_that_the_files_said() -> None:
     tight, wide = limits(max_open=1), limits(max_open=2)
-    told = (RecordedVersion(ID, (), tight),)
+    reported = (RecordedVersion(ID, (), tight),)
     asked, applied = reload(3, "asked", limit_changes=["max_open 2 to 1"]), reload(4, "applied", limits=tight)
-    assert taken_up([wide], runs(wide), asked, applied, told=told) == []
+    assert taken_up([wide], runs(wide), asked, applied, reported=reported) == []
     assert len(taken_up([wide], runs(tight))) == 1
-    assert len(taken_up([wide], runs(wide), asked, reload(4, "applied", limits=wide), told=told)) == 1
-    assert len(taken_up([wide], runs(wide), reload(3, "asked", limit_changes=[]), told=told)) == 1
+    assert len(taken_up([wide], runs(wide), asked, reload(4, "applied", limits=wide), reported=reported)) == 1
+    assert len(taken_up([wide], runs(wide), reload(3, "asked", limit_changes=[]), reported=reported)) == 1
     assert taken_up([wide], runs(wide), wrong=["half of it was taken"]) == ["half of it was taken"]
 
 
 def test_who_starts_without_the_limits_of_before_is_told() -> None:
     first, then = runs(limits(max_open=1)), runs(None, 60)
-    alarm = Record(at(60), Kind.ALARM, data={"text": UNLIMITED, "key": NO_LIMITS_TOLD})
+    alarm = Record(at(60), Kind.ALARM, data={"text": UNLIMITED, "key": NO_LIMITS_GIVEN})
     reads = [limits(max_open=1), None, None]
     assert taken_up(reads, first, alarm, then, runs(None, 120)) == []
     (found,) = taken_up(reads, first, then)

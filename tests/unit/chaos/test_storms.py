@@ -330,8 +330,8 @@ def test_every_kind_beside_open_positions_is_drawn_often_enough(desk: LoadedBots
         clocks = {CLOCK, "broker_clock"} & (
             {str(entry["kind"]) for entry in found.faults} | {a.kind for a in found.acts}
         )
-        assert found.tells_time is bool(clocks)
-        assert not (found.lockstep and found.tells_time)
+        assert found.sends_time is bool(clocks)
+        assert not (found.lockstep and found.sends_time)
     assert set(drawn) == set(WHILE_OPEN)
     assert min(drawn.values()) > 50
 

@@ -120,14 +120,14 @@ def test_who_waits_for_nothing_is_stuck_and_somebody_may_help() -> None:
 
 
 def test_an_exception_is_raised_where_it_is_waited_for_and_told_where_it_is_not() -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     async def fails() -> None:
         raise ValueError("waited for")
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, context: told.append(repr(context["exception"])))
+        loop.set_exception_handler(lambda _, context: reported.append(repr(context["exception"])))
         loop.call_soon(lambda: 1 / 0)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -135,7 +135,7 @@ def test_an_exception_is_raised_where_it_is_waited_for_and_told_where_it_is_not(
 
     with pytest.raises(ValueError, match="waited for"):
         run(main)
-    assert told == ["ZeroDivisionError('division by zero')"]
+    assert reported == ["ZeroDivisionError('division by zero')"]
 
 
 def test_tasks_left_behind_are_cancelled_and_generators_closed() -> None:

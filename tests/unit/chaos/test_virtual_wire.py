@@ -190,13 +190,13 @@ def test_a_writer_is_paused_by_one_who_does_not_read(played: Callable[..., Any])
 
 def test_a_protocol_that_fails_loses_its_connection_and_somebody_hears(played: Callable[..., Any]) -> None:
     async def scene(near: Peer, far: Peer) -> None:
-        told: list[str] = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(repr(context["exception"])))
+        reported: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(repr(context["exception"])))
         far.data_received = lambda data: 1 / 0  # type: ignore[assignment,method-assign]
         near.transport.write(b"x")
         await far.lost
         assert far.seen == ["made", "lost ZeroDivisionError"]
-        assert told == ["ZeroDivisionError('division by zero')"]
+        assert reported == ["ZeroDivisionError('division by zero')"]
         await near.lost
 
     played(scene)
@@ -274,42 +274,42 @@ def test_what_a_window_does_not_take_is_lost_with_its_writer() -> None:
 
 def test_each_write_of_who_connected_is_told_before_and_after() -> None:
     async def main(loop: VirtualLoop) -> list[str]:
-        told: list[str] = []
+        reported: list[str] = []
 
         async def scene(near: Peer, far: Peer) -> None:
-            loop.network.before_write = lambda: told.append("before")
-            loop.network.after_write = lambda: told.append("after")
+            loop.network.before_write = lambda: reported.append("before")
+            loop.network.after_write = lambda: reported.append("after")
             near.transport.write(b"x")
             far.transport.write(b"y")
             loop.network.before_write = loop.network.after_write = None
 
         await act(scene)
-        return told
+        return reported
 
     assert run_virtually(main) == ["before", "after"]
 
 
 def test_what_is_outside_of_who_connected_is_told() -> None:
     async def main(loop: VirtualLoop) -> list[bool]:
-        told: list[object] = []
+        reported: list[object] = []
 
         async def scene(near: Peer, far: Peer) -> None:
-            told.append(loop.network.outside)
+            reported.append(loop.network.outside)
             near.data = b"its own"
             near.transport.pause_reading()
-            told.append(loop.network.outside)  # nobody else can know that it does not read
+            reported.append(loop.network.outside)  # nobody else can know that it does not read
             near.transport.write(b"sent")
-            told.append(loop.network.outside)
+            reported.append(loop.network.outside)
             await settle()
-            told.append(loop.network.outside)
+            reported.append(loop.network.outside)
             far.transport.write(b"unread")
-            told.append(loop.network.outside)  # nor what it has not read
+            reported.append(loop.network.outside)  # nor what it has not read
             near.transport.resume_reading()
             await settle()
-            told.append(loop.network.outside)
+            reported.append(loop.network.outside)
 
         await act(scene)
-        return [one == other for one, other in pairwise(told)]
+        return [one == other for one, other in pairwise(reported)]
 
     same = run_virtually(main)
     assert same == [True, False, False, True, True]

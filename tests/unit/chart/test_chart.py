@@ -35,7 +35,7 @@ def prices(when: str, **levels: float) -> Record:
 
 
 @cache
-def told_specs(condor: Path = ROOT / "specs" / f"{CONDOR}.yaml") -> dict[str, Json]:
+def specs_as_json(condor: Path = ROOT / "specs" / f"{CONDOR}.yaml") -> dict[str, Json]:
     """Return the specs of the day as they are shipped, so that levels of exits can be read of them."""
     files = [condor, *(ROOT / "specs" / f"{name}.yaml" for name in (WATCHER, SELLER))]
     desk = load_desk([str(file) for file in files], {}, None)
@@ -46,16 +46,16 @@ def told_specs(condor: Path = ROOT / "specs" / f"{CONDOR}.yaml") -> dict[str, Js
 
 def day_of(*more: Record, specs: dict[str, Json] | None = None) -> list[Record]:
     """Return the hand-made day under the shipped texts, or others, with more records in their places."""
-    specs = specs or told_specs()
+    specs = specs or specs_as_json()
     found = []
     for record in (*small_day(), *more):
         data = dict(record.data)
         if record.kind is Kind.RUN_STARTED:
             data["specs"] = specs
         if record.kind is Kind.POSITION and record.bot in specs:
-            told = specs[record.bot]
-            assert isinstance(told, dict)
-            data["digest"] = told["digest"]
+            reported = specs[record.bot]
+            assert isinstance(reported, dict)
+            data["digest"] = reported["digest"]
         found.append(replace(record, data=data))
     return sorted(found, key=lambda record: record.at)
 
@@ -109,7 +109,7 @@ def test_a_position_shows_what_it_cost_to_close_between_its_exits(store: Path) -
 def test_a_stop_in_dollars_stands_where_it_stood_while_the_position_was_open(tmp_path: Path) -> None:
     file, text = tmp_path / f"{CONDOR}.yaml", (ROOT / "specs" / f"{CONDOR}.yaml").read_text()
     file.write_text(text.replace("stop: {cost: 2x credit}", "stop: {loss: $50}"))
-    (held,) = of_day(stored(tmp_path / "e.db", day_of(specs=told_specs(file)))).held
+    (held,) = of_day(stored(tmp_path / "e.db", day_of(specs=specs_as_json(file)))).held
     assert dict(held.levels)["stop"] == pytest.approx(0.85 + 0.50 - 0.041)  # $4.10 were paid at its entry
 
 
@@ -122,7 +122,7 @@ def test_a_stop_in_dollars_is_that_of_all_structures_of_a_trade_that_is_over(tmp
         replace(leg, opened=2, closed=2, entry_cash=2 * leg.entry_cash, exit_cash=2 * leg.exit_cash) for leg in one.legs
     )
     two = entity(Kind.POSITION, at("13:08"), replace(one, quantity=2, legs=tuple(legs)))
-    (held,) = of_day(stored(tmp_path / "f.db", day_of(two, specs=told_specs(file)))).held
+    (held,) = of_day(stored(tmp_path / "f.db", day_of(two, specs=specs_as_json(file)))).held
     assert dict(held.levels)["stop"] == pytest.approx(0.85 + 0.25 - 0.0205)
 
 
@@ -146,8 +146,8 @@ def test_a_side_that_was_bought_back_has_a_mark_and_the_rest_is_left_when_it_exp
     ended: dict[str, Json] = {"quantity": 1, "price": "0", "level": "6001", "how": "worthless", "shares_profit": "0"}
     settled = [Record(at("16:00"), Kind.SETTLEMENT, CONDOR, "P1", {**ended, "leg": leg.name}) for leg in gone[2:]]
     chart = of_day(stored(tmp_path / "d.db", day_of(*settled, *changes)))
-    told = [(f"{mark.at - timedelta(hours=5):%H:%M}", mark.words.split(",")[0]) for mark in chart.marks]
-    assert told[1:] == [("13:07", "target: a part at 0.40"), ("16:00", "expired_worthless in all at 0.15")]
+    reported = [(f"{mark.at - timedelta(hours=5):%H:%M}", mark.words.split(",")[0]) for mark in chart.marks]
+    assert reported[1:] == [("13:07", "target: a part at 0.40"), ("16:00", "expired_worthless in all at 0.15")]
     assert [each.exit_at for each in chart.held] == [at("16:00")]
 
 

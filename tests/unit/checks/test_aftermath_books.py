@@ -22,8 +22,8 @@ SOLD = replace(FLAT, quantity=1, state="closed", legs=(replace(LEG, opened=1, cl
 
 
 def settlement(bot: str, position: str, leg: str, quantity: int, price: str, how: str) -> Record:
-    told = {"level": "589.00", "how": how, "shares_profit": "0"}
-    data: dict[str, Json] = {"leg": leg, "quantity": quantity, "price": price, **told}
+    reported = {"level": "589.00", "how": how, "shares_profit": "0"}
+    data: dict[str, Json] = {"leg": leg, "quantity": quantity, "price": price, **reported}
     return Record(at("16:05"), Kind.SETTLEMENT, bot, position, data)
 
 
@@ -66,9 +66,9 @@ def test_what_nobody_could_settle_is_not_missed_once_a_person_was_told() -> None
     totals = LedgerTotals(Decimal(0), Decimal(0), {11: Decimal(100)}, {}, {11: Decimal(0)}, {})
     row: Row = {"kind": "settlement", "at": at("16:02").isoformat(), "con_id": 11, "name": "SPY"}
     row |= {"outcome": "delivery", "quantity": "100", "price": "590"}
-    told = Record(at("16:05"), Kind.ALARM, BOT, ID, {"text": "its settlement level is not known"})
-    earlier = replace(told, at=at("15:00"))
-    for record, count in ((told, 0), (earlier, 1)):
+    reported = Record(at("16:05"), Kind.ALARM, BOT, ID, {"text": "its settlement level is not known"})
+    earlier = replace(reported, at=at("15:00"))
+    for record, count in ((reported, 0), (earlier, 1)):
         left = CheckedDay((record,), {ID: held}, {}, (), totals, {})
         assert len(compare_books(left, rows=[row])) == count
         assert len(list(delivery_differences(left, [row]))) == count

@@ -20,7 +20,7 @@ def sent(number: int, purpose: Purpose, when: str, **changes: object) -> Order:
     return order(number, purpose, sent_at=at(when), **changes)
 
 
-def told(when: str, of: Order, status: str, filled: int = 0) -> Row:
+def reported(when: str, of: Order, status: str, filled: int = 0) -> Row:
     return {
         "kind": "order", "at": at(when).isoformat(), "order_ref": of.ref, "status": status,
         "quantity": str(of.quantity), "filled": str(filled),
@@ -36,40 +36,56 @@ def dealt(when: str, of: Order, quantity: int, exec_id: str) -> Row:
 
 FIRST = sent(1, Purpose.ENTRY, "10:00", status=OrderStatus.REJECTED)
 SECOND = sent(2, Purpose.ENTRY, "10:01")
-HELD = [told("10:00", FIRST, "Submitted"), dealt("10:00:05", FIRST, 2, "e.1.01"), told("10:00:05", FIRST, "Filled", 2)]
+HELD = [
+    reported("10:00", FIRST, "Submitted"),
+    dealt("10:00:05", FIRST, 2, "e.1.01"),
+    reported("10:00:05", FIRST, "Filled", 2),
+]
 EXIT = sent(3, Purpose.EXIT, "11:00", status=OrderStatus.REJECTED)
 NEXT = sent(4, Purpose.EXIT, "11:01")
-AT_WORK = told("11:00", EXIT, "Submitted")
+AT_WORK = reported("11:00", EXIT, "Submitted")
 
 
 def test_an_entry_that_is_sent_while_one_that_was_given_up_works_is_seen() -> None:
     """The journal shows nothing: to the store the first one was over."""
-    rows = [told("10:00", FIRST, "PreSubmitted"), told("10:01", SECOND, "Submitted"), told("10:02", SECOND, "Filled")]
+    rows = [
+        reported("10:00", FIRST, "PreSubmitted"),
+        reported("10:01", SECOND, "Submitted"),
+        reported("10:02", SECOND, "Filled"),
+    ]
     assert list(entries_at_once(day(FIRST, SECOND), rows)) == [
         "rb:a:000002 was sent while the broker worked rb:a:000001 of seller"
     ]
 
 
 def test_an_entry_after_the_end_of_the_one_before_is_sound() -> None:
-    rows = [told("10:00", FIRST, "Submitted"), told("10:01", FIRST, "Cancelled"), told("10:01", SECOND, "Submitted")]
+    rows = [
+        reported("10:00", FIRST, "Submitted"),
+        reported("10:01", FIRST, "Cancelled"),
+        reported("10:01", SECOND, "Submitted"),
+    ]
     assert list(entries_at_once(day(FIRST, SECOND), rows)) == []
 
 
 def test_entries_of_two_bots_may_work_at_once() -> None:
     other = sent(2, Purpose.ENTRY, "10:01", bot="other")
-    rows = [told("10:00", FIRST, "Submitted"), told("10:01", other, "Submitted")]
+    rows = [reported("10:00", FIRST, "Submitted"), reported("10:01", other, "Submitted")]
     assert list(entries_at_once(day(FIRST, other), rows)) == []
 
 
 def test_one_that_reached_the_broker_after_the_next_was_sent_is_left_out() -> None:
-    rows = [told("10:01", SECOND, "Submitted"), told("10:03", FIRST, "Submitted"), told("10:04", SECOND, "Submitted")]
+    rows = [
+        reported("10:01", SECOND, "Submitted"),
+        reported("10:03", FIRST, "Submitted"),
+        reported("10:04", SECOND, "Submitted"),
+    ]
     assert list(entries_at_once(day(FIRST, SECOND), rows)) == []
-    slow = [told("10:03", FIRST, "Submitted"), told("10:04", SECOND, "Submitted")]
+    slow = [reported("10:03", FIRST, "Submitted"), reported("10:04", SECOND, "Submitted")]
     assert list(entries_at_once(day(FIRST, SECOND), slow)) == []
 
 
 def test_an_exit_that_is_sent_while_one_that_was_given_up_works_is_seen() -> None:
-    rows = [*HELD, AT_WORK, told("11:01", NEXT, "Submitted")]
+    rows = [*HELD, AT_WORK, reported("11:01", NEXT, "Submitted")]
     assert list(exits_at_once(day(FIRST, EXIT, NEXT), rows)) == [
         "rb:a:000004 was sent while the broker worked rb:a:000003: 4 of put, held 2"
     ]
@@ -77,7 +93,7 @@ def test_an_exit_that_is_sent_while_one_that_was_given_up_works_is_seen() -> Non
 
 def test_exits_that_come_to_no_more_than_is_held_are_sound() -> None:
     half, rest = (sent(number, Purpose.EXIT, when, quantity=1) for number, when in ((3, "11:00"), (4, "11:01")))
-    rows = [*HELD, told("11:00", half, "Submitted"), told("11:01", rest, "Submitted")]
+    rows = [*HELD, reported("11:00", half, "Submitted"), reported("11:01", rest, "Submitted")]
     assert list(exits_at_once(day(FIRST, half, rest), rows)) == []
     less = [*HELD, dealt("10:30", FIRST, 1, "e.1.02"), *rows[3:]]
     assert len(list(exits_at_once(day(FIRST, half, rest), less))) == 1, "the broker corrected the entry to one"
@@ -85,8 +101,8 @@ def test_exits_that_come_to_no_more_than_is_held_are_sound() -> None:
 
 def test_what_an_exit_has_filled_counts_no_more() -> None:
     rest = sent(4, Purpose.EXIT, "11:01", quantity=1)
-    half = [*HELD, AT_WORK, dealt("11:00:30", EXIT, 1, "e.2.01"), told("11:00:30", EXIT, "Submitted", 1)]
-    (found,) = exits_at_once(day(FIRST, EXIT, rest), [*half, told("11:01", rest, "Submitted")])
+    half = [*HELD, AT_WORK, dealt("11:00:30", EXIT, 1, "e.2.01"), reported("11:00:30", EXIT, "Submitted", 1)]
+    (found,) = exits_at_once(day(FIRST, EXIT, rest), [*half, reported("11:01", rest, "Submitted")])
     assert found.endswith("2 of put, held 1")
 
 
@@ -95,9 +111,9 @@ def test_a_pair_of_one_group_counts_once() -> None:
         sent(number, purpose, when, oca_group="rb-1")
         for number, purpose, when in ((3, Purpose.TARGET, "11:00"), (4, Purpose.STOP, "11:01"))
     ]
-    rows = [*HELD, *(told(when, each, "Submitted") for when, each in zip(("11:00", "11:01"), pair, strict=True))]
+    rows = [*HELD, *(reported(when, each, "Submitted") for when, each in zip(("11:00", "11:01"), pair, strict=True))]
     assert list(exits_at_once(day(FIRST, *pair), rows)) == []
-    late = [*rows, told("11:02", after := sent(5, Purpose.EXIT, "11:02"), "Submitted")]
+    late = [*rows, reported("11:02", after := sent(5, Purpose.EXIT, "11:02"), "Submitted")]
     assert list(exits_at_once(day(FIRST, *pair, after), late)) == [
         "rb:a:000005 was sent while the broker worked rb:a:000003, rb:a:000004: 4 of put, held 2"
     ]

@@ -275,8 +275,8 @@ def test_time_goes_back_only_at_a_connection_that_tells_of_clocks(is_up: bool, d
     ended = sound_day()[-1].at
     link = Record(ended + timedelta(hours=1), Kind.LINK, data={"up": is_up, "reason": "r"})
     assert isinstance(data, dict)
-    told = Record(ended, Kind.ALARM, data=data)
-    assert (20 not in broken([*sound_day(), link, told])) is is_sound
+    reported = Record(ended, Kind.ALARM, data=data)
+    assert (20 not in broken([*sound_day(), link, reported])) is is_sound
 
 
 def test_an_entry_at_work_goes_on_after_a_pause() -> None:
@@ -309,10 +309,10 @@ def test_a_correction_replaces_what_it_corrects() -> None:
     index = index_of(day, of(Kind.FILL), 1)
     wrong = replace(day[index], data={**day[index].data, "price": "0.70"})
     right = replace(day[index], data={**day[index].data, "exec_id": "e.2.02"})
-    told = entity(
+    reported = entity(
         "11:00", order(2, Purpose.TARGET, **RESTING, status=OrderStatus.WORKING, perm_id=901, leg_filled=(1,))
     )
-    assert broken([*day[:index], wrong, right, day[index + 1], told, *day[index + 3 :]]) == {}
+    assert broken([*day[:index], wrong, right, day[index + 1], reported, *day[index + 3 :]]) == {}
 
 
 def test_what_is_told_anew_of_a_fill_leaves_an_exit_as_much_at_work_as_before() -> None:
@@ -364,9 +364,9 @@ def test_an_exit_that_fills_although_its_entry_was_taken_back_is_the_broker_s_do
     assert 8 not in broken([*day[:end], bust, day[end]])
     beyond = [*day[:end], fill("11:01", 2, "e.9.01", "0.60", Purpose.TARGET, 3)]
     assert 8 in broken(beyond)
-    told = Record(at("11:01"), Kind.ALARM, BOT, ID, {"text": "more was closed than was held"})
-    assert 8 not in broken([*beyond, told]), "it has filled more than the order was for, and a person knows"
-    assert 8 in broken([*changed(beyond, of(Kind.ORDER, number=2), 0, quantity=3), told])
+    reported = Record(at("11:01"), Kind.ALARM, BOT, ID, {"text": "more was closed than was held"})
+    assert 8 not in broken([*beyond, reported]), "it has filled more than the order was for, and a person knows"
+    assert 8 in broken([*changed(beyond, of(Kind.ORDER, number=2), 0, quantity=3), reported])
 
 
 def test_an_order_that_was_given_up_may_come_to_life() -> None:
@@ -458,27 +458,27 @@ def test_an_entry_without_a_word_of_one_of_its_conditions_is_told() -> None:
     plan = compile_text(text).plan
     asked = [("when", rule.name) for rule in plan.entry.when] + [("require", rule.name) for rule in plan.require]
     assert len(asked) == 6
-    told = [
+    reported = [
         Record(at("9:59"), Kind.VERDICT, BOT, "", {"rule": rule, "place": place, "truth": True, "missing": ""})
         for place, rule in asked
     ]
     index = index_of(day, of(Kind.VERDICT))
-    assert 16 not in broken(with_one(day, index, *told))
-    assert broken(with_one(day, index, *told[:-1]))[16] == f"{ID} is entered and {asked[-1][1]} was never judged"
-    assert broken(with_one(day, index, *told[1:]))[16] == f"{ID} is entered and {asked[0][1]} was never judged"
+    assert 16 not in broken(with_one(day, index, *reported))
+    assert broken(with_one(day, index, *reported[:-1]))[16] == f"{ID} is entered and {asked[-1][1]} was never judged"
+    assert broken(with_one(day, index, *reported[1:]))[16] == f"{ID} is entered and {asked[0][1]} was never judged"
     by_hand = changed(day, of(Kind.DECISION, what="enter"), 0, by_hand=True)
-    assert 16 not in broken(with_one(by_hand, index, *told[4:]))
+    assert 16 not in broken(with_one(by_hand, index, *reported[4:]))
     reload = Record(at("9:59"), Kind.RELOAD, BOT, "", {"specs": specs})
-    assert 16 not in broken(with_one(day, index, *told, reload))
+    assert 16 not in broken(with_one(day, index, *reported, reload))
 
 
 def test_verdicts_of_halts_and_exits_are_asked_of_no_entry() -> None:
     day, said = sound_day(), {"rule": "late", "truth": False, "symbol": "", "alternative": ""}
     index = index_of(day, of(Kind.DECISION, what="enter")) - 1
     for place, is_asked in (("halts", False), ("exits:another-1", False), ("when", True)):
-        verdict = engine_record("9:59:59", Kind.VERDICT, place=place, **said)
-        verdict = replace(verdict, bot=BOT, at=day[index].at)
-        assert (16 in broken(with_one(day, index, verdict))) is is_asked
+        evaluation = engine_record("9:59:59", Kind.VERDICT, place=place, **said)
+        evaluation = replace(evaluation, bot=BOT, at=day[index].at)
+        assert (16 in broken(with_one(day, index, evaluation))) is is_asked
 
 
 def test_a_commission_that_is_told_anew_takes_the_place_of_the_one_before() -> None:

@@ -76,7 +76,7 @@ def test_what_a_person_has_sold_is_booked_at_what_it_brought(
     with pytest.raises(MisuseError, match="of that its price and commission can be corrected alone"):
         correct(store, name, Decimal(price), leg="stock", contracts=50, at=at)
     said = correct(store, name, Decimal(price), leg="stock", at=at)
-    assert said == f"{name} stock: 100 that the account has no more at {price}"
+    assert said == f"{name} stock: 100 missing contracts at {price}"
     assert last(store).state == "open"
     correct(store, name, Decimal("0.40"), leg="short_put", commission=Decimal("1.05"), at=at)
     after = last(store)
@@ -111,28 +111,28 @@ def test_what_goes_part_by_part_is_booked_at_a_price_for_each(desk: Desk, tmp_pa
     assert not any("opened it anew" in text for text in desk.alarms)
     shares(desk, 0, "0")
     store = kept(desk, tmp_path / "then")
-    assert correct(store, name, Decimal(602), at=desk.now) == f"{name} stock: 60 that the account has no more at 602"
+    assert correct(store, name, Decimal(602), at=desk.now) == f"{name} stock: 60 missing contracts at 602"
     assert correct(store, name, Decimal(603), at=desk.now) == f"{name} stock: 60 at 603 instead of 602"
     stock, _ = last(store).legs
     assert (stock.held, stock.exit_cash) == (0, Decimal(40 * 601 + 60 * 603))
     assert [each.first for each in audit_store(store) if not each.holds] == []
 
 
-@pytest.mark.parametrize("is_told", [False, True])
+@pytest.mark.parametrize("is_reported", [False, True])
 def test_shares_that_were_split_stay_so_when_the_option_beside_them_is_closed(
-    desk: Desk, tmp_path: Path, *, is_told: bool
+    desk: Desk, tmp_path: Path, *, is_reported: bool
 ) -> None:
     """Their worth counted again: the old number of them at the new price."""
     option = desk.position.legs[1].option
     shares(desk, 400, "150.0025")
-    if is_told:
+    if is_reported:
         desk.now += timedelta(hours=4)
         desk.send(by_others(desk, option))
     desk.holds(option, 0)
     for _ in range(8):
         desk.tick(5)
     assert desk.position.is_split
-    if not is_told:
+    if not is_reported:
         store = kept(desk, tmp_path)
         correct(store, desk.position.id, Decimal("0.40"), leg="short_put", at=desk.now)
         assert last(store).is_split
@@ -140,5 +140,5 @@ def test_shares_that_were_split_stay_so_when_the_option_beside_them_is_closed(
 
 def by_others(desk: Desk, option: Option) -> ExecutionReport:
     order = desk.submitted[0]
-    told = desk.execution(order, order.legs[1], 1, "0.40")
-    return replace(told, ref="", order_id=0, perm_id=77, client_id=0, option=option, is_buy=True)
+    reported = desk.execution(order, order.legs[1], 1, "0.40")
+    return replace(reported, ref="", order_id=0, perm_id=77, client_id=0, option=option, is_buy=True)

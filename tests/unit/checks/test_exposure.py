@@ -93,24 +93,24 @@ def test_an_exit_that_fills_twice_is_seen() -> None:
     assert len(list(closed_too_much(DAY, [*WHOLE, again]))) == 1
 
 
-@pytest.mark.parametrize(("size", "is_told", "count"), [(1, True, 0), (1, False, 1), (2, True, 1)])
+@pytest.mark.parametrize(("size", "is_reported", "count"), [(1, True, 0), (1, False, 1), (2, True, 1)])
 def test_what_the_broker_fills_beyond_the_size_of_an_exit_is_not_our_doing(
-    size: int, is_told: bool, count: int
+    size: int, is_reported: bool, count: int
 ) -> None:
     """A person must have been told; that it called the order filled was lost (seed 914010 of `rulebot chaos`)."""
     again = [{**each, "exec_id": each["exec_id"].replace("e.2", "e.3")} for each in WHOLE[2:]]
-    told = Record(at("11:00"), Kind.ALARM, BOT, ID, {"text": "more was closed than was held"})
+    reported = Record(at("11:00"), Kind.ALARM, BOT, ID, {"text": "more was closed than was held"})
     orders = {**DAY.orders, EXIT.ref: replace(EXIT, quantity=size)}
-    day = replace(DAY, orders=orders, records=(told,) if is_told else ())
+    day = replace(DAY, orders=orders, records=(reported,) if is_reported else ())
     assert bool(list(closed_too_much(day, [*WHOLE, *again]))) is bool(count)
     third = [{**each, "exec_id": each["exec_id"].replace("e.2", "e.4")} for each in WHOLE[2:]]
     assert bool(list(closed_too_much(day, [*WHOLE, *again, *third]))) is bool(count), "twice beyond it"
 
 
 def test_an_exit_that_adds_to_what_is_held_is_seen_where_a_person_was_told() -> None:
-    told = Record(at("11:00"), Kind.ALARM, BOT, ID, {"text": "more was closed than was held"})
+    reported = Record(at("11:00"), Kind.ALARM, BOT, ID, {"text": "more was closed than was held"})
     wrong = {**BOUGHT_BACK, "side": "SLD"}
-    assert list(closed_too_much(replace(DAY, records=(told,)), [SOLD, COVERED, wrong])) != []
+    assert list(closed_too_much(replace(DAY, records=(reported,)), [SOLD, COVERED, wrong])) != []
 
 
 def test_an_exit_that_was_given_up_and_fills_beside_the_next_one_is_not_our_doing() -> None:

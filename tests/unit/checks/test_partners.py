@@ -80,10 +80,10 @@ def test_a_side_of_which_a_part_was_rolled_leaves_nothing_torn() -> None:
 
 
 def test_a_wing_that_a_roll_of_a_part_has_left_is_not_torn() -> None:
-    torn = ["a-1 holds long_put without its partner"]
+    incomplete = ["a-1 holds long_put without its partner"]
     assert found(3, is_rolled=True, left="long_put", short_put=1) == []
-    assert found(3, is_rolled=True, short_put=1) == torn
-    assert found(3, is_rolled=True, left="long_put", short_put=2) == torn
+    assert found(3, is_rolled=True, short_put=1) == incomplete
+    assert found(3, is_rolled=True, left="long_put", short_put=2) == incomplete
 
 
 def test_what_was_closed_beyond_what_was_held_leaves_nothing_torn() -> None:
@@ -109,11 +109,11 @@ def filled(leg: str, purpose: str) -> Record:
 
 def test_a_leg_of_a_closed_side_that_was_taken_back_whole_is_missing_from_nothing() -> None:
     """Seed 7300183: the exchange had taken back both the entry and the exit of the short put."""
-    torn = ["a-1 holds short_call without its partner", "a-1 holds long_call without its partner"]
+    incomplete = ["a-1 holds short_call without its partner", "a-1 holds long_call without its partner"]
     closed = {"short_put": -1, "long_put": 1}
     assert found(1, filled("short_put", "entry"), filled("short_put", "exit"), **closed) == []
     for purpose in ("entry", "unwind", "by_others"):
-        assert found(1, filled("short_put", purpose), **closed) == torn
+        assert found(1, filled("short_put", purpose), **closed) == incomplete
     assert found(1, filled("long_put", "exit"), **closed) == [], "the exit has closed what was left of its side"
     alone = found(1, filled("short_put", "exit"), filled("long_put", "exit"), long_put=-1)
     assert alone == ["a-1 holds short_put without its partner"]

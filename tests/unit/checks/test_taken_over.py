@@ -24,7 +24,7 @@ def acted(reasons: str, apart: float) -> CheckedDay:
 
 
 @pytest.mark.parametrize(
-    ("reasons", "apart", "is_told"),
+    ("reasons", "apart", "is_reported"),
     [
         ("abababab", 1.0, True),
         ("abcabcabc", 5.0, True),
@@ -34,14 +34,16 @@ def acted(reasons: str, apart: float) -> CheckedDay:
         ("abbabbabba", 1.0, False),
     ],
 )
-def test_exits_that_take_over_from_each_other_without_end_are_told(reasons: str, apart: float, is_told: bool) -> None:
-    assert bool(taken_over_without_end(acted(reasons, apart))) is is_told
+def test_exits_that_take_over_from_each_other_without_end_are_told(
+    reasons: str, apart: float, is_reported: bool
+) -> None:
+    assert bool(taken_over_without_end(acted(reasons, apart))) is is_reported
 
 
 def test_exits_between_which_something_is_closed_are_none_of_them() -> None:
     day = acted("abababab", 1.0)
     fill = Record(BEGAN + timedelta(seconds=3.5), Kind.FILL, "bot", "bot-1", {"purpose": "exit"})
     entry = Record(BEGAN + timedelta(seconds=3.5), Kind.FILL, "bot", "bot-1", {"purpose": "entry"})
-    for between, is_told in ((fill, False), (entry, True)):
+    for between, is_reported in ((fill, False), (entry, True)):
         records = [*day.records[:4], between, *day.records[4:]]
-        assert bool(taken_over_without_end(cast(CheckedDay, SimpleNamespace(records=records)))) is is_told
+        assert bool(taken_over_without_end(cast(CheckedDay, SimpleNamespace(records=records)))) is is_reported

@@ -108,9 +108,9 @@ def test_a_short_put_without_cash_for_its_shares_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("quantity", "is_told"), [("10", False), ("11", True), ("{max_loss: 50x net_liquidation, at_most: 40}", True)]
+    ("quantity", "is_reported"), [("10", False), ("11", True), ("{max_loss: 50x net_liquidation, at_most: 40}", True)]
 )
-def test_validate_warns_of_a_size_that_the_cap_refuses(specs: Path, quantity: str, is_told: bool) -> None:
+def test_validate_warns_of_a_size_that_the_cap_refuses(specs: Path, quantity: str, is_reported: bool) -> None:
     spec = specs / "put_lite.yaml"
     lines = spec.read_text().splitlines()
     spec.write_text("\n".join(sized(line, quantity) for line in lines) + "\n")
@@ -119,7 +119,7 @@ def test_validate_warns_of_a_size_that_the_cap_refuses(specs: Path, quantity: st
         found = problems_in(find_files(["specs"]), {}, DAY)
         return [each.code for problems in found.values() for each in problems if each.code == "RB377"]
 
-    assert codes() == ["RB377"] * is_told
+    assert codes() == ["RB377"] * is_reported
     (specs / "account.yaml").write_text(ACCOUNT)
     assert codes() == []
 

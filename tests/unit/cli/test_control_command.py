@@ -100,13 +100,13 @@ def test_one_bot_and_all_are_told_in_their_number(store: Path, words: tuple[str,
 
 
 LATER = "nothing is cancelled or closed until it is back"
-ENDS = "it ends all the same, what works goes on"
+ENDS = "it ends anyway; working orders continue"
 
 
 @pytest.mark.parametrize(
-    ("words", "told"), [(("kill", "--flatten"), LATER), (("kill",), LATER), (("stop",), ENDS), (("pause",), "")]
+    ("words", "reported"), [(("kill", "--flatten"), LATER), (("kill",), LATER), (("stop",), ENDS), (("pause",), "")]
 )
-def test_what_needs_the_broker_says_that_he_is_away(store: Path, words: tuple[str, ...], told: str) -> None:
+def test_what_needs_the_broker_says_that_he_is_away(store: Path, words: tuple[str, ...], reported: str) -> None:
     """`kill --flatten` said that the engine was asked to close all, while it could close nothing."""
     with closing(SqlJournal(open_store(store))) as journal:
         started = Record(AT, Kind.RUN_STARTED, data={"account": "DU1", "specs": {}, "epoch": journal.epoch})
@@ -115,8 +115,8 @@ def test_what_needs_the_broker_says_that_he_is_away(store: Path, words: tuple[st
             journal.append([started, link], durable=True)
             said = call(*words, "--store", str(store)).output
             assert said.startswith("asked the engine of ")
-            assert ("not connected to the broker since" in said) is (bool(told) and not up)
-            assert [text for text in (LATER, ENDS) if text in said] == ([told] if told and not up else [])
+            assert ("not connected to the broker since" in said) is (bool(reported) and not up)
+            assert [text for text in (LATER, ENDS) if text in said] == ([reported] if reported and not up else [])
 
 
 def test_a_store_that_knows_no_bot_yet_refuses_none(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,14 +198,14 @@ def test_who_closes_all_is_told_of_what_another_engine_has_left_open(store: Path
     other = kept(desk, tmp_path)
     remember_engine(other)
     remember_engine(store)
-    told = f"not closed by this: 1 position is open in {other}: rulebot kill --flatten --store {other}\n"
+    reported = f"not closed by this: 1 position is open in {other}: rulebot kill --flatten --store {other}\n"
     with closing(SqlJournal(open_store(store))) as journal:
         data: dict[str, Json] = {"account": "DU1", "specs": {}, "epoch": journal.epoch, "settings": {"mode": "observe"}}
         journal.append([Record(AT, Kind.RUN_STARTED, data=data)], durable=True)
-        assert call("kill", "--flatten").stderr == told
+        assert call("kill", "--flatten").stderr == reported
         for words in (("kill",), ("kill", "put_lite", "--flatten"), ("kill", "--flatten", "--store", str(store))):
             assert call(*words).stderr == ""
-    assert call("kill", "--flatten").stderr.startswith(f"{told}error: {store} is the store of runs that observe")
+    assert call("kill", "--flatten").stderr.startswith(f"{reported}error: {store} is the store of runs that observe")
 
 
 @pytest.mark.parametrize("words", [("kill",), ("pause",), ("resume", "put_lite")])

@@ -319,9 +319,9 @@ def test_a_bot_that_moved_to_another_folder_is_the_one_that_it_was(clone: Path) 
     assert '"15:30"' in PUT_LITE
     (clone / "live" / "put_lite.yaml").write_text(PUT_LITE.replace('"15:30"', '"15:20"'))
     for words in (("HEAD", "live"), ("HEAD", "live/put_lite.yaml"), ("HEAD", "."), ("HEAD:specs", "live")):
-        told = rulebot(*words)
-        assert "put_lite  1 change" in told.stdout, told.output
-        assert "leaves sooner" in told.stdout
+        reported = rulebot(*words)
+        assert "put_lite  1 change" in reported.stdout, reported.output
+        assert "leaves sooner" in reported.stdout
     assert "put_lite  1 change" in rulebot("live", "HEAD").stdout
     (clone / "specs" / "put_lite.yaml").write_text(PUT_LITE)  # a copy: the other one is where it was
     assert "put_lite  a new bot" in rulebot("HEAD", "live").stdout
@@ -351,8 +351,8 @@ def test_what_git_keeps_of_a_file_is_asked_where_the_file_is(
     (tmp_path / "put_lite.yaml").write_text(PUT_LITE)
     alone = rulebot("put_lite.yaml")
     assert (alone.exit_code, alone.stdout) == (2, "")
-    told = "'put_lite.yaml' alone is compared with what git keeps of it, and no commit is there"
-    assert alone.stderr == f"error: {told}\n  = help: name two: OLD and NEW\n"
+    reported = "'put_lite.yaml' alone is compared with what git keeps of it, and no commit is there"
+    assert alone.stderr == f"error: {reported}\n  = help: name two: OLD and NEW\n"
 
 
 @pytest.mark.parametrize(
@@ -387,9 +387,9 @@ def test_git_diff_speaks_of_meaning(clone: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3] / "engine"))
     assert rulebot("--install-git").exit_code == 2  # nobody is there to be asked
     assert not (clone / ".gitattributes").exists()
-    told = rulebot("--install-git", "--yes")
-    assert told.exit_code == 0
-    assert "gets  diff.rulebot.command = " in told.stdout
+    reported = rulebot("--install-git", "--yes")
+    assert reported.exit_code == 0
+    assert "gets  diff.rulebot.command = " in reported.stdout
     assert "already" in rulebot("--install-git").stdout
     assert (clone / ".gitattributes").read_text() == "specs/*.yaml diff=rulebot\n"
     edit(clone, "loss: $50", "loss: $80")

@@ -67,16 +67,16 @@ def test_days_the_wrong_way_round_are_misuse() -> None:
     ],
 )
 @pytest.mark.parametrize(
-    ("day", "told"),
+    ("day", "reported"),
     [
         ("2026-02-30", "there is no day '2026-02-30'"),
         ("oct", "a day is written 2026-10-21, is 'oct'"),
         ("20261021", "a day is written 2026-10-21, is '20261021'"),
     ],
 )
-def test_what_is_no_day_is_refused_in_words(arguments: tuple[str, ...], day: str, told: str) -> None:
+def test_what_is_no_day_is_refused_in_words(arguments: tuple[str, ...], day: str, reported: str) -> None:
     found = CliRunner().invoke(main, (*arguments, day))
-    assert (found.exit_code, told in found.stderr) == (2, True), found.output
+    assert (found.exit_code, reported in found.stderr) == (2, True), found.output
 
 
 def test_import_says_what_changed_and_list_shows_it(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_set_changes_what_is_explained() -> None:
     [
         (("per_dya",), 2, "did you mean 'per_day'?"),
         (("put_lit",), 2, "did you mean 'put_lite'?"),
-        (("nosuch/spec.yaml",), 2, "is neither a file nor a word of the language"),
+        (("nosuch/spec.yaml",), 2, "is not a file or a word of the language"),
         (("put_lite", "--set", "delta"), 2, "--set takes NAME=VALUE"),
         (("put_lite", "--set", "delta=1"), 1, "--set names the parameter 'delta'"),
         (("vix", "--diagram", "svg"), 2, "has no states"),

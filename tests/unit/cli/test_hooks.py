@@ -30,10 +30,12 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def hook(name: str, *changed: str) -> Result:
     """Run a hook as pre-commit does for changed files."""
-    told = HOOKS[name]
-    words = [*shlex.split(told["entry"]), *told.get("args", [])]
+    reported = HOOKS[name]
+    words = [*shlex.split(reported["entry"]), *reported.get("args", [])]
     files = (
-        [file for file in changed if re.search(told.get("files", ""), file)] if told.get("pass_filenames", True) else []
+        [file for file in changed if re.search(reported.get("files", ""), file)]
+        if reported.get("pass_filenames", True)
+        else []
     )
     assert words[0] == "rulebot"
     return CliRunner().invoke(main, [*words[1:], *files])
@@ -41,8 +43,8 @@ def hook(name: str, *changed: str) -> Result:
 
 def test_there_are_two_and_they_say_what_they_do() -> None:
     assert sorted(HOOKS) == ["rulebot-fmt", "rulebot-validate"]
-    assert all(told["language"] == "python" and told["types"] == ["yaml"] for told in HOOKS.values())
-    assert all(told["description"].endswith(".") for told in HOOKS.values())
+    assert all(reported["language"] == "python" and reported["types"] == ["yaml"] for reported in HOOKS.values())
+    assert all(reported["description"].endswith(".") for reported in HOOKS.values())
 
 
 def test_validate_looks_at_all_specs(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,20 +45,20 @@ def test_a_run_by_its_own_clock_at_a_simulated_gateway_is_warned(
     """`run --paper --gateway` without --sim waited for its window by the wrong clock, and the gateway's day went by."""
     link = SimpleNamespace(is_simulated=simulated, is_lockstep=lockstep)
     loop = SimpleNamespace(state=SimpleNamespace(market=SimpleNamespace(facts=SimpleNamespace(events=None))))
-    begun: Any = SimpleNamespace(world=SimpleNamespace(ib=SimpleNamespace(link=link)), loop=loop)
+    started: Any = SimpleNamespace(world=SimpleNamespace(ib=SimpleNamespace(link=link)), loop=loop)
     desk: Any = SimpleNamespace(bots={}, warnings=())
-    assert warnings(desk, begun) == warned
+    assert warnings(desk, started) == warned
 
 
 def test_a_start_on_a_day_without_a_session_says_when_the_next_one_opens() -> None:
     """On a weekend nothing was said in a pipe, and the table waited for a window without a word of a day."""
-    told = [" the exchange is closed: the next session opens on Monday, 2026-11-30 at 09:30"]
+    reported = [" the exchange is closed: the next session opens on Monday, 2026-11-30 at 09:30"]
     starts = ["2026-11-27T14:29Z", "2026-11-27T18:00Z", "2026-11-28T15:00Z", "2026-11-30T09:00Z", "2026-11-30T16:00Z"]
-    assert [closed_lines(datetime.fromisoformat(each)) for each in starts] == [[], told, told, [], []]
+    assert [closed_lines(datetime.fromisoformat(each)) for each in starts] == [[], reported, reported, [], []]
 
 
 @pytest.mark.parametrize(
-    ("bots", "told"),
+    ("bots", "reported"),
     [
         (("wheel", "condor"), "condor, wheel will trade account U1234567 with real money, kept in "),
         ((), "nothing will be entered; exits of what is open in "),
@@ -66,7 +66,7 @@ def test_a_start_on_a_day_without_a_session_says_when_the_next_one_opens() -> No
 )
 def test_who_confirms_an_account_reads_what_will_trade_it(
     bots: tuple[str, ...],
-    told: str,
+    reported: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -74,7 +74,7 @@ def test_who_confirms_an_account_reads_what_will_trade_it(
     """With --exits-only it said that nobody, a name that was empty, would trade the account."""
 
     async def offered(settings: object) -> tuple[int, object, str]:
-        return 4001, SimpleNamespace(is_simulated=False, told_at=datetime.fromisoformat("2026-11-30T14:00Z")), ""
+        return 4001, SimpleNamespace(is_simulated=False, reported_at=datetime.fromisoformat("2026-11-30T14:00Z")), ""
 
     monkeypatch.setattr("rulebot.cli.run_modes._offered", offered)
     monkeypatch.setattr("rulebot.promotion.promotion.missing", lambda asked: [])
@@ -84,7 +84,7 @@ def test_who_confirms_an_account_reads_what_will_trade_it(
     desk: Any = SimpleNamespace(bots=dict.fromkeys(bots), texts=(), account=rules)
     settings: Any = SimpleNamespace(live_store=tmp_path / "live.db", host="127.0.0.1", live_port=4001)
     assert admitted(desk, settings, None)[:2] == ("U1234567", 4001)
-    assert capsys.readouterr().out.startswith(told)
+    assert capsys.readouterr().out.startswith(reported)
 
 
 @pytest.mark.parametrize("width", [30, 120])
@@ -117,7 +117,7 @@ def test_an_entry_at_work_is_taken_up_as_an_order_and_not_as_a_position() -> Non
         positions=SimpleNamespace(by_id={"P1": position("open", True, False)}), orders=SimpleNamespace(by_ref={})
     )
     for state, words in ((entering, "0 open positions, 1 order"), (held, "1 open position, 0 orders")):
-        assert resumed_lines(resumed(state, "dte0_condor")) == [f" taken up from the last run: {words} at work"]
+        assert resumed_lines(resumed(state, "dte0_condor")) == [f" from the last run: {words} at work"]
 
 
 def test_what_a_bot_of_another_name_has_opened_is_named() -> None:
@@ -126,14 +126,14 @@ def test_what_a_bot_of_another_name_has_opened_is_named() -> None:
         positions=SimpleNamespace(by_id={"P1": position("open", True, False)}), orders=SimpleNamespace(by_ref={})
     )
     assert resumed_lines(resumed(held, "renamed"))[1:] == [
-        " of bots that are not run: 1 position of dte0_condor; exits go on, and no bot counts them as its own"
+        " of bots that are not running: 1 position of dte0_condor; exits continue, and no bot counts them as its own"
     ]
 
 
 @pytest.mark.parametrize(
-    ("standing", "told"),
+    ("standing", "reported"),
     [
-        (OperatorState(TradingMode.REDUCING), " killed: no bot enters until 'rulebot resume'; exits go on"),
+        (OperatorState(TradingMode.REDUCING), " killed: no bot enters until 'rulebot resume'; exits continue"),
         (
             OperatorState(paused=frozenset({"dte0_condor"})),
             " paused: dte0_condor enters nothing until 'rulebot resume dte0_condor'; exits go on",
@@ -141,14 +141,14 @@ def test_what_a_bot_of_another_name_has_opened_is_named() -> None:
     ],
     ids=["all", "one"],
 )
-def test_a_kill_that_holds_over_the_start_is_told_with_what_ends_it(standing: OperatorState, told: str) -> None:
+def test_a_kill_that_holds_over_the_start_is_told_with_what_ends_it(standing: OperatorState, reported: str) -> None:
     """A service whose bots entered nothing all day said nothing of it in its log."""
     state = SimpleNamespace(
         positions=SimpleNamespace(by_id={}),
         orders=SimpleNamespace(by_ref={}),
         requests=SimpleNamespace(operator=standing),
     )
-    assert resumed_lines(resumed(state, "dte0_condor"))[1:] == [told]
+    assert resumed_lines(resumed(state, "dte0_condor"))[1:] == [reported]
 
 
 def test_a_position_that_is_on_hold_is_told_with_the_reason() -> None:
@@ -157,8 +157,8 @@ def test_a_position_that_is_on_hold_is_told_with_the_reason() -> None:
         "open", True, False, hold=HoldReason.ACCOUNT_DIFFERS, on_hold="the account holds less than our books"
     )
     state = SimpleNamespace(positions=SimpleNamespace(by_id={"P1": held}), orders=SimpleNamespace(by_ref={}))
-    told = f" on hold: dte0_condor {held.id}: the account holds less than our books"
-    assert resumed_lines(resumed(state, "dte0_condor"))[1:] == [told]
+    reported = f" on hold: dte0_condor {held.id}: the account holds less than our books"
+    assert resumed_lines(resumed(state, "dte0_condor"))[1:] == [reported]
 
 
 def resumed(state: Any, bot: str) -> Any:

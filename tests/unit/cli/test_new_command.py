@@ -40,8 +40,8 @@ def test_a_new_spec_is_sound_and_laid_out_and_says_what_comes_next() -> None:
 
 def test_what_comes_next_can_be_typed_in_a_folder_with_a_space(folder: Path) -> None:
     (folder / "my bots").mkdir()
-    told = rulebot("new", "my bots/one").stdout
-    assert f" rulebot run --paper --sim '{Path('my bots', 'one.yaml')}'\n" in told
+    reported = rulebot("new", "my bots/one").stdout
+    assert f" rulebot run --paper --sim '{Path('my bots', 'one.yaml')}'\n" in reported
 
 
 def test_it_goes_where_specs_are_and_names_the_schema_that_is_there(folder: Path) -> None:

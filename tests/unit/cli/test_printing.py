@@ -60,10 +60,10 @@ def test_a_sign_that_the_encoding_lacks_is_a_question_mark() -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EPIPE])
 def test_no_engine_ends_because_nothing_can_be_shown(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     def fail(line: str) -> None:
-        told.append(line)
+        reported.append(line)
         raise OSError(number, os.strerror(number))
 
     redirected: list[int] = []
@@ -75,6 +75,6 @@ def test_no_engine_ends_because_nothing_can_be_shown(number: int, monkeypatch: p
     screen = Screen(SimpleNamespace(), SimpleNamespace(), plain=True)  # type: ignore[arg-type]
     screen.say("one")
     screen.say("two")
-    assert told == ["one"]
+    assert reported == ["one"]
     for each in redirected:
         os.close(each)

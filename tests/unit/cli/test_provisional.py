@@ -14,7 +14,7 @@ from rulebot.cli.report import days_lines
 from rulebot.narrate.day_report import day_outcome
 from rulebot.store.queries import StoreReader
 
-UNTOLD = "provisional: the commission of 2 fills is not told yet"
+UNTOLD = "provisional: the commission of 2 fills is not reported yet"
 
 
 def closed(commissions: Sequence[str]) -> Desk:
@@ -48,8 +48,8 @@ def shown(tmp_path: Path) -> Callable[[Sequence[str], str], str]:
     [
         ("why spread", f"after commissions of $1.30, {UNTOLD}"),
         ("status", f"+$0.00 open, {UNTOLD}"),
-        ("summary", "1 trade whose commissions are not told yet: the sums are provisional for spread-20261118-1"),
-        ("summary --by day", "1 trade whose commissions are not told yet: the sums are provisional for spread-2026"),
+        ("summary", "1 trade without all commissions: the sums are provisional for spread-20261118-1"),
+        ("summary --by day", "1 trade without all commissions: the sums are provisional for spread-2026"),
     ],
 )
 def test_profit_is_told_as_provisional_until_all_commissions_are(
@@ -60,18 +60,18 @@ def test_profit_is_told_as_provisional_until_all_commissions_are(
 
 @pytest.mark.parametrize("command", ["why spread", "status", "summary"])
 def test_once_all_are_told_it_is_final(command: str, shown: Callable[[Sequence[str], str], str]) -> None:
-    told = shown(("0.65", "0"), command)
-    assert "provisional" not in told
-    assert "told yet" not in told
+    reported = shown(("0.65", "0"), command)
+    assert "provisional" not in reported
+    assert "told yet" not in reported
 
 
-@pytest.mark.parametrize(("commissions", "owed"), [((), 2), (("0.65",), 1), (("0.65", "0"), 0)])
+@pytest.mark.parametrize(("commissions", "outstanding"), [((), 2), (("0.65",), 1), (("0.65", "0"), 0)])
 def test_programs_are_told_how_many_are_missing(
-    commissions: Sequence[str], owed: int, shown: Callable[[Sequence[str], str], str], tmp_path: Path
+    commissions: Sequence[str], outstanding: int, shown: Callable[[Sequence[str], str], str], tmp_path: Path
 ) -> None:
-    assert json.loads(shown(commissions, "status --format json"))["commissions_owed"] == owed
+    assert json.loads(shown(commissions, "status --format json"))["pending_commissions"] == outstanding
     with StoreReader(tmp_path / "day.db") as reader:
-        assert reader.owed() == ({"spread-20261118-1": owed} if owed else {})
+        assert reader.outstanding() == ({"spread-20261118-1": outstanding} if outstanding else {})
 
 
 def test_the_day_at_the_end_of_a_run_is_provisional_too() -> None:
@@ -80,11 +80,11 @@ def test_the_day_at_the_end_of_a_run_is_provisional_too() -> None:
     assert "provisional" not in "\n".join(days_lines([day_outcome(closed(("1", "1")).state, None)], 200))
 
 
-@pytest.mark.parametrize(("commissions", "is_told"), [((), True), (("0.65", "0"), False)])
-def test_the_digest_of_a_day_is_provisional_too(commissions: Sequence[str], is_told: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("commissions", "is_reported"), [((), True), (("0.65", "0"), False)])
+def test_the_digest_of_a_day_is_provisional_too(commissions: Sequence[str], is_reported: bool, tmp_path: Path) -> None:
     with StoreReader(kept(closed(commissions), tmp_path)) as reader:
         (first, *_) = digest(reader, str(DAY), ["spread"]).split("\n")
-    assert (UNTOLD in first) is is_told
+    assert (UNTOLD in first) is is_reported
     assert first.startswith(f"{DAY}: realised ")
 
 

@@ -10,7 +10,7 @@ from hand_desk import text_of
 from store_day import at
 
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import SpecSources, reread, told_sources
+from rulebot.documents.load_bots import SpecSources, reread, sources_as_json
 from rulebot.promotion.promotion import Promotion
 from rulebot.promotion.sessions import Figures
 from rulebot.record.codec import encode
@@ -53,14 +53,15 @@ def test_a_promotion_is_as_old_as_it_is_in_the_session_that_the_engine_is_in(
     (tmp_path / "account.yaml").write_text(ACCOUNT, encoding="utf-8")
     desk = reread(SpecSources(("specs",), {}, None, tmp_path))
     started: dict[str, Json] = {
-        "specs": {}, "sources": told_sources(desk), "limits": None, "account": "U1234567", "simulated": True,
+        "specs": {}, "sources": sources_as_json(desk), "limits": None, "account": "U1234567", "simulated": True,
         "settings": {"mode": "live"}, "session": "2026-10-21", "lockstep": True,
     }  # fmt: skip
     days = [date(2026, 10, 21) + timedelta(days=number) for number in range(sessions)]
     journal = SqlJournal(open_store(tmp_path / "s.db"))
-    told = [Record(at("09:31"), Kind.SESSION, data={"date": day.isoformat()}) for day in days]
+    reported = [Record(at("09:31"), Kind.SESSION, data={"date": day.isoformat()}) for day in days]
     journal.append(
-        [promotion(desk.digests["spread"]), Record(at("09:30"), Kind.RUN_STARTED, data=started), *told], durable=True
+        [promotion(desk.digests["spread"]), Record(at("09:30"), Kind.RUN_STARTED, data=started), *reported],
+        durable=True,
     )
     result = CliRunner().invoke(main, ["reload", "--store", str(tmp_path / "s.db")])
     journal.close()

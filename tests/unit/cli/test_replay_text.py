@@ -12,7 +12,7 @@ from rulebot.record.record import Kind, Record
 from rulebot.replay.drift import DayComparison
 from rulebot.replay.replay import Difference
 
-TOLD: dict[str, Any] = {
+REPORTED: dict[str, Any] = {
     "file": "2026-10-22.tape",
     "day": "2026-10-22",
     "until": "2026-10-22T20:05:00+00:00",
@@ -27,9 +27,9 @@ TOLD: dict[str, Any] = {
 @pytest.mark.parametrize(("day", "said"), [(21, "2026-10-21 11:03:00"), (22, "11:03:00")])
 def test_where_the_days_before_differ_it_says_which(day: int, said: str) -> None:
     differs = Difference(datetime(2026, 10, day, 15, 3, tzinfo=UTC), ("a",), ("b", "c"))
-    first, whose = replay_lines(TOLD, differs, short=True)
+    first, whose = replay_lines(REPORTED, differs, short=True)
     assert "recorded by this very rulebot, so that this is a fault of it" in whose
-    _, *others = replay_lines({**TOLD, "same_code": False}, differs, short=True)
+    _, *others = replay_lines({**REPORTED, "same_code": False}, differs, short=True)
     assert "recorded by another rulebot (0.1.0; this is 0.1.0): CHANGELOG.md has" in others[0]
     assert first == f" 2026-10-22.tape: DIFFERENT at {said}, after 3 records of 7 turns"
 
@@ -42,7 +42,7 @@ def test_values_that_are_others_now_are_told_in_words() -> None:
         line(Record(at, Kind.ORDER, "seller", "p-1", {**target, "limit_price": price})) for price in ("1.89", "1.88")
     )
     differs = Difference(at, (then,), (now,))
-    _, _, said = replay_lines(TOLD, differs, short=True)
+    _, _, said = replay_lines(REPORTED, differs, short=True)
     assert said == "   seller target: limit_price was 1.89, is 1.88"
 
 
@@ -58,7 +58,7 @@ def test_values_that_are_others_now_are_told_in_words() -> None:
 )
 def test_what_differs_is_told_of_both(then: tuple[str, ...], now: tuple[str, ...], said: list[str]) -> None:
     differs = Difference(datetime(2026, 10, 22, 15, 3, tzinfo=UTC), then, now)
-    _, _, *lines = replay_lines(TOLD, differs, short=False)
+    _, _, *lines = replay_lines(REPORTED, differs, short=False)
     assert [each.strip() for each in lines] == said
 
 

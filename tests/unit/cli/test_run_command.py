@@ -82,7 +82,7 @@ def test_a_symbol_that_the_simulated_market_has_not_is_told_before_the_run(symbo
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("run", "--paper", "--sim", "put_lte"), "there is no 'put_lte'\n  = help: did you mean 'put_lite'?"),
         (("validate", "own.yml"), "there is no 'own.yml'\n  = help: did you mean 'own.yaml'?"),
@@ -99,13 +99,13 @@ def test_a_symbol_that_the_simulated_market_has_not_is_told_before_the_run(symbo
     ],
 )
 def test_what_is_misspelt_is_answered_with_what_may_have_been_meant(
-    tmp_path: Path, arguments: tuple[str, ...], told: str
+    tmp_path: Path, arguments: tuple[str, ...], reported: str
 ) -> None:
     (tmp_path / "mine").mkdir()
     for folder in (tmp_path, tmp_path / "mine"):
         (folder / "own.yaml").write_text("")
     found = CliRunner().invoke(main, arguments)
-    assert (found.exit_code, told in found.stderr) == (2, True), found.output
+    assert (found.exit_code, reported in found.stderr) == (2, True), found.output
 
 
 def test_a_folder_without_specs_is_told_without_a_word_of_bots_that_never_ran(tmp_path: Path) -> None:
@@ -181,14 +181,14 @@ def test_run_refuses_options_that_exclude_each_other(arguments: tuple[str, ...],
 
 
 @pytest.mark.parametrize(
-    ("option", "told"),
+    ("option", "reported"),
     [
         ("--settings", "error: nosuch cannot be read: No such file or directory\n"),
         ("--positions", "cannot be set up: nosuch: cannot be read: No such file or directory\n"),
     ],
 )
-def test_a_file_that_is_not_there_is_named_once_and_the_reason_in_words(option: str, told: str) -> None:
-    assert run("--paper", "--sim", option, "nosuch", SPEC).stderr.endswith(told)
+def test_a_file_that_is_not_there_is_named_once_and_the_reason_in_words(option: str, reported: str) -> None:
+    assert run("--paper", "--sim", option, "nosuch", SPEC).stderr.endswith(reported)
 
 
 def test_a_settings_file_of_a_windows_editor(tmp_path: Path) -> None:

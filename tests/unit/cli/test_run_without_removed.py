@@ -10,7 +10,7 @@ from hand_desk import text_of
 from store_day import at, entity, position
 
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk, reread, told_limits, told_sources, told_specs
+from rulebot.documents.load_bots import limits_as_json, load_desk, reread, sources_as_json, specs_as_json
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
 from rulebot.store.registry import open_store
@@ -34,20 +34,25 @@ def ran(*, paths: Sequence[str] = PATHS, reloads: bool, holds: bool = False, bec
     became: what came of one that was asked for, and was not taken up.
     """
     desk = load_desk(paths, {}, None)
-    started = {"specs": told_specs(desk), "sources": told_sources(desk), "limits": told_limits(desk), "settings": {}}
+    started = {
+        "specs": specs_as_json(desk),
+        "sources": sources_as_json(desk),
+        "limits": limits_as_json(desk),
+        "settings": {},
+    }
     records = [Record(at("09:31"), Kind.RUN_STARTED, data={**started, "account": "DU1234567"})]
     if holds:
         records.append(entity(Kind.POSITION, at("09:52"), position("open", True, False, opened_at=at("09:52"))))
     Path("specs/two.yaml").unlink()
     if reloads and desk.sources is not None:
-        data = {"what": "applied", "specs": told_specs(reread(desk.sources)), "limits": started["limits"]}
+        data = {"what": "applied", "specs": specs_as_json(reread(desk.sources)), "limits": started["limits"]}
         records.append(Record(at("10:00"), Kind.RELOAD, data=data))
     removed: list[Json] = [{"bot": "two", "change": "removed", "was": "1", "now": ""}]
     for what in became:
-        told: dict[str, Json] = (
+        reported: dict[str, Json] = (
             {"what": what, "changes": removed} if what == "asked" else {"what": what, "reason": "one"}
         )
-        records.append(Record(at("10:01"), Kind.RELOAD, data=told))
+        records.append(Record(at("10:01"), Kind.RELOAD, data=reported))
     journal = SqlJournal(open_store(Path("s.db")))
     journal.append(records, durable=True)
     journal.close()

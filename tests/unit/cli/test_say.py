@@ -67,9 +67,9 @@ def test_a_misuse_that_names_something_steers_no_terminal(words: tuple[str, ...]
     read, write = os.openpty()
     found = subprocess.run([sys.executable, "-m", "rulebot.cli.main", *words], stderr=write, check=False, timeout=100)
     os.close(write)
-    told = os.read(read, 10_000)
+    reported = os.read(read, 10_000)
     os.close(read)
-    assert (found.returncode, b"]0;" in told, b"\x1b]" in told, b"\x07" in told) == (2, True, False, False)
+    assert (found.returncode, b"]0;" in reported, b"\x1b]" in reported, b"\x07" in reported) == (2, True, False, False)
 
 
 def test_commands_say_what_they_say_by_it() -> None:

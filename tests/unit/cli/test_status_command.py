@@ -37,7 +37,7 @@ def test_what_only_reduces_though_no_person_asked_says_why(tmp_path: Path) -> No
     desk.send(OperatorRequest(desk.now, "own-1", Request.KILL, reason="3 starts in 10 minutes"))
     place = str(kept(desk, tmp_path))
     found = CliRunner().invoke(status, ["--store", place])
-    assert " 3 starts in 10 minutes: no bot enters until 'rulebot resume'; exits go on" in found.output.splitlines()
+    assert " 3 starts in 10 minutes: no bot enters until 'rulebot resume'; exits continue" in found.output.splitlines()
     assert json.loads(CliRunner().invoke(status, ["--store", place, "--format", "json"]).output)["reason"]
 
 
@@ -49,7 +49,7 @@ def test_what_a_person_has_asked_of_all_bots_says_how_it_ends(tmp_path: Path, re
     desk.ask(request_)
     place = str(kept(desk, tmp_path))
     found = CliRunner().invoke(status, ["--store", place])
-    assert f" {words}: no bot enters until 'rulebot resume'; exits go on" in found.output.splitlines()
+    assert f" {words}: no bot enters until 'rulebot resume'; exits continue" in found.output.splitlines()
     desk.ask(Request.RESUME)
     found = CliRunner().invoke(status, ["--store", str(kept(desk, tmp_path / "again"))])
     assert "resume" not in found.output

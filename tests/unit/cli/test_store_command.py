@@ -70,12 +70,12 @@ def test_what_is_not_judged_of_a_broken_chain_is_not_said_to_hold(sound: Path) -
     change(sound, """UPDATE journal SET data = replace(data, '"1.20"', '"1.30"') WHERE kind = 'fill' AND seq = 10""")
     shown = run("audit", "--store", str(sound)).stdout
     why = "     not compared, for the hash chain is broken"
-    assert f" 22  not judged  a start goes on from what the whole journal says\n{why}" in shown
-    told = json.loads(run("audit", "--store", str(sound), "--format", "json").stdout)
-    found = {each["number"]: (each["holds"], each["unjudged"]) for each in told["invariants"]}
+    assert f" 22  not judged  a start continues from what the whole journal says\n{why}" in shown
+    reported = json.loads(run("audit", "--store", str(sound), "--format", "json").stdout)
+    found = {each["number"]: (each["holds"], each["unjudged"]) for each in reported["invariants"]}
     assert found[20] == (False, "")
     assert found[22] == (None, why.strip())
-    assert not told["tables_compared"]
+    assert not reported["tables_compared"]
     assert (found[21][0] is not True, found[21][1]) == (True, why.strip())
 
 

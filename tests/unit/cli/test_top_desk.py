@@ -52,7 +52,7 @@ def test_what_the_store_does_not_know_is_refused_in_a_sentence(day_store: Path) 
     gone = ConfirmQuestion("Close 1p of nobody", "", Request.CLOSE, "nobody", "P9")
     assert desk.do(gone) == "Close 1p of nobody was refused: nothing open is called 'P9'"
     enter = ConfirmQuestion("Enter it", "", Request.ENTER, WATCHER)
-    assert desk.do(enter) == "Enter it was refused: no engine runs: there is nobody to enter"
+    assert desk.do(enter) == "Enter it was refused: no engine runs: it cannot enter"
     assert box_of(day_store).found() == []
 
 

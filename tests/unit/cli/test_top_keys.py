@@ -100,7 +100,7 @@ def test_nothing_else_answers_a_question(other: str) -> None:
         ("c", "flat_one", PICTURE, "flat_one holds nothing"),
         ("c", "several", PICTURE, "several has 2 positions: choose one of them"),
         ("s", "flat_one", REDUCING, "no bot may enter as it is: S starts them"),
-        *((key, "flat_one", STOPPED, "no engine runs on this store: there is nobody to ask") for key in "preccCsS"),
+        *((key, "flat_one", STOPPED, "no engine runs on this store") for key in "preccCsS"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_not_asked(key: str, bot: str, picture: Snapshot, said: str) -> None:
@@ -122,7 +122,9 @@ def test_what_waits_to_be_closed_is_kept_by_the_same_key() -> None:
     question = pressed("c", "several", "several-2", waiting)[0].question
     assert question is not None
     assert (question.title, question.request, question.position) == ("Keep 2p of several", Request.KEEP, "several-2")
-    assert question.words == "2p of several is closed no more, as was asked: its exits go on, as its spec says."
+    assert (
+        question.words == "2p of several is no longer being closed, as requested: its exits continue, as its spec says."
+    )
 
 
 def test_start_ends_the_pauses_of_single_bots_too() -> None:

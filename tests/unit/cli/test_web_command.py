@@ -74,7 +74,7 @@ def test_a_service_that_trades_is_checked_before_each_open_as_it_runs(
 ) -> None:
     seen: list[list[str]] = []
 
-    def page(where: object, teller: object, check_up: list[str]) -> SimpleNamespace:
+    def page(where: object, alert_sender: object, check_up: list[str]) -> SimpleNamespace:
         seen.append(check_up)
         return SimpleNamespace(stay=lambda: None, close=lambda: None)
 

@@ -30,14 +30,14 @@ def store_of_a_night(folder: Path, day: date = FRIDAY) -> str:
 
 @pytest.mark.parametrize("day", [FRIDAY, FRIDAY - timedelta(days=1)])
 def test_asked_without_a_day_it_tells_of_the_last_session(tmp_path: Path, day: date) -> None:
-    told = CliRunner().invoke(why, ["seller", "--store", store_of_a_night(tmp_path, day)]).output
-    assert told.splitlines()[0].startswith(f"seller asked for a trade that was not filled on {day}.")
+    reported = CliRunner().invoke(why, ["seller", "--store", store_of_a_night(tmp_path, day)]).output
+    assert reported.splitlines()[0].startswith(f"seller asked for a trade that was not filled on {day}.")
 
 
 def test_of_a_run_that_has_seen_no_session_it_tells_the_day_on_which_it_began(tmp_path: Path) -> None:
     desk = Desk((text_of("seller", **SELLER),), at="08:00")
-    told = CliRunner().invoke(why, ["seller", "--store", str(kept(desk, tmp_path))]).output
-    assert told.splitlines()[0] == f"seller did not trade on {desk.day}.  It did not watch."
+    reported = CliRunner().invoke(why, ["seller", "--store", str(kept(desk, tmp_path))]).output
+    assert reported.splitlines()[0] == f"seller did not trade on {desk.day}.  It did not watch."
 
 
 def monday_night() -> Desk:
@@ -53,31 +53,31 @@ def monday_night() -> Desk:
     return desk
 
 
-@pytest.mark.parametrize(("seen_at", "told"), [("08:00", FRIDAY), ("16:30", FRIDAY + timedelta(days=3))])
+@pytest.mark.parametrize(("seen_at", "reported"), [("08:00", FRIDAY), ("16:30", FRIDAY + timedelta(days=3))])
 def test_a_session_in_which_a_bot_records_nothing_is_its_last_one_once_it_has_opened(
-    tmp_path: Path, seen_at: str, told: date
+    tmp_path: Path, seen_at: str, reported: date
 ) -> None:
     """That it does not enter on a Monday is recorded at night: on Monday evening it told of the Friday."""
     desk = monday_night()
     at = clock(seen_at, FRIDAY + timedelta(days=3))
     desk.records.append(Record(at, Kind.LINK, data={"up": True, "reason": "", "account": ""}))
     with StoreReader(kept(desk, tmp_path)) as reader:
-        assert reader.last_day("seller") == told
+        assert reader.last_day("seller") == reported
 
 
-@pytest.mark.parametrize(("now", "told"), [("08:00", FRIDAY), ("16:30", FRIDAY + timedelta(days=3))])
-def test_an_engine_that_has_nothing_to_record_is_seen_by_the_clock(tmp_path: Path, now: str, told: date) -> None:
+@pytest.mark.parametrize(("now", "reported"), [("08:00", FRIDAY), ("16:30", FRIDAY + timedelta(days=3))])
+def test_an_engine_that_has_nothing_to_record_is_seen_by_the_clock(tmp_path: Path, now: str, reported: date) -> None:
     place = kept(monday_night(), tmp_path)
     present = clock(now, FRIDAY + timedelta(days=3))
     with StoreReader(place) as reader:
         assert reader.last_day("seller", present) == FRIDAY, "no engine is there"
     journal = SqlJournal(open_store(place))
     with StoreReader(place) as reader:
-        assert reader.last_day("seller", present) == told
+        assert reader.last_day("seller", present) == reported
     journal.close()
 
 
 def test_of_a_day_off_it_says_that_the_exchange_is_closed(tmp_path: Path) -> None:
     asked = ["seller", "--store", store_of_a_night(tmp_path), "--date", str(SATURDAY)]
-    told = CliRunner().invoke(why, asked).output
-    assert told.splitlines()[0] == f"seller did not trade on {SATURDAY}.  The exchange is closed on that day."
+    reported = CliRunner().invoke(why, asked).output
+    assert reported.splitlines()[0] == f"seller did not trade on {SATURDAY}.  The exchange is closed on that day."

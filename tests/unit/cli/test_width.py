@@ -17,7 +17,7 @@ from rulebot.cli.output import LEAST, echo, fitted, hung, prose_width, table, te
 from rulebot.cli.past.scan import symbol_lines
 from rulebot.cli.past.sweep import sweep_lines
 from rulebot.cli.status import _position_lines
-from rulebot.cli.summary import NOTHING, _told, tables
+from rulebot.cli.summary import NOTHING, _reported, tables
 from rulebot.scan.scan_row import document
 from rulebot.store.journal import SqlJournal
 from rulebot.store.queries import OBSERVE
@@ -53,11 +53,11 @@ def test_what_was_typed_wrongly_is_said_between_words_too(monkeypatch: pytest.Mo
     """The terminal broke it anywhere: known are dte0_condor, put_, and `lite` below it."""
     monkeypatch.setattr("rulebot.cli.main.sys.stderr", SimpleNamespace(isatty=lambda: True))
     monkeypatch.setenv("COLUMNS", "80")
-    told = "no bot 'nobody' in live.db; known are calm_tape_condor, dte0_condor, put_lite"
-    assert as_it_fits(told) == told.replace(" put_lite", "\n  put_lite")
-    assert as_it_fits(f"as short as this\n{told}") == f"as short as this\n{told}"
+    reported = "no bot 'nobody' in live.db; known are calm_tape_condor, dte0_condor, put_lite"
+    assert as_it_fits(reported) == reported.replace(" put_lite", "\n  put_lite")
+    assert as_it_fits(f"as short as this\n{reported}") == f"as short as this\n{reported}"
     monkeypatch.setattr("rulebot.cli.main.sys.stderr", SimpleNamespace(isatty=lambda: False))
-    assert as_it_fits(told) == told
+    assert as_it_fits(reported) == reported
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_sweep_says_how_many_sessions_what_kept_from_arrays() -> None:
         " 3 of 8 sessions by arrays, the others turn by turn",
         "   4: entry has an order with `pause`",
         f"   1: {why}",
-        " what goes by arrays is many times as fast: docs/backtest.md",
+        " variants by arrays are many times as fast: docs/backtest.md",
         " none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out",
     ]
     unclear = Variant(number=2, point=("0.14",), profits=(1.0,) * 8, unclear=many)
@@ -301,12 +301,12 @@ def test_earlier_rows_of_a_symbol_have_the_columns_that_one_of_them_knows() -> N
 
 def test_a_sentence_stands_below_its_row_where_there_is_no_room_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [("at", "rule", "because"), ("10:30", "target", "the shadow's: -9.1% at least 50%: 59.1% too little")]
-    assert list(_told(rows)) == [
+    assert list(_reported(rows)) == [
         "   at     rule    because",
         "   10:30  target  the shadow's: -9.1% at least 50%: 59.1% too little",
     ]
     monkeypatch.setattr("rulebot.cli.summary.terminal_width", lambda: 60)
-    assert list(_told(rows)) == [
+    assert list(_reported(rows)) == [
         "   at     rule",
         "   10:30  target",
         "     the shadow's: -9.1% at least 50%: 59.1% too little",

@@ -71,7 +71,7 @@ def test_what_a_side_rolls_into_has_the_group_of_that_side() -> None:
 
 
 @pytest.mark.parametrize(
-    ("exit_", "is_apart"),
+    ("exit_", "is_separate"),
     [
         ("dte: {at_most: 1}", False),
         ("dte: {at_most: 1, of: front}", False),
@@ -85,10 +85,10 @@ def test_what_a_side_rolls_into_has_the_group_of_that_side() -> None:
     ],
 )
 def test_legs_of_two_expiries_are_apart_unless_the_clock_closes_both_before_the_first(
-    exit_: str, is_apart: bool
+    exit_: str, is_separate: bool
 ) -> None:
     found = groups(CALENDAR.replace("EXIT", exit_))
-    assert found == ({"front": "front", "back": "back"} if is_apart else {"front": "", "back": ""})
+    assert found == ({"front": "front", "back": "back"} if is_separate else {"front": "", "back": ""})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from rulebot.spec.load import load_text
 SLOW = "{start: mid, step: 0.05, wait: 60s, tries: 6, then: cancel}"
 
 
-def told(at: str, own: str = "", **sections: str) -> list[tuple[str, str]]:
+def reported(at: str, own: str = "", **sections: str) -> list[tuple[str, str]]:
     """Return the codes and messages about the time that an exit leaves for its order."""
     order = f"\n    order: {own}" if own else ""
     loaded = load_text(text_of(exits=f"\n  - time: {at}{order}\n  - at_expiry: settle\n", **sections))
@@ -38,9 +38,9 @@ def told(at: str, own: str = "", **sections: str) -> list[tuple[str, str]]:
 )
 def test_its_order_ends_before_the_close(at: str, order: str, expected: list[tuple[str, str]]) -> None:
     own = order.replace("then: cancel", "then: again")
-    assert told(at, own) == expected
+    assert reported(at, own) == expected
 
 
 def test_legs_that_enter_one_by_one_leave_as_one_and_take_the_time_of_one_order() -> None:
     one_by_one = "{leg_by_leg: [short_put, long_put], start: natural, wait: 60s, tries: 2, then: unwind}"
-    assert told('"15:57"', order=one_by_one) == []
+    assert reported('"15:57"', order=one_by_one) == []

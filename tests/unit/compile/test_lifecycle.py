@@ -21,7 +21,7 @@ def test_the_table_is_sound() -> None:
     [
         ((*ROWS, Row("opne", "x", "open")), "'opne' in the row of 'x' is not a state"),
         ((*ROWS, Row("open", "x", "clsoed")), "'clsoed' in the row of 'x' is not a state"),
-        ((*ROWS, Row("open", "exit", "closed")), "'exit' stands twice in state 'open'"),
+        ((*ROWS, Row("open", "exit", "closed")), "'exit' occurs twice in state 'open'"),
         (tuple(row for row in ROWS if row.next != "exiting"), "state 'exiting' is never reached"),
         (tuple(row for row in ROWS if row.next != "closed"), "no way leads from state 'open' to an end"),
         (

@@ -4,7 +4,7 @@ import pytest
 from document import changed, problems
 
 from rulebot.model.contract import INDICES, NAMESAKES, product
-from tests.unit.review.test_sections import told
+from tests.unit.review.test_sections import reported
 
 
 @pytest.mark.parametrize("symbol", ["ES", "CL", "NQ", "DAX", "NG", "ZS", "DOW", "MGC", "M2K"])
@@ -20,5 +20,5 @@ def test_what_is_traded_everywhere_is_no_namesake() -> None:
 
 
 def test_explain_says_whose_shares_they_are() -> None:
-    text = told(changed("underlying: SPX", "underlying: ES"))
+    text = reported(changed("underlying: SPX", "underlying: ES"))
     assert "options on the shares of Eversource (ES), not on the E-mini S&P 500 future" in text

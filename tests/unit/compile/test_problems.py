@@ -224,21 +224,21 @@ def test_a_position_that_outlives_its_day_needs_max_open() -> None:
 
 MONTHS = changed("dte: 0", "dte: {nearest: 30}").replace("- breach: {spot_within: 5 pts}", "- at_expiry: settle")
 TIMED = '- time: "15:30"'
-OWED = ["RB241"]
+REQUIRED = ["RB241"]
 
 
 @pytest.mark.parametrize(
     ("exits", "codes"),
     [
-        (f"{TIMED}\n    close: 50%", OWED),
+        (f"{TIMED}\n    close: 50%", REQUIRED),
         (f"{TIMED}\n    close: 60%", ["RB348"]),
         (f"{TIMED}\n    close: 100%", []),
-        (f"{TIMED}\n    close: put_side", OWED),
+        (f"{TIMED}\n    close: put_side", REQUIRED),
         (f"{TIMED}\n    close: [short_put, long_put, short_call, long_call]", []),
         (f'{TIMED}\n    close: put_side\n  - {{name: calls, time: "15:40", close: call_side}}', []),
-        (f"{TIMED}\n    activate_when: {{sessions_in_trade: {{at_least: 1}}}}", OWED),
-        (f"{TIMED}\n    roll: {{expiry: {{dte: 30}}}}", OWED),
-        (f"{TIMED}\n    enabled: false", OWED),
+        (f"{TIMED}\n    activate_when: {{sessions_in_trade: {{at_least: 1}}}}", REQUIRED),
+        (f"{TIMED}\n    roll: {{expiry: {{dte: 30}}}}", REQUIRED),
+        (f"{TIMED}\n    enabled: false", REQUIRED),
         (f'{TIMED}\n    close: 50%\n  - {{name: last, time: "15:40"}}', []),
     ],
 )
@@ -382,7 +382,7 @@ def test_of_keeps_a_roll_out_only_where_it_names_the_legs_that_are_closed(judged
 
 def test_a_parameter_in_an_expression_is_told_to_lose_its_sign() -> None:
     (found,) = problems(changed("vix_change: {below: 3 pts}", "name: deep\n      expr: vix < 0.8 * $floor"))
-    assert found.message == "no parameters in expr: '$floor' stands here by its bare name"
+    assert found.message == "no parameters in expr: '$floor' is written by its name"
     assert found.help == "write 'floor'"
 
 

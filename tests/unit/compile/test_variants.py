@@ -58,10 +58,10 @@ def errors(text: str) -> list[tuple[str, str]]:
 
 def test_each_alternative_is_a_plan_of_its_own() -> None:
     plan = plan_of(choosing())
-    dear, cheap = plan.choices
-    assert [rule.name for rule in (*dear.when, *dear.plan.require)] == ["dear.vix", "dear.credit"]
-    assert (dear.plan.opens_for, cheap.plan.opens_for) == ("credit", "debit")
-    assert (plan.expiry.days, dear.plan.expiry.days, cheap.plan.expiry.days) == ((0,), (0,), (7,))
+    expensive, cheap = plan.choices
+    assert [rule.name for rule in (*expensive.when, *expensive.plan.require)] == ["dear.vix", "dear.credit"]
+    assert (expensive.plan.opens_for, cheap.plan.opens_for) == ("credit", "debit")
+    assert (plan.expiry.days, expensive.plan.expiry.days, cheap.plan.expiry.days) == ((0,), (0,), (7,))
     assert [chain[2].days for chain in plan.needs.chains] == [(0,), (7,)]
     assert plan.needs.indices == ("VIX",)
 

@@ -110,7 +110,7 @@ def test_an_entry_at_work_of_a_bot_that_a_start_finds_removed_is_taken_back(orde
     desk.until("10:05", step=5)
     assert len(desk.submitted) == 1
     assert not desk.replaced
-    assert [record.data["reason"] for record in desk.said(Kind.DECISION, "unfilled")] == ["its bot is not run any more"]
+    assert [record.data["reason"] for record in desk.said(Kind.DECISION, "unfilled")] == ["its bot is not loaded"]
 
 
 def test_no_further_try_is_sent_for_a_bot_that_a_start_finds_removed() -> None:

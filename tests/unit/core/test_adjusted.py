@@ -59,9 +59,9 @@ def test_a_put_beside_shares_that_are_split_was_not_assigned(is_away: bool) -> N
         desk.tick(5)
     assert desk.position.state == "open"
     assert not desk.said(Kind.SETTLEMENT)
-    (told,) = [text for text in desk.alarms if "closed by hand" in text]
-    assert "closed by hand, or adjusted, as after a split (other options have come)?" in told
-    assert desk.position.on_hold == told
+    (reported,) = [text for text in desk.alarms if "closed by hand" in text]
+    assert "closed by hand, or adjusted, as after a split (other options have come)?" in reported
+    assert desk.position.on_hold == reported
 
 
 @pytest.mark.parametrize(("cost", "state"), [("585", "closed"), ("580", "open"), ("290", "open")])
@@ -119,7 +119,7 @@ def test_shares_that_are_split_are_not_sold_as_those_of_before(count: int, cost:
         desk.tick(5)
     assert len(desk.submitted) == sent
     what = f"the account holds {count} SPY at {Decimal(cost).normalize():f} that were 100 at 600.01"
-    rest = f"nothing is sent for {desk.position.id} any more until 'rulebot resume'"
+    rest = f"nothing is sent for {desk.position.id} until 'rulebot resume'"
     assert desk.position.on_hold == f"its shares were split: {what}: {rest}"
     assert "loss" not in desk.day_of("writer").halted  # type: ignore[attr-defined]
 
@@ -243,7 +243,7 @@ def test_options_that_exist_no_more_keep_no_bot_from_entering_on_later_days() ->
     desk.opened()
     old = desk.position.legs[0].option
     desk.until("16:30")
-    desk.blind(old)
+    desk.without_data(old)
     before_next_open(desk, 3)
     desk.holds(old, 0)
     desk.holds(put(295, "SPY", desk.expiry_90), -2)
@@ -273,7 +273,7 @@ def test_what_exists_no_more_is_booked_at_its_expiry_as_it_was_last_marked(is_sp
     desk.until("15:59")
     made = desk.state.positions.marks[desk.position.id]
     desk.until("16:30")
-    desk.blind(*held)
+    desk.without_data(*held)
     before_next_open(desk, 3)
     for option in held:
         desk.holds(option, 0)

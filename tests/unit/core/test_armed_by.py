@@ -68,7 +68,7 @@ def test_all_of_a_list_arm_it_at_one_moment() -> None:
 
 def test_what_is_unknown_arms_nothing() -> None:
     desk = held(BREAKEVEN)
-    desk.blind(put(5945))
+    desk.without_data(put(5945))
     desk.tick(1)
     assert desk.position.armed == ()
 

@@ -226,9 +226,9 @@ def test_where_it_must_be_waited_for_a_person_is_told_since_when_and_until_when(
     desk.link([], counted=guard.order_id + 1)
     sent, until = desk.order(guard.ref).sent_at, "10:00:40"
     assert sent is not None
-    (told,) = [text for text in desk.alarms if "without protection" in text]
-    assert told == (
-        f"its short legs may stand without protection since 10:00:00: whether {guard.ref} came to the broker is not "
+    (reported,) = [text for text in desk.alarms if "without protection" in text]
+    assert reported == (
+        f"its short legs may be without protection since 10:00:00: whether {guard.ref} came to the broker is not "
         f"known before {until}; then it is closed"
     )
 
@@ -240,7 +240,7 @@ def test_where_it_will_be_sent_anew_that_is_told() -> None:
     desk.unlink()
     desk.tick(5)
     desk.link([])
-    assert [text for text in desk.alarms if text.endswith("then protection is sent anew")]
+    assert [text for text in desk.alarms if text.endswith("then protection is sent again")]
 
 
 def test_nothing_is_told_of_what_is_protected() -> None:

@@ -59,7 +59,7 @@ def end(desk: Desk) -> None:
     desk.records.append(Record(desk.now, Kind.RUN_ENDED, data=data))
 
 
-def told(desk: Desk) -> list[str]:
+def reported(desk: Desk) -> list[str]:
     return [text for text in desk.alarms if "assigned" in text]
 
 
@@ -77,7 +77,7 @@ def test_assignment_of_all_shorts_closes_the_position_and_cancels_its_orders(the
     assert found.cash == found.legs[0].entry_cash
     level = Decimal(str(desk.said(Kind.SETTLEMENT)[0].data["level"]))
     assert found.net == found.cash - 500 * (590 - level)
-    assert told(desk) == ["5 short SPY 2027-02-19 590P assigned before expiry: 500 SPY shares came at 590, "
+    assert reported(desk) == ["5 short SPY 2027-02-19 590P assigned before expiry: 500 SPY shares came at 590, "
                           "and no exit acts on them"]  # fmt: skip
     assert [record.data["how"] for record in desk.said(Kind.SETTLEMENT)] == ["assigned"]
 
@@ -118,7 +118,7 @@ def test_while_an_exit_or_a_roll_is_taken_back_that_still_holds(count: int, roll
     found = desk.state.positions.by_id[found.id]
     assert (found.state, found.legs[0].held, found.on_hold) == ("closed" if count == 5 else "exiting", 5 - count, "")
     assert [(each.purpose, each.quantity) for each in desk.live] == ([] if count == 5 else [(order.purpose, 3)])
-    assert len(told(desk)) == 1
+    assert len(reported(desk)) == 1
 
 
 @pytest.mark.parametrize("is_ended", [False, True])
@@ -130,7 +130,7 @@ def test_over_a_night_it_is_seen_by_the_lists_of_a_new_connection(*, is_ended: b
     desk.now = session_after(desk.day).open - timedelta(minutes=30)
     desk.link(positions=[(SPY, 500)])
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
-    assert len(told(desk)) == 1
+    assert len(reported(desk)) == 1
 
 
 @pytest.mark.parametrize("is_known", [True, False])
@@ -265,10 +265,10 @@ def with_calls_on_qqq(theirs: int, **sections: str) -> Desk:
 
 
 @pytest.mark.parametrize("is_put", [False, True])
-@pytest.mark.parametrize("told", [("252500", "whole"), ("whole",)])
+@pytest.mark.parametrize("reported", [("252500", "whole"), ("whole",)])
 @pytest.mark.parametrize("seen", ["at once", "QQQ first", "SPY first", "later"])
 def test_what_is_assigned_on_two_symbols_in_one_night_shares_the_cash(
-    is_put: bool, told: tuple[str, ...], seen: str
+    is_put: bool, reported: tuple[str, ...], seen: str
 ) -> None:
     """Neither was booked, or one: the cash of the other was beside its strikes."""
     legs = (
@@ -291,7 +291,7 @@ def test_what_is_assigned_on_two_symbols_in_one_night_shares_the_cash(
         for row in (*of_qqq, *of_spy) if seen == "QQQ first" else of_spy if seen == "SPY first" else of_qqq:
             desk.holds(*row)
             desk.tick(2)
-    for each in told:
+    for each in reported:
         cash(desk, str(700000 + (whole if each == "whole" else int(each))))
         desk.tick(40)
     if seen in ("SPY first", "later"):
@@ -462,7 +462,7 @@ def test_what_is_being_confirmed_is_so_after_a_kill_and_a_lost_connection(
         desk.cancelled(desk.order(ref))
     desk.tick(30)
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
-    assert len(told(desk)) == 1
+    assert len(reported(desk)) == 1
 
 
 def test_nothing_is_asked_of_the_broker_before_its_orders_are_listed() -> None:
@@ -492,16 +492,16 @@ def test_assignment_survives_a_kill_between_the_options_and_their_shares() -> No
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
 
 
-@pytest.mark.parametrize("is_told", [True, False])
-def test_a_fill_told_after_the_account_leaves_no_doubt_to_a_start(*, is_told: bool) -> None:
+@pytest.mark.parametrize("is_reported", [True, False])
+def test_a_fill_told_after_the_account_leaves_no_doubt_to_a_start(*, is_reported: bool) -> None:
     """What was short for a moment before its fill was told would seem to have gone long before its shares came."""
     desk = desk_of()
     (resting,) = desk.live
     desk.holds(desk.position.legs[0].option, -3)
-    if is_told:
+    if is_reported:
         desk.send(desk.execution(resting, resting.legs[0], 2, "1.00"))
     desk.start_again()
-    assert bool(desk.state.account.shortfalls) is not is_told
+    assert bool(desk.state.account.shortfalls) is not is_reported
 
 
 @pytest.mark.parametrize("way", ["calls", "puts"])
@@ -567,7 +567,7 @@ def test_shares_and_put_that_somebody_closed_by_hand_look_alike_while_the_market
     if is_assigned:
         assert (found.state, found.exit_reason) == ("closed", "assigned")
         assert [leg.exit_cash for leg in found.legs] == [ZERO, Decimal(-500 * 590)]
-        assert "no exit acts" not in told(desk)[0]
+        assert "no exit acts" not in reported(desk)[0]
     else:
         assert found.on_hold
         assert stock.held == found.legs[1].held
@@ -624,7 +624,7 @@ def test_what_is_assigned_while_its_exit_fills_is_told_with_its_shares() -> None
         desk.tick(5)
     said = f"{desk.position.id} is closed, and the account holds 5 {option}"
     how = "closed by hand, too, or assigned (it holds 500 SPY)"
-    assert told(desk) == [f"{said}: {how}? Nobody watches it: a person must look"]
+    assert reported(desk) == [f"{said}: {how}? No exit watches it: check the account"]
 
 
 def test_shares_whose_price_is_not_known_count_once_it_is() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 from hand_desk import Desk, put, text_of
-from test_past_us import UNTOLD, connected, evening, gone, others
+from test_closed_elsewhere import UNTOLD, connected, evening, gone, others
 
 from rulebot.model.order import Purpose
 from rulebot.model.position import Position
@@ -34,7 +34,7 @@ def both_sides(first: str = SPREAD, second: str = BUYER) -> Desk:
     return desk
 
 
-def told(desk: Desk) -> list[str]:
+def reported(desk: Desk) -> list[str]:
     """Return the bots of which a person was told that the account holds less than they do."""
     return [each.bot for each in desk.said(Kind.ALARM) if "holds less" in str(each.data["text"])]
 
@@ -46,7 +46,7 @@ def test_what_a_person_has_closed_of_one_side_is_not_closed_again(held: int, bot
     desk.holds(SHARED, held)
     for _ in range(7):
         desk.tick(5)
-    assert told(desk) == [bot]
+    assert reported(desk) == [bot]
     assert bool(of(desk, bot).on_hold)
     assert not of(desk, other).on_hold
     (missed,) = of(desk, bot).account_missing
@@ -88,7 +88,7 @@ def test_a_stop_of_the_side_that_is_there_stays_at_work() -> None:
     assert stop.purpose is Purpose.PROTECT
     desk.holds(SHARED, -1)
     desk.until("10:08", step=5)
-    assert told(desk) == ["buyer"]
+    assert reported(desk) == ["buyer"]
     assert [order.ref for order in desk.live] == [stop.ref]
 
 
@@ -100,7 +100,7 @@ def test_a_stop_of_the_side_that_is_gone_is_taken_back_in_seconds() -> None:
     for _ in range(2):
         desk.tick(5)
     assert [order.ref for order in desk.cancels] == [stop.ref]
-    assert told(desk) == []
+    assert reported(desk) == []
 
 
 def test_what_was_closed_twice_is_nothing_that_the_other_side_lacks() -> None:
@@ -132,4 +132,4 @@ def test_a_start_finds_the_side_that_is_gone() -> None:
     desk = both_sides()
     desk.unlink()
     desk.link(positions=[(SHARED, -1), (put(5935), 1)])
-    assert told(desk) == ["buyer"]
+    assert reported(desk) == ["buyer"]

@@ -370,9 +370,9 @@ def test_out_of_hours_it_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("away", "told"), [(20, []), (90, ["asked by the operator: there was no connection to the broker"])]
+    ("away", "reported"), [(20, []), (90, ["asked by the operator: there was no connection to the broker"])]
 )
-def test_without_a_broker_it_waits_a_minute_for_one(away: float, told: list[str]) -> None:
+def test_without_a_broker_it_waits_a_minute_for_one(away: float, reported: list[str]) -> None:
     """That it was not sent was said to be for this: to enter, as asked."""
     desk = Desk((text_of(entry=LATER),))
     desk.until("10:30")
@@ -381,8 +381,8 @@ def test_without_a_broker_it_waits_a_minute_for_one(away: float, told: list[str]
     desk.tick(away)
     desk.link()
     desk.tick(1)
-    assert desk.reasons("skip") == told
-    assert bool(desk.submitted) is not bool(told)
+    assert desk.reasons("skip") == reported
+    assert bool(desk.submitted) is not bool(reported)
 
 
 def test_the_same_request_enters_once() -> None:
@@ -418,7 +418,7 @@ def test_a_second_one_waits_for_no_entry_at_work() -> None:
     desk.ask(Request.ENTER, "spread")
     desk.tick(1)
     desk.ask(Request.ENTER, "spread")
-    assert desk.reasons("skip") == ["asked by the operator: an entry of it is at work"]
+    assert desk.reasons("skip") == ["asked by the operator: an entry of it is working"]
 
 
 def test_a_bot_that_does_not_run_is_let_be() -> None:

@@ -187,7 +187,7 @@ def test_a_ladder_that_would_have_ended_at_market_in_a_halt_begins_anew_after_it
     options = [leg.option for leg in desk.position.legs]
     desk.board.halted |= {desk.board.rows[option] for option in options}
     desk.until("15:44", step=60)
-    desk.blind(*options)
+    desk.without_data(*options)
     sent = len(desk.submitted)
     desk.until("15:50", step=10)
     assert len(desk.submitted) == sent
@@ -353,7 +353,7 @@ def test_a_short_leg_that_nobody_bids_for_is_bought_back_without_a_word() -> Non
 def test_a_position_without_quotes_is_told_when_the_daily_loss_counts() -> None:
     desk = Desk((text_of(risk="{max_loss_per_trade: $2000, daily_loss: $500}"),))
     desk.opened()
-    desk.blind(*(leg.option for leg in desk.position.legs))
+    desk.without_data(*(leg.option for leg in desk.position.legs))
     desk.tick(20)
     assert not [text for text in desk.alarms if "daily_loss" in text]
     desk.tick(30)
@@ -365,7 +365,7 @@ def test_nothing_is_entered_while_the_days_loss_is_unknown() -> None:
     desk = Desk((text_of(), later), limits=AccountLimits(daily_loss=Decimal(5000)))
     desk.opened()
     held = [leg.option for leg in desk.position.legs]
-    desk.blind(*held)
+    desk.without_data(*held)
     desk.until("10:05")
     reasons = [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "skip")]
     assert reasons == ["the day's loss is unknown (daily_loss): no sound quote for spread-20261118-1"]
@@ -384,8 +384,8 @@ def test_an_opening_fill_that_is_taken_back_after_the_close_is_left_to_a_person(
     desk.send(replace(opened, exec_id=opened.exec_id.next, quantity=Decimal(0)))
     desk.tick(10)
     assert len(desk.submitted) == sent
-    told = "the exchange took a fill back, and a leg stands without its partner"
-    assert f"{told}: nothing is sent for it, a person must look" in desk.alarms
+    reported = "the exchange busted a fill, and a leg is open without its partner"
+    assert f"{reported}: no closing order is sent for it, a person must look" in desk.alarms
 
 
 def test_an_entry_at_work_is_taken_back_when_another_bot_has_lost_what_the_account_may() -> None:
@@ -508,7 +508,7 @@ def test_an_unknown_profit_of_the_day_keeps_nobody_out() -> None:
     later = text_of("later", legs=CALLS, entry='{at: "10:05"}')
     desk = Desk((text_of(), later), limits=AccountLimits(daily_profit=Decimal(5000)))
     desk.opened()
-    desk.blind(*(leg.option for leg in desk.position.legs))
+    desk.without_data(*(leg.option for leg in desk.position.legs))
     desk.until("10:05")
     assert desk.last.bot == "later"
     assert not [text for text in desk.alarms if "daily_" in text]
@@ -547,7 +547,7 @@ def test_a_daily_loss_that_cannot_be_meant_is_refused(risk: str, words: str) -> 
 def test_without_such_a_limit_nothing_is_asked_of_quotes() -> None:
     desk = Desk()
     desk.opened()
-    desk.blind(put(5900), call(6100))
+    desk.without_data(put(5900), call(6100))
     desk.tick(60)
     assert not [text for text in desk.alarms if "daily_loss" in text]
 
@@ -588,11 +588,11 @@ def test_74_the_same_at_a_connection() -> None:
 
 
 def test_62_a_wrong_clock_of_the_computer_is_told_and_stops_nothing() -> None:
-    """Entries and exits go by the broker's time: they were stopped, though nothing was in doubt."""
+    """Entries and exits use the broker's time: they were stopped, though nothing was in doubt."""
     desk = Desk()
     desk.send(ClockSkew(desk.now, 21600.4))
     assert desk.alarms[-1] == (
-        "this computer's clock is 21,600 s ahead of the broker's. Entries and exits go by the broker's time. "
+        "this computer's clock is 21,600 s ahead of the broker's. Entries and exits use the broker's time. "
         "Set the clock (NTP)"
     )
     desk.until("10:01")
@@ -608,20 +608,20 @@ def test_62_nothing_is_entered_before_the_broker_has_told_its_time() -> None:
     desk.send(ClockSkew(desk.now, 0.0, is_known=False))
     assert desk.order(order.ref).status is OrderStatus.CANCELLING
     assert desk.alarms[-1] == (
-        "the broker has not told its time: nothing is entered until it does. Exits go by this computer's clock"
+        "the broker has not reported its time: no entries until it does. Exits use this computer's clock"
     )
     desk.send(ClockSkew(desk.now, -86000.0, is_known=False))
     assert desk.alarms[-1] == (
-        "the broker has not told its time: nothing is entered until it does. Exits go by its last known time. "
+        "the broker has not reported its time: no entries until it does. Exits use its last known time. "
         "This computer's clock is 86,000 s behind it. Set the clock (NTP)"
     )
     desk = Desk()
     desk.send(ClockSkew(desk.now, 0.0, is_known=False))
     desk.until("10:01")
     assert not desk.submitted
-    assert desk.state.bots.by_name["spread"].status_text == "the broker has not told its time"
+    assert desk.state.bots.by_name["spread"].status_text == "the broker has not reported its time"
     desk.send(ClockSkew(desk.now, 0.0))
-    assert desk.alarms[-1] == "the broker tells its time again"
+    assert desk.alarms[-1] == "the broker reports its time again"
     desk.tick(15)
     assert len(desk.submitted) == 1
 

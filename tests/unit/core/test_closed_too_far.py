@@ -26,15 +26,15 @@ def closed_too_far(legs: str, exits: str) -> tuple[Desk, list[ExecutionReport]]:
         desk.cancelled(order)
     desk.tick(1)
     (exit_order,) = (order for order in desk.submitted if order.purpose is Purpose.EXIT)
-    told = desk.fill(exit_order, 2)
+    reported = desk.fill(exit_order, 2)
     desk.tick(1)
     assert desk.position.is_frozen
-    return desk, told
+    return desk, reported
 
 
-def correct(desk: Desk, told: list[ExecutionReport], count: int) -> None:
+def correct(desk: Desk, reported: list[ExecutionReport], count: int) -> None:
     """Let the exchange say that it was so many."""
-    for report in told:
+    for report in reported:
         desk.send(replace(report, exec_id=report.exec_id.next, quantity=Decimal(count)))
 
 
@@ -48,9 +48,9 @@ def unwound(desk: Desk) -> bool:
 
 def test_29_the_side_that_stays_is_held_on_when_the_broker_takes_back_what_it_closed_too_much() -> None:
     """It was taken for a leg without its partner: nothing was closed, nothing sent, and it had no stop for the day."""
-    desk, told = closed_too_far(CONDOR, ONE_SIDE)
+    desk, reported = closed_too_far(CONDOR, ONE_SIDE)
     assert (held(desk), desk.position.separately_closed_legs) == ([-1, -1, 1, 1], ("short_put", "long_put"))
-    correct(desk, told, 1)
+    correct(desk, reported, 1)
     desk.tick(1)
     assert (held(desk), desk.position.state, unwound(desk)) == ([0, 0, 1, 1], "open", False)
     assert [(order.purpose, order.legs[0].name) for order in desk.live] == [(Purpose.PROTECT, "short_call")]
@@ -58,16 +58,16 @@ def test_29_the_side_that_stays_is_held_on_when_the_broker_takes_back_what_it_cl
 
 def test_29_what_is_whole_again_when_all_is_taken_back_is_open() -> None:
     """Between its two legs a person was told; then it stayed with an exit that had nothing to close."""
-    desk, told = closed_too_far(SECTIONS["legs"], SOON)
-    correct(desk, told, 0)
+    desk, reported = closed_too_far(SECTIONS["legs"], SOON)
+    correct(desk, reported, 0)
     assert (held(desk), desk.position.state) == ([1, 1], "open")
     desk.tick(1)
     assert (desk.position.exit_reason, desk.last.quantity, len(desk.last.legs)) == ("soon", 1, 2)
 
 
 def test_29_a_side_is_closed_once_more_when_all_is_taken_back() -> None:
-    desk, told = closed_too_far(CONDOR, ONE_SIDE)
-    correct(desk, told, 0)
+    desk, reported = closed_too_far(CONDOR, ONE_SIDE)
+    correct(desk, reported, 0)
     desk.tick(1)
     assert (held(desk), desk.position.exit_reason) == ([1, 1, 1, 1], "unwind")
     assert [leg.name for leg in desk.last.legs] == ["short_put", "long_put"]

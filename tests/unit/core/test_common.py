@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hand_desk import CONDOR, SELLER, Desk, call, kept, put, text_of
-from test_past_us import others
+from test_closed_elsewhere import others
 
 from rulebot.model.contract import Option
 from rulebot.model.event import Request
@@ -45,13 +45,13 @@ def at_work(desk: Desk) -> dict[Purpose, int]:
 BOTH_2 = {Purpose.TARGET: 2, Purpose.STOP: 2}
 
 
-@pytest.mark.parametrize("is_told", [True, False])
-def test_what_rests_is_resized_at_once_when_a_person_closes_a_part(*, is_told: bool) -> None:
+@pytest.mark.parametrize("is_reported", [True, False])
+def test_what_rests_is_resized_at_once_when_a_person_closes_a_part(*, is_reported: bool) -> None:
     desk = resting()
-    if is_told:
+    if is_reported:
         others(desk, sold(desk), 2, "1.20")
     desk.holds(sold(desk), -2)
-    if not is_told:
+    if not is_reported:
         assert at_work(desk) == {Purpose.TARGET: 4, Purpose.STOP: 4}, "a fill may be told in this second"
         desk.tick(1)
     assert at_work(desk) == BOTH_2
@@ -65,8 +65,8 @@ def test_exits_close_what_both_hold_and_a_person_is_told() -> None:
     desk.holds(option, -2)
     for _ in range(8):
         desk.tick(5)
-    (told,) = [text for text in desk.alarms if "holds less" in text]
-    assert f"rulebot protects and closes only the rest, -2 {option}" in told
+    (reported,) = [text for text in desk.alarms if "holds less" in text]
+    assert f"rulebot protects and closes only the rest, -2 {option}" in reported
     assert desk.position.hold is HoldReason.ACCOUNT_DIFFERS
     desk.until("15:45:01")
     for order in desk.live:
@@ -111,7 +111,7 @@ def test_resume_is_refused_while_a_fill_may_still_be_told_and_says_so() -> None:
 def test_resume_is_refused_where_nothing_says_a_price() -> None:
     desk = resting()
     option = sold(desk)
-    desk.blind(option)
+    desk.without_data(option)
     desk.holds(option, -2)
     for _ in range(8):
         desk.tick(5)
@@ -129,7 +129,7 @@ def test_who_asks_to_resume_is_told_what_is_adopted_or_why_not(tmp_path: Path, *
     desk = resting()
     option, name = sold(desk), desk.position.id
     if not is_quoted:
-        desk.blind(option)
+        desk.without_data(option)
     desk.holds(option, -2)
     for _ in range(8):
         desk.tick(5)
@@ -311,14 +311,14 @@ def test_a_foreign_order_that_only_works_changes_nothing() -> None:
 def test_a_fill_that_is_corrected_away_counts_beside_what_the_account_lacks() -> None:
     """Two of four are gone by hand; of the others one was never sold, says the exchange."""
     desk = Desk((text_of("seller", **RESTED),), at="10:00")
-    told = desk.fill(desk.enter("10:01"))
+    reported = desk.fill(desk.enter("10:01"))
     desk.tick(1)
     for order in desk.live:
         desk.ack(order)
     desk.is_shown = False
     desk.holds(sold(desk), -1)
     desk.tick(1)
-    first = told[0]
+    first = reported[0]
     desk.send(replace(first, exec_id=first.exec_id.next, quantity=Decimal(3)))
     desk.tick(1)
     assert {order.remaining for order in desk.live} == {1}

@@ -28,7 +28,7 @@ def again(sold: ExecutionReport, **changes: object) -> ExecutionReport:
     return replace(sold, exec_id=sold.exec_id.next, **changes)  # type: ignore[arg-type]
 
 
-def told(desk: Desk, folder: Path) -> list[str]:
+def reported(desk: Desk, folder: Path) -> list[str]:
     with StoreReader(kept(desk, folder)) as reader:
         found = why_day(reader, DAY, reader.day("spread", DAY), reader.trades())
         assert explanation_document("spread", DAY, found)["alarms"] == [
@@ -52,7 +52,7 @@ def test_a_correction_is_told_and_why_tells_it(changes: dict[str, Decimal], word
     desk.send(again(sold, **changes))
     text = f"the exchange {words.format(desk.position.id, at, at)}"
     assert desk.alarms[0] == text
-    assert [line for line in told(desk, tmp_path) if text in line] == [f"  10:00:00   alarm: {text}"]
+    assert [line for line in reported(desk, tmp_path) if text in line] == [f"  10:00:00   alarm: {text}"]
 
 
 def test_what_is_only_told_once_more_is_no_correction() -> None:
@@ -78,7 +78,7 @@ def test_what_lost_its_partner_is_told_with_its_price_beside_the_rest(tmp_path: 
     part = f"1 long_put sold at {dealt.price:.2f}"
     (bot,) = day_outcome(desk.state, None).bots
     assert [each for line in bot.lines for each in line.parts if part in each] == [f"{part} 10:00: unwind"]
-    (line,) = (each for each in told(desk, tmp_path) if part in each)
+    (line,) = (each for each in reported(desk, tmp_path) if part in each)
     assert f", 2 of 3 filled, {part} 10:00: unwind, " in line
     assert " in all at " in line
     with StoreReader(kept(desk, tmp_path / "again")) as reader:

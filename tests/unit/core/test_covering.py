@@ -78,7 +78,7 @@ def test_half_of_the_shares_is_overwritten_and_never_more() -> None:
     desk.fill(desk.last)
     desk.tick(90)
     assert sent(desk) == [("seller", 5)]
-    assert why(desk) == "50% of 1,090 SPY shares is 545, 500 stand against calls of its own: too few for 100"
+    assert why(desk) == "50% of 1,090 SPY shares is 545, 500 cover its own calls: too few for 100"
 
 
 @pytest.mark.parametrize(
@@ -217,8 +217,8 @@ def test_open_calls_without_shares_are_told_and_never_fought() -> None:
     desk.tick(20)
     assert not [text for text in desk.alarms if "shares" in text]
     desk.settle(15)
-    told = [text for text in desk.alarms if "shares" in text]
-    assert told == [
+    reported = [text for text in desk.alarms if "shares" in text]
+    assert reported == [
         "the account holds 200 SPY shares, 300 fewer than the calls sold against them need: "
         "nothing is traded for it, a person must look"
     ]
@@ -283,8 +283,8 @@ def test_an_early_assignment_takes_call_and_shares_and_is_told_as_that() -> None
     shares(desk, 500)
     desk.holds(next(iter(desk.state.positions.by_id.values())).legs[0].option, 0)
     desk.settle(60)
-    (told,) = [text for text in desk.alarms if "shares" in text or "assigned" in text]
-    assert "closed by hand, or assigned (it holds 500 SPY)" in told
+    (reported,) = [text for text in desk.alarms if "shares" in text or "assigned" in text]
+    assert "closed by hand, or assigned (it holds 500 SPY)" in reported
 
 
 def test_assigned_at_expiry_the_calls_are_gone_with_the_shares() -> None:

@@ -112,5 +112,5 @@ def test_a_person_is_told_whose_shares_are_missing() -> None:
     desk.send(PositionReport(desk.now, QQQ, Decimal(200), Decimal(480)))
     for _ in range(9):
         desk.tick(5)
-    (told,) = desk.alarms
-    assert told.startswith("the account holds 200 QQQ shares, 100 fewer than the calls sold against them need")
+    (reported,) = desk.alarms
+    assert reported.startswith("the account holds 200 QQQ shares, 100 fewer than the calls sold against them need")

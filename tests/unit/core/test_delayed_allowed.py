@@ -63,13 +63,13 @@ def test_a_bot_on_late_data_raises_an_alarm_and_others_do_not(tmp_path: Path) ->
     assert day is not None
     state = State(Schedule(day), MarketData(Board(), facts=Facts(events=EventCalendar())))
     state = start_run(program, state, AT).state
-    for event, told in (
+    for event, reported in (
         (DataTrouble(AT, "SPX", "SPX: delayed data", is_late=True), ["one"]),
         (DataTrouble(AT, "SPY", "SPY: delayed data", is_late=True), []),
         (DataTrouble(AT, "SPX", "SPX: no subscription"), []),
     ):
         alarms = [each for each in handle_event(program, state, event).records if each.kind is Kind.ALARM]
-        assert [each.bot for each in alarms] == told
+        assert [each.bot for each in alarms] == reported
         assert all("10 to 15 minutes late" in str(each.data["text"]) for each in alarms)
 
 

@@ -29,7 +29,7 @@ def short_call() -> Desk:
     return desk
 
 
-def told(desk: Desk, ex_date: date, spot: float) -> list[str]:
+def reported(desk: Desk, ex_date: date, spot: float) -> list[str]:
     """Return the alarms of the next minute."""
     desk.send(DividendReport(desk.now, "SPY", Dividend(ex_date, Decimal("1.83"))))
     desk.quote(Underlying("SPY"), spot - 0.01, spot + 0.01)
@@ -42,7 +42,7 @@ def told(desk: Desk, ex_date: date, spot: float) -> list[str]:
     ("days", "spot", "count"), [(1, 610.0, 1), (2, 610.0, 1), (3, 610.0, 0), (0, 610.0, 0), (1, 590.0, 0)]
 )
 def test_72_a_person_is_warned_of_a_short_call_in_the_money(days: int, spot: float, count: int) -> None:
-    found = told(short_call(), DAY + timedelta(days=days), spot)
+    found = reported(short_call(), DAY + timedelta(days=days), spot)
     assert len(found) == count
     if found:
         assert "short SPY 2027-02-19 600C is in the money and SPY pays 1.83" in found[0]
@@ -57,14 +57,14 @@ def test_72_on_its_last_day_a_call_is_still_exercised_for_the_dividend(days_left
     last = replace(leg, option=replace(leg.option, expiry=DAY + timedelta(days=days_left)))
     held = replace(desk.position, legs=(last,))
     desk.state = desk.state._replace(positions=replace(desk.state.positions, by_id={held.id: held}))
-    assert len(told(desk, DAY + timedelta(days=1), 610.0)) == count
+    assert len(reported(desk, DAY + timedelta(days=1), 610.0)) == count
 
 
 def test_72_once_a_session_and_nothing_is_traded() -> None:
     desk = short_call()
     sent = len(desk.submitted)
-    assert told(desk, DAY + timedelta(days=1), 610.0)
-    assert not told(desk, DAY + timedelta(days=1), 611.0)
+    assert reported(desk, DAY + timedelta(days=1), 610.0)
+    assert not reported(desk, DAY + timedelta(days=1), 611.0)
     assert len(desk.submitted) == sent
 
 

@@ -384,11 +384,11 @@ def test_what_leaves_more_than_nobody_wants_gives_way_to_what_comes_true_while_n
     desk.cancelled(desk.last, filled)
     option = desk.position.legs[0].option
     without_bid(desk, option)
-    told_at = desk.now.timestamp()
+    reported_at = desk.now.timestamp()
     desk.level("VIX", 31.0)
     desk.now += timedelta(minutes=10)
     desk.freshen()
-    desk.board.quote_at[desk.board.rows[option]] = told_at
+    desk.board.quote_at[desk.board.rows[option]] = reported_at
     desk.send(MarketDataUpdated(desk.now, tuple(range(len(desk.board.contracts)))))
     desk.level("VIX", 24.0)
     desk.quote(option, 0.50, 0.60)

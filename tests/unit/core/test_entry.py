@@ -352,7 +352,7 @@ def test_what_came_nearest_is_named_after_what_was_not_there(expiry: str, strike
 def test_a_price_that_was_missing_for_a_moment_is_not_what_came_nearest() -> None:
     """After a restart the day's reason was that a leg was not streamed; what a limit refused all day was forgotten."""
     desk = Desk((text_of(risk="{max_loss_per_trade: $500}"),))
-    desk.blind(put(5935))
+    desk.without_data(put(5935))
     desk.until("10:00:10")
     nearest = desk.state.bots.by_name["spread"].nearest
     assert nearest is not None
@@ -449,15 +449,15 @@ def test_an_unknown_halt_condition_blocks_only_while_it_lasts() -> None:
 
 
 def test_a_halt_that_is_unknown_in_the_window_is_why_a_bot_did_not_watch() -> None:
-    """The digest of a day without VIX said that 'rulebot why' tells what it waited for, and bot_days nothing."""
+    """The digest of a day without VIX said that 'rulebot why' shows what it waited for, and bot_days nothing."""
     desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}}]}"),))
     desk.board.last[desk.board.rows[Underlying("VIX")]] = float("nan")
     desk.until("09:59:59")
     assert not desk.state.bots.by_name["spread"].day.skipped, "its window is still to come"
     desk.until("12:00", step=60)
     assert desk.state.bots.by_name["spread"].day.skipped == "halt condition vix unknown: VIX: no price"
-    (told,) = [each for each in desk.records if each.kind is Kind.BOT_DAY and each.data["skipped"]]
-    assert told.at == clock("10:00:59")
+    (reported,) = [each for each in desk.records if each.kind is Kind.BOT_DAY and each.data["skipped"]]
+    assert reported.at == clock("10:00:59")
 
 
 def test_exits_go_on_when_halted_and_it_is_halted_since_then() -> None:

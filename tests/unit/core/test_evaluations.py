@@ -6,7 +6,7 @@ from dataclasses import replace
 from hand_desk import DAY, Desk, text_of
 
 from rulebot.core.program import CompiledBot, CompiledRule
-from rulebot.measure.verdict import Verdict
+from rulebot.measure.evaluation import Evaluation
 from rulebot.measure.view import View
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.event import MarketDataUpdated
@@ -19,7 +19,7 @@ def counting(desk: Desk) -> Counter[tuple[str, str]]:
     counted: Counter[tuple[str, str]] = Counter()
 
     def watched(bot: str, compiled: CompiledRule) -> CompiledRule:
-        def judge(view: View) -> Verdict:
+        def judge(view: View) -> Evaluation:
             counted[bot, compiled.rule.name] += 1
             return compiled.judge(view)
 

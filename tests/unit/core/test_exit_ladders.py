@@ -78,7 +78,7 @@ def blind_at_its_time() -> Desk:
     desk = Desk((text_of(exits=f'\n  - at_expiry: settle\n  - time: "11:00"\n    order: {THREE_TRIES}\n'),))
     desk.opened()
     desk.until("10:59:59")
-    desk.blind(*BLIND)
+    desk.without_data(*BLIND)
     desk.until("11:00")
     return desk
 
@@ -105,7 +105,7 @@ def test_a_ladder_that_loses_its_quotes_half_way_ends_at_market_too() -> None:
     desk = held(THREE_TRIES)
     first = desk.sent_for(Purpose.EXIT)[0]
     desk.ack(first)
-    desk.blind(*BLIND)
+    desk.without_data(*BLIND)
     wait(desk, 5)
     desk.settle(9)
     assert not desk.cancels, "two tries are left"
@@ -128,13 +128,13 @@ def test_a_wait_for_quotes_begins_anew_when_there_were_some() -> None:
     desk.tick(0)
     (first,) = desk.sent_for(Purpose.EXIT)
     desk.ack(first)
-    desk.blind(*BLIND)
+    desk.without_data(*BLIND)
     wait(desk, 6)
     desk.settle(8)
     assert not desk.cancels, "two tries, of five seconds each, were left"
     spread(desk)
     desk.tick(0)
-    desk.blind(*BLIND)
+    desk.without_data(*BLIND)
     wait(desk, 5)
     desk.settle(4)
     assert not desk.cancels, "one is left"
@@ -162,7 +162,7 @@ def test_without_quotes_a_ladder_that_goes_on_waits_and_each_exit_says_so() -> N
     exits = '\n  - time: "11:00"\n  - stop: {cost: 2x credit}\n    unknown: exit\n    grace: 10s\n'
     desk = Desk((text_of(exits=exits),))
     desk.opened()
-    desk.blind(*BLIND)
+    desk.without_data(*BLIND)
     desk.tick(0)
     desk.settle(11)
     desk.until("11:00")
@@ -173,8 +173,8 @@ def test_without_quotes_a_ladder_that_goes_on_waits_and_each_exit_says_so() -> N
             desk.link()
             desk.tick(60)
             desk.tick(60)
-        told = [text for text in desk.alarms if text.startswith("no price to close at: ")]
-        assert [text.rpartition("; ")[2] for text in told] == ["'stop' waits for one", "'time' waits for one"]
+        reported = [text for text in desk.alarms if text.startswith("no price to close at: ")]
+        assert [text.rpartition("; ")[2] for text in reported] == ["'stop' waits for one", "'time' waits for one"]
 
 
 def test_order_market_is_a_market_order_at_once() -> None:
@@ -309,7 +309,7 @@ def test_a_short_leg_that_costs_nothing_beside_its_long_one_is_not_bought_back_f
     desk = unwanted_long_leg()
     assert desk.sent_for(Purpose.EXIT) == []
     wait(desk, 300)
-    why = f"{put(5935)} alone is worth nothing beside what covers it and nobody bids for"
+    why = f"{put(5935)} alone is worth nothing beside its cover, and has no bid"
     assert desk.alarms == [f"no price to close at: {why}; 'time' waits for one"]
     desk.quote(put(5945), 0.35, 0.45, -0.10)
     desk.tick(0)
@@ -377,7 +377,7 @@ def test_a_ladder_that_the_close_has_cut_short_begins_anew_at_the_next_open(is_s
         desk.start_again()
         desk.link(refs=[])
     desk.tick(0)
-    assert desk.alarms[-1] == "a closing order was at work up to the close: it is sent again at the next open"
+    assert desk.alarms[-1] == "a closing order was working at the close: it is sent again at the next open"
     desk.now = opens
     desk.tick(0)
     assert len(desk.sent_for(Purpose.EXIT)) == 2

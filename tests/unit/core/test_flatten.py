@@ -105,7 +105,7 @@ def test_it_goes_to_market_though_nothing_is_quoted() -> None:
     """Nothing was sent while the market data was gone, which is when somebody presses it."""
     desk = Desk()
     desk.opened()
-    desk.blind(*(leg.option for leg in desk.position.legs))
+    desk.without_data(*(leg.option for leg in desk.position.legs))
     desk.ask(Request.FLATTEN)
     desk.tick(1)
     assert desk.last.purpose is Purpose.ENTRY

@@ -463,8 +463,8 @@ def test_a_stop_is_not_taken_back_in_the_turn_in_which_it_is_sent() -> None:
     desk.cancelled(guard)
     desk.settle(1.0)
     assert (desk.last.bot, desk.last.purpose) == ("second", Purpose.ENTRY)
-    told = [record.data["status"] for record in desk.said(Kind.ORDER) if record.data["ref"] == guard.ref]
-    assert told[:2] == ["sending", "working"]
+    reported = [record.data["status"] for record in desk.said(Kind.ORDER) if record.data["ref"] == guard.ref]
+    assert reported[:2] == ["sending", "working"]
 
 
 @pytest.mark.parametrize("how", ["a reload", "a halt"])

@@ -10,7 +10,7 @@ import pytest
 from hand_desk import Desk, call, clock, put, text_of
 
 from rulebot.backtest.load_session_data import prepare
-from rulebot.evaluate.watch import money_wish
+from rulebot.evaluate.watch import at_the_money_subscription
 from rulebot.measure.view import View
 from rulebot.model.event import Event, ListingReport, OpeningMoveReport
 from rulebot.model.facts import Bars, Listing
@@ -74,7 +74,7 @@ def holding(*exits: str) -> Desk:
     return desk
 
 
-def told(desk: Desk, feed: Answers, at: str) -> list[Event]:
+def reported(desk: Desk, feed: Answers, at: str) -> list[Event]:
     """Return what is told of the next session, as a run asks for it at a time of it."""
     session, held = session_on(NEXT), tuple(desk.state.positions.by_id.values())
     assert session is not None
@@ -100,18 +100,18 @@ def strikes_of(events: Iterable[Event]) -> set[date]:
 @pytest.mark.parametrize("read", ["iv: {below: 1%}", "expected_move: {above: 900 pts}"])
 def test_the_strikes_of_what_is_held_are_asked_for_where_exits_read_them(read: str) -> None:
     desk = holding(read)
-    found = told(desk, Answers(), "08:30")
+    found = reported(desk, Answers(), "08:30")
     assert strikes_of(found) == {HELD, LATER}
     for event in found:
         desk.send(event)
     held = [leg.option for leg in desk.position.legs]
-    wish = money_wish({"SPY"}, held, view_of(desk))
-    assert {option.expiry for option in wish.need} == {HELD}
+    request = at_the_money_subscription({"SPY"}, held, view_of(desk))
+    assert {option.expiry for option in request.need} == {HELD}
 
 
 def test_nothing_more_is_asked_for_where_no_exit_reads_it() -> None:
     feed = Answers()
-    assert strikes_of(told(holding("target: {profit: 60%}"), feed, "10:30")) == {LATER}
+    assert strikes_of(reported(holding("target: {profit: 60%}"), feed, "10:30")) == {LATER}
     assert feed.asked == [("strikes", LATER)]
 
 
@@ -123,13 +123,13 @@ def test_what_the_text_of_an_open_position_reads_is_asked_for_when_its_bot_reads
 ) -> None:
     desk, feed = holding(read), Answers()
     desk.program = replace(desk.program, bots={}, pinned={bot.plan.digest: bot for bot in desk.program.bots.values()})
-    told(desk, feed, "08:30")
+    reported(desk, feed, "08:30")
     assert asked in [what for what, _ in feed.asked]
 
 
 def test_the_expected_move_of_the_open_is_asked_for_of_what_is_held_too() -> None:
     feed = Answers()
-    found = told(holding("expected_move: {asof: open, above: 900 pts}"), feed, "10:30")
+    found = reported(holding("expected_move: {asof: open, above: 900 pts}"), feed, "10:30")
     assert [event.expiry for event in found if isinstance(event, OpeningMoveReport)] == [LATER, HELD]
 
 
@@ -137,7 +137,7 @@ def test_the_expected_move_of_the_open_is_taken_of_what_is_held_too() -> None:
     desk = holding("expected_move: {asof: open, above: 900 pts}")
     desk.now = clock("09:25", NEXT)
     desk.tick()
-    for event in told(desk, Answers(), "09:25"):
+    for event in reported(desk, Answers(), "09:25"):
         desk.send(event)
     desk.tick(10)
     assert {put(600, "SPY", HELD), call(600, "SPY", HELD)} <= set(desk.state.subscriptions.streamed)

@@ -47,8 +47,8 @@ def test_a_hook_lets_the_bot_enter_in_the_next_instant_though_no_quote_moves() -
     desk.tick(0.25, quiet=True)
     assert len(desk.submitted) == 1
     (record,) = kept(desk)
-    told = {"id": "h1", "name": "trend", "says": "up", "came": "2026-11-18T15:20:00.000000Z"}
-    assert record.data == {**told, "asked_by": list(desk.program.bots)}
+    reported = {"id": "h1", "name": "trend", "says": "up", "came": "2026-11-18T15:20:00.000000Z"}
+    assert record.data == {**reported, "asked_by": list(desk.program.bots)}
 
 
 def test_another_name_or_word_lets_nobody_enter() -> None:
@@ -83,10 +83,10 @@ def test_one_that_was_under_way_for_longer_does_not_undo_a_later_one() -> None:
 def test_where_none_could_come_the_first_one_shows_that_they_do() -> None:
     desk = Desk((text_of(entry=ASKS),))
     desk.until("10:20", step=60)
-    assert desk.state.bots.by_name["spread"].readings["when", "webhook.trend"].verdict.truth is None
+    assert desk.state.bots.by_name["spread"].readings["when", "webhook.trend"].evaluation.truth is None
     sent(desk, "trend", "down")
     desk.tick(1)
-    assert desk.state.bots.by_name["spread"].readings["when", "webhook.trend"].verdict.truth is False
+    assert desk.state.bots.by_name["spread"].readings["when", "webhook.trend"].evaluation.truth is False
 
 
 def test_what_waits_for_a_hook_to_be_forgotten_is_judged_in_that_second() -> None:

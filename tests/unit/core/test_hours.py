@@ -26,7 +26,7 @@ def hours(opens: str, closes: str, day: date = DAY) -> Hours:
     return Hours(day, clock(opens, day), clock(closes, day))
 
 
-def told(desk: Desk, found: Hours, symbol: str = "SPX") -> None:
+def reported(desk: Desk, found: Hours, symbol: str = "SPX") -> None:
     desk.send(HoursReport(desk.now, symbol, found))
 
 
@@ -36,7 +36,7 @@ def entered(desk: Desk) -> list[datetime]:
 
 def test_what_does_not_trade_is_not_entered_and_says_why() -> None:
     desk = Desk()
-    told(desk, Hours(DAY))
+    reported(desk, Hours(DAY))
     assert desk.alarms == [f"{CLOSED}: nothing on it is entered"]
     desk.until("10:30", step=60)
     assert not desk.submitted
@@ -47,8 +47,8 @@ def test_what_does_not_trade_is_not_entered_and_says_why() -> None:
 def shut(desk: Desk, *symbols: str) -> None:
     """Let nothing be dealt in these today, nor quoted."""
     for symbol in symbols:
-        told(desk, Hours(DAY), symbol)
-    desk.blind(*(each for each in desk.board.contracts if each is not None and each.symbol in symbols))
+        reported(desk, Hours(DAY), symbol)
+    desk.without_data(*(each for each in desk.board.contracts if each is not None and each.symbol in symbols))
 
 
 @pytest.mark.parametrize("halts", ["", ", halt_when: [{gap: {above: 1%}}]"])
@@ -103,16 +103,16 @@ def test_an_exit_that_cannot_be_judged_for_want_of_trading_neither_acts_nor_alar
 
 def test_another_underlying_is_entered_all_the_same() -> None:
     desk = Desk()
-    told(desk, Hours(DAY), "QQQ")
+    reported(desk, Hours(DAY), "QQQ")
     desk.until("10:00")
     assert desk.submitted
 
 
 def test_a_closed_day_that_is_taken_back_is_entered_again() -> None:
     desk = Desk()
-    told(desk, Hours(DAY))
+    reported(desk, Hours(DAY))
     desk.until("10:05", step=60)
-    told(desk, hours("09:30", "16:00"))
+    reported(desk, hours("09:30", "16:00"))
     desk.until("10:06", step=15)
     assert desk.submitted
 
@@ -120,7 +120,7 @@ def test_a_closed_day_that_is_taken_back_is_entered_again() -> None:
 def test_no_market_order_goes_into_a_closed_day() -> None:
     desk = Desk()
     desk.opened()
-    told(desk, Hours(DAY))
+    reported(desk, Hours(DAY))
     sent = len(desk.submitted)
     desk.until("15:47", step=10)
     assert desk.position.state == "exiting"
@@ -131,7 +131,7 @@ def test_no_market_order_goes_into_a_closed_day() -> None:
 def test_an_early_close_brings_time_exits_forward_and_ends_entries() -> None:
     """As on a half day of the calendar: 15:45 is 15 minutes before the close, wherever that is."""
     desk = Desk(at="09:25")
-    told(desk, hours("09:30", "13:00"))
+    reported(desk, hours("09:30", "13:00"))
     assert EARLY in desk.alarms
     assert (desk.state.schedule.session.close, desk.state.schedule.session.is_half) == (clock("13:00"), True)
     desk.until("09:59", step=60)
@@ -148,10 +148,10 @@ def test_volatility_is_that_of_the_time_that_is_left_to_an_early_close() -> None
     desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}, when: [{iv: {above: 500%}}]}'),))
     desk.until("10:00")
     iv = [reading for (_, name), reading in desk.state.bots.by_name["spread"].readings.items() if name == "iv"]
-    told(desk, hours("09:30", "13:00"))
+    reported(desk, hours("09:30", "13:00"))
     desk.tick(0)
     iv += [reading for (_, name), reading in desk.state.bots.by_name["spread"].readings.items() if name == "iv"]
-    whole, short = (reading.verdict.value for reading in iv)
+    whole, short = (reading.evaluation.value for reading in iv)
     assert whole is not None
     assert short == pytest.approx(whole * sqrt(6 / 3), rel=1e-3)
 
@@ -162,7 +162,7 @@ def test_an_open_position_tells_when_its_time_exit_comes_on_a_shorter_day() -> N
     desk.opened()
     told_exits = partial(exits_text, desk.program)
     assert told_exits(desk.state, desk.position, desk.now.timestamp()).endswith("time 15:45")
-    told(desk, hours("09:30", "13:00"))
+    reported(desk, hours("09:30", "13:00"))
     assert told_exits(desk.state, desk.position, desk.now.timestamp()).endswith("time 15:45 (12:45 today)")
 
 
@@ -170,7 +170,7 @@ def test_an_open_position_tells_that_its_time_exit_does_not_come_on_a_shorter_da
     """The table showed it as if it came, on the one day on which nothing closes the position by the clock."""
     desk = Desk((text_of(exits="[{time: open + 5h}]"),))
     desk.opened()
-    told(desk, hours("09:30", "13:00"))
+    reported(desk, hours("09:30", "13:00"))
     assert exits_text(desk.program, desk.state, desk.position, desk.now.timestamp()) == "time open + 300m (not today)"
 
 
@@ -179,7 +179,7 @@ def test_windows_after_an_early_close_never_open() -> None:
     desk.until("13:41", step=15)
     assert desk.submitted
     desk = Desk((text_of(entry='{window: {from: "13:30", to: "14:30"}}'),))
-    told(desk, hours("09:30", "13:00"))
+    reported(desk, hours("09:30", "13:00"))
     desk.until("14:00", step=60)
     assert not desk.submitted
 
@@ -190,7 +190,7 @@ def test_an_early_close_that_is_told_within_the_session_leaves_what_is_open_gove
     before = desk.position
     day = desk.state.bots.by_name["spread"].day
     desk.until("11:30")
-    told(desk, hours("09:30", "13:00"))
+    reported(desk, hours("09:30", "13:00"))
     assert desk.position == before
     assert desk.state.bots.by_name["spread"].day == day
     desk.until("12:46", step=15)
@@ -201,11 +201,11 @@ def test_an_early_close_that_is_told_within_the_session_leaves_what_is_open_gove
 def test_a_restart_goes_on_in_the_day_that_was_told_and_alarms_no_more_than_once() -> None:
     desk = Desk()
     desk.opened()
-    told(desk, hours("09:30", "13:00"))
-    told(desk, hours("09:30", "13:00"))
+    reported(desk, hours("09:30", "13:00"))
+    reported(desk, hours("09:30", "13:00"))
     desk.start_again()
     assert desk.state.schedule.session.close == clock("13:00")  # before the broker has answered
-    told(desk, hours("09:30", "13:00"))
+    reported(desk, hours("09:30", "13:00"))
     assert desk.alarms.count(EARLY) == 1
     desk.link()
     desk.until("12:45", step=15)
@@ -214,8 +214,8 @@ def test_a_restart_goes_on_in_the_day_that_was_told_and_alarms_no_more_than_once
 
 def test_a_store_remembers_what_was_told_of_today(tmp_path: Path) -> None:
     desk = Desk(at="09:25")
-    told(desk, hours("09:30", "13:00"))
-    told(desk, Hours(DAY), "QQQ")
+    reported(desk, hours("09:30", "13:00"))
+    reported(desk, Hours(DAY), "QQQ")
     with closing(SqlJournal(open_store(kept(desk, tmp_path)))) as journal:
         today, tomorrow = (resume_from(journal.recall(at), at).state for at in (desk.now, desk.now + timedelta(days=1)))
     assert (today.schedule.session, today.market.facts.hours) == (
@@ -228,14 +228,14 @@ def test_a_store_remembers_what_was_told_of_today(tmp_path: Path) -> None:
 def test_an_early_close_that_is_taken_back_makes_a_whole_day_again() -> None:
     """As a restart would find it: of several underlyings the earliest close that is told still counts."""
     desk = Desk(at="09:25")
-    told(desk, hours("09:30", "13:00"))
-    told(desk, hours("09:30", "12:00"), "SPY")
+    reported(desk, hours("09:30", "13:00"))
+    reported(desk, hours("09:30", "12:00"), "SPY")
     assert desk.state.schedule.session.close == clock("12:00")
-    told(desk, hours("09:30", "16:00"), "SPY")
+    reported(desk, hours("09:30", "16:00"), "SPY")
     assert desk.state.schedule.session.close == clock("13:00")
-    told(desk, hours("09:30", "16:00"))
+    reported(desk, hours("09:30", "16:00"))
     assert (desk.state.schedule.session.close, desk.state.schedule.session.is_half) == (clock("16:00"), False)
-    assert desk.alarms[-1] == "the broker closes at 16:00 today, later than it had told before"
+    assert desk.alarms[-1] == "the broker closes at 16:00 today, later than it reported before"
     desk.until("09:59", step=60)
     desk.opened()
     desk.until("15:44", step=300)
@@ -250,7 +250,7 @@ def test_a_window_that_an_early_close_had_shut_sends_no_second_entry_once_it_is_
     desk = Desk((text_of(entry=entry, exits='\n  - time: "15:45"\n'),), at="13:29")
     desk.opened("13:30")
     for closes in ("13:00", "16:00"):
-        told(desk, hours("09:30", closes))
+        reported(desk, hours("09:30", closes))
         desk.tick(60)
     desk.until("14:00", step=60)
     assert [order.purpose.value for order in desk.submitted] == ["entry"]
@@ -259,7 +259,7 @@ def test_a_window_that_an_early_close_had_shut_sends_no_second_entry_once_it_is_
 def test_a_watch_that_an_early_close_ends_says_what_came_nearest() -> None:
     desk = Desk((text_of(entry='{window: {from: "10:00", to: "14:30"}, when: [{vix: {between: [17, 22]}}]}'),))
     desk.until("12:50", step=60)
-    told(desk, hours("09:30", "13:00"))
+    reported(desk, hours("09:30", "13:00"))
     desk.tick(1)
     day = desk.state.bots.by_name["spread"].day
     assert day.skipped.startswith("its window is over; nearest vix: 16.00")
@@ -268,10 +268,10 @@ def test_a_watch_that_an_early_close_ends_says_what_came_nearest() -> None:
 
 def test_an_entry_that_was_asked_for_by_hand_is_not_forgotten() -> None:
     desk = Desk(at="10:00")
-    desk.blind(*(each for each in desk.board.contracts if isinstance(each, Option)))
+    desk.without_data(*(each for each in desk.board.contracts if isinstance(each, Option)))
     desk.ask(Request.ENTER, "spread")
     desk.tick(1)
-    told(desk, hours("09:30", "13:00"))
+    reported(desk, hours("09:30", "13:00"))
     desk.until("10:03", step=5)
     assert "asked by the operator" in str(desk.said(Kind.DECISION, "skip")[-1].data["reason"])
 
@@ -288,14 +288,14 @@ def test_hours_that_are_not_an_early_close_of_this_session_change_nothing(opens:
     """Where the open differs they are those of something else, or of a time zone that is read wrongly."""
     desk = Desk()
     before = desk.state.schedule.session
-    told(desk, hours(opens, closes))
+    reported(desk, hours(opens, closes))
     assert desk.state.schedule.session == before
     assert not desk.alarms
 
 
 def test_hours_of_another_day_are_passed_over() -> None:
     desk = Desk()
-    told(desk, Hours(HALF_DAY))
+    reported(desk, Hours(HALF_DAY))
     assert not desk.alarms
     assert not desk.state.market.facts.hours
 

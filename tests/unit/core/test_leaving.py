@@ -48,7 +48,7 @@ def test_a_target_buys_back_at_half() -> None:
 
 def test_without_a_price_it_is_tried_when_one_comes_and_not_every_second() -> None:
     desk = held('\n  - time: "15:00"\n')
-    desk.blind(put(5945), put(5935))
+    desk.without_data(put(5945), put(5935))
     desk.until("15:00")
     assert (desk.position.state, desk.reasons("exit")) == ("exiting", ["time"])
     sent = len(desk.submitted)
@@ -176,7 +176,7 @@ def test_unknown_neither_counts_nor_starts_again() -> None:
     desk = held(CONFIRMED)
     cost(desk, 2.0)
     desk.tick(0.5)
-    desk.blind(put(5945))
+    desk.without_data(put(5945))
     desk.tick(0.5)
     assert not desk.reasons("exit")
     cost(desk, 2.0)
@@ -199,7 +199,7 @@ def test_while_it_is_unknown_the_time_of_confirm_stands_still() -> None:
     cost(desk, 2.0)
     desk.tick(1)
     desk.tick(2)
-    desk.blind(put(5945))
+    desk.without_data(put(5945))
     desk.tick(0.5)
     desk.tick(10)
     cost(desk, 2.0)
@@ -216,7 +216,7 @@ def test_while_it_is_unknown_the_time_of_confirm_stands_still() -> None:
 
 def test_unknown_holds_and_raises_the_alarm_after_its_grace() -> None:
     desk = held('\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n')
-    desk.blind(put(5945))
+    desk.without_data(put(5945))
     desk.tick(29)
     assert not [text for text in desk.alarms if "cannot be judged" in text]
     desk.tick(30)
@@ -228,14 +228,14 @@ def test_unknown_holds_and_raises_the_alarm_after_its_grace() -> None:
 def test_an_exit_that_cannot_be_judged_again_is_told_again_and_not_soon_after() -> None:
     """The data was away a second time that day, for good, and nobody was told: the words were those of the first."""
     desk = held('\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n')
-    told = []
+    reported = []
     for start, end in (("10:10", "10:12"), ("10:13", "10:15"), ("11:00", "11:20"), ("11:22", "11:40")):
         desk.until(start)
-        desk.blind(put(5945))
+        desk.without_data(put(5945))
         desk.until(end, step=15)
-        told.append(len([text for text in desk.alarms if "stop cannot be judged" in text]))
+        reported.append(len([text for text in desk.alarms if "stop cannot be judged" in text]))
         cost(desk, 1.0)
-    assert told == [1, 1, 2, 3]
+    assert reported == [1, 1, 2, 3]
 
 
 def test_each_position_that_has_no_price_to_close_at_is_told_of() -> None:
@@ -246,18 +246,20 @@ def test_each_position_that_has_no_price_to_close_at_is_told_of() -> None:
     for _ in range(2):
         desk.tick(61)
         desk.fill(desk.submitted[-1])
-    desk.blind(*(leg.option for position in desk.state.positions.by_id.values() for leg in position.legs))
+    desk.without_data(*(leg.option for position in desk.state.positions.by_id.values() for leg in position.legs))
     desk.until("15:45")
     assert len(desk.submitted) == 2
-    told = [record.position for record in desk.said(Kind.ALARM) if "no price to close at" in str(record.data["text"])]
-    assert sorted(told) == sorted(desk.state.positions.by_id)
+    reported = [
+        record.position for record in desk.said(Kind.ALARM) if "no price to close at" in str(record.data["text"])
+    ]
+    assert sorted(reported) == sorted(desk.state.positions.by_id)
 
 
 def test_unknown_exits_when_the_spec_says_so() -> None:
     desk = held(
         '\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n    unknown: exit\n    grace: 10s\n    order: market\n'
     )
-    desk.blind(put(5945))
+    desk.without_data(put(5945))
     desk.tick(1)
     desk.settle(9.9)
     assert not desk.reasons("exit")
@@ -268,11 +270,11 @@ def test_unknown_exits_when_the_spec_says_so() -> None:
 
 def test_the_grace_starts_again_when_it_could_be_judged() -> None:
     desk = held('\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n    unknown: exit\n')
-    desk.blind(put(5945))
+    desk.without_data(put(5945))
     desk.tick(25)
     cost(desk, 0.7)
     desk.tick(1)
-    desk.blind(put(5945))
+    desk.without_data(put(5945))
     desk.tick(25)
     assert not desk.reasons("exit")
 
@@ -479,7 +481,7 @@ def test_an_exit_at_work_up_to_the_close_of_its_last_day_is_not_sent_again_and_s
     desk.cancelled(desk.last)
     desk.message(desk.last, 202, "Order Canceled - reason:Order has expired")
     desk.tick(1)
-    said = "a closing order was at work up to the close: what it was to close has expired"
+    said = "a closing order was working at the close: its contracts have expired"
     assert desk.alarms == [f"{said} (202 Order Canceled - reason:Order has expired)"]
 
 
@@ -505,7 +507,7 @@ def test_a_market_order_that_waits_is_written_down_twice_a_minute() -> None:
     assert len(desk.submitted) == 2
 
 
-def told(desk: Desk, order: Order, price: Decimal | None) -> None:
+def reported(desk: Desk, order: Order, price: Decimal | None) -> None:
     """List an order at this limit."""
     working = order_report(order, desk.now, BrokerStatus.WORKING)
     desk.send(replace(working, quantity=Decimal(order.quantity), limit_price=price, side=order.wire_side))
@@ -533,7 +535,7 @@ def test_an_order_that_takes_no_change_is_taken_back_and_its_try_is_a_new_order(
     asked = desk.replaced[-1].limit_price
     for _ in range(count):
         desk.message(first, *NOT_SAME)
-    said = f"the broker refused a change of {first.ref}: {NOT_SAME[1]}: it is taken back, and a new order follows"
+    said = f"the broker refused a change of {first.ref}: {NOT_SAME[1]}: rulebot cancels it and sends a new order"
     assert desk.alarms == [said]
     assert [order.ref for order in desk.cancels] == [first.ref]
     desk.cancelled(first)
@@ -603,13 +605,13 @@ def test_a_change_that_is_answered_by_an_unknown_code_is_shown_as_the_broker_wor
     assert [type(command) for command in said.commands] == [RequestOpenOrders]
     assert desk.last.limit_price == first, "it may have been refused"
     assert first is not None
-    told(desk, desk.last, first - 1)
+    reported(desk, desk.last, first - 1)
     assert desk.last.limit_price == first, "neither of the two"
-    told(desk, desk.last, changed if is_made else first)
+    reported(desk, desk.last, changed if is_made else first)
     assert (desk.last.limit_price, desk.last.message) == (changed if is_made else first, "")
     desk.tick(30)
     assert len(desk.replaced) == 2
-    told(desk, desk.last, first)
+    reported(desk, desk.last, first)
     assert desk.last.limit_price == desk.replaced[-1].limit_price, "an old report"
 
 
@@ -626,7 +628,7 @@ def test_an_order_that_works_and_that_the_broker_says_something_of_is_told_as_it
     desk = working("0.05", tries=3)
     desk.message(desk.last, 201, "Order rejected - reason:x")
     desk.message(desk.last, 10318, "y")
-    words = f"the broker says of {desk.last.ref}, which is at work:"
+    words = f"the broker says of {desk.last.ref}, which is working:"
     assert desk.alarms == [f"{words} 201 Order rejected - reason:x", f"{words} 10318 y"]
 
 
@@ -701,7 +703,7 @@ def test_the_engine_comes_to_rest() -> None:
     cost(desk, 3.0)
     desk.tick(1)
     desk.settle(30, limit=60)
-    desk.blind(put(5945))
+    desk.without_data(put(5945))
     desk.tick(1)
     desk.settle(30, limit=80)
 
@@ -802,7 +804,7 @@ def test_a_new_connection_has_no_prices_yet_and_that_is_no_alarm() -> None:
     desk.ack(desk.last)
     desk.unlink()
     desk.link()
-    desk.blind(put(5945))
+    desk.without_data(put(5945))
     desk.tick(6)
     assert not [text for text in desk.alarms if "no price" in text]
     desk.tick(1)
@@ -817,7 +819,7 @@ def test_the_next_leg_of_an_entry_waits_for_its_first_price_without_an_alarm() -
     desk.ack(entry)
     desk.unlink()
     desk.link()
-    desk.blind(put(5945))
+    desk.without_data(put(5945))
     desk.fill(entry)
     assert (len(desk.submitted), desk.alarms) == (1, [])
     for _ in range(3):

@@ -112,7 +112,7 @@ def test_orders_under_another_client_id_cannot_be_cancelled_and_a_person_is_told
     )
     desk.unlink()
     desk.link()
-    assert any(f"under client id {client}, and this run has 7" in text for text in desk.alarms)
+    assert any(f"under client id {client}, and this run uses 7" in text for text in desk.alarms)
     desk.ask(Request.FLATTEN)
     desk.tick(1)
     refs = [order.ref for order in desk.live]
@@ -145,17 +145,17 @@ def test_what_the_broker_never_had_is_given_up_after_its_grace_and_not_sent_agai
 
 def test_a_broker_who_stays_away_behind_the_gateway_is_told_once_while_he_is_away() -> None:
     """Code 1100 and nothing after it: the socket stands, so no other alarm comes; each time away is one of its own."""
-    text = "no connection to the broker for 10 minutes: nobody watches 1 open position"
+    text = "no connection to the broker for 10 minutes: no exit watches 1 open position"
     desk = Desk()
     desk.opened()
     for lost, back in (("11:00", "11:30"), ("12:00", "12:30")):
         desk.until(lost)
-        told = desk.alarms.count(text)
+        reported = desk.alarms.count(text)
         desk.unlink()
         desk.until(f"{lost[:3]}09:59", step=10)
-        assert desk.alarms.count(text) == told
+        assert desk.alarms.count(text) == reported
         desk.until(back, step=10)
-        assert desk.alarms.count(text) == told + 1
+        assert desk.alarms.count(text) == reported + 1
         desk.link()
     assert [record.data["reason"] for record in desk.said(Kind.LINK) if record.data["up"]][-1] == "connected again"
 
@@ -167,7 +167,7 @@ def test_a_broker_who_is_away_at_night_is_no_alarm(at: str) -> None:
     desk.until(at)
     desk.unlink()
     desk.until("23:59", step=60)
-    assert not any("nobody watches" in text for text in desk.alarms)
+    assert not any("no exit watches" in text for text in desk.alarms)
 
 
 def test_what_nobody_watched_while_the_computer_slept_is_told_though_the_connection_is_back_at_once() -> None:
@@ -264,7 +264,7 @@ def test_fills_that_are_owed_are_waited_for_and_then_booked_by_the_brokers_word(
         desk.send(OrdersListed(desk.now, frozenset()))
     assert not desk.live
     assert desk.position.state == "open"
-    assert any("has filled, and not all of it is told" in text for text in desk.alarms)
+    assert any("has filled, and not all its executions are reported" in text for text in desk.alarms)
 
 
 def test_fills_that_are_owed_and_told_in_time_are_counted_as_they_are() -> None:
@@ -1001,14 +1001,14 @@ def test_an_entry_at_work_is_taken_back_at_the_connection_of_an_engine_that_was_
     assert [each.ref for each in desk.cancels] == [order.ref]
 
 
-@pytest.mark.parametrize(("told", "is_above"), [(700, True), (-3, False), (1_700_000_000, False)])
-def test_ids_are_above_those_that_are_told_of_other_programs_orders(told: int, is_above: bool) -> None:
+@pytest.mark.parametrize(("reported", "is_above"), [(700, True), (-3, False), (1_700_000_000, False)])
+def test_ids_are_above_those_that_are_told_of_other_programs_orders(reported: int, is_above: bool) -> None:
     """After an order that others had placed in the run each exit was refused as a duplicate (103)."""
     desk = Desk()
     desk.opened()
     before = desk.last.order_id
-    theirs = replace(order_report(desk.last, desk.now, BrokerStatus.WORKING), ref="", order_id=told, perm_id=1)
+    theirs = replace(order_report(desk.last, desk.now, BrokerStatus.WORKING), ref="", order_id=reported, perm_id=1)
     desk.send(replace(theirs, client_id=9))
     desk.until("15:45")
     assert desk.last.purpose is Purpose.EXIT
-    assert desk.last.order_id == (told if is_above else before) + 1
+    assert desk.last.order_id == (reported if is_above else before) + 1

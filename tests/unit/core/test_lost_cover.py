@@ -2,7 +2,7 @@
 
 import pytest
 from hand_desk import CONDOR, Desk, call, put, text_of
-from test_past_us import others
+from test_closed_elsewhere import others
 
 from rulebot.core.queries.lost_cover import LIQUIDATION, LOST_COVER, lost_cover
 from rulebot.model.contract import Option
@@ -39,8 +39,8 @@ def test_the_short_leg_of_a_wing_that_others_closed_is_bought_back_after_a_minut
     others(desk, LONG_PUT, -1, "4.80")
     desk.holds(LONG_PUT, 0)
     ticks(desk, 50)
-    (told,) = [text for text in desk.alarms if "has no protection since" in text]
-    assert told.startswith(f"-1 {SHORT_PUT} (others closed what covered it) of {desk.position.id}")
+    (reported,) = [text for text in desk.alarms if "has no protection since" in text]
+    assert reported.startswith(f"-1 {SHORT_PUT} (others closed what covered it) of {desk.position.id}")
     assert desk.position.unprotected_since is not None
     assert len(desk.submitted) == 1
     ticks(desk, 15)

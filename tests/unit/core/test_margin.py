@@ -127,7 +127,7 @@ def test_an_entry_at_work_that_was_never_asked_about_keeps_others_out() -> None:
     )
     desk.until("10:05")
     answer(desk, 1000)
-    assert refused(desk, "two") == ["what margin the entry of one at work needs is not known"]
+    assert refused(desk, "two") == ["the margin that the entry of one needs is not known yet"]
 
 
 @pytest.mark.parametrize("net", [None, Decimal(10000)])
@@ -295,7 +295,7 @@ def test_without_an_answer_it_is_unknown_and_nothing_is_sent(is_silent: bool) ->
         why = "the broker would refuse it: 201 Order rejected - reason: no"
     assert not desk.submitted
     assert desk.state.bots.by_name["spread"].status_text == f"margin {why}"
-    assert desk.state.bots.by_name["spread"].readings["require", "margin"].verdict.missing == why
+    assert desk.state.bots.by_name["spread"].readings["require", "margin"].evaluation.missing == why
     desk.tick(16)
     answer(desk, 1000, change=1000)
     assert len(desk.submitted) == 1

@@ -80,10 +80,10 @@ def test_51_what_a_preset_changed_is_no_doing_of_a_person_when_it_is_told_again(
     order = desk.enter()
     for _ in range(2):
         desk.send(echo(desk, order, limit_price=Decimal("-9.00")))
-    (told,) = desk.alarms
-    assert "look at the broker's presets" in told
+    (reported,) = desk.alarms
+    assert "look at the broker's presets" in reported
     desk.send(echo(desk, order, limit_price=Decimal("-8.00")))
-    assert "somebody has changed it" in desk.alarms[-1]
+    assert "another client changed it" in desk.alarms[-1]
 
 
 def test_51_an_echo_of_the_price_before_a_change_is_no_surprise() -> None:
@@ -112,14 +112,14 @@ def test_51_what_was_told_of_an_exit_before_a_reload_is_not_told_again_as_the_do
     desk = seller()
     stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
     desk.send(echo(desk, stop, time_in_force="day"))
-    (told,) = desk.alarms
+    (reported,) = desk.alarms
     later = bot_of(text_of("seller", **{**SELLER, "entry": "{at: open + 90m, max_open: 5}"}))
     change = BotChange("seller", desk.position.digest, later.plan.digest)
     old = desk.program
     desk.program = replace(old, bots={"seller": later}, pinned={desk.position.digest: old.bots["seller"]})
     desk.take(reload(desk.program, desk.state, desk.now, [change]))
     desk.send(echo(desk, stop, time_in_force="day"))
-    assert desk.alarms == [told]
+    assert desk.alarms == [reported]
 
 
 def test_51_a_resting_exit_that_would_close_too_much_is_taken_back_and_watched() -> None:
@@ -171,7 +171,7 @@ def test_71_an_order_changed_by_hand_is_not_changed_back() -> None:
         desk.ack(order)
     target = next(order for order in desk.live if order.purpose is Purpose.TARGET)
     desk.send(echo(desk, target, limit_price=Decimal("0.20")))
-    assert "somebody has changed it" in desk.alarms[-1]
+    assert "another client changed it" in desk.alarms[-1]
     desk.until("10:30", step=60)
     assert not desk.cancels
     assert not desk.replaced

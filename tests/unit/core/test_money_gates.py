@@ -110,7 +110,7 @@ def test_an_entry_at_work_without_a_quote_is_unknown() -> None:
     one = text_of("one", order=patient)
     desk = desk_of(one, text_of("two", legs=CALLS, entry='{at: "10:05"}'), worst_case=dollars(10**6))
     desk.ack(desk.enter())
-    desk.blind(*(leg.option for leg in desk.last.legs))
+    desk.without_data(*(leg.option for leg in desk.last.legs))
     desk.until("10:05")
     assert refused(desk, "two") == "what all bots could lose is unknown: no sound quote for one-20261118-1"
     assert [order.bot for order in desk.live] == ["one"]
@@ -221,21 +221,23 @@ def test_the_band_holds_at_every_step_of_a_ladder() -> None:
     assert len(desk.submitted) == 1
 
 
-@pytest.mark.parametrize("is_blind", [False, True])
-def test_the_band_holds_at_every_new_market_order(is_blind: bool) -> None:
+@pytest.mark.parametrize("is_without_data", [False, True])
+def test_the_band_holds_at_every_new_market_order(is_without_data: bool) -> None:
     order = "{adaptive: [patient, urgent], start: market, wait: 10s, tries: 2, then: cancel}"
     desk = desk_of(text_of(**{**SELLER, "order": order}))
     first = desk.enter("10:01")
     desk.ack(first)
     wide = first.legs[0].option
     desk.quote(wide, 0.05, 9.0)
-    if is_blind:
-        desk.blind(wide)
+    if is_without_data:
+        desk.without_data(wide)
     desk.tick(10)
     desk.cancelled(first)
     desk.tick(1)
     assert len(desk.submitted) == 1
-    assert desk.alarms[0].startswith("no price for the entry: " + (str(wide) if is_blind else "too far from the mid"))
+    assert desk.alarms[0].startswith(
+        "no price for the entry: " + (str(wide) if is_without_data else "too far from the mid")
+    )
 
 
 def test_a_market_order_may_lose_what_it_costs_at_once() -> None:
@@ -316,7 +318,7 @@ def test_an_entry_at_work_is_taken_back_in_a_halt() -> None:
     order = desk.enter()
     desk.ack(order)
     desk.board.halted.add(desk.board.rows[Underlying("SPX")])
-    desk.blind(*(leg.option for leg in order.legs))
+    desk.without_data(*(leg.option for leg in order.legs))
     desk.tick(10)
     assert [taken.ref for taken in desk.cancels] == [order.ref]
     assert refused(desk) == "trading is halted in SPX"
@@ -328,7 +330,7 @@ NONE_LEFT = Account(net_liquidation=Decimal(24000), day_trades_left=0)
 def test_no_day_trade_is_left() -> None:
     desk = desk_of(account=NONE_LEFT)
     desk.until("10:00")
-    assert refused(desk).startswith("no day trade is left: the broker allows 0, and")
+    assert refused(desk).startswith("no day trade remains: the broker allows 0, and")
     desk_of(account=NONE_LEFT, heeds_day_trades=False).enter()
     desk_of(account=replace(NONE_LEFT, net_liquidation=Decimal(25000))).enter()
     desk_of(account=replace(NONE_LEFT, day_trades_left=None)).enter()
@@ -384,7 +386,7 @@ def test_a_day_trade_just_made_counts_until_the_broker_has_told() -> None:
     assert "the broker allows 1, 1 of them" in refused(desk, "two")
     desk.send(AccountReport(desk.now, NONE_LEFT))
     desk.until("10:10")
-    assert refused(desk, "two").startswith("no day trade is left: the broker allows 0, and")
+    assert refused(desk, "two").startswith("no day trade remains: the broker allows 0, and")
     assert [order.bot for order in desk.submitted if order.reason == "entry"] == ["one"]
 
 

@@ -44,6 +44,6 @@ def test_what_came_nearest_before_a_restart_is_told_after_it(*, is_edited: bool)
     assert desk.state.bots.by_name["spread"].nearest == (None if is_edited else known)
     desk.link()
     desk.until("11:01", step=60)
-    (told,) = desk.said(Kind.NEAREST)
-    assert [each["value"] for each in told.data["readings"]] == [8.0 if is_edited else 11.9]
-    assert told.data["when"] == clock("10:11" if is_edited else "10:00").isoformat()
+    (reported,) = desk.said(Kind.NEAREST)
+    assert [each["value"] for each in reported.data["readings"]] == [8.0 if is_edited else 11.9]
+    assert reported.data["when"] == clock("10:11" if is_edited else "10:00").isoformat()

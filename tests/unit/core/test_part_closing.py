@@ -314,12 +314,12 @@ def test_the_report_and_the_digest_tell_each_part_with_its_exit_and_price(tmp_pa
     cost(desk, 1.60)
     closed_at(desk, "1.60")
     part = "2 of 3 bought back at 1.60"
-    assert [each for each in told_by(desk) if each.startswith(part)] == [f"{part} 10:00: stop"]
+    assert [each for each in reported_by(desk) if each.startswith(part)] == [f"{part} 10:00: stop"]
     desk.until("15:45", step=60)
     closed_at(desk, "1.80")
-    told = told_by(desk)
-    assert [each for each in told if each.startswith(part)] == [f"{part} 10:00: stop"]
-    assert [each.startswith("bought back in all at ") for each in told if each.endswith(" 15:45: time")] == [True]
+    reported = reported_by(desk)
+    assert [each for each in reported if each.startswith(part)] == [f"{part} 10:00: stop"]
+    assert [each.startswith("bought back in all at ") for each in reported if each.endswith(" 15:45: time")] == [True]
     (closed,) = (event_line(each, desk.state) for each in desk.said(Kind.DECISION, "closed"))
     assert closed is not None
     assert closed.text.startswith("closed: time, bought back in all at ")
@@ -335,7 +335,7 @@ def test_an_exit_whose_name_is_a_word_of_how_it_ended_is_named_all_the_same() ->
     desk = held("  - name: bought\n    cost: {at_least: 1.50}\n")
     cost(desk, 1.60)
     closed_at(desk, "1.60")
-    assert [each for each in told_by(desk) if "bought back" in each] == ["bought back at 1.60 10:00: bought"]
+    assert [each for each in reported_by(desk) if "bought back" in each] == ["bought back at 1.60 10:00: bought"]
 
 
 def test_what_expires_after_a_part_was_closed_ended_at_the_close() -> None:
@@ -348,7 +348,7 @@ def test_what_expires_after_a_part_was_closed_ended_at_the_close() -> None:
     for option in (put(5945), put(5935)):
         desk.holds(option, 0)
     assert desk.position.exit_reason == "expired_worthless"
-    assert [each for each in told_by(desk) if ": expired" in each] == [
+    assert [each for each in reported_by(desk) if ": expired" in each] == [
         "bought back in all at 1.0667 (the rest expired) 16:01: expired_worthless"
     ]
 
@@ -363,9 +363,9 @@ def closed_at(desk: Desk, price: str) -> None:
     desk.tick(1)
 
 
-def told_by(desk: Desk) -> list[str]:
+def reported_by(desk: Desk) -> list[str]:
     (bot,) = day_outcome(desk.state, None).bots
-    return [part for told in bot.lines for part in told.parts]
+    return [part for reported in bot.lines for part in reported.parts]
 
 
 def test_a_side_that_stands_higher_takes_nothing_over_from_what_closes_all() -> None:
@@ -396,8 +396,8 @@ def test_a_part_that_is_closed_has_realised_what_it_made(tmp_path: Path) -> None
     assert (day.realized, desk.state.bots.by_name["spread"].day.realized) == (made, made)
     assert day.open_profit == -90 - desk.position.commissions / 5
     store = kept(desk, tmp_path)
-    told = CliRunner().invoke(main, ["status", "--store", str(store), "--format", "json"])
-    assert json.loads(told.stdout)["realized_today"] == float(made)
+    reported = CliRunner().invoke(main, ["status", "--store", str(store), "--format", "json"])
+    assert json.loads(reported.stdout)["realized_today"] == float(made)
 
 
 def test_an_entry_that_a_part_was_closed_of_before_it_was_over_has_filled_for_again() -> None:

@@ -223,7 +223,7 @@ def test_a_part_of_which_the_rest_may_be_sent_at_no_price_gets_its_resting_exits
 def test_what_is_not_known_holds_up_no_leg_whose_partner_has_filled() -> None:
     """The long leg was bid at the far side of its market for all tries, since nobody knew the volatility."""
     desk = first_leg_filled("{probability_of_profit: {above: 10%}}")
-    desk.blind(*(kind(strike) for strike in range(5980, 6025, 5) for kind in (put, call)))
+    desk.without_data(*(kind(strike) for strike in range(5980, 6025, 5) for kind in (put, call)))
     desk.fill(desk.last)
     desk.ack(desk.last)
     found = [str(desk.last.limit_price)]

@@ -30,14 +30,14 @@ GUARDED = {
 OFF_GRID = "The price does not conform to the minimum price variation for this contract."
 
 
-def told(desk: Desk, ticks: TickRule | None = OUTSIDE) -> Desk:
+def reported(desk: Desk, ticks: TickRule | None = OUTSIDE) -> Desk:
     for listing in desk.listings():
         desk.send(ListingReport(desk.now, replace(listing, ticks=ticks if listing.symbol == "SPY" else None)))
     return desk
 
 
 def seller(ticks: TickRule | None = OUTSIDE, **sections: str) -> Desk:
-    return told(Desk((text_of("seller", **{**SELLER, "order": LADDER, **sections}),), at="10:00"), ticks)
+    return reported(Desk((text_of("seller", **{**SELLER, "order": LADDER, **sections}),), at="10:00"), ticks)
 
 
 def prices(orders: list[Order]) -> dict[Purpose, Decimal | None]:
@@ -55,7 +55,7 @@ def test_what_rests_lies_on_the_grid_that_is_told(ticks: TickRule | None, target
 
 
 def test_each_try_of_an_entry_and_of_an_exit_lies_on_it() -> None:
-    desk = told(Desk((text_of("seller", **GUARDED),), at="10:00"))
+    desk = reported(Desk((text_of("seller", **GUARDED),), at="10:00"))
     entry = desk.enter("10:01")
     desk.ack(entry)
     row = desk.board.rows[entry.legs[0].option]
@@ -83,7 +83,7 @@ def test_combos_keep_their_own() -> None:
 def test_what_is_told_is_on_record_where_the_table_has_another_and_a_start_goes_by_it() -> None:
     desk = seller(IN_PROGRAM)
     (found,) = desk.said(Kind.FACTS, TICKS)  # of SPY the table has a cent at every price
-    told(desk, IN_PROGRAM)
+    reported(desk, IN_PROGRAM)
     assert desk.said(Kind.FACTS, TICKS) == [found, found]
     state = resume(desk.records, desk.now, desk.board, desk.state.market.facts.events).state
     assert state.market.facts.ticks == desk.state.market.facts.ticks == {"SPY": IN_PROGRAM}

@@ -112,8 +112,8 @@ def test_nothing_is_entered_while_a_stop_would_act_as_soon_as_it_rests() -> None
     assert guard.stop_price == Decimal("4.00")
 
 
-@pytest.mark.parametrize(("asked", "is_told"), [(4.00, True), (3.99, False)])
-def test_a_stop_within_the_quote_of_its_leg_is_told(asked: float, is_told: bool) -> None:
+@pytest.mark.parametrize(("asked", "is_reported"), [(4.00, True), (3.99, False)])
+def test_a_stop_within_the_quote_of_its_leg_is_told(asked: float, is_reported: bool) -> None:
     """Bid 0.05 under its stop, the leg was bought back by the next quotes."""
     desk = Desk((text_of(risk=RISK),))
     desk.quote(put(5935), 2.87, 2.97)
@@ -125,7 +125,10 @@ def test_a_stop_within_the_quote_of_its_leg_is_told(asked: float, is_told: bool)
         ack_all(desk)
     (guard,) = guards(desk)
     words = "the protective stop of SPXW 2026-11-18 5945P rests at 4.00, within its quote (4.00 is asked)"
-    assert (guard.stop_price, [*desk.alarms]) == (Decimal("4.00"), [f"{words}: it may act at the next bids"] * is_told)
+    assert (guard.stop_price, [*desk.alarms]) == (
+        Decimal("4.00"),
+        [f"{words}: it may act at the next bids"] * is_reported,
+    )
 
 
 def test_no_try_of_the_ladder_goes_down_to_a_price_whose_stop_would_act_at_once() -> None:
@@ -303,7 +306,7 @@ def test_when_it_is_hit_the_rest_is_closed() -> None:
 TWO = {"risk": "{max_loss_per_trade: $5000, protect: {cost: 4x credit}}", "quantity": "2"}
 NAKED = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.10}}\n"
 NAKED_RISK = "{undefined_risk: allow, protect: {cost: 4x credit}}"
-LATE = f"the protective stop of {put(5945)} was over and has filled after all: the position is closed"
+LATE = f"the protective stop of {put(5945)} had ended and has filled late: the position is closed"
 
 
 def called_cancelled(desk: Desk, leg: str = "short_put") -> Order:
@@ -464,8 +467,10 @@ def test_50_a_stop_that_fills_more_than_was_held_is_told_as_that_alone() -> None
     desk.send(desk.execution(guard, guard.legs[0], 2, "6.00"))
     desk.report(guard, BrokerStatus.FILLED, 1)
     desk.tick(1)
-    (told,) = desk.alarms
-    assert told.startswith(f"more was closed of {desk.position.id} than was held, and nobody closes what is left of it")
+    (reported,) = desk.alarms
+    assert reported.startswith(
+        f"more was closed of {desk.position.id} than was held, and nobody closes what is left of it"
+    )
     assert [(order.legs[0].name, order.status) for order in guards(desk)] == [("short_call", OrderStatus.WORKING)]
     desk.start_again()
     desk.link()
@@ -501,10 +506,10 @@ def test_a_guard_somebody_cancelled_is_sent_again_each_time() -> None:
         desk.tick(pause)
         (again,) = guards(desk)
         assert again.ref != guard.ref
-        told = len(desk.alarms)
+        reported = len(desk.alarms)
         ack_all(desk)
         desk.tick(0.1)
-        assert desk.alarms[told:] == [f"the resting orders of {desk.position.id} work at the broker again"]
+        assert desk.alarms[reported:] == [f"the resting orders of {desk.position.id} work at the broker again"]
 
 
 def test_a_guard_somebody_cancelled_is_sent_again_before_max_time_without_stop_is_over() -> None:
@@ -541,16 +546,16 @@ def test_a_guard_that_the_broker_cancels_and_says_why_is_told_in_one_alarm(*, is
     ack_all(desk)
     for _ in range(2):
         (guard,) = guards(desk)
-        told = len(desk.alarms)
+        reported = len(desk.alarms)
         if is_said_first:
             desk.message(guard, 202, CANCELLED.removeprefix("202 "))
-            assert len(desk.alarms) == told
+            assert len(desk.alarms) == reported
         desk.cancelled(guard)
         if not is_said_first:
             desk.message(guard, 202, CANCELLED.removeprefix("202 "))
         desk.tick(1)
         said = f"the protective stop of {put(5945)} was cancelled, and not by us: rulebot sends it again ({CANCELLED})"
-        assert desk.alarms[told:] == [said]
+        assert desk.alarms[reported:] == [said]
         desk.tick(61)
         ack_all(desk)
     assert len(protecting(desk)) == 3
@@ -568,7 +573,7 @@ def test_a_guard_that_is_only_said_to_be_cancelled_is_asked_for_at_once() -> Non
     for _ in range(3):
         desk.listed()
         desk.tick(5)
-    assert f"the broker does not list {guard.ref} any more: it is taken back" in desk.alarms
+    assert f"the broker does not list {guard.ref} any more: rulebot cancels it" in desk.alarms
 
 
 def test_why_the_broker_cancels_the_rest_of_a_guard_that_was_hit_is_told_beside_it() -> None:
@@ -734,10 +739,10 @@ def test_70_a_leg_closed_by_hand_leaves_the_stop_of_the_other_short_leg() -> Non
         "short_put": OrderStatus.CANCELLING,
         "short_call": OrderStatus.WORKING,
     }
-    (told,) = (text for text in desk.alarms if "closed by hand" in text)
-    assert told.startswith(f"the account holds less {put(5945)} than our books: closed by hand?")
-    assert f"rulebot protects and closes only the rest, +1 {put(5935)}, -1 {call(6055)}, +1 {call(6065)}" in told
-    assert desk.position.on_hold == told
+    (reported,) = (text for text in desk.alarms if "closed by hand" in text)
+    assert reported.startswith(f"the account holds less {put(5945)} than our books: closed by hand?")
+    assert f"rulebot protects and closes only the rest, +1 {put(5935)}, -1 {call(6055)}, +1 {call(6065)}" in reported
+    assert desk.position.on_hold == reported
     desk.holds(call(6055), 0)
     for _ in range(4):
         desk.tick(10)
@@ -919,9 +924,9 @@ def test_a_guard_that_the_broker_swallows_is_sent_again_after_longer_and_longer_
         for guard in guards(desk):
             if guard.status is OrderStatus.CANCELLING:
                 desk.message(guard, 10147, "OrderId that needs to be cancelled is not found.")
-    told = [text for text in desk.alarms if "sent twice, and the broker has none" in text]
-    assert len(told) > 3
-    assert told[-1].partition(": ")[2].startswith("rulebot sends it again")
+    reported = [text for text in desk.alarms if "sent twice, and the broker has none" in text]
+    assert len(reported) > 3
+    assert reported[-1].partition(": ")[2].startswith("rulebot sends it again")
 
 
 def test_guards_of_two_legs_that_are_refused_together_are_both_put_back() -> None:
@@ -932,8 +937,8 @@ def test_guards_of_two_legs_that_are_refused_together_are_both_put_back() -> Non
         assert len(alive) == 2
         for guard in alive:
             desk.refuse(guard)
-        told = [each for each in desk.alarms if "the protective stop of" in each][-2:]
-        assert [each.partition(": ")[2].partition(" (")[0] for each in told] == [text, text]
+        reported = [each for each in desk.alarms if "the protective stop of" in each][-2:]
+        assert [each.partition(": ")[2].partition(" (")[0] for each in reported] == [text, text]
         desk.tick(61)
     assert len(guards(desk)) == 2
 

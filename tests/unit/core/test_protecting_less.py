@@ -32,14 +32,14 @@ def test_29_a_stop_is_made_smaller_with_the_fill_that_is_taken_back(legs: str, *
     is_start: it is told before the connection stands (seed 8100200).
     """
     desk = Desk((text_of(legs=legs, exits=LAST, quantity="3", risk=RISK),))
-    told = desk.fill(desk.enter())
+    reported = desk.fill(desk.enter())
     desk.tick(1)
     for order in stops(desk).values():
         desk.ack(order)
     assert stops(desk)["short_put"].quantity == 3
     if is_start:
         desk.unlink()
-    desk.send(replace(told[0], exec_id=told[0].exec_id.next, quantity=Decimal(2)))
+    desk.send(replace(reported[0], exec_id=reported[0].exec_id.next, quantity=Decimal(2)))
     if is_start:
         assert stops(desk)["short_put"].quantity == 3, "whether the broker has it is not known"
         desk.link()
@@ -52,11 +52,11 @@ def test_29_what_is_sent_as_a_connection_stands_has_its_client_id_and_its_order_
 ) -> None:
     """They were taken up after what worked had been made smaller: an order of that turn would have had those before."""
     desk = Desk((text_of(legs=PUT, exits=LAST, quantity="3", risk=RISK),))
-    told = desk.fill(desk.enter())
+    reported = desk.fill(desk.enter())
     desk.tick(1)
     desk.ack(stops(desk)["short_put"])
     desk.unlink()
-    desk.send(replace(told[0], exec_id=told[0].exec_id.next, quantity=Decimal(2)))
+    desk.send(replace(reported[0], exec_id=reported[0].exec_id.next, quantity=Decimal(2)))
     known: list[tuple[int, int]] = []
     monkeypatch.setattr(
         pipeline,
@@ -70,11 +70,11 @@ def test_29_what_is_sent_as_a_connection_stands_has_its_client_id_and_its_order_
 def test_29_a_stop_is_moved_with_the_price_that_the_exchange_corrects() -> None:
     """It stayed at so many times what the broker had told first, while a target or stop that rests was moved."""
     desk = Desk((text_of(legs=PUT, exits=LAST, risk=RISK),))
-    told = desk.fill(desk.enter(), price="2.00")
+    reported = desk.fill(desk.enter(), price="2.00")
     desk.tick(1)
     desk.ack(stops(desk)["short_put"])
     assert stops(desk)["short_put"].stop_price == Decimal("10.00")
-    desk.send(replace(told[0], exec_id=told[0].exec_id.next, price=Decimal("1.20")))
+    desk.send(replace(reported[0], exec_id=reported[0].exec_id.next, price=Decimal("1.20")))
     for _ in range(3):
         desk.tick(1)
     assert [(order.quantity, order.stop_price) for order in desk.replaced] == [(1, Decimal("6.00"))]
@@ -89,27 +89,29 @@ def test_29_a_stop_is_moved_with_the_price_that_the_exchange_corrects() -> None:
 def test_29_a_stop_is_taken_back_with_the_last_that_it_was_for() -> None:
     """It was a moment later: one was at work to buy back what was not sold (seed 8101901)."""
     desk = Desk((text_of(legs=STRANGLE, exits=LAST, quantity="2", risk=RISK),))
-    told = desk.fill(desk.enter())
+    reported = desk.fill(desk.enter())
     desk.tick(1)
     for order in stops(desk).values():
         desk.ack(order)
     for revision, left in ((2, 1), (3, 0)):
-        desk.send(replace(told[0], exec_id=ExecutionId(told[0].exec_id.execution, revision), quantity=Decimal(left)))
+        desk.send(
+            replace(reported[0], exec_id=ExecutionId(reported[0].exec_id.execution, revision), quantity=Decimal(left))
+        )
     assert stops(desk)["short_put"].status is OrderStatus.CANCELLING
 
 
 def test_29_a_stop_is_taken_back_of_a_leg_that_stands_alone_in_the_account() -> None:
     """One of two was bought back too much when it was hit: of the other leg an assignment had taken all (8401062)."""
     desk = Desk((text_of(legs=STRANGLE, exits=LAST, quantity="2", risk=RISK),))
-    told = desk.fill(desk.enter())
+    reported = desk.fill(desk.enter())
     desk.tick(1)
     for order in stops(desk).values():
         desk.ack(order)
-    desk.holds(told[1].option, 0)
+    desk.holds(reported[1].option, 0)
     for _ in range(40):
         desk.tick(1)
     assert desk.position.hold
-    desk.send(replace(told[0], exec_id=told[0].exec_id.next, quantity=Decimal(1)))
+    desk.send(replace(reported[0], exec_id=reported[0].exec_id.next, quantity=Decimal(1)))
     assert stops(desk)["short_put"].status is OrderStatus.CANCELLING, "the leg that is left is closed"
     for order in list(desk.live):
         desk.cancelled(order)
@@ -145,12 +147,12 @@ def test_49_a_leg_has_no_stop_beside_an_order_that_is_being_taken_back_since_its
 def test_29_an_exit_at_work_is_taken_back_when_the_exchange_takes_back_what_it_closes(count: int) -> None:
     """It bought what had never been sold (seed 7100079 of `rulebot chaos`); now what is held is closed."""
     desk = Desk((text_of(legs=STRANGLE, exits='\n  - time: "10:01"\n', quantity="2", risk="{undefined_risk: allow}"),))
-    told = desk.fill(desk.enter())
+    reported = desk.fill(desk.enter())
     desk.until("10:01", step=5)
     leaving = desk.last
     desk.ack(leaving)
     assert (leaving.purpose, leaving.quantity, leaving.is_combo) == (Purpose.EXIT, 2, True)
-    desk.send(replace(told[0], exec_id=told[0].exec_id.next, quantity=Decimal(count)))
+    desk.send(replace(reported[0], exec_id=reported[0].exec_id.next, quantity=Decimal(count)))
     assert desk.order(leaving.ref).status is OrderStatus.CANCELLING
     desk.cancelled(leaving)
     for _ in range(30):
@@ -167,8 +169,8 @@ def test_29_an_order_is_not_over_before_its_fills_are_told_though_one_of_the_sam
     desk = Desk((text_of(legs=PUT, exits='\n  - time: "10:01"\n', risk="{undefined_risk: allow}"),))
     desk.fill(desk.enter())
     desk.until("10:01", step=5)
-    (told,) = desk.fill(desk.last)
-    desk.send(replace(told, exec_id=told.exec_id.next, quantity=Decimal(0)))
+    (reported,) = desk.fill(desk.last)
+    desk.send(replace(reported, exec_id=reported.exec_id.next, quantity=Decimal(0)))
     desk.tick(1)
     again = desk.last
     assert (again.purpose, again.quantity, len(desk.submitted)) == (Purpose.EXIT, 1, 3)

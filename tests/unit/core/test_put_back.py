@@ -31,7 +31,7 @@ def test_what_was_sold_since_the_backup_is_not_sold_again_until_a_person_says_so
     sold = first.opened()
     desk = put_back(first, tmp_path)
     assert [text.partition(":")[0] for text in desk.alarms] == [
-        "the account holds +1 SPXW 2026-11-18 5935P, -1 SPXW 2026-11-18 5945P that no position of ours explains"
+        "the account holds +1 SPXW 2026-11-18 5935P, -1 SPXW 2026-11-18 5945P that no position explains"
     ]
     desk.tick(1)
     assert not desk.submitted

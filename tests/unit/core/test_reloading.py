@@ -148,8 +148,8 @@ def test_an_entry_that_was_asked_for_and_waits_is_told_to_come_to_nothing(texts:
     desk.tick(1)
     reloaded(desk, *texts)
     desk.until("10:05", step=5)
-    told = [record.data["reason"] for record in desk.said(Kind.DECISION, "skip")]
-    assert told == [f"asked by the operator: its spec was {change}"]
+    reported = [record.data["reason"] for record in desk.said(Kind.DECISION, "skip")]
+    assert reported == [f"asked by the operator: its spec was {change}"]
     assert not [order for order in desk.submitted if order.bot == "spread"]
 
 
@@ -194,8 +194,8 @@ def test_an_added_bot_trades_later_on_the_same_day() -> None:
     reloaded(desk, text_of("one"), text_of("two", entry=LATER))
     desk.until("11:30", step=60)
     assert desk.last.bot == "two"
-    told = [(record.bot, record.data["what"]) for record in desk.records if record.kind is Kind.RELOAD]
-    assert told == [("two", "added")]
+    reported = [(record.bot, record.data["what"]) for record in desk.records if record.kind is Kind.RELOAD]
+    assert reported == [("two", "added")]
 
 
 def test_what_was_entered_today_counts_on() -> None:

@@ -263,13 +263,13 @@ def test_cancelled_by_somebody_is_sent_again_within_a_second_and_then_after_grow
         assert pause <= sent_again_after(desk, pause + 6) <= pause + (0.9 if pause < 30 else 6)
         pair = desk.submitted[-2:]
         assert {order.purpose for order in pair} == {Purpose.TARGET, Purpose.STOP}
-        told = len(desk.alarms)
+        reported = len(desk.alarms)
         desk.tick(0.1)
-        assert len(desk.alarms) == told, "the broker has not confirmed it"
+        assert len(desk.alarms) == reported, "the broker has not confirmed it"
         for order in pair:
             desk.ack(order)
         desk.tick(0.1)
-        assert desk.alarms[told:] == [f"the resting orders of {desk.position.id} work at the broker again"]
+        assert desk.alarms[reported:] == [f"the resting orders of {desk.position.id} work at the broker again"]
 
 
 def test_a_price_is_watched_while_its_order_is_lost() -> None:
@@ -325,21 +325,21 @@ def test_a_resting_order_that_the_broker_cancels_and_says_why_is_told_in_one_ala
     for _ in range(2):
         pair = desk.submitted[-2:]
         order, partner = desk.order(pair[which].ref), pair[1 - which]
-        told = len(desk.alarms)
+        reported = len(desk.alarms)
         if is_said_first:
             desk.message(order, 202, NO_MARKET)
-            assert len(desk.alarms) == told
+            assert len(desk.alarms) == reported
         desk.cancelled(order)
         if not is_said_first:
             desk.message(order, 202, NO_MARKET)
         told_as = f"was cancelled at the broker: rulebot sends it again (202 {NO_MARKET})"
-        assert desk.alarms[told:] == [f"the resting {order.purpose.value} of {SHORT} {told_as}"]
+        assert desk.alarms[reported:] == [f"the resting {order.purpose.value} of {SHORT} {told_as}"]
         desk.cancelled(partner)
         desk.message(partner, 202, NO_MARKET)
         for placed in desk.submitted[-2:]:
             desk.ack(placed)
         desk.tick(1)
-        assert len([text for text in desk.alarms[told:] if "cancelled" in text]) == 2, "one of each order"
+        assert len([text for text in desk.alarms[reported:] if "cancelled" in text]) == 2, "one of each order"
         desk.tick(2)
         for placed in desk.submitted[-2:]:
             desk.ack(placed)
@@ -443,7 +443,7 @@ def test_a_stop_that_is_turned_away_without_a_refusal_is_watched_and_not_sent_in
 
 @pytest.mark.parametrize("is_inactive", [True, False])
 def test_a_pair_that_is_turned_away_twice_is_sent_again(is_inactive: bool) -> None:
-    """Each time it takes up to 40 seconds to know, in which nobody watches."""
+    """Each time it takes up to 40 seconds to know, in which no exit watches."""
     desk = seller()
     desk.opened("10:01")
     for _ in range(2):
@@ -528,11 +528,11 @@ def test_a_stop_that_may_not_shrink_is_placed_anew() -> None:
 def test_a_pair_whose_price_may_not_be_changed_is_placed_anew() -> None:
     """Our books had the new prices, the broker the old ones, for as long as the two rested."""
     desk = seller()
-    told = desk.fill(desk.enter("10:01"), price="2.00")
+    reported = desk.fill(desk.enter("10:01"), price="2.00")
     target, stop = desk.submitted[-2:]
     for order in (target, stop):
         desk.ack(order)
-    desk.send(replace(told[0], exec_id=told[0].exec_id.next, price=Decimal("1.00")))
+    desk.send(replace(reported[0], exec_id=reported[0].exec_id.next, price=Decimal("1.00")))
     desk.tick(1)
     assert [order.terms.price for order in desk.replaced] == [Decimal("0.40"), Decimal("3.00")]
     desk.message(stop, 201, "Order rejected - reason:no")
@@ -652,7 +652,7 @@ def test_a_pair_that_the_broker_will_not_hold_over_the_night_is_not_asked_for_on
     for _ in range(20):
         desk.tick(60)
     assert desk.live == []
-    assert desk.alarms[-1].startswith("a resting order was refused, its exit goes on at the next open")
+    assert desk.alarms[-1].startswith("a resting order was refused, its exit continues at the next open")
     desk.now = session_after(desk.day).open
     desk.tick(0)
     assert [(order.purpose, order.reason) for order in desk.live] == [(Purpose.EXIT, "time")]
@@ -948,8 +948,8 @@ def test_what_comes_to_the_broker_at_the_second_try_rests() -> None:
     )
 
 
-@pytest.mark.parametrize(("at", "told"), [("15:59", 1), ("16:00:01", 0)])
-def test_that_it_ends_with_its_option_is_no_alarm(at: str, told: int) -> None:
+@pytest.mark.parametrize(("at", "reported"), [("15:59", 1), ("16:00:01", 0)])
+def test_that_it_ends_with_its_option_is_no_alarm(at: str, reported: int) -> None:
     legs = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {delta: 0.15}}\n"
     desk = seller(legs=legs, exits="\n  - target: {profit: 60%}\n    resting: true\n  - at_expiry: settle\n")
     desk.opened("10:01")
@@ -959,7 +959,7 @@ def test_that_it_ends_with_its_option_is_no_alarm(at: str, told: int) -> None:
     desk.message(target, 202, "Order Canceled - reason:Order has expired")
     desk.cancelled(desk.order(target.ref))
     assert desk.order(target.ref).status is OrderStatus.CANCELLED
-    assert len(desk.alarms) == told
+    assert len(desk.alarms) == reported
     assert all("rulebot sends it again (202 Order Canceled - reason:Order has expired)" in text for text in desk.alarms)
 
 
@@ -974,7 +974,7 @@ def test_what_the_exchange_takes_back_of_an_entry_takes_its_pair_back() -> None:
     assert {order.ref for order in desk.cancels} == {order.ref for order in pair}
     assert (desk.position.state, desk.position.is_flat) == ("closed", True)
     assert desk.alarms == [
-        f"the exchange has taken back a fill of {desk.position.id}: 1 short_put sold at 2.00",
+        f"the exchange busted a fill of {desk.position.id}: 1 short_put sold at 2.00",
         f"the exchange took the fills of {desk.position.id} back",
     ]
     for order in pair:

@@ -52,12 +52,12 @@ def resting(desk: Desk) -> list[Order]:
 
 def executions_at(desk: Desk, order: Order, count: int) -> list[ExecutionReport]:
     """Return the fills of so many structures at the order's limit: the first leg makes up what the mids differ."""
-    told = desk.executions_of(order, count)
-    net = sum((1 if report.is_buy else -1) * report.price for report in told)
+    reported = desk.executions_of(order, count)
+    net = sum((1 if report.is_buy else -1) * report.price for report in reported)
     assert order.limit_price is not None
     lacks = order.limit_price - net
-    first = told[0]
-    return [replace(first, price=first.price + (lacks if first.is_buy else -lacks)), *told[1:]]
+    first = reported[0]
+    return [replace(first, price=first.price + (lacks if first.is_buy else -lacks)), *reported[1:]]
 
 
 def fill_at(desk: Desk, order: Order, count: int | None = None) -> None:

@@ -196,6 +196,6 @@ def test_a_correction_of_the_price_at_which_it_was_bought_back_names_one_contrac
     (execution,) = desk.fill(order)
     corrected = execution.exec_id.next
     desk.send(replace(execution, at=desk.now, exec_id=corrected, price=Decimal("1.05")))
-    (told,) = [text for text in desk.alarms if "corrected a fill" in text]
-    assert told.endswith(f"1 long_put bought at 1.05, not 1 at {desk.mid(order.legs[0].option):f}")
+    (reported,) = [text for text in desk.alarms if "corrected a fill" in text]
+    assert reported.endswith(f"1 long_put bought at 1.05, not 1 at {desk.mid(order.legs[0].option):f}")
     assert [leg.held for leg in desk.position.legs] == [0]

@@ -12,7 +12,7 @@ from rulebot.record.record import Kind
 from rulebot.recovery.resume import resume
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'
-HELP = "nothing is entered until 'rulebot resume'; exits go on"
+HELP = "no entries until 'rulebot resume'; exits continue"
 
 
 def linked_with(desk: Desk, *refs: str) -> None:
@@ -151,10 +151,10 @@ def test_our_own_fills_told_again_are_no_rival() -> None:
     desk = Desk()
     entry = desk.enter()
     desk.fill(entry)
-    told = desk.executions_of(entry, 1)
+    reported = desk.executions_of(entry, 1)
     state = desk.state
     desk.unlink()
-    for report, booked in zip(told, state.positions.executions.values(), strict=False):
+    for report, booked in zip(reported, state.positions.executions.values(), strict=False):
         desk.send(replace(report, exec_id=booked.exec_id))
     linked_with(desk)
     assert not desk.alarms
@@ -178,10 +178,10 @@ def ended(ref: str, status: BrokerStatus, filled: int) -> OrderReport:
 def test_their_order_that_has_traded_keeps_entries_out_as_an_execution_does(status: BrokerStatus, filled: int) -> None:
     """Executions of another client are told to client 0 and to the master alone (faults.md row 68)."""
     desk = Desk(linked=False)
-    told = ended("rb:other:000001", status, filled)
-    desk.send(told)
+    reported = ended("rb:other:000001", status, filled)
+    desk.send(reported)
     linked_with(desk)
-    desk.send(told)
+    desk.send(reported)
     desk.until("10:00")
     assert desk.alarms == [
         f"another rulebot (install other) trades this account: rb:other:000001 has traded today; {HELP}"
@@ -191,7 +191,7 @@ def test_their_order_that_has_traded_keeps_entries_out_as_an_execution_does(stat
     desk.tick(1)
     assert desk.submitted
     desk.start_again()
-    desk.send(told)
+    desk.send(reported)
     linked_with(desk)
     assert not desk.state.inquiries.foreign_orders
 

@@ -56,7 +56,7 @@ def test_what_it_opened_is_the_bots_own_and_what_the_account_has_of_the_old_legs
     fills_all_the_same(desk, order, is_restarted=is_restarted)
     old, new = both(desk)
     assert (old.state, new.state, new.structures, new.freeze_reason) == ("closed", "open", 2, "")
-    said = f"{old.id} is closed, and the account holds {{}}: closed by hand, too? Nobody watches it: a person must look"
+    said = f"{old.id} is closed, and the account holds {{}}: closed by hand, too? No exit watches it: check the account"
     assert {said.format(f"2 {SHORT}"), said.format(f"-2 {LONG}")} <= set(desk.alarms)
     desk.quote(NEW_SHORT, 39.95, 40.05, -0.90)
     desk.quote(NEW_LONG, 1.95, 2.05, -0.20)
@@ -70,9 +70,9 @@ def test_of_a_part_it_is_told_of_its_legs() -> None:
     order = closed_by_hand(desk, 6)
     fills_all_the_same(desk, order, is_restarted=False)
     old = both(desk)[0]
-    said = "{} of {} is closed, and the account holds {} {}: closed by hand, too? Nobody watches it: a person must look"
-    told = {said.format("short_put", old.id, 2, SHORT_PUT), said.format("long_put", old.id, -2, LONG_PUT)}
-    assert told <= set(desk.alarms)
+    said = "{} of {} is closed, and the account holds {} {}: closed by hand, too? No exit watches it: check the account"
+    reported = {said.format("short_put", old.id, 2, SHORT_PUT), said.format("long_put", old.id, -2, LONG_PUT)}
+    assert reported <= set(desk.alarms)
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])

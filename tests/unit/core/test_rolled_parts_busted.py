@@ -1,4 +1,4 @@
-"""What the exchange takes back of a roll of one side, and rolls that filled while nobody listened (faults.md)."""
+"""What the exchange busts of a roll of one side, and rolls that filled without a connected engine (faults.md)."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -30,8 +30,8 @@ def test_29_what_is_busted_of_a_roll_of_one_side_is_closed_alone(busted: str) ->
     """The side has a leg again, whose partner is gone; the other side keeps its own, and so does the new position."""
     desk = held()
     spot(desk, 6040)
-    told = filled(desk, desk.last)
-    take_back(desk, told[busted])
+    reported = filled(desk, desk.last)
+    take_back(desk, reported[busted])
     old, _ = positions(desk)
     assert (old.state, old.exit_reason, set(open_legs(old))) == (
         "exiting",
@@ -47,8 +47,8 @@ def test_29_what_is_busted_of_a_roll_of_one_side_is_closed_alone(busted: str) ->
 def test_29_what_is_busted_of_the_new_side_leaves_the_old_position_alone() -> None:
     desk = held()
     spot(desk, 6040)
-    told = filled(desk, desk.last)
-    take_back(desk, told["long_put+"])
+    reported = filled(desk, desk.last)
+    take_back(desk, reported["long_put+"])
     old, new = positions(desk)
     assert (old.state, new.state, new.exit_reason) == ("open", "exiting", "unwind")
     desk.settle(1)
@@ -61,11 +61,11 @@ def test_29_what_is_busted_after_both_sides_were_rolled_is_closed_once_more() ->
     """The exit that ended the old position has other legs: it closed nothing, and the leg stayed open for good."""
     desk = held(EACH)
     spot(desk, 5950)
-    told = filled(desk, desk.last)
+    reported = filled(desk, desk.last)
     spot(desk, 6050)
     filled(desk, desk.last)
     assert positions(desk)[0].state == "closed"
-    take_back(desk, told["short_put"])
+    take_back(desk, reported["short_put"])
     old = positions(desk)[0]
     assert (old.state, old.exit_reason) == ("exiting", "unwind")
     desk.settle(1)
@@ -77,13 +77,13 @@ def test_29_what_is_busted_after_both_sides_were_rolled_is_closed_once_more() ->
 def test_29_what_is_busted_while_another_side_is_closed_is_closed_after_it() -> None:
     desk = held()
     spot(desk, 6040)
-    told = filled(desk, desk.last)
+    reported = filled(desk, desk.last)
     spot(desk, 6000)
     desk.quote(positions(desk)[0].legs[2].option, 8.95, 9.05, 0.50)
     desk.tick(1)
     closing = desk.last
     assert closing.reason == "stop.call_side"
-    take_back(desk, told["long_put"])
+    take_back(desk, reported["long_put"])
     desk.fill(closing)
     old = positions(desk)[0]
     assert (old.state, old.exit_reason, open_legs(old)) == ("exiting", "unwind", ["long_put"])
@@ -104,15 +104,15 @@ def test_what_a_roll_has_opened_in_part_is_not_guarded_by_what_it_closes() -> No
     assert (positions(desk)[1].state, positions(desk)[1].unprotected_since) == ("entering", desk.now)
 
 
-@pytest.mark.parametrize("is_told", [True, False])
-def test_a_roll_of_one_side_that_filled_unseen_is_booked_to_both(is_told: bool) -> None:
+@pytest.mark.parametrize("is_reported", [True, False])
+def test_a_roll_of_one_side_that_filled_unseen_is_booked_to_both(is_reported: bool) -> None:
     """The broker says that it is filled, and tells its executions late, or never."""
     desk = held()
     spot(desk, 6040)
     order = desk.last
     desk.ack(order)
     desk.report(order, BrokerStatus.FILLED, 2, order.limit_price)
-    if is_told:
+    if is_reported:
         for report in desk.executions_of(order, 2):
             desk.send(report)
     for _ in range(3):
@@ -127,4 +127,4 @@ def test_a_roll_of_one_side_that_filled_unseen_is_booked_to_both(is_told: bool) 
     assert (new.state, new.structures, new.entry_mid is not None) == ("open", 2, True)
     paid = sum((leg.entry_cash for leg in new.legs), sum((leg.exit_cash for leg in old.legs), Decimal(0)))
     assert order.limit_price is not None
-    assert is_told or paid == -order.limit_price * 200
+    assert is_reported or paid == -order.limit_price * 200

@@ -56,9 +56,7 @@ def test_what_nobody_bids_for_is_left_and_the_rest_is_rolled() -> None:
         ("long_put", NEW_LONG),
     ]
     assert order.limit_price == -(net_mid(desk) - desk.mid(LONG))
-    assert str(desk.said(Kind.DECISION, "roll")[0].data["reason"]).endswith(
-        "; nobody bids for long_put, left to expire"
-    )
+    assert str(desk.said(Kind.DECISION, "roll")[0].data["reason"]).endswith("; no bid for long_put, left to expire")
     desk.fill(order)
     old, new = both(desk)
     assert (old.state, old.waits_for_expiry, left(desk)) == ("exiting", True, ["long_put"])

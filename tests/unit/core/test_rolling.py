@@ -66,7 +66,7 @@ def offer(desk: Desk, short: float, long: float) -> None:
     ("roll", "risk", "then"),
     [
         (ROLL, RISK, "it stays open"),
-        (ROLL, "{max_loss_per_trade: $20000, protect: {cost: 40x credit}}", "protection is sent anew"),
+        (ROLL, "{max_loss_per_trade: $20000, protect: {cost: 40x credit}}", "protection is sent again"),
         (ROLL.replace("]}", "], else: close}"), RISK, "it is closed"),
     ],
 )
@@ -81,8 +81,8 @@ def test_of_a_roll_that_may_not_have_arrived_it_is_told_what_follows(roll: str, 
     desk.unlink()
     desk.tick(5)
     desk.link([])
-    (told,) = [text for text in desk.alarms if "without protection" in text]
-    assert told.endswith(f"; then {then}")
+    (reported,) = [text for text in desk.alarms if "without protection" in text]
+    assert reported.endswith(f"; then {then}")
 
 
 def frighten(desk: Desk, vix: float = 21.0) -> None:
@@ -301,7 +301,7 @@ def test_what_is_at_work_up_to_the_close_nobody_has_cancelled_and_it_is_left_to_
     desk.cancelled(desk.last)
     desk.tick(2)
     (order,) = desk.sent_for(Purpose.ROLL)
-    assert desk.alarms == [f"{order.ref} to roll {order.position}: it was at work up to the close"]
+    assert desk.alarms == [f"{order.ref} to roll {order.position}: it was working at the close"]
     assert (both(desk)[0].state, both(desk)[0].rolls_without_candidate, desk.reasons("no_roll")) == ("open", (), [])
 
 
@@ -320,14 +320,14 @@ def test_one_whose_end_at_the_close_is_told_after_a_restart_is_left_to_the_sessi
     desk.start_again()
     desk.link(refs=[])
     assert (both(desk)[0].state, both(desk)[0].rolls_without_candidate, desk.reasons("no_roll")) == ("open", (), [])
-    assert desk.alarms[-1].endswith(": it was at work up to the close")
+    assert desk.alarms[-1].endswith(": it was working at the close")
     desk.now = clock("09:30", date(2026, 11, 19))
     desk.tick(0)
     assert [order.purpose for order in desk.submitted[1:]] == [Purpose.ROLL, Purpose.ROLL]
 
 
 def test_one_that_the_broker_refuses_or_somebody_cancels_is_told_and_holds_until_the_next_session() -> None:
-    told = []
+    reported = []
     for is_refused in (True, False):
         desk = held()
         frighten(desk)
@@ -340,8 +340,8 @@ def test_one_that_the_broker_refuses_or_somebody_cancels_is_told_and_holds_until
         desk.tick(2)
         assert (both(desk)[0].state, both(desk)[0].rolls_without_candidate) == ("open", ("vix",))
         assert len(desk.submitted) == 2
-        told += [text.partition(": ")[2] for text in desk.alarms]
-    assert told == ["201 Order rejected - reason: no", "cancelled at the broker, and not by us"]
+        reported += [text.partition(": ")[2] for text in desk.alarms]
+    assert reported == ["201 Order rejected - reason: no", "cancelled at the broker, and not by us"]
 
 
 def test_one_that_was_never_acknowledged_has_the_bot_open_nothing_more_that_day() -> None:
@@ -353,9 +353,7 @@ def test_one_that_was_never_acknowledged_has_the_bot_open_nothing_more_that_day(
             desk.message(order, 10147, "is not found.")
     (order,) = desk.sent_for(Purpose.ROLL)
     assert desk.order(order.ref).status is OrderStatus.LOST
-    assert (
-        desk.state.bots.by_name["spread"].day.halted == f"{order.ref} was never acknowledged and may still come to life"
-    )
+    assert desk.state.bots.by_name["spread"].day.halted == f"{order.ref} was never acknowledged and may still arrive"
 
 
 @pytest.mark.parametrize("roll", [ROLL, f"{ROLL[:-1]}, else: close}}"])
@@ -493,7 +491,7 @@ def test_no_try_of_a_roll_goes_down_to_where_its_stop_would_act_at_once() -> Non
 
 def test_it_waits_for_quotes_and_lets_those_below_act_after_its_grace() -> None:
     desk = held()
-    desk.blind(NEW_SHORT, NEW_LONG)
+    desk.without_data(NEW_SHORT, NEW_LONG)
     frighten(desk)
     desk.quote(SHORT, 7.95, 8.05, -0.60)
     for _ in range(29):
@@ -507,7 +505,7 @@ def test_it_waits_for_quotes_and_lets_those_below_act_after_its_grace() -> None:
 
 def test_it_rolls_as_soon_as_there_are_quotes() -> None:
     desk = held()
-    desk.blind(NEW_SHORT, NEW_LONG)
+    desk.without_data(NEW_SHORT, NEW_LONG)
     frighten(desk)
     desk.tick(5)
     assert desk.sent_for(Purpose.ROLL) == []
@@ -519,7 +517,7 @@ def test_it_rolls_as_soon_as_there_are_quotes() -> None:
 def test_what_it_would_roll_into_is_streamed_as_soon_as_it_looks() -> None:
     """It was up to five seconds later, by when the choice had been made last: a restart moved that."""
     desk = held()
-    desk.blind(NEW_SHORT, NEW_LONG)
+    desk.without_data(NEW_SHORT, NEW_LONG)
     desk.tick(1)
     assert {NEW_SHORT, NEW_LONG}.isdisjoint(desk.state.subscriptions.streamed)
     frighten(desk)
@@ -609,8 +607,8 @@ def test_29_what_is_corrected_of_yesterdays_roll_is_booked_to_what_it_opened(is_
     desk.send(replace(short, exec_id=short.exec_id.next, price=Decimal("4.10")))
     assert desk.position.legs[0].entry_cash == Decimal(820)
     assert (desk.position.state, desk.alarms) == ("open", [])
-    (told,) = desk.said(Kind.FILL)[-1:]
-    assert (told.position, told.data["purpose"], told.data["price"]) == (desk.position.id, "entry", "4.10")
+    (reported,) = desk.said(Kind.FILL)[-1:]
+    assert (reported.position, reported.data["purpose"], reported.data["price"]) == (desk.position.id, "entry", "4.10")
     desk.start_again()
     desk.link()
     assert desk.position.legs[0].entry_cash == Decimal(820)
@@ -639,7 +637,7 @@ def test_a_roll_waits_for_trading_and_does_not_close_for_want_of_it(is_quoted: b
     desk.board.halted |= {desk.board.rows[SHORT]}
     quoted = {row: (desk.board.bid[row], desk.board.ask[row]) for row in map(desk.board.rows.get, (SHORT, LONG)) if row}
     if not is_quoted:
-        desk.blind(SHORT, LONG)
+        desk.without_data(SHORT, LONG)
     frighten(desk)
     desk.until("11:30", step=15)
     assert (desk.position.state, len(desk.submitted)) == ("open", 1)
@@ -720,9 +718,9 @@ def test_a_leg_that_is_told_without_its_partners_is_closed_on_both_sides() -> No
     }
 
 
-@pytest.mark.parametrize(("quote", "told"), [((nan, nan), 0), ((0.05, 0.07), 1)])
+@pytest.mark.parametrize(("quote", "reported"), [((nan, nan), 0), ((0.05, 0.07), 1)])
 def test_what_cannot_be_rolled_any_more_once_its_target_is_taken_back_stays_open(
-    quote: tuple[float, float], told: int
+    quote: tuple[float, float], reported: int
 ) -> None:
     """It waits for quotes; where there is nothing to roll into it holds. Either way its target rests again."""
     roll = "{expiry: {dte: {nearest: 90}}, strikes: {short_put: {delta: 0.10}}, require: [{debit: {at_most: 1}}]}"
@@ -740,7 +738,7 @@ def test_what_cannot_be_rolled_any_more_once_its_target_is_taken_back_stays_open
     for order in desk.cancels:
         desk.cancelled(order)
     desk.tick(1)
-    assert (desk.sent_for(Purpose.ROLL), len(desk.reasons("no_roll"))) == ([], told)
+    assert (desk.sent_for(Purpose.ROLL), len(desk.reasons("no_roll"))) == ([], reported)
     assert desk.position.state == "open"
     assert [each.purpose for each in desk.live] == [Purpose.TARGET, Purpose.STOP]
 
@@ -772,8 +770,10 @@ def test_a_roll_that_was_dealt_worse_than_its_limit_is_told(worse: str) -> None:
         desk.send(desk.execution(order, leg, 2, price))
     desk.report(order, BrokerStatus.FILLED, 2)
     limit = -order.limit_price
-    told = f"{both(desk)[0].id} was rolled at a net price of {limit - Decimal(worse)}, worse than its limit of {limit}"
-    assert [told in text for text in desk.alarms] == ([True] if worse != "0.00" else [])
+    reported = (
+        f"{both(desk)[0].id} was rolled at a net price of {limit - Decimal(worse)}, worse than its limit of {limit}"
+    )
+    assert [reported in text for text in desk.alarms] == ([True] if worse != "0.00" else [])
 
 
 def test_no_try_is_worse_while_what_its_price_is_held_against_is_unknown() -> None:

@@ -297,7 +297,7 @@ def test_no_try_of_a_roll_goes_on_where_what_its_trade_could_lose_is_not_known()
     desk.tick(1)
     desk.ack(desk.last)
     _, of_calls, of_puts = desk.sent_for(Purpose.ROLL)
-    desk.blind(*(leg.option for leg in of_puts.legs if leg.opens))
+    desk.without_data(*(leg.option for leg in of_puts.legs if leg.opens))
     desk.tick(9)
     assert of_calls.ref not in [order.ref for order in desk.replaced]
     assert "no price for the next try: what it could lose is not known" in desk.alarms
@@ -309,7 +309,7 @@ def test_a_roll_whose_trade_could_lose_nobody_knows_what_says_so() -> None:
     spot(desk, 6030)
     desk.ack(desk.last)
     _, of_puts = desk.sent_for(Purpose.ROLL)
-    desk.blind(*(leg.option for leg in of_puts.legs if leg.opens))
+    desk.without_data(*(leg.option for leg in of_puts.legs if leg.opens))
     spot(desk, 6050)
     assert len(desk.sent_for(Purpose.ROLL)) == 2
     reasons = [str(each.data["reason"]) for each in desk.said(Kind.DECISION, "skip")]
@@ -450,8 +450,8 @@ def test_exits_of_legs_that_were_rolled_away_are_never_judged_nor_alarmed_of() -
 @pytest.mark.parametrize(
     ("closed", "why"),
     [
-        ("short_put", "its legs count from one that it does not hold any more"),
-        ("long_put", "what is sold of its puts would stand without what covers it"),
+        ("short_put", "its legs count from one that it no longer holds"),
+        ("long_put", "what is sold of its puts would have no cover"),
     ],
 )
 def test_what_is_left_of_a_side_is_not_rolled_without_what_it_counts_from_or_is_covered_by(

@@ -99,6 +99,8 @@ def test_a_diagonal_of_shares_costs_no_more_than_its_width() -> None:
 
 
 def test_what_holds_only_at_less_than_a_price_of_its_own_does_not_lower_it() -> None:
-    dear = Order(price=Decimal(5), step=Decimal("0.05"), tries=4, path=("order",))
+    expensive = Order(price=Decimal(5), step=Decimal("0.05"), tries=4, path=("order",))
     bound = Bound(holds=lambda net: net <= 3)
-    assert ladder_price(dear, NetQuote(1.0, 0.9), combo((5990, Right.PUT, 1), (5980, Right.PUT, -1)), 2, bound) == 5
+    assert (
+        ladder_price(expensive, NetQuote(1.0, 0.9), combo((5990, Right.PUT, 1), (5980, Right.PUT, -1)), 2, bound) == 5
+    )

@@ -106,9 +106,11 @@ def test_the_report_of_the_day_says_once_how_it_ended(close: float, words: str) 
     desk.holds(option, 0)
     (bot,) = day_outcome(desk.state, desk.now).bots
     assert bot.lines[0].parts[1] == words
-    (told,) = (event_line(record, desk.state) for record in desk.said(Kind.DECISION) if record.data["what"] == "closed")
-    assert told is not None
-    assert told.text.startswith(f"closed: {words[:-6]}, ")
+    (reported,) = (
+        event_line(record, desk.state) for record in desk.said(Kind.DECISION) if record.data["what"] == "closed"
+    )
+    assert reported is not None
+    assert reported.text.startswith(f"closed: {words[:-6]}, ")
 
 
 def test_the_report_of_the_day_says_what_its_shares_were_worth() -> None:
@@ -249,21 +251,21 @@ def test_a_fill_before_the_expiry_that_is_told_after_it_takes_its_place(executed
     exit = desk.submitted[-1]
     desk.ack(exit)
     desk.until("15:59")
-    told = [replace(each, executed_at=clock(executed)) for each in desk.executions_of(exit, 1)]
+    reported = [replace(each, executed_at=clock(executed)) for each in desk.executions_of(exit, 1)]
     desk.board.last[desk.board.rows[Underlying("SPX")]] = 5930.0
     desk.until("16:01")
     for leg in desk.position.legs:
         desk.holds(leg.option, 0)
     entry = sum((leg.entry_cash for leg in desk.position.legs), Decimal(0))
     assert [how for how, _ in settled(desk)] == ["cash", "cash"]
-    for execution in told:
+    for execution in reported:
         desk.send(replace(execution, at=desk.now))
     position = desk.position
     assert ([leg.held for leg in position.legs] == [0, 0]) is is_before
     assert any("more was closed" in text for text in desk.alarms) is not is_before
     if is_before:
         assert (position.exit_reason, position.closed_at) == ("time", clock(executed))
-        paid = sum((each.price * 100 * (-1 if each.is_buy else 1) for each in told), Decimal(0))
+        paid = sum((each.price * 100 * (-1 if each.is_buy else 1) for each in reported), Decimal(0))
         assert position.cash == entry + paid
         assert desk.state.bots.by_name["spread"].day.realized == position.net
         assert [each.data["quantity"] for each in desk.said(Kind.SETTLEMENT)] == [1, 1, -1, -1]
@@ -305,7 +307,7 @@ def test_a_fill_that_is_told_after_the_expiry_takes_its_place_over_a_start_too(
     desk.until("15:45")
     exit = desk.submitted[-1]
     desk.ack(exit)
-    told = [replace(each, executed_at=clock("15:59")) for each in desk.executions_of(exit, 1)]
+    reported = [replace(each, executed_at=clock("15:59")) for each in desk.executions_of(exit, 1)]
     row = desk.board.rows[Underlying("SPY")]
     desk.until("15:59")
     desk.board.last[row] = close
@@ -319,7 +321,7 @@ def test_a_fill_that_is_told_after_the_expiry_takes_its_place_over_a_start_too(
     desk.board.last[row] = 600.0
     desk.start_again()
     desk.link([], {})
-    for execution in told:
+    for execution in reported:
         desk.send(replace(execution, at=desk.now))
     assert ([leg.held for leg in desk.position.legs], desk.position.exit_reason) == ([0], "time")
     assert [(each.data["quantity"], each.data["how"]) for each in desk.said(Kind.SETTLEMENT)] == [(1, how), (-1, how)]
@@ -359,15 +361,15 @@ def test_no_exit_closes_what_has_expired_while_nobody_looked() -> None:
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "assigned")
 
 
-@pytest.mark.parametrize("is_told", [True, False], ids=["one leg was told", "nothing was told"])
-def test_what_was_closed_beyond_what_was_held_settles_while_nobody_listens_too(is_told: bool) -> None:
+@pytest.mark.parametrize("is_reported", [True, False], ids=["one leg was told", "nothing was told"])
+def test_what_was_closed_beyond_what_was_held_settles_while_nobody_listens_too(is_reported: bool) -> None:
     """The engine ended between its legs, and the account had the others no more (seed 910018 of `rulebot chaos`)."""
     desk = closed_beyond()
     desk.until("15:59")
     desk.board.last[desk.board.rows[Underlying("SPX")]] = 5930.0
     desk.until("16:00")
     before = desk.state.bots.by_name["spread"].day.realized
-    if is_told:
+    if is_reported:
         desk.holds(desk.position.legs[0].option, 0)
     desk.unlink()
     desk.now = clock("16:01")

@@ -84,19 +84,19 @@ def at_work_up_to_the_close(since: str, exits: str) -> Desk:
 
 def test_shares_that_an_order_has_not_sold_by_the_close_are_sold_at_the_next_open_and_it_says_so() -> None:
     desk = at_work_up_to_the_close("15:59", '\n  - time: "15:59"\n')
-    assert desk.alarms[-1] == "a closing order was at work up to the close: it is sent again at the next open"
+    assert desk.alarms[-1] == "a closing order was working at the close: it is sent again at the next open"
 
 
 def test_shares_beside_a_call_that_an_exit_had_not_closed_as_it_expired_are_sold() -> None:
     """They were held on under that exit, which had nothing to close any more, and were told to be closed."""
     exits = '\n  - time: "15:58"\n    close: [short_call]\n  - sessions_in_trade: {at_least: 3}\n'
     desk = at_work_up_to_the_close("15:58", exits)
-    assert desk.alarms[-1] == "a closing order was at work up to the close: what it was to close has expired"
+    assert desk.alarms[-1] == "a closing order was working at the close: its contracts have expired"
     desk.board.last[desk.board.rows[SPY]] = 595.0
     desk.until("16:06")
     desk.send(PositionReport(desk.now, CALL, Decimal(0), Decimal(0)))
     desk.tick(1)
-    assert desk.alarms[-1] == "its options are gone, and its shares are left: the position is closed"
+    assert desk.alarms[-1] == "its options are gone, and its shares remain: the position is closed"
     assert (position(desk).state, position(desk).exit_reason) == ("exiting", UNWIND)
 
 
@@ -153,8 +153,8 @@ def test_shares_that_somebody_holds_beside_are_no_doubt_and_not_ours() -> None:
     shown(desk, 99)
     for _ in range(9):
         desk.tick(5)
-    (told,) = desk.alarms
-    assert "the account holds less SPY shares than our books" in told
+    (reported,) = desk.alarms
+    assert "the account holds less SPY shares than our books" in reported
     assert position(desk).on_hold
 
 
@@ -340,9 +340,9 @@ def test_shares_that_the_broker_liquidates_are_booked_and_their_call_is_bought_b
     filled(desk)
     desk.tick(1)
     stock = desk.order(desk.last.ref).legs[0]
-    told = desk.execution(desk.last, stock, 100, "599.00")
+    reported = desk.execution(desk.last, stock, 100, "599.00")
     foreign = {"ref": "", "order_id": 0, "perm_id": 77, "client_id": 0, "is_buy": False, "is_liquidation": True}
-    desk.send(replace(told, **foreign, option=share("SPY", 756733), exec_id=ExecutionId("0009.01")))
+    desk.send(replace(reported, **foreign, option=share("SPY", 756733), exec_id=ExecutionId("0009.01")))
     shown(desk, 0)
     for _ in range(9):
         desk.tick(5)

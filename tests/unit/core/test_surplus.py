@@ -15,7 +15,7 @@ from rulebot.record.record import Kind
 EXPIRY = date(2027, 2, 19)
 
 
-def told(desk: Desk) -> list[str]:
+def reported(desk: Desk) -> list[str]:
     return [text for text in desk.alarms if "no position of ours explains" in text]
 
 
@@ -29,8 +29,8 @@ def test_what_is_there_at_a_connection_is_named_once_and_keeps_nobody_out() -> N
     theirs = {put(5900): -1, put(5890): 1, put(590, "SPY"): -3}
     linked_with(desk, theirs)
     assert desk.alarms == [
-        "the account holds +1 SPXW 2026-11-18 5890P, -1 SPXW 2026-11-18 5900P that no position of ours explains: "
-        "nobody watches it, unless it is your own"
+        "the account holds +1 SPXW 2026-11-18 5890P, -1 SPXW 2026-11-18 5900P that no position explains: "
+        "no exit watches it, unless it is your own"
     ]
     desk.opened()
     linked_with(desk, theirs)
@@ -51,16 +51,16 @@ def test_more_of_it_is_told_again_and_less_of_it_is_not() -> None:
     desk = Desk(linked=False)
     for held in (-2, -1, -3):
         linked_with(desk, {put(5900): held})
-    assert [text.split()[3] for text in told(desk)] == ["-2", "-3"]
+    assert [text.split()[3] for text in reported(desk)] == ["-2", "-3"]
 
 
 def test_what_comes_while_we_run_is_told_once_it_has_stayed() -> None:
     desk = Desk()
     desk.holds(call(6050), 1)
     desk.until("10:00", step=5)
-    assert not told(desk)
+    assert not reported(desk)
     desk.until("10:02", step=5)
-    assert len(told(desk)) == 1
+    assert len(reported(desk)) == 1
 
 
 def test_what_is_gone_again_before_that_is_not_told() -> None:
@@ -69,7 +69,7 @@ def test_what_is_gone_again_before_that_is_not_told() -> None:
     desk.tick(30)
     desk.holds(call(6050), 0)
     desk.until("10:05", step=5)
-    assert not told(desk)
+    assert not reported(desk)
 
 
 def test_a_fill_that_is_told_after_what_it_made_is_ours() -> None:
@@ -79,10 +79,10 @@ def test_a_fill_that_is_told_after_what_it_made_is_ours() -> None:
     for leg in entry.legs:
         desk.holds(leg.option, leg.side.sign)
     desk.until("10:03", step=5)
-    assert not told(desk)
+    assert not reported(desk)
     desk.fill(desk.last)
     desk.until("10:10", step=5)
-    assert not told(desk)
+    assert not reported(desk)
 
 
 def test_of_an_option_that_we_hold_too_only_what_is_beyond_ours_is_told() -> None:
@@ -90,8 +90,8 @@ def test_of_an_option_that_we_hold_too_only_what_is_beyond_ours_is_told() -> Non
     leg = desk.opened().legs[0]
     desk.holds(leg.option, -3)
     desk.until("10:05", step=5)
-    assert told(desk) == [
-        f"the account holds -2 {leg.option} that no position of ours explains: nobody watches it, unless it is your own"
+    assert reported(desk) == [
+        f"the account holds -2 {leg.option} that no position explains: no exit watches it, unless it is your own"
     ]
     linked_with(desk, {leg.option: -3})
     assert len(desk.alarms) == 1
@@ -102,14 +102,14 @@ def test_what_is_closed_by_hand_is_told_as_that_alone() -> None:
     leg = desk.opened().legs[0]
     desk.holds(leg.option, 1)
     desk.until("10:05", step=5)
-    assert not told(desk)
+    assert not reported(desk)
     assert "the account holds less" in desk.alarms[0]
 
 
 def test_many_are_counted() -> None:
     desk = Desk(linked=False)
     linked_with(desk, {put(strike): 1 for strike in range(5800, 5900, 10)})
-    (text,) = told(desk)
+    (text,) = reported(desk)
     assert text.count("SPXW") == 8
     assert " and 2 more that no position" in text
 
@@ -118,13 +118,13 @@ def test_what_is_there_of_a_class_that_a_reload_brings_is_told() -> None:
     """A start with these texts told it; after a reload nobody did until the next start."""
     desk = Desk(linked=False)
     linked_with(desk, {put(590, "SPY"): -3})
-    assert not told(desk)
+    assert not reported(desk)
     added = bot_of(text_of("seller", **SELLER))
     desk.program = replace(desk.program, bots={**desk.program.bots, "seller": added})
     changes = changes_between({}, {"seller": added.plan.digest})
     desk.take(reload(desk.program, desk.state, desk.now, changes))
     desk.until("10:05", step=5)
-    assert [text.split()[3] for text in told(desk)] == ["-3"]
+    assert [text.split()[3] for text in reported(desk)] == ["-3"]
 
 
 @pytest.mark.parametrize("on_conflict", ["skip", "shift", "allow"])

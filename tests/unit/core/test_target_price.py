@@ -135,11 +135,11 @@ def test_a_leg_that_a_torn_order_has_closed_has_its_partner_closed_too() -> None
     """Found by chaos: the target was withdrawn, and the long put stood alone for good."""
     desk = held()
     cost(desk, 0.35)
-    torn = desk.last
-    desk.ack(torn)
-    (short,) = [leg for leg in torn.legs if leg.option == put(5945)]
-    desk.send(desk.execution(torn, short, 1, "0.65"))
-    desk.cancelled(desk.order(torn.ref))
+    incomplete = desk.last
+    desk.ack(incomplete)
+    (short,) = [leg for leg in incomplete.legs if leg.option == put(5945)]
+    desk.send(desk.execution(incomplete, short, 1, "0.65"))
+    desk.cancelled(desk.order(incomplete.ref))
     desk.quote(put(5935), 0.05, 0.15, -0.07)
     desk.tick(1)
     for _ in range(3):
@@ -229,7 +229,7 @@ def test_without_quotes_it_waits_as_it_is() -> None:
     desk = held(ladder="{start: mid, step: 0.05, wait: 5s, tries: 2, then: market}")
     cost(desk, 0.35)
     desk.ack(desk.last)
-    desk.blind(put(5945), put(5935))
+    desk.without_data(put(5945), put(5935))
     for _ in range(20):
         desk.tick(5, quiet=True)
     assert [order.kind for order in desk.sent_for(Purpose.EXIT)] == [OrderType.LIMIT]
@@ -429,8 +429,8 @@ def test_a_target_that_comes_and_goes_is_told_once() -> None:
         wait_in_vain(desk)
         desk.cancelled(desk.order(desk.sent_for(Purpose.EXIT)[-1].ref))
         desk.tick(1)
-    told = (event_line(each, desk.state) for each in desk.said(Kind.DECISION))
-    assert [each.text for each in told if each is not None and each.text.startswith("target")] == [
+    reported = (event_line(each, desk.state) for each in desk.said(Kind.DECISION))
+    assert [each.text for each in reported if each is not None and each.text.startswith("target")] == [
         "target: closing 5935/5945p",
         "target: its price is gone, the order is cancelled; it closes once the price is back",
     ]

@@ -20,8 +20,8 @@ OVER = (BrokerStatus.CANCELLED, BrokerStatus.INACTIVE)
 
 def second(desk: Desk, order: Order, status: BrokerStatus = BrokerStatus.WORKING, **other: Any) -> None:
     """Let the broker tell of the second order."""
-    told = {"order_id": order.order_id, "client_id": 7, **other}
-    desk.send(OrderReport(at=desk.now, ref=order.ref, perm_id=SECOND, status=status, **told))
+    reported = {"order_id": order.order_id, "client_id": 7, **other}
+    desk.send(OrderReport(at=desk.now, ref=order.ref, perm_id=SECOND, status=status, **reported))
 
 
 def listed(desk: Desk, *orders: Order) -> None:
@@ -55,7 +55,7 @@ def test_11_both_orders_under_one_id_are_taken_back() -> None:
     assert [found.order_id for found in desk.cancels] == [order.order_id] * 2
     assert desk.order(order.ref).status is OrderStatus.CANCELLING
     assert desk.alarms[-1].startswith(f"two orders work at the broker as {order.ref}, with permanent ids")
-    assert "both are taken back" in desk.alarms[-1]
+    assert "rulebot cancels both" in desk.alarms[-1]
 
 
 @pytest.mark.parametrize("status", OVER)
@@ -168,8 +168,8 @@ def test_11_one_that_is_not_taken_back_in_a_minute_is_left_to_a_person() -> None
     since = desk.now
     while desk.now - since < timedelta(seconds=75):
         listed(desk, order)
-    told = [text for text in desk.alarms if "is not taken back" in text]
-    assert told == [f"a second order works as {order.ref} and is not taken back: a person must cancel it at the broker"]
+    reported = [text for text in desk.alarms if "is not taken back" in text]
+    assert reported == [f"a second order works as {order.ref} and its cancel has no effect: cancel it at the broker"]
 
 
 def test_11_a_second_order_of_another_client_is_left_to_a_person() -> None:

@@ -47,8 +47,8 @@ def test_a_leg_lies_so_many_moves_of_its_own_underlying_away() -> None:
 def test_the_move_of_the_open_is_that_of_the_underlying_that_is_named(symbol: str, move: float) -> None:
     desk = Desk((pair(f"expected_move: {{of: {symbol}, asof: open, at_least: 1 pts}}"),), at="09:29")
     desk.until("09:31", step=5)
-    told = [each.data for each in desk.records if each.kind is Kind.FACTS and each.data["what"] == "opening_move"]
-    assert [(each["symbol"], round(float(each["value"]), 2)) for each in told] == [(symbol, move)]
+    reported = [each.data for each in desk.records if each.kind is Kind.FACTS and each.data["what"] == "opening_move"]
+    assert [(each["symbol"], round(float(each["value"]), 2)) for each in reported] == [(symbol, move)]
     assert {key: round(value, 2) for key, value in desk.state.market.facts.opening_moves.items()} == {
         (symbol, DAY): move
     }
@@ -58,7 +58,7 @@ def test_the_move_of_the_open_is_read_at_the_first_instant_that_shows_it_whateve
     """Who finds its options streamed already, as a shadow does, is woken by no change of the board."""
     desk = Desk((pair("expected_move: {of: SPX, asof: open, at_least: 1 pts}"),), at="09:29")
     options = [each for each in desk.board.rows if isinstance(each, Option)]
-    desk.blind(*options)
+    desk.without_data(*options)
     desk.until("09:30")
     desk.settle(0.5)
     assert not desk.state.market.facts.opening_moves
@@ -92,7 +92,7 @@ def test_quotes_after_the_first_minutes_are_waited_for_no_more_where_the_move_of
     """Each of them made a turn that could do nothing, until something else changed."""
     desk = Desk((pair("expected_move: {of: SPX, asof: open, at_least: 1 pts}"),), at="09:29")
     options = [each for each in desk.board.rows if isinstance(each, Option)]
-    desk.blind(*options)
+    desk.without_data(*options)
     desk.until("09:31")
     rows = {desk.board.rows[each] for each in options if each.symbol == "SPX"}
     desk.send(MarketDataUpdated(desk.now, tuple(rows)))
@@ -119,5 +119,5 @@ def test_one_bot_reads_the_move_of_the_open_for_all_that_read_the_same() -> None
         desk.now = clock(f"09:30:0{count}")
         desk.send(MarketDataUpdated(desk.now, tuple(desk.board.rows.values())))
         assert read == ["SPX"] * count
-    told = [each for each in desk.records if each.kind is Kind.FACTS and each.data["what"] == "opening_move"]
-    assert [(each.bot, each.data["value"]) for each in told] == [("bot_0", 50.0)]
+    reported = [each for each in desk.records if each.kind is Kind.FACTS and each.data["what"] == "opening_move"]
+    assert [(each.bot, each.data["value"]) for each in reported] == [("bot_0", 50.0)]

@@ -130,7 +130,7 @@ def test_a_symbol_that_offers_too_little_is_left_out() -> None:
 
 def test_unknown_quotes_at_the_money_leave_a_symbol_out() -> None:
     desk = desk_of("{symbols: [SPX, SPY], require: [{quote_width: {at_most: 50%}}]}")
-    desk.blind(put(6000), call(6000))
+    desk.without_data(put(6000), call(6000))
     desk.until("10:00")
     assert symbols_of(desk) == ["SPY"]
 
@@ -317,7 +317,7 @@ def test_a_symbol_that_has_no_turn_since_it_needs_more_lines_than_there_are_is_t
     desk.until("09:58")
     desk.until("10:05", step=60)
     assert {words for words in desk.alarms if "lines" in words} == {
-        f"{symbol} needs more market data lines than are left: it is passed over" for symbol in ("SPY", "SPX")
+        f"{symbol} needs more market data lines than remain: it is skipped" for symbol in ("SPY", "SPX")
     }
 
 

@@ -74,7 +74,7 @@ def test_an_entry_that_filled_in_the_evening_is_a_position_with_its_exits_in_the
     assert position.entry_price == Decimal("4.1135")
     assert position.opened_at == order.sent_at
     assert desk.order(order.ref).status is OrderStatus.FILLED
-    assert any("filled while nobody listened" in text and "4.1135" in text for text in desk.alarms)
+    assert any("filled while no engine was connected" in text and "4.1135" in text for text in desk.alarms)
     desk.until("09:31")
     desk.tick(5)
     assert resting(desk) == [Purpose.STOP, Purpose.TARGET]
@@ -97,8 +97,8 @@ def test_an_entry_whose_fills_nobody_tells_counts_among_those_of_the_day() -> No
         desk.tick(11)
         desk.listed()
     assert (desk.position.state, desk.state.bots.by_name["spread"].day.opened) == ("open", 1)
-    told = desk.executions_of(order, 1)
-    for report in told:
+    reported = desk.executions_of(order, 1)
+    for report in reported:
         desk.send(report)
     assert desk.state.bots.by_name["spread"].day.opened == 1, "told after all it is the same one"
     for _ in range(10):
@@ -143,24 +143,24 @@ def test_an_entry_counts_in_the_session_of_its_first_fill_however_late_that_is_t
         assert (entered[0], len(entered)) == (order.ref, 2)
 
 
-@pytest.mark.parametrize("is_told", [False, True])
-def test_sums_say_that_an_entry_was_booked_at_the_accounts_average_cost(tmp_path: Path, is_told: bool) -> None:
+@pytest.mark.parametrize("is_reported", [False, True])
+def test_sums_say_that_an_entry_was_booked_at_the_accounts_average_cost(tmp_path: Path, is_reported: bool) -> None:
     """They named what others had closed at an estimate alone."""
     desk = seller()
     order = desk.enter("10:01")
     desk.ack(order)
     option = order.legs[0].option
-    told = desk.execution(order, order.legs[0], 1, "4.20")
+    reported = desk.execution(order, order.legs[0], 1, "4.20")
     night(desk)
     desk.link([], {option: -1}, [(option, "411.35")])
-    if is_told:
-        desk.send(told)
+    if is_reported:
+        desk.send(reported)
     desk.ask(Request.CLOSE, position=desk.position.id)
     desk.until("09:31")
     desk.fill(desk.last)
     assert desk.position.state == "closed"
     with StoreReader(kept(desk, tmp_path)) as reader:
-        assert reader.estimated() == reader.estimated("seller") == ([] if is_told else [desk.position.id])
+        assert reader.estimated() == reader.estimated("seller") == ([] if is_reported else [desk.position.id])
         assert reader.estimated("other") == []
 
 
@@ -185,7 +185,9 @@ def test_what_is_called_filled_and_never_told_is_booked_by_that_word(is_exit: bo
     assert len(desk.submitted) == sent
     assert desk.position.state == ("closed" if is_exit else "open")
     price = "middle of the quotes when it was sent, 0.7000" if is_exit else "limit price it had, 0.70"
-    assert f"{order.ref} has filled, and not all of it is told: 1 booked at the {price}" in "".join(desk.alarms)
+    assert f"{order.ref} has filled, and not all its executions are reported: 1 booked at the {price}" in "".join(
+        desk.alarms
+    )
 
 
 def test_todays_own_entry_still_happens() -> None:
@@ -272,7 +274,7 @@ def test_a_pair_that_the_broker_calls_over_and_unfilled_has_closed_nothing(statu
     desk.link([], {replace(option, strike=option.strike / 2): -2})
     assert (desk.position.state, desk.position.legs[0].held) == ("open", 1)
     assert "the account holds less" in desk.position.on_hold
-    assert not any("filled while nobody listened" in text for text in desk.alarms)
+    assert not any("filled while no engine was connected" in text for text in desk.alarms)
 
 
 def test_of_a_pair_the_one_that_the_broker_calls_cancelled_has_not_filled() -> None:
@@ -384,8 +386,8 @@ def test_a_target_that_may_have_filled_before_its_option_expired_is_said_in_one_
     desk.board.previous_close[desk.board.rows[Underlying("SPY")]] = 600.0
     desk.until("09:31", step=5)
     assert desk.alarms == [
-        f"whether {ref} filled is not told any more, and its options have expired: what it closes is booked as kept"
-        f" until then, look at the account's statement; 'rulebot store correct {ref} PRICE' puts in what filled before"
+        f"whether {ref} filled will not be reported any more, and its options have expired: what it closes is booked as "
+        f"kept until then, look at the account's statement; 'rulebot store correct {ref} PRICE' puts in what filled before"
     ]
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "expired_worthless")
     assert not desk.live
@@ -418,19 +420,19 @@ def test_fills_that_are_told_after_all_replace_what_was_guessed() -> None:
     assert position.commissions == Decimal("0.65")
     desk.send(fill)
     assert desk.position.structures == 1
-    after_all = f"the fill of short_put by {order.ref} is told after all, at 4.12: it is no estimate any more"
+    after_all = f"the fill of short_put by {order.ref} is reported late, at 4.12: it replaces the estimate"
     assert [text for text in desk.alarms if "estimate" in text] == [after_all], "a person was asked to correct it"
-    told = [(record.data["exec_id"], record.data["quantity"]) for record in desk.said(Kind.FILL)]
-    assert told == [
+    reported = [(record.data["exec_id"], record.data["quantity"]) for record in desk.said(Kind.FILL)]
+    assert reported == [
         (f"unseen:{order.ref}:short_put.01", 1),
         (f"unseen:{order.ref}:short_put.02", 0),
         (str(fill.exec_id), 1),
     ]
 
 
-@pytest.mark.parametrize(("told", "is_closed"), [("executed", False), ("executed", True), ("filled", False)])
+@pytest.mark.parametrize(("reported", "is_closed"), [("executed", False), ("executed", True), ("filled", False)])
 def test_a_fill_of_the_target_that_is_told_after_all_replaces_what_was_guessed_of_the_stop(
-    told: str, is_closed: bool
+    reported: str, is_closed: bool
 ) -> None:
     """Both were booked: more was closed than was held, with the loss of the stop, and the bot entered no more."""
     desk = seller()
@@ -443,7 +445,7 @@ def test_a_fill_of_the_target_that_is_told_after_all_replaces_what_was_guessed_o
         desk.message(target, 10148, "cannot be cancelled, state: Cancelled")
         desk.confirm_gone()
         assert (desk.position.state, desk.position.exit_reason) == ("closed", "stop")
-    if told == "executed":
+    if reported == "executed":
         desk.send(desk.execution(target, target.legs[0], 1, "0.80"))
     else:
         desk.report(target, BrokerStatus.FILLED, 1, Decimal("0.80"))
@@ -535,12 +537,12 @@ def test_a_guess_of_two_that_is_told_in_two_executions_is_replaced_by_and_by() -
     night(desk)
     desk.link([], {option: -2}, [(option, "411.35")])
     assert desk.position.structures == 2
-    told = [desk.execution(desk.order(order.ref), order.legs[0], 1, price) for price in ("4.10", "4.14")]
-    desk.send(told[0])
+    reported = [desk.execution(desk.order(order.ref), order.legs[0], 1, price) for price in ("4.10", "4.14")]
+    desk.send(reported[0])
     assert (desk.position.structures, desk.order(order.ref).filled) == (2, 2)
     assert not [text for text in desk.alarms if "after all" in text], "one of them is an estimate still"
     assert desk.position.legs[0].entry_cash == Decimal("410") + Decimal("411.35")
-    desk.send(told[1])
+    desk.send(reported[1])
     assert (desk.position.structures, desk.position.entry_price) == (2, Decimal("4.12"))
     guessed = [record.data for record in desk.said(Kind.FILL) if "unseen" in str(record.data["exec_id"])]
     assert [each["quantity"] for each in guessed] == [2, 1, 0]
@@ -635,8 +637,8 @@ def test_a_roll_whose_executions_are_not_told_opens_as_it_was_quoted() -> None:
     assert opened.entry_mid is not None
     assert (opened.state, opened.entry_price) == ("open", opened.entry_mid)
     assert opened.opened_at == order.sent_at
-    (told,) = [record.data for record in desk.said(Kind.FILL) if record.position == opened.id]
-    assert told["executed_at"] == opened.opened_at.isoformat()
+    (reported,) = [record.data for record in desk.said(Kind.FILL) if record.position == opened.id]
+    assert reported["executed_at"] == opened.opened_at.isoformat()
     assert (
         desk.state.positions.by_id[order.position].legs[0].exit_cash
         == -opened.entry_mid * 100 - order.limit_price * 100
@@ -673,8 +675,8 @@ def test_what_the_broker_liquidated_this_morning_is_no_fill_of_an_order_of_yeste
     opened = desk.position
     night(desk)
     desk.is_shown = False
-    told = desk.execution(desk.submitted[0], desk.submitted[0].legs[0], 1, "7.25", ExecutionId("0009.0001"))
-    desk.send(replace(told, ref="", order_id=0, perm_id=77, client_id=0, is_buy=True, is_liquidation=True))
+    reported = desk.execution(desk.submitted[0], desk.submitted[0].legs[0], 1, "7.25", ExecutionId("0009.0001"))
+    desk.send(replace(reported, ref="", order_id=0, perm_id=77, client_id=0, is_buy=True, is_liquidation=True))
     desk.link([], {})
     desk.confirm_gone()
     desk.tick(5)
@@ -697,8 +699,8 @@ def test_of_what_the_account_holds_more_that_of_others_is_no_fill_of_ours(
     order = desk.enter("10:01")
     desk.ack(order)
     night(desk)
-    told = desk.execution(order, order.legs[0], 1, "4.10", ExecutionId("0009.0001"))
-    theirs = replace(told, ref="", order_id=0, perm_id=77, client_id=0, is_buy=others * side > 0)
+    reported = desk.execution(order, order.legs[0], 1, "4.10", ExecutionId("0009.0001"))
+    theirs = replace(reported, ref="", order_id=0, perm_id=77, client_id=0, is_buy=others * side > 0)
     desk.send(theirs)
     option = order.legs[0].option
     desk.link([], {option: side * account}, [(option, "411.35")])

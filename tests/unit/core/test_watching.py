@@ -40,13 +40,13 @@ def test_no_oftener_than_every_five_seconds_while_the_market_moves_the_choice() 
     """Lines are not dropped and taken again within seconds, although each fill and each level would change them."""
     desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}}', legs=LEGS),))
     desk.until("10:00")
-    begun = len(desk.commands)
+    started = len(desk.commands)
     for level in (6020.0, 6040.0, 6060.0, 6080.0):
         desk.level("SPX", level)
         desk.tick(0.5)
-    assert sum(isinstance(each, Subscribe) for each in desk.commands[begun:]) <= 1
+    assert sum(isinstance(each, Subscribe) for each in desk.commands[started:]) <= 1
     desk.tick(5)
-    assert sum(isinstance(each, Subscribe) for each in desk.commands[begun:]) >= 1
+    assert sum(isinstance(each, Subscribe) for each in desk.commands[started:]) >= 1
 
 
 @pytest.mark.parametrize("others", [(), ('{window: {from: "09:45", to: "11:00"}}',)], ids=["alone", "beside another"])
@@ -70,12 +70,12 @@ def test_strikes_found_before_a_window_stand_until_its_last_minute_whatever_the_
     desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}}', legs=LEGS),))
     desk.until("09:55:30")
     desk.until("09:56:10", step=5)
-    found, begun = streamed_options(desk), len(desk.commands)
+    found, started = streamed_options(desk), len(desk.commands)
     assert found
     for level in (6040.0, 6080.0):
         desk.level("SPX", level)
         desk.tick(60)
-    assert not any(isinstance(each, Subscribe) for each in desk.commands[begun:])
+    assert not any(isinstance(each, Subscribe) for each in desk.commands[started:])
     assert desk.state.schedule.watch_at == clock("09:59")
     desk.until("09:59")
     assert streamed_options(desk) != found
@@ -91,7 +91,7 @@ def test_strikes_whose_quotes_come_late_are_looked_for_on(late: int) -> None:
     options = {each: row for each, row in desk.board.rows.items() if isinstance(each, Option)}
     deltas = {row: desk.board.delta[row] for row in options.values()}
     desk.level("VIX", 40.0)
-    desk.blind(*options)
+    desk.without_data(*options)
     desk.board.delta[:] = array("d", [nan] * len(desk.board.delta))
     desk.until("09:55")
     far = streamed_options(desk)
@@ -117,9 +117,11 @@ def test_too_few_lines_are_told_once_a_session_and_only_of_what_is_needed() -> N
     for level in (6090.0, 6020.0, 6060.0, 6085.0):
         desk.level("SPX", level)
         desk.tick(5)
-    told = "more market data lines are wanted than the 6 that may be used: the least important wait"
+    reported = "more market data lines are wanted than the 6 that may be used: the least important wait"
     found = [each for each in desk.said(Kind.ALARM) if "lines" in str(each.data["text"])]
-    assert [(each.bot, each.position, each.data["text"]) for each in found] == [("", "", told)], "it is of no bot alone"
+    assert [(each.bot, each.position, each.data["text"]) for each in found] == [("", "", reported)], (
+        "it is of no bot alone"
+    )
     desk.day = session_after(desk.day).date
     desk.until("09:57", step=60 * 60)
     desk.market()
@@ -128,4 +130,6 @@ def test_too_few_lines_are_told_once_a_session_and_only_of_what_is_needed() -> N
     for level in (6000.0, 6085.0, 6020.0):
         desk.level("SPX", level)
         desk.tick(5)
-    assert [words for words in desk.alarms if "lines" in words] == [told, told], "on another day it is told again"
+    assert [words for words in desk.alarms if "lines" in words] == [reported, reported], (
+        "on another day it is told again"
+    )

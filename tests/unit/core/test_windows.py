@@ -185,8 +185,8 @@ def test_what_a_bot_that_holds_all_it_may_did_not_watch_for_is_on_record() -> No
     assert not desk.state.bots.by_name["seller"].day.skipped, "its window is still to come"
     desk.until("12:00", step=60)
     assert desk.state.bots.by_name["seller"].day.skipped == "1 of 1 open at once"
-    (told,) = [each for each in desk.records if each.kind is Kind.BOT_DAY and each.data["skipped"]]
-    assert told.at == clock("10:00", THURSDAY)
+    (reported,) = [each for each in desk.records if each.kind is Kind.BOT_DAY and each.data["skipped"]]
+    assert reported.at == clock("10:00", THURSDAY)
 
 
 def test_a_watch_that_began_once_a_position_was_closed_says_why_it_brought_nothing() -> None:
@@ -368,16 +368,16 @@ def test_an_entry_that_came_to_nothing_is_told_with_what_became_of_it() -> None:
     desk.until("10:05")
     desk.refuse(desk.last, 201, "Order rejected - reason:Riskless combination orders are not allowed")
     refused = "201 Order rejected - reason:Riskless combination orders are not allowed"
-    assert told_of(desk) == (f"its entry was not filled: {refused}",)
+    assert reported_of(desk) == (f"its entry was not filled: {refused}",)
     desk.until("11:00")
     desk.ack(desk.last)
     for _ in range(3):
         desk.tick(10)
     desk.cancelled(desk.last)
-    assert told_of(desk) == ("2 entries were not filled, the last: its tries are used up",)
+    assert reported_of(desk) == ("2 entries were not filled, the last: its tries are used up",)
 
 
-def told_of(desk: Desk) -> tuple[str, ...]:
+def reported_of(desk: Desk) -> tuple[str, ...]:
     """Return what the report of the day says of its one bot."""
     return day_outcome(desk.state, None).bots[0].lines[0].parts
 

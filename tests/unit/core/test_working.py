@@ -156,7 +156,7 @@ def test_the_end_of_the_window_does_not_end_the_order() -> None:
 def test_a_try_without_a_price_waits_and_raises_the_alarm_once() -> None:
     desk = Desk()
     desk.ack(desk.enter())
-    desk.blind(put(5935))
+    desk.without_data(put(5935))
     for _ in range(20):
         desk.tick(1)
     assert desk.last.attempt == 1
@@ -367,8 +367,8 @@ def test_29_what_is_corrected_of_a_position_that_was_over_yesterday_is_told_once
     desk.opened()
     desk.until("15:45")
     closing = desk.last
-    told = desk.executions_of(closing, 1)
-    for report in told:
+    reported = desk.executions_of(closing, 1)
+    for report in reported:
         desk.send(report)
     desk.report(closing, BrokerStatus.FILLED, 1)
     desk.now = clock("09:00", date(2026, 11, 19))
@@ -377,13 +377,13 @@ def test_29_what_is_corrected_of_a_position_that_was_over_yesterday_is_told_once
         desk.start_again()
         desk.link()
     assert not desk.state.positions.by_id
-    corrected = replace(told[0], exec_id=told[0].exec_id.next, price=Decimal("9.99"))
+    corrected = replace(reported[0], exec_id=reported[0].exec_id.next, price=Decimal("9.99"))
     for report in (corrected, corrected, replace(corrected, exec_id=corrected.exec_id.next, quantity=Decimal(0))):
         desk.send(report)
     stays = "our books stay as they are. Compare them with the account's statement: a person must look"
     assert desk.alarms == [
         f"the exchange has corrected an older fill of spread-20261118-1, it bought 1 {put(5945)} at 9.99: {stays}",
-        f"the exchange has taken back an older fill of spread-20261118-1, {put(5945)}: {stays}",
+        f"the exchange busted an older fill of spread-20261118-1, {put(5945)}: {stays}",
     ]
 
 
@@ -496,7 +496,7 @@ def test_a_late_fill_leaves_no_room_for_the_entry_after_it() -> None:
     desk.fill(first)
     assert [order.ref for order in desk.cancels] == [first.ref, second.ref]
     desk.cancelled(second)
-    why = f"{first.ref} has filled after all: 1 of 1 a day"
+    why = f"{first.ref} has filled late: 1 of 1 a day"
     assert desk.said(Kind.DECISION, "unfilled")[-1].data["reason"] == why
     assert [each.state for each in desk.state.positions.by_id.values()] == ["open", "closed"]
 
@@ -514,9 +514,9 @@ def test_a_late_fill_beside_the_entry_after_it_is_told_and_ends_the_day(fills_fi
     desk.fill(other)
     assert [each.state for each in desk.state.positions.by_id.values()] == ["open", "open"]
     reason = "1 of 1 a day" if per_day == 1 else "1 of 1 open at once"
-    told = f"{other.ref} has filled though it was over, or was to be: {reason} without it"
-    assert desk.alarms == [f"{told}. spread enters nothing more today: a person must look"]
-    assert desk.state.bots.by_name["spread"].day.halted == told
+    reported = f"{other.ref} has filled though it was over, or was to be: {reason} without it"
+    assert desk.alarms == [f"{reported}. spread enters nothing more today: a person must look"]
+    assert desk.state.bots.by_name["spread"].day.halted == reported
 
 
 def test_a_late_fill_leaves_no_room_for_a_further_try_of_the_entry_after_it() -> None:
@@ -741,8 +741,8 @@ def test_a_second_leg_that_is_refused_is_told_and_is_why_the_first_one_is_closed
     desk.refuse(desk.last)
     words = "201 Order rejected - reason: no"
     assert desk.alarms == [f"the broker refused the rest of the entry: {words}"]
-    (told,) = desk.said(Kind.DECISION, "unwind")
-    assert told.data["reason"] == f"a leg was not filled ({words}): what has no partner is closed"
+    (reported,) = desk.said(Kind.DECISION, "unwind")
+    assert reported.data["reason"] == f"a leg was not filled ({words}): what has no partner is closed"
 
 
 def test_an_unwinding_begins_at_natural_however_many_tries_the_entry_had() -> None:
@@ -859,13 +859,14 @@ def test_32_a_profit_is_provisional_until_every_commission_is_told() -> None:
     assert desk.position.commissions_pending == 2
     assert (
         provisional_text(desk.position.commissions_pending)
-        == ", provisional: the commission of 2 fills is not told yet"
+        == ", provisional: the commission of 2 fills is not reported yet"
     )
     desk.commission(reports[0], "0.65")
     desk.commission(reports[0], "0.65")
     desk.commission(reports[0], "0.70")
     assert (
-        provisional_text(desk.position.commissions_pending) == ", provisional: the commission of 1 fill is not told yet"
+        provisional_text(desk.position.commissions_pending)
+        == ", provisional: the commission of 1 fill is not reported yet"
     )
     desk.commission(reports[1], "0")
     assert (desk.position.commissions_pending, desk.position.commissions) == (0, Decimal("0.70"))

@@ -100,11 +100,11 @@ def test_a_proposal_within_every_limit_is_not_refused() -> None:
         ({"band": None}, "no mid that its price could be held against"),
         ({"price": None}, "no mid that its price could be held against"),
         ({"entries_today": 2}, "all bots together have sent 2 today, entries_per_day is 2"),
-        ({"day_trades": NONE_LEFT}, "no day trade is left: the broker allows 0, and the account is under $25,000.00"),
+        ({"day_trades": NONE_LEFT}, "no day trade remains: the broker allows 0, and the account is under $25,000.00"),
         ({"day_trades": replace(NONE_LEFT, net_liquidation=None)}, "no day trade is left"),
         (
             {"day_trades": replace(NONE_LEFT, left=2, at_work=2)},
-            "no day trade is left: the broker allows 2, 2 of them for positions of today, and the account is under",
+            "no day trade remains: the broker allows 2, 2 of them for positions of today, and the account is under",
         ),
     ],
 )

@@ -65,10 +65,14 @@ def test_a_failure_of_the_world_counts_more_than_a_fault() -> None:
 
 def test_the_document_is_sorted_and_counts() -> None:
     found = [fault(Group.STORE, "b", "two", "mend"), fine(Group.STORE, "a", "one"), fine(Group.CLOCK, "z", "three")]
-    told = document(found)
-    assert [(row["group"], row["name"]) for row in told["checks"]] == [("clock", "z"), ("store", "a"), ("store", "b")]
-    assert told["counts"] == {"ok": 2, "warning": 0, "fault": 1, "not checked": 0}
-    assert told["exit_code"] == 1
+    reported = document(found)
+    assert [(row["group"], row["name"]) for row in reported["checks"]] == [
+        ("clock", "z"),
+        ("store", "a"),
+        ("store", "b"),
+    ]
+    assert reported["counts"] == {"ok": 2, "warning": 0, "fault": 1, "not checked": 0}
+    assert reported["exit_code"] == 1
     assert summary(found) == "3 checks: 2 ok, 1 fault"
 
 
@@ -111,8 +115,8 @@ def test_an_extra_is_a_fault_only_where_the_settings_need_it(monkeypatch: pytest
     monkeypatch.setattr("rulebot.doctor.examine.problem_with", lambda each: "missing" if each.extra else "")
     server = place_of("postgresql://desk@localhost/bots")
     assert levels(python_and_packages(None))["extra postgres"] is Level.OK
-    told = {each.name: each for each in python_and_packages(server)}["extra postgres"]
-    assert (told.level, told.mend) == (Level.FAULT, 'pip install "rulebot[postgres]"')
+    reported = {each.name: each for each in python_and_packages(server)}["extra postgres"]
+    assert (reported.level, reported.mend) == (Level.FAULT, 'pip install "rulebot[postgres]"')
 
 
 # ---------------------------------------------------------------- settings and specs
@@ -132,11 +136,11 @@ def test_each_setting_says_where_it_comes_from(tmp_path: Path) -> None:
     environ = {"RULEBOT_HOST": "gateway", "RULEBOT_CLIENT_IDS": "3", "RULEBOT_DATA": "elsewhere"}
     settings, found = found_settings(None, tmp_path, tmp_path, {"client_id": 9}, environ)
     assert settings is not None
-    told = {each.name: each.text for each in found}
-    assert told["host"] == "gateway (RULEBOT_HOST)"
-    assert told["port"] == f"4002 ({tmp_path / 'rulebot.toml'})"
-    assert told["client_id"] == "9 (said with the command)"
-    assert told["live_port"] == "4001 or 7496 (usual)"
+    reported = {each.name: each.text for each in found}
+    assert reported["host"] == "gateway (RULEBOT_HOST)"
+    assert reported["port"] == f"4002 ({tmp_path / 'rulebot.toml'})"
+    assert reported["client_id"] == "9 (said with the command)"
+    assert reported["live_port"] == "4001 or 7496 (usual)"
     assert [each.mend for each in found if each.level is Level.WARNING] == ["was RULEBOT_CLIENT_ID meant?"]
 
 
@@ -300,9 +304,9 @@ def test_a_store_that_is_sound(sound: Path) -> None:
 def test_a_store_that_was_tampered_with(sound: Path) -> None:
     drop_triggers(sound)
     run(sound, "UPDATE journal SET data = replace(data, 'pause', 'kill') WHERE seq = 1")
-    told = list(integrity(sound, live=False))
-    (finding,) = [each for each in told if each.level is Level.FAULT]
-    unjudged = [(each.name, each.text) for each in told if each.level is Level.NOT_CHECKED]
+    reported = list(integrity(sound, live=False))
+    (finding,) = [each for each in reported if each.level is Level.FAULT]
+    unjudged = [(each.name, each.text) for each in reported if each.level is Level.NOT_CHECKED]
     assert [name for name, _ in unjudged] == ["invariant 21", "invariant 22"]
     assert {text.rpartition(": ")[2] for _, text in unjudged} == {"not compared, for the hash chain is broken"}
     assert finding.text.startswith("invariant 20 does not hold (the journal is whole and in order), 1 time; first: ")
@@ -320,18 +324,21 @@ def test_tables_that_another_version_made_are_said_not_to_be_compared(sound: Pat
 def test_what_an_engine_that_was_killed_left_is_told(day_place: Place) -> None:
     found = {each.name: each for each in integrity(day_place, live=False)}
     assert found["engine"].text.startswith("the last engine ended without a word")
-    assert found["open"].text.startswith("1 position open and 2 orders at work")
+    assert found["open"].text.startswith("1 position open and 2 working orders")
 
 
 def test_trading_that_a_person_has_stopped_is_warned_of(day_store: Path) -> None:
     journal = SqlJournal(open_store(day_store))
     data: dict[str, Json] = {"id": "k1", "request": "kill", "bot": ""}
     journal.append([Record(at("16:00"), Kind.OPERATOR, data=data)], durable=True)
-    told = {each.name: each for each in integrity(day_store, live=False)}
-    assert (told["engine"].text, is_held(day_store)) == (f"an engine runs on {day_store}", True)
+    reported = {each.name: each for each in integrity(day_store, live=False)}
+    assert (reported["engine"].text, is_held(day_store)) == (f"an engine runs on {day_store}", True)
     journal.close()
-    assert (told["trading"].level, told["trading"].mend) == (Level.WARNING, "'rulebot resume' lets bots enter again")
-    assert told["trading"].text == "a person has killed trading: nothing is entered, also after a start"
+    assert (reported["trading"].level, reported["trading"].mend) == (
+        Level.WARNING,
+        "'rulebot resume' lets bots enter again",
+    )
+    assert reported["trading"].text == "a person has killed trading: nothing is entered, also after a start"
 
 
 def test_trading_that_no_person_has_stopped_is_warned_of_with_the_reason(day_store: Path) -> None:
@@ -339,8 +346,8 @@ def test_trading_that_no_person_has_stopped_is_warned_of_with_the_reason(day_sto
     data: dict[str, Json] = {"id": "k1", "request": "kill", "bot": "", "reason": "3 starts in 10 minutes"}
     journal.append([Record(at("16:00"), Kind.OPERATOR, data=data)], durable=True)
     journal.close()
-    told = {each.name: each for each in integrity(day_store, live=False, audits=False)}
-    assert told["trading"].text == "3 starts in 10 minutes: nothing is entered, also after a start"
+    reported = {each.name: each for each in integrity(day_store, live=False, audits=False)}
+    assert reported["trading"].text == "3 starts in 10 minutes: nothing is entered, also after a start"
 
 
 @pytest.mark.parametrize(
@@ -359,8 +366,8 @@ def test_bots_that_enter_nothing_are_named(tmp_path: Path, asked: Sequence[tuple
         data: dict[str, Json] = {"id": f"k{number}", "request": request, "bot": bot}
         journal.append([Record(at("10:00"), Kind.OPERATOR, bot, data=data)], durable=True)
     journal.close()
-    told = {each.name: each for each in integrity(tmp_path / "a.db", live=False, audits=False)}
-    assert told["trading"].text == f"{said} nothing, also after a start"
+    reported = {each.name: each for each in integrity(tmp_path / "a.db", live=False, audits=False)}
+    assert reported["trading"].text == f"{said} nothing, also after a start"
 
 
 def test_a_store_that_is_none_or_not_there(tmp_path: Path) -> None:

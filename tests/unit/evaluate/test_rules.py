@@ -22,8 +22,8 @@ from rulebot.compile.plan import (
     Truth,
 )
 from rulebot.evaluate.rules import compile_test, shortfall
+from rulebot.measure.evaluation import Evaluation
 from rulebot.measure.reading import Context
-from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import View
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import EventCalendar, EventDay, Facts, Moment
@@ -42,7 +42,7 @@ def above(bound: float, call: Call = VIX) -> Compare:
 TESTS: dict[bool | None, Truth] = {True: above(10.0), False: above(20.0), None: above(10.0, NEVER)}
 
 
-def judged(test: Truth, at: View | None = None) -> Verdict:
+def judged(test: Truth, at: View | None = None) -> Evaluation:
     return compile_test(test, CONTEXT)(at or view())
 
 
@@ -118,9 +118,9 @@ def test_known_legs_decide_when_they_can(op: Op, bounds: tuple[float, ...], trut
     at = condor(view())
     at.board.ask[at.legs[1].row] = NAN
     width = Call("quote_width", (("of", ALL),), Quantity.PRICE)
-    verdict = judged(Compare(op, width, tuple(Constant(bound, Quantity.PRICE) for bound in bounds)), at)
-    assert verdict.truth is truth
-    assert verdict.missing == ("long_put: no ask" if truth is None else "")
+    evaluation = judged(Compare(op, width, tuple(Constant(bound, Quantity.PRICE) for bound in bounds)), at)
+    assert evaluation.truth is truth
+    assert evaluation.missing == ("long_put: no ask" if truth is None else "")
 
 
 def breach(**given: float) -> Holds:
@@ -133,8 +133,8 @@ def breach(**given: float) -> Holds:
 def test_spot_within_counts_what_is_past_the_strike(spot: float, truth: bool, value: float) -> None:
     at = condor(view())
     level(at.board, "SPX", spot)
-    verdict = judged(breach(spot_within=15.0), at)
-    assert (verdict.truth, verdict.value, verdict.low) == (truth, value, 15.0)
+    evaluation = judged(breach(spot_within=15.0), at)
+    assert (evaluation.truth, evaluation.value, evaluation.low) == (truth, value, 15.0)
 
 
 def test_spot_beyond_asks_for_more_than_the_bound() -> None:
@@ -280,7 +280,7 @@ def test_days_after_an_event_are_sessions(now: tuple[date, time], count: int, fo
 NVDA = Context(symbols=("NVDA",), classes={"NVDA": "NVDA"}, expiry=CONTEXT.expiry)
 
 
-def of_earnings(now: tuple[date, time], *found: EventDay, word: str = "event", **given: object) -> Verdict:
+def of_earnings(now: tuple[date, time], *found: EventDay, word: str = "event", **given: object) -> Evaluation:
     """Judge `event: {of: [earnings], before: 1d}` at that New York time of a calendar of NVDA with these reports."""
     at = view()
     at.now = at_exchange_time(*now).timestamp()
@@ -394,7 +394,7 @@ def test_a_stop_at_three_times_the_credit_acts_at_its_tick() -> None:
     credit = Call("credit", (("at", "start"),), Quantity.PRICE)
     bound = Arithmetic("*", (Constant(3.0, Quantity.PLAIN), credit), Quantity.PRICE)
     test = Compare(Op.AT_LEAST, Call("cost", (("at", "mid"),), Quantity.PRICE), (bound,))
-    assert judged(test, at) == Verdict(True, 0.3, 0.3)
+    assert judged(test, at) == Evaluation(True, 0.3, 0.3)
 
 
 # ---------------------------------------------------------------- words
@@ -406,10 +406,10 @@ RANGE = Call("day_range", (("of", "SPX"),), Quantity.POINTS)
 def test_a_miss_against_a_multiple_is_told_with_both_numbers() -> None:
     product_ = Arithmetic("*", (Constant(0.6, Quantity.PLAIN), MOVE), Quantity.POINTS)
     named = rule(Compare(Op.BELOW, RANGE, (product_,)), "below 0.6x day_move")
-    verdict = judged(named.test)
+    evaluation = judged(named.test)
     words = "30.0 pts   below 0.6 x 46.1 = 27.7 (the open's expected move): 2.3 too much"
-    assert describe(named, verdict) == words
-    assert shortfall(named, verdict) == pytest.approx(2.34 / 27.66)
+    assert describe(named, evaluation) == words
+    assert shortfall(named, evaluation) == pytest.approx(2.34 / 27.66)
 
 
 def test_a_rule_that_holds_is_told_in_the_words_of_the_spec() -> None:
@@ -445,9 +445,9 @@ def test_an_estimator_of_which_bars_are_not_there_says_so_behind_a_ratio() -> No
 
 def test_unknown_is_told_with_its_reason_and_has_no_shortfall() -> None:
     named = rule(TESTS[None], "above 10")
-    verdict = judged(named.test)
-    assert describe(named, verdict) == "unknown   above 10: VIX9D: not streamed"
-    assert shortfall(named, verdict) is None
+    evaluation = judged(named.test)
+    assert describe(named, evaluation) == "unknown   above 10: VIX9D: not streamed"
+    assert shortfall(named, evaluation) is None
 
 
 def test_a_bound_that_is_unknown_is_named_within_a_group() -> None:
@@ -505,12 +505,12 @@ def test_a_value_is_told_from_a_bound_that_it_is_not(
     """A halt was told as 'day_range 8.0 pts above 8 pts', a target that had not come as '12.0%, at least 12%'."""
     test = Compare(op, Call(measure, (), quantity), (Constant(bound, quantity),))
     truth = {Op.ABOVE: found > bound, Op.BEYOND: found > bound, Op.BELOW: found < bound}.get(op, found >= bound)
-    assert describe(rule(test, "above"), Verdict(truth, found, bound)) == words
+    assert describe(rule(test, "above"), Evaluation(truth, found, bound)) == words
 
 
 def test_a_bound_that_is_computed_has_as_many_digits_as_the_value_that_misses_it() -> None:
     half = Arithmetic("*", (Constant(0.5, Quantity.PLAIN), MOVE), Quantity.POINTS)
-    said = describe(rule(Compare(Op.BELOW, RANGE, (half,)), "below"), Verdict(False, 27.72, 27.68))
+    said = describe(rule(Compare(Op.BELOW, RANGE, (half,)), "below"), Evaluation(False, 27.72, 27.68))
     assert said == "27.72 pts   below 0.5 x 55.4 = 27.68 (the open's expected move): 0.04 too much"
 
 

@@ -9,7 +9,7 @@ from hand_desk import DAY, Desk, bot_of, call, put, text_of
 
 from rulebot.core.state.state import MarketData, Schedule, State
 from rulebot.evaluate.strikes import StructureSelection, select
-from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_wish, watch_list
+from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_subscription, watch_list
 from rulebot.measure.listings import expiry_on
 from rulebot.measure.view import View
 from rulebot.model.contract import Option, Underlying
@@ -213,7 +213,7 @@ def test_a_strike_is_placed_by_the_expected_move() -> None:
 
 def test_no_expected_move_is_unknown() -> None:
     desk = Desk()
-    desk.blind(put(6000), call(6000))
+    desk.without_data(put(6000), call(6000))
     found = chosen("{expected_move: 1.2x}", desk=desk)
     assert found.missing.endswith("unknown")
 
@@ -271,14 +271,14 @@ def test_an_expiry_is_chosen_by_days_to_expiry(rule: DteRule, days: tuple[int, .
 # ---------------------------------------------------------------- what to stream
 
 
-def wish(desk: Desk) -> SubscriptionRequest:
+def request(desk: Desk) -> SubscriptionRequest:
     plan = desk.program.bots["spread"].plan
-    return entry_wish(plan, entry_aims(plan, view_of(desk)), desk.state.market.facts)
+    return entry_subscription(plan, entry_aims(plan, view_of(desk)), desk.state.market.facts)
 
 
 def test_a_wish_holds_what_can_be_chosen_next() -> None:
     """The strikes on both sides of the delta, the wing of each, and the money for the expected move."""
-    need = set(wish(Desk()).need)
+    need = set(request(Desk()).need)
     assert {put(5950), put(5945), put(5940), put(5935), put(5930), call(6000), put(6000)} <= need
     assert len(need) <= 16
 
@@ -286,19 +286,21 @@ def test_a_wish_holds_what_can_be_chosen_next() -> None:
 def test_a_wish_without_spot_is_empty() -> None:
     desk = Desk()
     desk.level("SPX", nan)
-    assert wish(desk) == SubscriptionRequest((), frozenset())
+    assert request(desk) == SubscriptionRequest((), frozenset())
 
 
 def test_a_wish_without_any_delta_guesses_from_vix() -> None:
     desk = deltas({})
-    need = [option.strike for option in wish(desk).need if isinstance(option, Option) and option.strike < 6000]
+    need = [option.strike for option in request(desk).need if isinstance(option, Option) and option.strike < 6000]
     assert need
     assert min(need) > Decimal(5800)
 
 
 def test_a_delta_of_next_to_nothing_leads_nearer_to_the_money() -> None:
     """Late on the last day a strike far out has 1e-20, which nothing is left of beside 1: that was a traceback."""
-    need = [option.strike for option in wish(deltas({5945: -1e-20, 5940: -1e-21})).need if isinstance(option, Option)]
+    need = [
+        option.strike for option in request(deltas({5945: -1e-20, 5940: -1e-21})).need if isinstance(option, Option)
+    ]
     assert any(5945 < strike < 6000 for strike in need)
 
 
@@ -339,6 +341,6 @@ def test_a_leg_beside_one_on_a_wide_grid_is_streamed(strike: str, side: str, bes
         desk.level("SPX", float(spot))
         view = view_of(desk)
         found = select(bot.plan.legs, view, bot.expected_move)
-        wish = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.market.facts)
+        request = entry_subscription(bot.plan, entry_aims(bot.plan, view), desk.state.market.facts)
         assert found.is_complete
-        assert {leg.option for leg in found.legs} <= set(wish.need)
+        assert {leg.option for leg in found.legs} <= set(request.need)

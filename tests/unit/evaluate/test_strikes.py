@@ -10,7 +10,7 @@ import pytest
 from hand_desk import DAY, Desk, bot_of, call, put, text_of
 
 from rulebot.evaluate.strikes import StructureSelection, select
-from rulebot.evaluate.watch import GUESSES, entry_aims, entry_wish, normal_premium
+from rulebot.evaluate.watch import GUESSES, entry_aims, entry_subscription, normal_premium
 from rulebot.measure.listings import expiry_on, nearest_listed
 from rulebot.measure.view import View
 from rulebot.model.contract import Option, Right, Underlying
@@ -261,7 +261,7 @@ def test_side_credit_counts_the_long_of_its_own_side() -> None:
 
 def test_side_credit_is_unknown_where_its_long_is_not_quoted() -> None:
     desk = Desk()
-    desk.blind(put(5935))
+    desk.without_data(put(5935))
     assert "not quoted" in str(side("0.65", desk=desk))
 
 
@@ -369,13 +369,13 @@ def test_a_guess_leads_to_the_strikes_that_are_needed(strike: str) -> None:
     full, desk = Desk(), Desk()
     wanted = select(bot.plan.legs, view_of(full), bot.expected_move)
     rows = {option: row for option, row in full.board.rows.items() if isinstance(option, Option)}
-    desk.blind(*(option for option in rows if abs(option.strike - 6000) > 5))
+    desk.without_data(*(option for option in rows if abs(option.strike - 6000) > 5))
     for _ in range(10):
         view = view_of(desk)
         found = select(bot.plan.legs, view, bot.expected_move)
         if found.is_complete:
             break
-        for option in entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.market.facts).need:
+        for option in entry_subscription(bot.plan, entry_aims(bot.plan, view), desk.state.market.facts).need:
             if isinstance(option, Option) and (row := rows.get(option)) is not None:
                 board = full.board
                 desk.quote(option, board.bid[row], board.ask[row], board.delta[row])
@@ -392,7 +392,7 @@ def test_the_last_strike_is_wished_for_where_a_level_lies_past_all(side: str, ba
     view = view_of(desk)
     wanted = select(bot.plan.legs, view, bot.expected_move)
     assert wanted.is_complete
-    need = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.market.facts).need
+    need = entry_subscription(bot.plan, entry_aims(bot.plan, view), desk.state.market.facts).need
     assert {leg.option for leg in wanted.legs} <= {*need}
 
 
@@ -432,14 +432,14 @@ def lead_to_all(legs: str, *, keeps: bool = False) -> None:
     streamed = {option for option in options if abs(option.strike - 6000) <= 5}
     for _ in range(12):
         desk = Desk()
-        desk.blind(*(options - streamed))
+        desk.without_data(*(options - streamed))
         view = view_of(desk)
         found = select(bot.plan.legs, view, bot.expected_move)
         if found.is_complete and {leg.option for leg in found.legs} <= streamed:
             break
-        wish = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.market.facts)
-        kept = streamed & wish.keep if keeps else set()
-        streamed = {option for option in (*wish.need, *kept) if isinstance(option, Option)}
+        request = entry_subscription(bot.plan, entry_aims(bot.plan, view), desk.state.market.facts)
+        kept = streamed & request.keep if keeps else set()
+        streamed = {option for option in (*request.need, *kept) if isinstance(option, Option)}
     assert found.is_complete
     assert [leg.option for leg in found.legs] == [leg.option for leg in wanted.legs]
     assert {leg.option for leg in found.legs} <= streamed
@@ -450,7 +450,7 @@ def test_a_grid_of_its_own_needs_no_vix_to_begin_with() -> None:
     legs = "\n  expiry: {dte: 0}\n  one: {buy: put, strike: {delta: 0.10, round_to: 35}}\n"
     bot, desk = bot_of(text_of(legs=legs, exits='\n  - time: "15:45"\n')), Desk()
     others = [each for each in desk.board.rows if isinstance(each, Option) and each.strike != 6000]
-    desk.blind(*others)
+    desk.without_data(*others)
     for option in others:
         desk.board.delta[desk.board.rows[option]] = nan
     desk.board.last[desk.board.rows[Underlying("VIX")]] = nan
@@ -466,7 +466,7 @@ def test_a_leg_in_the_money_is_not_looked_for_among_those_out_of_it() -> None:
     )
     desk = Desk()
     calls = [each for each in desk.board.rows if isinstance(each, Option) and each.right is Right.CALL]
-    desk.blind(*(option for option in calls if option.strike < 6005))
+    desk.without_data(*(option for option in calls if option.strike < 6005))
     (aim,) = entry_aims(bot.plan, view_of(desk))
     assert aim is not None
     assert aim.centre is not None
@@ -478,7 +478,7 @@ def test_the_first_guess_counts_what_is_left_of_a_session_as_so_much_of_a_tradin
     legs = "\n  expiry: {dte: 0}\n  one: {buy: put, strike: {delta: 0.10}}\n"
     bot, desk = bot_of(text_of(legs=legs, exits='\n  - time: "15:45"')), Desk()
     for option in [each for each in desk.board.rows if isinstance(each, Option)]:
-        desk.blind(option)
+        desk.without_data(option)
         desk.board.delta[desk.board.rows[option]] = nan
     (aim,) = entry_aims(bot.plan, view_of(desk))
     assert aim is not None

@@ -32,8 +32,8 @@ def trade(
     bot: str, position: str = "-1", *, differs: bool = False, is_explained: bool = True, by_fills: bool = False
 ) -> dict[str, Any]:
     """position: what follows the bot's name in it, "" where it was not done."""
-    told = {"bot": bot, "position": position and bot + position, "natural": {"differs": by_fills}}
-    return {**told, "differs": differs, "is_explained": is_explained}
+    reported = {"bot": bot, "position": position and bot + position, "natural": {"differs": by_fills}}
+    return {**reported, "differs": differs, "is_explained": is_explained}
 
 
 def of(*trades: dict[str, Any], since: str | None = None, until: str | None = None) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Engine:
         return AfterClose(self.loop, self.first, self.command, self.says, is_lockstep=self.is_lockstep)
 
     @property
-    def told(self) -> list[tuple[Kind, Any]]:
+    def reported(self) -> list[tuple[Kind, Any]]:
         return [(each.kind, each.data.get("text") or each.data["value"]) for each in self.noted]
 
 
@@ -88,7 +88,7 @@ def folder(tmp_path: Path) -> Path:
 
 def finished(engine: Engine) -> list[tuple[Kind, Any]]:
     asyncio.run(engine.compared().finish())
-    return engine.told
+    return engine.reported
 
 
 def test_each_day_is_told_the_time_that_is_left_for_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +260,7 @@ def test_a_position_that_several_runs_had_is_one_trade() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spans", "told"),
+    ("spans", "reported"),
     [
         ([("15:38", None)], " from 11:38 on"),
         ([(None, "15:48")], " until 11:48"),
@@ -272,9 +272,9 @@ def test_a_position_that_several_runs_had_is_one_trade() -> None:
         ([(None, None), (None, "15:00")], ""),
     ],
 )
-def test_it_says_which_hours_are_compared(spans: list[tuple[str | None, str | None]], told: str) -> None:
+def test_it_says_which_hours_are_compared(spans: list[tuple[str | None, str | None]], reported: str) -> None:
     found = [of(trade("a"), since=since, until=until) for since, until in spans]
-    assert words(*found).startswith(f"2026-10-21{told} ")
+    assert words(*found).startswith(f"2026-10-21{reported} ")
 
 
 def test_trades_that_no_recording_has_are_named() -> None:
@@ -342,6 +342,6 @@ def test_a_day_whose_evening_was_missed_is_compared_the_next_morning(
         days.begin()
         await until(lambda: engine.noted)
         days.end()
-        return engine.told
+        return engine.reported
 
     assert asyncio.run(body()) == [(Kind.FACTS, 0)]

@@ -72,21 +72,21 @@ class Clock:
 def mornings(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, seconds: float = 1.5, words: Sequence[str] = ()
 ) -> list[str]:
-    told: list[str] = []
+    reported: list[str] = []
     monkeypatch.setattr(daily_jobs, "PRE_OPEN_LOOK_EVERY", 0.001)
 
     async def body() -> None:
-        await asyncio.wait_for(check_mornings(words or says([row("VIX")]), told.append, clock), seconds)
+        await asyncio.wait_for(check_mornings(words or says([row("VIX")]), reported.append, clock), seconds)
 
     with pytest.raises(TimeoutError):
         asyncio.run(body())
-    return told
+    return reported
 
 
 def test_each_morning_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = mornings(Clock(datetime(2026, 11, 18, 13, 0, tzinfo=UTC), timedelta(minutes=20)), monkeypatch)
-    assert told
-    assert len(told) == len([each for each in told if "VIX: is gone" in each])
+    reported = mornings(Clock(datetime(2026, 11, 18, 13, 0, tzinfo=UTC), timedelta(minutes=20)), monkeypatch)
+    assert reported
+    assert len(reported) == len([each for each in reported if "VIX: is gone" in each])
 
 
 def test_what_a_sleep_has_passed_over_is_not_checked_hours_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,6 +99,6 @@ def test_a_check_up_that_cannot_be_started_is_told_each_morning(
 ) -> None:
     """The first one ended all later ones, and nobody heard of it."""
     clock = Clock(datetime(2026, 11, 18, 13, 0, tzinfo=UTC), timedelta(minutes=20))
-    told = mornings(clock, monkeypatch, 0.3, [str(tmp_path / "gone")])
-    assert len(told) > 1
-    assert set(told) == {"before the open: 'rulebot doctor' could not be started: No such file or directory"}
+    reported = mornings(clock, monkeypatch, 0.3, [str(tmp_path / "gone")])
+    assert len(reported) > 1
+    assert set(reported) == {"before the open: 'rulebot doctor' could not be started: No such file or directory"}

@@ -77,10 +77,10 @@ def test_other_failures_and_a_simulated_gateway_are_told_at_once(door: Door, sle
 
 
 def test_a_service_waits_for_its_gateway_and_says_for_what(slept: list[float]) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     door = Door(*[BrokerError("nothing listens")] * 30, IdInUseError("client id 1 is in use"))
-    assert asyncio.run(first_batch(door, "abc123", told.append)) is BATCH
-    assert told == ["nothing listens"] * 30 + ["client id 1 is in use"]
+    assert asyncio.run(first_batch(door, "abc123", reported.append)) is BATCH
+    assert reported == ["nothing listens"] * 30 + ["client id 1 is in use"]
     assert slept == list(islice(waits("abc123"), 31))
 
 
@@ -94,10 +94,10 @@ OFF = BrokerError("nothing listens")
 def test_20_a_start_is_tried_again_once_a_gateway_let_it_in_or_a_position_is_open(
     failures: tuple[BrokerError, ...], is_held: bool, slept: list[float]
 ) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     door: Any = Door(*failures)
-    assert asyncio.run(first_of_run(door, "abc123", is_held=is_held, waiting=told.append)) is BATCH
-    assert told == [each.message for each in failures]
+    assert asyncio.run(first_of_run(door, "abc123", is_held=is_held, waiting=reported.append)) is BATCH
+    assert reported == [each.message for each in failures]
 
 
 @pytest.mark.parametrize("failure", [SILENT, OFF])

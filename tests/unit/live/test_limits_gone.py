@@ -28,10 +28,12 @@ def journal(tmp_path: Path) -> Iterator[SqlJournal]:
     found.close()
 
 
-def told(journal: SqlJournal, folder: Path, account: object = None, bots: tuple[str, ...] = ("spread",)) -> list[str]:
+def reported(
+    journal: SqlJournal, folder: Path, account: object = None, bots: tuple[str, ...] = ("spread",)
+) -> list[str]:
     options = SimpleNamespace(store=folder / STORE)
     run: Any = SimpleNamespace(desk=SimpleNamespace(account=account, bots=bots), options=options, first=NOON)
-    start._tell_unlimited(run, journal)
+    start._alarm_of_missing_limits(run, journal)
     return [str(record.data["text"]) for record in journal.read((Kind.ALARM,))]
 
 
@@ -43,27 +45,27 @@ def test_who_starts_without_limits_that_were_there_is_told_once(journal: SqlJour
     """Nothing said so: the daily loss, and how many may be open, were off from a service's next start on."""
     write(journal, STARTED, limits=LIMITS)
     write(journal, NOTHING)
-    (text,) = told(journal, tmp_path)
+    (text,) = reported(journal, tmp_path)
     assert text.startswith("the limits over all bots are off")
     write(journal, STARTED, limits=None)
-    assert told(journal, tmp_path) == [text]
+    assert reported(journal, tmp_path) == [text]
 
 
 def test_a_run_that_only_closed_is_passed_over(journal: SqlJournal, tmp_path: Path) -> None:
     """One of `rulebot kill --flatten` has no document: who started after it without limits was told nothing."""
     write(journal, STARTED, limits=LIMITS)
     write(journal, (Kind.RUN_STARTED, {"specs": {}}), limits=None)
-    assert len(told(journal, tmp_path)) == 1
+    assert len(reported(journal, tmp_path)) == 1
 
 
 def test_limits_that_a_reload_has_brought_count(journal: SqlJournal, tmp_path: Path) -> None:
     write(journal, STARTED, limits=None)
-    assert told(journal, tmp_path) == []
+    assert reported(journal, tmp_path) == []
     write(journal, APPLIED, limits=LIMITS)
-    assert len(told(journal, tmp_path)) == 1
+    assert len(reported(journal, tmp_path)) == 1
 
 
 def test_nobody_is_told_where_there_are_limits_or_nothing_is_entered(journal: SqlJournal, tmp_path: Path) -> None:
-    assert told(journal, tmp_path) == []
+    assert reported(journal, tmp_path) == []
     write(journal, STARTED, limits=LIMITS)
-    assert told(journal, tmp_path, account=object()) == told(journal, tmp_path, bots=()) == []
+    assert reported(journal, tmp_path, account=object()) == reported(journal, tmp_path, bots=()) == []

@@ -182,14 +182,14 @@ def test_what_was_told_on_a_weekend_is_asked_for_anew_before_the_open() -> None:
     loop = loop_that_asked(Journal(), is_patient=True)
     loop.state = Desk().state
 
-    async def told(at: datetime) -> None:
+    async def reported(at: datetime) -> None:
         loop._asking, loop._asked_for = asyncio.ensure_future(asyncio.sleep(0, [])), DAY
         await asyncio.wait((loop._asking,))
         loop._take_facts(at)
 
-    asyncio.run(told(clock("08:40") - timedelta(days=3)))
+    asyncio.run(reported(clock("08:40") - timedelta(days=3)))
     assert [loop._is_prepare_due(clock(each)) for each in ("08:00", "08:30")] == [False, True]
-    asyncio.run(told(clock("08:31")))
+    asyncio.run(reported(clock("08:31")))
     assert not loop._is_prepare_due(clock("08:32"))
 
 

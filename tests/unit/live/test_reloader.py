@@ -18,11 +18,11 @@ from rulebot.core.program import Program
 from rulebot.documents.load_bots import (
     SpecSources,
     limit_words,
+    limits_as_json,
     load_desk,
     reread,
+    sources_as_json,
     sources_of,
-    told_limits,
-    told_sources,
 )
 from rulebot.live.loop import Loop
 from rulebot.live.reload import ASK_AGAIN, WAITS_LONG, LiveRun, Reloader, refuse_account
@@ -85,17 +85,17 @@ class Engine:
             link=SimpleNamespace(is_lockstep=self.is_lockstep),
             note=lambda *records: self.notes.extend(records),
             exchange=self._exchange,
-            hear=self._hear,
+            receive=self._receive,
         )
         self.loop = loop
         self.reloader = Reloader(desk, cast(Loop, loop), lambda at: [self.asked.pop()] if self.asked else [])
 
-    def _exchange(self, program: Program, result: Any, facts: Any, applied: Record, told: Any) -> None:
+    def _exchange(self, program: Program, result: Any, facts: Any, applied: Record, reported: Any) -> None:
         self.notes.append(applied)
         self.loop.program, self.loop.state = program, result.state
         self.facts = list(facts)
 
-    def _hear(self, event: Any) -> None:
+    def _receive(self, event: Any) -> None:
         self.loop.state = handle_event(self.loop.program, self.loop.state, event).state
 
     def write(self, **texts: str) -> None:
@@ -350,9 +350,9 @@ def test_what_somebody_has_written_into_a_file_is_on_record_and_what_is_open_kee
         (note,) = [each for each in engine.notes if each.kind is Kind.RELOAD]
         numbers = {"exits[2].target.profit": "50% -> 40%"}
         assert note.data["edited"] == {"bot": "spread", "numbers": numbers, "by": "the page, from 10.0.0.7"}
-        told = event_line(note, engine.hand.state)
-        assert told is not None
-        assert told.text.startswith(
+        reported = event_line(note, engine.hand.state)
+        assert reported is not None
+        assert reported.text.startswith(
             "spread edited on the page, from 10.0.0.7: exits[2].target.profit 50% -> 40%; reload asked for: spread"
         )
         engine.feed.may_answer.set()
@@ -385,7 +385,7 @@ def test_folders_are_looked_through_anew_and_files_that_are_gone_are_removed_bot
     desk = reread(asked)
     assert set(desk.bots) == {"one", "three", "four"}
     assert desk.sources == asked
-    assert sources_of(told_sources(desk)) == asked
+    assert sources_of(sources_as_json(desk)) == asked
 
 
 def spoil_with_a_pipe(folder: Path) -> None:
@@ -424,7 +424,7 @@ def test_only_what_is_not_there_is_taken_for_removed(
 
 
 def test_with_nothing_left_it_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MisuseError, match="none of the files of this run is there any more"):
+    with pytest.raises(MisuseError, match="the files of this run are gone"):
         reread(sources(tmp_path, "one.yaml"))
     with pytest.raises(StoreError, match="cannot be entered"):
         reread(sources(tmp_path / "gone", "one.yaml"))
@@ -450,16 +450,18 @@ def test_the_account_stays_what_it_is(tmp_path: Path) -> None:
     bare = reread(sources(tmp_path, "specs"))
     (tmp_path / "account.yaml").write_text(ACCOUNT, encoding="utf-8")
     limited = reread(sources(tmp_path, "specs"))
-    assert limit_words(told_limits(bare), told_limits(limited)) == (
+    assert limit_words(limits_as_json(bare), limits_as_json(limited)) == (
         "daily_loss none to 500",
         "max_open none to 3",
         "max_notional_per_order 25000000 to none",
         "max_structures_per_order 10 to none",
     )
-    assert limit_words(told_limits(limited), told_limits(limited)) == ()
+    assert limit_words(limits_as_json(limited), limits_as_json(limited)) == ()
     (tmp_path / "account.yaml").write_text(ACCOUNT.replace("$500}", "$500, require: [time: '10:00']}"), "utf-8")
     timed = reread(sources(tmp_path, "specs"))
-    assert limit_words(told_limits(limited), told_limits(timed)) == ("require none to time: it is 10:00 or later",)
+    assert limit_words(limits_as_json(limited), limits_as_json(timed)) == (
+        "require none to time: it is 10:00 or later",
+    )
     assert [rule.name for rule in timed.program("i", {}, 90).require] == ["time"]
     refuse_account(limited, "DU1234567", DAY, running={}, had_limits=False, any_account=False)
     refuse_account(limited, "DU9", DAY, running={}, had_limits=False, any_account=True)

@@ -101,8 +101,8 @@ def test_76_an_entry_at_work_is_taken_back_when_nothing_can_be_written_any_more(
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
-    told = "asked back from the broker, who was not heard any more: 1 order to open something: look in TWS"
-    assert ended(desk, UnwrittenError(FULL)) == (f"{FULL}; {told}", [order.ref])
+    reported = "asked back from the broker, who was not heard any more: 1 order to open something: look in TWS"
+    assert ended(desk, UnwrittenError(FULL)) == (f"{FULL}; {reported}", [order.ref])
 
 
 def test_what_is_on_its_way_out_is_asked_back_once_more() -> None:
@@ -112,8 +112,8 @@ def test_what_is_on_its_way_out_is_asked_back_once_more() -> None:
     desk.ack(order)
     desk.ask_kill()
     assert desk.order(order.ref).status is OrderStatus.CANCELLING
-    told = "asked back from the broker, who was not heard any more: 1 order to open something: look in TWS"
-    assert ended(desk, UnwrittenError(FULL)) == (f"{FULL}; {told}", [order.ref])
+    reported = "asked back from the broker, who was not heard any more: 1 order to open something: look in TWS"
+    assert ended(desk, UnwrittenError(FULL)) == (f"{FULL}; {reported}", [order.ref])
 
 
 def test_the_next_start_knows_what_was_asked_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,8 +159,8 @@ def test_an_exit_at_work_stays() -> None:
 def test_what_cannot_be_taken_back_is_told() -> None:
     desk = Desk()
     desk.ack(desk.enter())
-    told = "at work there may still be 1 order to open something: look in TWS"
-    assert ended(desk, UnwrittenError(FULL), is_up=False) == (f"{FULL}; {told}", [])
+    reported = "at work there may still be 1 order to open something: look in TWS"
+    assert ended(desk, UnwrittenError(FULL), is_up=False) == (f"{FULL}; {reported}", [])
 
 
 def test_an_engine_whose_store_was_taken_over_takes_nothing_back() -> None:

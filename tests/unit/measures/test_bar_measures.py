@@ -8,8 +8,8 @@ import pytest
 from rulebot.compile.plan import Call, Compare, Op, Quantity, Text
 from rulebot.evaluate.measure import reader_of
 from rulebot.evaluate.rules import compile_test
+from rulebot.measure.evaluation import Evaluation
 from rulebot.measure.reading import UnknownValue
-from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import View
 from rulebot.measures.bars import last_end
 from rulebot.measures.registry import VOCABULARY
@@ -55,7 +55,7 @@ def unknown(reading: object) -> str:
     return reading.reason
 
 
-def word(at: View, measure: str, said: str, **arguments: Any) -> Verdict:
+def word(at: View, measure: str, said: str, **arguments: Any) -> Evaluation:
     """Return what a comparison with a word comes to."""
     entry = VOCABULARY[measure]
     given = (
@@ -203,7 +203,7 @@ def test_trend_says_what_it_is_made_of_and_is_neutral_below_its_strength() -> No
     assert word(at, "trend", "up").detail.endswith("adx 100.0")
     assert word(at, "trend", "neutral", strength=101).truth is True
     few = having(spx_86400=daily(UP[:60]))
-    assert word(few, "trend", "up") == Verdict(None, missing="SPX: 60 daily bars, 100 are needed")
+    assert word(few, "trend", "up") == Evaluation(None, missing="SPX: 60 daily bars, 100 are needed")
     assert word(having(spx_86400=daily(UP[:100])), "trend", "up").truth is True
 
 
@@ -227,7 +227,7 @@ def test_opening_range_before_its_end_and_without_its_minutes() -> None:
     at = having(spx_60=minutes([6000.0] * 60))
     assert word(at, "opening_range", "formed", first=7200.0).truth is False
     early = word(at, "opening_range", "above", first=7200.0)
-    assert early == Verdict(None, missing="SPX: the opening range forms until 11:30")
+    assert early == Evaluation(None, missing="SPX: the opening range forms until 11:30")
     late = having(spx_60=minutes([6000.0] * 29, known_until=NOW - 1801))
     late.now = NOW - 1799
     assert word(late, "opening_range", "formed", first=1800.0).missing == (
@@ -236,6 +236,6 @@ def test_opening_range_before_its_end_and_without_its_minutes() -> None:
     assert word(having(spx_60=Bars(NOW, ())), "opening_range", "above", first=1800.0).missing == (
         "SPX: nothing was traded in the opening range"
     )
-    blind = having(spx_60=minutes([6000.0] * 60))
-    level(blind.board, "SPX", float("nan"))
-    assert word(blind, "opening_range", "above", first=1800.0).missing == "SPX: no price"
+    without_data = having(spx_60=minutes([6000.0] * 60))
+    level(without_data.board, "SPX", float("nan"))
+    assert word(without_data, "opening_range", "above", first=1800.0).missing == "SPX: no price"

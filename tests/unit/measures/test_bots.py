@@ -8,14 +8,14 @@ import pytest
 
 from rulebot.compile.plan import Call, Compare, Op, Quantity, Text
 from rulebot.evaluate.rules import compile_test
+from rulebot.measure.evaluation import Evaluation
 from rulebot.measure.reading import UnknownValue
-from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import BotView, View
 from rulebot.model.facts import Account
 from tests.unit.measures.market_view import CONTEXT, read, view
 
 
-def asked(at: View, measure: str, word: str, called: str = "other") -> Verdict:
+def asked(at: View, measure: str, word: str, called: str = "other") -> Evaluation:
     call = Call(measure, (("called", called),), Quantity.TEXT)
     return compile_test(Compare(Op.IS, call, (Text(word),)), CONTEXT)(at)
 
@@ -36,7 +36,7 @@ def test_dollars_of_the_account() -> None:
 
 @pytest.mark.parametrize("name", ["buying_power", "net_liquidation"])
 def test_an_account_that_has_not_told_is_unknown(name: str) -> None:
-    assert read(view(), name) == UnknownValue(f"the account has not told its {name.replace('_', ' ')}")
+    assert read(view(), name) == UnknownValue(f"the broker has not reported the account's {name.replace('_', ' ')}")
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,11 @@ def test_a_bot_is_open_flat_or_neither(holds: bool, works: bool, truths: dict[st
 
 def test_the_last_exit_of_today() -> None:
     at = beside(other=BotView(False, False, "stop"), calm=BotView(False, False, ""))
-    assert asked(at, "last_exit", "stop") == Verdict(True, detail="stop")
-    assert asked(at, "last_exit", "target") == Verdict(False, detail="stop")
-    assert asked(at, "last_exit", "stop", "calm") == Verdict(False, detail="none today")
+    assert asked(at, "last_exit", "stop") == Evaluation(True, detail="stop")
+    assert asked(at, "last_exit", "target") == Evaluation(False, detail="stop")
+    assert asked(at, "last_exit", "stop", "calm") == Evaluation(False, detail="none today")
 
 
 @pytest.mark.parametrize(("measure", "word"), [("bot", "flat"), ("last_exit", "stop")])
 def test_a_bot_that_is_not_run_is_unknown(measure: str, word: Any) -> None:
-    assert asked(view(), measure, word) == Verdict(None, missing="no bot other is run")
+    assert asked(view(), measure, word) == Evaluation(None, missing="no bot other is run")

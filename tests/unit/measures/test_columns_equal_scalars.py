@@ -230,28 +230,28 @@ def test_a_column_is_the_number_of_each_instant(call: Call) -> None:
             continue
         values = np.broadcast_to(np.asarray(column.values), (COUNT,)).tolist()
         compare = _truths if call.quantity is Quantity.TRUTH else _numbers
-        assert compare(call, market, values, column.doubt)
+        assert compare(call, market, values, column.uncertainty)
 
 
 def test_which_measures_have_columns() -> None:
     assert {call.measure for call in CALLS} == WITH_COLUMNS
 
 
-def _numbers(call: Call, market: Market, values: list[float], doubt: float) -> int:
+def _numbers(call: Call, market: Market, values: list[float], uncertainty: float) -> int:
     """Assert that values are what is read at each instant, and nan where that is unknown; return how many are known."""
     read, known = reader_of(call, CONTEXT), 0
     for view, value in zip(market.views, values, strict=True):
         number = read(view)
         if isinstance(number, float):
             assert exact(value) == exact(number)
-            assert abs(value - number) <= doubt
+            assert abs(value - number) <= uncertainty
             known += 1
         else:
             assert isnan(value), number
     return known
 
 
-def _truths(call: Call, market: Market, values: list[float], doubt: float) -> int:
+def _truths(call: Call, market: Market, values: list[float], uncertainty: float) -> int:
     """Assert that values are 0 and more where a rule holds, and nan where that is unknown."""
     judge, known = compile_test(Holds(call), CONTEXT), 0
     for view, value in zip(market.views, values, strict=True):

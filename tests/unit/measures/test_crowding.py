@@ -74,12 +74,12 @@ def test_skew_counts_as_a_part_of_the_mean(put_iv: float, call_iv: float, part: 
 
 
 def test_flow_is_what_is_traded_of_what_is_traded_and_open() -> None:
-    busy, torn = market(), market()
-    for at in (busy, torn):
+    busy, incomplete = market(), market()
+    for at in (busy, incomplete):
         at.board.volume[at.board.rows[option(5955, Right.PUT)]] = 450.0
     assert crowding(busy) - BASE == pytest.approx(0.2 * (50.0 - 25.0), abs=1e-3)  # 600 traded, 600 open
-    torn.board.open_interest[torn.board.rows[option(5955, Right.PUT)]] = NAN
-    assert crowding(torn) - BASE == pytest.approx(0.0, abs=1e-3)  # 150 and 450: what lacks one count is left out
+    incomplete.board.open_interest[incomplete.board.rows[option(5955, Right.PUT)]] = NAN
+    assert crowding(incomplete) - BASE == pytest.approx(0.0, abs=1e-3)  # 150 and 450: what lacks one count is left out
 
 
 def test_it_stays_within_its_ends() -> None:
@@ -111,7 +111,7 @@ def test_with_a_part_unknown_the_whole_is_with_its_reason() -> None:
 def test_why_shows_the_parts() -> None:
     call = Call("crowding", (("of", "SPX"),), Quantity.PLAIN)
     test = Compare(Op.ABOVE, call, (Constant(60.0, Quantity.PLAIN),))
-    verdict = compile_test(test, CONTEXT)(market())
+    evaluation = compile_test(test, CONTEXT)(market())
     rule = Rule(name="crowding", test=test, text="above 60", quantity=Quantity.PLAIN, reads=frozenset(), path=())
-    assert verdict.truth is False
-    assert describe(rule, verdict).endswith("(volatility 50, puts 79, skew 20, flow 25)")
+    assert evaluation.truth is False
+    assert describe(rule, evaluation).endswith("(volatility 50, puts 79, skew 20, flow 25)")

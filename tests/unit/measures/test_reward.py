@@ -117,12 +117,12 @@ def test_return_on_risk_without_a_bound_or_a_price() -> None:
     priceless = condor(view(), held=False)
     priceless.start_price = None
     assert unknown(read(priceless, "return_on_risk")) == "the order has no price to start from"
-    blind = condor(view(), held=False)
-    blind.start_price = None
-    wing = next(leg for leg in blind.legs if leg.name == "long_call")
-    blind.board.bid[wing.row] = float("nan")
+    without_data = condor(view(), held=False)
+    without_data.start_price = None
+    wing = next(leg for leg in without_data.legs if leg.name == "long_call")
+    without_data.board.bid[wing.row] = float("nan")
     lacks = "the order has no price to start from: long_call: no bid"
-    assert (unknown(read(blind, "return_on_risk")), unknown(read(blind, "credit"))) == (lacks, lacks)
+    assert (unknown(read(without_data, "return_on_risk")), unknown(read(without_data, "credit"))) == (lacks, lacks)
     at = view()
     at.start_price = -5.0
     at.legs = (LegView("long", option(6050, CALL), quote(at.board, option(6050, CALL), 4.9, 5.1), 1, 1),)

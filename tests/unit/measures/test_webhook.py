@@ -6,13 +6,13 @@ import pytest
 
 from rulebot.compile.plan import Argument, Call, Holds, Not, Quantity
 from rulebot.evaluate.rules import compile_test
-from rulebot.measure.verdict import Verdict
+from rulebot.measure.evaluation import Evaluation
 from rulebot.measures.bots import NO_DOOR
 from rulebot.model.facts import Hook
 from tests.unit.measures.market_view import CONTEXT, NOW, view
 
 
-def asked(hooks: dict[str, Hook] | None, *, says: str = "", turned: bool = False) -> Verdict:
+def asked(hooks: dict[str, Hook] | None, *, says: str = "", turned: bool = False) -> Evaluation:
     at = view()
     at.facts = replace(at.facts, hooks=hooks)
     given: tuple[tuple[str, Argument], ...] = (("name", "trend"), ("within", 1800.0))
@@ -33,12 +33,12 @@ def test_it_counts_for_as_long_as_the_spec_says(seconds_ago: float, truth: bool)
 
 
 def test_none_of_the_name_is_false() -> None:
-    assert asked({}) == Verdict(False, detail="none came today")
+    assert asked({}) == Evaluation(False, detail="none came today")
     assert asked({"other": Hook(NOW, "")}).truth is False
 
 
 def test_while_none_can_come_nobody_knows() -> None:
-    assert asked(None) == Verdict(None, missing=NO_DOOR)
+    assert asked(None) == Evaluation(None, missing=NO_DOOR)
     assert asked(None, turned=True).truth is None
 
 

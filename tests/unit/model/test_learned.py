@@ -59,7 +59,7 @@ def test_trees_compare_in_single_precision() -> None:
     ("change", "said"),
     [
         ({"weights": 1.0}, "nothing is called 'weights' there: name, missing, mean, scale, weight"),
-        ({"weight": None}, "a number is owed, is None"),
+        ({"weight": None}, "a number is required, is None"),
         ({"scale": ...}, "'scale' is missing among name, missing, mean, weight"),
     ],
 )
@@ -76,7 +76,7 @@ def test_a_feature_with_a_key_that_is_misspelt_or_missing_is_refused(change: dic
     [
         ({"offsets": 1}, "nothing is called 'offsets' there"),
         ({"trees": []}, "nothing is called 'trees' there"),
-        ({"features": 1.7}, "a whole number is owed, is 1.7"),
+        ({"features": 1.7}, "a whole number is required, is 1.7"),
         ({"calibration": {"slope": 1.0}}, "'offset' is missing among slope"),
     ],
 )
@@ -87,7 +87,7 @@ def test_a_model_with_a_key_that_nobody_reads_is_refused(change: dict[str, objec
 
 def test_a_key_that_stands_twice_is_refused() -> None:
     """The last one counted."""
-    with pytest.raises(ModelError, match="a key stands twice among start, "):
+    with pytest.raises(ModelError, match="a key occurs twice among start, "):
         model_of(json.dumps(whole()).replace("{", '{"start": 5.0, ', 1))
 
 

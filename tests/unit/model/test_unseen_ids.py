@@ -16,9 +16,9 @@ def test_an_estimate_is_one_until_something_takes_its_place() -> None:
 
 
 def test_what_the_broker_tells_is_no_estimate_though_it_is_the_first_revision() -> None:
-    told = ExecutionId("0000e0d5.67fe667b.01")
-    assert not is_synthetic(told.execution)
-    assert not is_estimate(told)
+    reported = ExecutionId("0000e0d5.67fe667b.01")
+    assert not is_synthetic(reported.execution)
+    assert not is_estimate(reported)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_a_pickled_value_asks_for_its_hash_anew() -> None:
     """Texts hash otherwise in each process: a contract that came from another one was not found by an equal one."""
     option = listed("SPX", "SPXW", date(2026, 1, 5), Decimal(5000), is_call=True)
     hash(option)
-    told = pickle.loads(pickle.dumps(option))
-    assert told == option
-    assert not hasattr(told, "_hash")
-    assert {option: 1}[told] == 1
+    reported = pickle.loads(pickle.dumps(option))
+    assert reported == option
+    assert not hasattr(reported, "_hash")
+    assert {option: 1}[reported] == 1

@@ -267,13 +267,13 @@ def test_the_page_and_its_interface_say_so(place: Place) -> None:
 def test_reports_and_messages_say_so(place: Place) -> None:
     with StoreReader(place) as reader:
         (month,) = periods(reader, "month")
-        told = digest(reader, FIRST.isoformat())
+        reported = digest(reader, FIRST.isoformat())
         state = StoredRun(reader).state
         assert state is not None
         outcome = day_outcome(state, None)
         gains = [lot.gain for lot in lots_of(reader.deals()[0])]
     assert (month.net, month.wins, month.win_rate) == (NET, WINS, Decimal(WINS) / TRADES)
-    assert told.startswith(f"{FIRST}: realised -$266.00, {TRADES} closed")
+    assert reported.startswith(f"{FIRST}: realised -$266.00, {TRADES} closed")
     assert (outcome.realized, outcome.profit, outcome.exits) == (NET, NET, TRADES)
     assert sum(gains) == NET
 
@@ -319,8 +319,10 @@ def test_tables_that_other_code_made_are_named_until_they_are_made_anew(tmp_path
     with closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:
         connection.execute("UPDATE trade_rows SET cash = 200000000 WHERE position = 'assigned'")
         connection.execute("UPDATE lease SET owner = 'somebody, code of another'")
-    told = CliRunner().invoke(main, ["summary", "--store", str(path)]).output
-    assert "figures of another version of rulebot: 'rulebot store rebuild', or the next start" in " ".join(told.split())
+    reported = CliRunner().invoke(main, ["summary", "--store", str(path)]).output
+    assert "figures of another version of rulebot: 'rulebot store rebuild', or the next start" in " ".join(
+        reported.split()
+    )
     assert said("summary", "--store", str(path))["all"]["net_pnl"] == NET + 450
     with StoreReader(path) as reader:
         picture = snapshot_of_store(reader)

@@ -41,7 +41,7 @@ def test_an_open_condor_shows_each_exit_with_its_level_and_the_present_value() -
 def test_a_position_on_hold_says_why_nothing_is_sent_for_it() -> None:
     """Its line went on with the levels of exits of which none acts, and at the end that they act while rulebot runs."""
     state = day_state("11:42")
-    why = "a closing order was cancelled, and not by us, the 3rd time today: nothing is sent for it any more"
+    why = "a closing order was cancelled, and not by us, the 3rd time today: no closing order is sent for it any more"
     positions = {
         name: replace(each, hold=HoldReason.EXIT_CANCELLED, on_hold=why) for name, each in state.positions.by_id.items()
     }
@@ -49,9 +49,9 @@ def test_a_position_on_hold_says_why_nothing_is_sent_for_it() -> None:
     rows = {row.bot: row for row in seen(state, "11:42").bots}
     assert rows[CONDOR].waits == f"on hold: {why}"
     assert rows[SELLER].waits == f"on hold: {why}; resting: target 2.03, stop 15.21"
-    told = {bot.bot: bot.lines[0].parts for bot in day_outcome(state, at("11:42")).bots}
-    assert f"on hold: {why}" in told[CONDOR]
-    assert f"on hold: {why}; target 2.03 and stop 15.21 rest at the broker" in told[SELLER]
+    reported = {bot.bot: bot.lines[0].parts for bot in day_outcome(state, at("11:42")).bots}
+    assert f"on hold: {why}" in reported[CONDOR]
+    assert f"on hold: {why}; target 2.03 and stop 15.21 rest at the broker" in reported[SELLER]
 
 
 def test_one_order_rests_and_two_rest() -> None:
@@ -62,8 +62,8 @@ def test_one_order_rests_and_two_rest() -> None:
             state.orders, by_ref={ref: each for ref, each in state.orders.by_ref.items() if ref not in stops}
         )
     )
-    told = {bot.bot: bot.lines[0].parts for bot in day_outcome(state, at("11:42")).bots}
-    assert "target 2.03 rests at the broker" in told[SELLER]
+    reported = {bot.bot: bot.lines[0].parts for bot in day_outcome(state, at("11:42")).bots}
+    assert "target 2.03 rests at the broker" in reported[SELLER]
 
 
 def test_a_position_of_which_more_was_closed_than_was_held_says_what_is_left_that_nothing_is_sent_for() -> None:
@@ -75,8 +75,8 @@ def test_a_position_of_which_more_was_closed_than_was_held_says_what_is_left_tha
     rows = {row.bot: row for row in seen(state, "11:42").bots}
     left = f"nothing is sent for what is left of it, +1 {each.legs[0].option}"
     assert rows[SELLER].waits.startswith(f"on hold: more was closed of it than was held, {left}")
-    told = {bot.bot: bot.lines[0].parts for bot in day_outcome(state, at("11:42")).bots}
-    assert any(left in part for part in told[SELLER])
+    reported = {bot.bot: bot.lines[0].parts for bot in day_outcome(state, at("11:42")).bots}
+    assert any(left in part for part in reported[SELLER])
 
 
 def test_of_a_wing_that_is_left_to_expire_no_exit_is_told() -> None:
@@ -87,7 +87,7 @@ def test_of_a_wing_that_is_left_to_expire_no_exit_is_told() -> None:
     assert wing.sign > 0
     gone = tuple(replace(leg, closed=leg.opened) for leg in others)
     left = replace(each, state="exiting", exit_reason="target", legs=(*gone, wing))
-    words = "target: what is left is long and nobody bids for it"
+    words = "target: the rest is long and has no bid"
     assert exits_text(PROGRAM, state, left, at("11:42").timestamp()) == words
     assert {
         row.bot: row.waits
@@ -134,11 +134,11 @@ def test_a_window_of_another_day_says_of_which() -> None:
     state = state._replace(bots=replace(state.bots, by_name={**state.bots.by_name, WATCHER: waiting}))
     monday = session_on(date(2026, 11, 30))
     assert monday is not None
-    told = [
+    reported = [
         {row.bot: row for row in seen(each, "11:42").bots}[WATCHER].waits
         for each in (state, state._replace(schedule=replace(state.schedule, session=monday)))
     ]
-    assert told == ["its window, from 10:30", "its window, from 10:30 on Monday, 2026-11-30"]
+    assert reported == ["its window, from 10:30", "its window, from 10:30 on Monday, 2026-11-30"]
 
 
 def test_a_bot_that_holds_something_shows_what_it_has_realised_and_that_it_is_halted() -> None:
@@ -208,8 +208,8 @@ def test_an_entry_that_a_run_leaves_at_the_broker_is_told() -> None:
     state = state._replace(
         orders=replace(state.orders, by_ref={works.ref: works}), positions=replace(state.positions, by_id={})
     )
-    told = next(each for each in day_outcome(state, at("11:42")).bots if each.bot == CONDOR)
-    assert [line.parts for line in told.lines] == [("an entry at 0.25 works at the broker",)]
+    reported = next(each for each in day_outcome(state, at("11:42")).bots if each.bot == CONDOR)
+    assert [line.parts for line in reported.lines] == [("an entry at 0.25 works at the broker",)]
 
 
 def test_many_positions_share_a_row() -> None:
@@ -254,7 +254,7 @@ def test_a_notice_names_a_stop_a_lost_connection_and_a_kill() -> None:
 
 def test_a_notice_that_bots_were_closed_says_whether_others_go_on() -> None:
     state, one, every = day_state("11:42"), frozenset({WATCHER}), frozenset({""})
-    told = {
+    reported = {
         standing: seen(state._replace(requests=replace(state.requests, operator=standing)), "11:42").notice
         for standing in (
             OperatorState(paused=one, flattening=one),
@@ -262,7 +262,7 @@ def test_a_notice_that_bots_were_closed_says_whether_others_go_on() -> None:
             OperatorState(TradingMode.REDUCING, paused=one, flattening=one | every),
         )
     }
-    assert [notice.split(";")[0] for notice in told.values()] == [
+    assert [notice.split(";")[0] for notice in reported.values()] == [
         f"flattened: what {WATCHER} held is closed, other bots go on",
         "killed: nothing is opened, exits go on",
         "flattened: what all bots hold is closed, nothing is opened",

@@ -28,10 +28,10 @@ def test_an_entry_is_told_when_it_is_sent_and_not_when_the_broker_says_more_of_i
         "rb-1", 1, Purpose.ENTRY, reason="entry", limit_price=Decimal("-0.90"), status=OrderStatus.SENDING,
         sent_at=sent, prepared_at=sent, changed_at=sent,
     )  # fmt: skip
-    told = event_line(entity(Kind.ORDER, sent, sending), state)
-    assert told is not None
-    assert (told.bot, told.text.startswith("entry sent: ")) == (CONDOR, True)
-    later = replace(sending, heard=broker_message(201, "Order rejected"), changed_at=at("09:53"))
+    reported = event_line(entity(Kind.ORDER, sent, sending), state)
+    assert reported is not None
+    assert (reported.bot, reported.text.startswith("entry sent: ")) == (CONDOR, True)
+    later = replace(sending, received=broker_message(201, "Order rejected"), changed_at=at("09:53"))
     assert event_line(entity(Kind.ORDER, at("09:53"), later), state) is None
 
 
@@ -42,8 +42,8 @@ def test_a_connection_that_comes_back_is_told_and_that_of_a_start_is_not() -> No
         (False, "1100", "the connection was lost: 1100"),
         (True, "again", "again"),
     ):
-        told = event_line(Record(at("11:00"), Kind.LINK, data={"up": up, "reason": reason}), state)
-        assert (None if told is None else told.text) == words
+        reported = event_line(Record(at("11:00"), Kind.LINK, data={"up": up, "reason": reason}), state)
+        assert (None if reported is None else reported.text) == words
 
 
 @pytest.mark.parametrize(("sign", "right", "words"), [
@@ -56,22 +56,22 @@ def test_an_assignment_says_which_shares_came_or_went(sign: int, right: Right, w
     held = replace(position("closed", True, True), id="P9", legs=(leg,))
     state = State(Schedule(session_from(DAY)), MarketData(Board()), positions=Positions(by_id={"P9": held}))
     data: dict[str, Json] = {"leg": "put", "quantity": 2, "price": "0", "how": "assigned" if sign < 0 else "exercised"}
-    told = event_line(Record(at("16:05"), Kind.SETTLEMENT, CONDOR, "P9", data), state)
-    assert told is not None
-    assert told.text == words
+    reported = event_line(Record(at("16:05"), Kind.SETTLEMENT, CONDOR, "P9", data), state)
+    assert reported is not None
+    assert reported.text == words
     back = Record(at("17:00"), Kind.SETTLEMENT, CONDOR, "P9", {**data, "quantity": -2, "taken_back": True})
-    told = event_line(back, state)
-    assert told is not None
-    assert told.text == f"put: 2 not {data['how']} after all", "it said that the shares went back"
+    reported = event_line(back, state)
+    assert reported is not None
+    assert reported.text == f"put: 2 not {data['how']} after all", "it said that the shares went back"
 
 
 def test_a_day_that_is_lived_through_again_tells_which_text_took_over() -> None:
     state = State(Schedule(session_from(DAY)), MarketData(Board()))
     taken_up = Record(at("11:42"), Kind.RELOAD, CONDOR, data={"what": "changed", "was": "1" * 64, "now": "2" * 64})
     assert event_line(taken_up, state) is None  # a run tells of all of them in one line
-    told = event_lines(taken_up, state)
-    assert told is not None
-    assert (told.bot, told.text) == ("", f"reloaded: {CONDOR} changed, 11111111 to 22222222")
+    reported = event_lines(taken_up, state)
+    assert reported is not None
+    assert (reported.bot, reported.text) == ("", f"reloaded: {CONDOR} changed, 11111111 to 22222222")
 
 
 def test_which_values_an_operator_has_set_is_told() -> None:
@@ -80,8 +80,8 @@ def test_which_values_an_operator_has_set_is_told() -> None:
     asked: dict[str, Json] = {"what": "asked", "id": "1", "changes": [change], "limit_changes": []}
     of_set: dict[str, Json] = {**asked, "bot": CONDOR, "values": {"wing": "", "delta": "0.10"}}
     state = State(Schedule(session_from(DAY)), MarketData(Board()))
-    told = [event_line(Record(at("11:42"), Kind.RELOAD, data=data), state) for data in (of_set, asked)]
-    assert [(each.bot, each.text) for each in told if each is not None] == [
+    reported = [event_line(Record(at("11:42"), Kind.RELOAD, data=data), state) for data in (of_set, asked)]
+    assert [(each.bot, each.text) for each in reported if each is not None] == [
         (CONDOR, "asked by the operator: set delta 0.10, wing as in the file"),
         ("", f"reload asked for: {CONDOR} changed, 11111111 to 22222222"),
     ]
@@ -93,9 +93,9 @@ def test_a_web_hook_that_no_bot_asks_for_is_told_so() -> None:
     words = []
     for asked_by in (["dte0_condor"], []):
         data: dict[str, Json] = {"name": "trend", "says": "up", "asked_by": list(asked_by)}
-        told = event_line(Record(at("11:00"), Kind.WEBHOOK, data=data), state)
-        assert told is not None
-        words.append(told.text)
+        reported = event_line(Record(at("11:00"), Kind.WEBHOOK, data=data), state)
+        assert reported is not None
+        words.append(reported.text)
     assert words == ["web hook trend, says up", "web hook trend, says up, which no bot asks for"]
 
 
@@ -109,15 +109,15 @@ def test_what_settled_is_told_once() -> None:
         positions=Positions(by_id={held.id: replace(held, legs=legs, exit_reason="expired_worthless", state="closed")}),
     )
     data: dict[str, Json] = {"what": "closed", "reason": "expired_worthless", "values": ["85.00", "4.80"]}
-    told = event_line(Record(at("16:05"), Kind.DECISION, CONDOR, held.id, data), state)
-    assert told is not None
-    assert told.text.startswith("closed: expired worthless, ")
+    reported = event_line(Record(at("16:05"), Kind.DECISION, CONDOR, held.id, data), state)
+    assert reported is not None
+    assert reported.text.startswith("closed: expired worthless, ")
     priced = tuple(replace(leg, exit_cash=Decimal(-100)) for leg in legs)
     state = state._replace(
         positions=replace(
             state.positions, by_id={held.id: replace(held, legs=priced, exit_reason="settled", state="closed")}
         )
     )
-    told = event_line(Record(at("16:05"), Kind.DECISION, CONDOR, held.id, {**data, "reason": "settled"}), state)
-    assert told is not None
-    assert told.text.startswith("closed: settled at ")
+    reported = event_line(Record(at("16:05"), Kind.DECISION, CONDOR, held.id, {**data, "reason": "settled"}), state)
+    assert reported is not None
+    assert reported.text.startswith("closed: settled at ")

@@ -29,7 +29,7 @@ def opened(quantity: int, filled: int, **sections: str) -> Desk:
     return desk
 
 
-def told(desk: Desk) -> list[str]:
+def reported(desk: Desk) -> list[str]:
     """Return what terminal, page and report say of the position, and what was told last of it."""
     (line,) = snapshot_of(desk.program, desk.state, desk.now, desk.now, None).positions
     rows = summary_of(desk.program, desk.state, desk.now, desk.now, None).bots
@@ -53,7 +53,7 @@ def test_an_entry_that_filled_in_part_is_what_has_filled(tmp_path: Path) -> None
     """It was told as all that had been asked for, and one that was open as two."""
     desk = opened(2, 1)
     sold = f"sold {STRIKES} at 0.70 (mid 0.70)"
-    assert told(desk) == [STRIKES, STRIKES, sold, f"filled (1 of 2): {sold}"]
+    assert reported(desk) == [STRIKES, STRIKES, sold, f"filled (1 of 2): {sold}"]
     assert f" {STRIKES} " in shown(desk, tmp_path)
 
 
@@ -74,7 +74,7 @@ def test_a_position_of_which_a_part_is_closed_is_what_is_left_of_it(filled: int,
     filled_exit(desk)
     left = f"{filled // 2} of {filled} x {STRIKES}"
     sold = f"sold {filled} x {STRIKES} at 0.70 (mid 0.70)"
-    assert told(desk) == [left, left, sold, f"its part is closed: {filled // 2} of {filled} stay open"]
+    assert reported(desk) == [left, left, sold, f"its part is closed: {filled // 2} of {filled} stay open"]
     assert f" {left} " in shown(desk, tmp_path)
 
 
@@ -84,9 +84,9 @@ def test_a_position_of_which_a_side_is_closed_is_the_other_one(tmp_path: Path) -
     desk = Desk((text_of(legs=CONDOR, exits=danger, risk="{max_loss_per_trade: $9000}"),))
     desk.opened()
     whole = f"{STRIKES} 6055/6065c"
-    assert told(desk)[:2] == [whole, whole]
+    assert reported(desk)[:2] == [whole, whole]
     desk.quote(put(5945), 2.0, 2.1, -0.30)
     filled_exit(desk)
     left = f"6055/6065c of {whole}"
-    assert told(desk)[:2] == [left, left]
+    assert reported(desk)[:2] == [left, left]
     assert f" {left} " in shown(desk, tmp_path)

@@ -9,8 +9,8 @@ from rulebot.narrate.trades import InShares, in_shares_lines, trades_in_shares
 
 def row(position: str, net: float | None, *legs: tuple[str, int]) -> dict[str, Any]:
     """Return a row of the view `trades`; a leg is what its shares made, and contracts without a price."""
-    told = [{"shares_profit": profit, "unpriced": unpriced} for profit, unpriced in legs]
-    return {"position": position, "final_pnl": net, "legs": json.dumps(told)}
+    reported = [{"shares_profit": profit, "unpriced": unpriced} for profit, unpriced in legs]
+    return {"position": position, "final_pnl": net, "legs": json.dumps(reported)}
 
 
 def test_those_whose_shares_are_the_accounts() -> None:

@@ -207,7 +207,7 @@ def test_a_console_is_wanted_or_not() -> None:
     assert load_settings("log_console = true").log_limits.on_console
     assert not load_settings("log_console = false").log_limits.on_console
     assert not load_settings().log_limits.on_console
-    with pytest.raises(MisuseError, match=r"RULEBOT_LOG_CONSOLE: true or false is owed, is 'maybe'"):
+    with pytest.raises(MisuseError, match=r"RULEBOT_LOG_CONSOLE: true or false is required, is 'maybe'"):
         load_settings(environ={"RULEBOT_LOG_CONSOLE": "maybe"})
 
 

@@ -137,15 +137,15 @@ def test_a_month_counts_shares_at_the_settlement_price(
 
 
 def test_what_a_closed_trade_owes_meets_no_demand_of_a_month(tmp_path: Path) -> None:
-    told: dict[str, Json] = {
+    reported: dict[str, Json] = {
         "exec_id": "e.1", "ref": "rb:a:1", "leg": "short_put", "con_id": 5900, "contract": "SPX", "is_buy": True,
         "quantity": 1, "price": "0.10", "executed_at": at("12:00").isoformat(), "purpose": "exit",
     }  # fmt: skip
     owing = tuple(replace(leg, commissions_pending=1) for leg in put_of(date(2026, 11, 18), "98").legs)
-    store = of_days(tmp_path, ended("98", legs=owing), Record(at("12:00"), Kind.FILL, "put_lite", "P18", told))
+    store = of_days(tmp_path, ended("98", legs=owing), Record(at("12:00"), Kind.FILL, "put_lite", "P18", reported))
     with StoreReader(store) as reader:
         (found,) = periods(reader, "month", expected=[Demand(Shown.EXPECTANCY, Op.ABOVE, Decimal(0))])
-    assert found.short == ("average above $0.00 (the commissions of 1 trade are not told yet)",)
+    assert found.short == ("average above $0.00 (the commissions of 1 trade are not reported yet)",)
 
 
 def test_each_bot_is_judged_by_itself(tmp_path: Path) -> None:
@@ -176,8 +176,8 @@ def test_the_command_shows_and_tells_it(store: Path) -> None:
         "alarms",
     ]
     assert row.split()[:5] == ["2026-11", "1", "0", "1", "100"]
-    told = CliRunner().invoke(main, ["summary", "--by", "week", "--format", "json", "--store", str(store)])
-    assert '"name": "2026-11-16"' in told.output
+    reported = CliRunner().invoke(main, ["summary", "--by", "week", "--format", "json", "--store", str(store)])
+    assert '"name": "2026-11-16"' in reported.output
     alone = CliRunner().invoke(main, ["summary", "--account", "x.yaml", "--store", str(store)])
     assert (alone.exit_code, "say --by day, week or month" in alone.output) == (2, True)
 

@@ -9,7 +9,7 @@ from store_day import at
 
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.narrate import notices as unwatched
-from rulebot.narrate.notices import told_when_unwatched
+from rulebot.narrate.notices import alarmed_when_unwatched
 from rulebot.record.record import Kind, Record
 from rulebot.store.queries import StoreReader
 
@@ -40,56 +40,56 @@ def store(day_store: Path) -> Path:
     return day_store
 
 
-def wait(store: Path, told: list[Record] | None, seconds: float = 0.3, clock: Clock | None = None) -> None:
+def wait(store: Path, reported: list[Record] | None, seconds: float = 0.3, clock: Clock | None = None) -> None:
     async def waiting() -> None:
-        async with told_when_unwatched(store, None if told is None else told.append, clock or Clock()):
+        async with alarmed_when_unwatched(store, None if reported is None else reported.append, clock or Clock()):
             await asyncio.sleep(seconds)
 
     asyncio.run(waiting())
 
 
 def test_who_waits_long_with_a_position_open_is_told_once(store: Path) -> None:
-    told: list[Record] = []
-    wait(store, told)
-    ((kind, instant),) = [(record.kind, record.at) for record in told]
+    reported: list[Record] = []
+    wait(store, reported)
+    ((kind, instant),) = [(record.kind, record.at) for record in reported]
     assert kind is Kind.ALARM
     assert timedelta(minutes=10) <= instant - Clock().at <= timedelta(minutes=13)
-    assert "nobody watches 1 open position" in str(told[0].data["text"])
+    assert "no exit watches 1 open position" in str(reported[0].data["text"])
 
 
 def test_where_no_engine_has_the_store_open_it_is_opened_for_the_alarm(store: Path) -> None:
     wait(store, None)
     with StoreReader(store) as reader:
-        assert "nobody watches 1 open position" in str(reader.records((Kind.ALARM,))[-1].data["text"])
+        assert "no exit watches 1 open position" in str(reader.records((Kind.ALARM,))[-1].data["text"])
 
 
 @pytest.mark.parametrize("hours", [1.0, 16.5], ids=["from the evening on", "from half an hour before the open"])
 def test_at_night_nobody_is_told_and_ten_minutes_into_the_session_he_is(store: Path, hours: float) -> None:
     """A gateway that restarts, or waits for a login, rang at 23:55 and on Sunday morning, and on Monday no more."""
-    told: list[Record] = []
-    wait(store, told, 3.0, Clock(hours))
-    record = told[0]
+    reported: list[Record] = []
+    wait(store, reported, 3.0, Clock(hours))
+    record = reported[0]
     assert "09:40" <= f"{record.at.astimezone(EXCHANGE_ZONE):%H:%M}" <= "09:42"
     assert "no connection to the broker for 1" in str(record.data["text"])
 
 
 def test_who_waits_on_is_told_again_in_each_session(store: Path) -> None:
     """As by an engine that has lost its gateway: who had heard of it on Friday was not told on Monday."""
-    told: list[Record] = []
-    wait(store, told, 0.6, Clock(minutes=20))
-    days = [record.at.astimezone(EXCHANGE_ZONE).date() for record in told]
+    reported: list[Record] = []
+    wait(store, reported, 0.6, Clock(minutes=20))
+    days = [record.at.astimezone(EXCHANGE_ZONE).date() for record in reported]
     assert len(days) > 1
     assert len({*days}) == len(days)
 
 
 def test_who_is_let_in_before_is_not_told(store: Path) -> None:
-    told: list[Record] = []
-    wait(store, told, 0.0)
-    assert told == []
+    reported: list[Record] = []
+    wait(store, reported, 0.0)
+    assert reported == []
 
 
 def test_a_store_that_is_not_there_yet_has_nothing_open(tmp_path: Path) -> None:
-    told: list[Record] = []
-    wait(tmp_path / "new.db", told, 0.05)
-    assert told == []
+    reported: list[Record] = []
+    wait(tmp_path / "new.db", reported, 0.05)
+    assert reported == []
     assert not (tmp_path / "new.db").exists()

@@ -68,8 +68,8 @@ def test_what_was_asked_to_be_closed_is_kept_also_while_that_waits_for_an_engine
     for request, position in ((Request.CLOSE, "P2"), (Request.FLATTEN, "")):
         leave(store, request, position=position)
         leave(store, Request.RESUME)
-        told = leave(store, Request.KEEP, position="P2").message
-        assert told.startswith("P2 is closed no more, as was asked: its exits go on")
+        reported = leave(store, Request.KEEP, position="P2").message
+        assert reported.startswith("P2 is no longer being closed, as requested: its exits continue")
         with pytest.raises(MisuseError, match="nobody has asked for P2"):
             leave(store, Request.KEEP, position="P2")
     assert [each["request"] for each in asked(store)] == ["close", "resume", "keep", "flatten", "resume", "keep"]
@@ -80,7 +80,7 @@ def test_what_was_asked_to_be_closed_is_kept_also_while_that_waits_for_an_engine
 
 def test_what_is_being_closed_cannot_be_kept_any_more(store: Path) -> None:
     recorded(store, lambda held: replace(held, state="exiting", exit_reason=FLATTENED))
-    with pytest.raises(MisuseError, match=r"P2 is being closed already, as was asked: that goes on"):
+    with pytest.raises(MisuseError, match=r"P2 is already being closed, as requested"):
         leave(store, Request.KEEP, position="P2")
 
 

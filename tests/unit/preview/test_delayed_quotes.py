@@ -76,11 +76,11 @@ def test_a_file_is_read_option_by_option() -> None:
     assert (chain.symbol, chain.at, chain.unreadable) == ("SPX", AT, 0)
     assert chain.numbers["current_price"] == 5980.0
     assert len(chain.options) == 324
-    told = SPX["data"]["options"][0]
+    reported = SPX["data"]["options"][0]
     first = chain.options[0]
     assert first.option == Option("SPX", "SPXW", TODAY, Decimal(5780), Right.CALL)
-    assert (first.numbers["bid"], first.numbers["ask"]) == (told["bid"], told["ask"])
-    assert first.numbers["delta"] == told["delta"]
+    assert (first.numbers["bid"], first.numbers["ask"]) == (reported["bid"], reported["ask"])
+    assert first.numbers["delta"] == reported["delta"]
 
 
 def test_what_stands_for_nothing_is_nothing() -> None:
@@ -378,7 +378,7 @@ def test_a_failure_is_one_line_and_three(at_cboe: dict[str, Reply], reply: Reply
 @pytest.mark.parametrize("flag", [("--sim",), ("--live",), ("--gateway", "127.0.0.1:4002"), ("--lines", "5")])
 def test_what_is_of_a_gateway_does_not_go_with_it(at_cboe: dict[str, Reply], flag: tuple[str, ...]) -> None:
     code, text = scan(CONDOR, *flag)
-    assert (code, "with --source cboe none is asked" in text) == (2, True)
+    assert (code, "with --source cboe no gateway is used" in text) == (2, True)
 
 
 def checked(*arguments: str) -> tuple[int, dict[str, list[dict[str, str]]]]:

@@ -11,7 +11,7 @@ from rulebot.core.entry.universe_requirements import evaluate_universe_member
 from rulebot.core.rules.rule_evaluation import first_missing
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.lists import view_of
-from rulebot.doctor.market_checks import told_legs
+from rulebot.doctor.market_checks import reported_legs
 from rulebot.measure.view import View
 from rulebot.model.contract import Underlying
 from rulebot.model.facts import Listing
@@ -58,10 +58,10 @@ def said(desk: Desk) -> str:
     bot, sight = desk.program.bots["spread"], Sight(desk)
     found = Candidate(bot.structures()[0], bot)
     judge(sight, found)
-    words = [first_missing(each.verdict) for each in found.when]
+    words = [first_missing(each.evaluation) for each in found.when]
     readings, truths = evaluate_universe_member(sight.work(), bot.members[0], sight.view())
     assert truths == [None, None]
-    assert readings[0].verdict.missing == words[0]
+    assert readings[0].evaluation.missing == words[0]
     assert words[0] == words[1]
     is_refused = found.selection is not None and found.selection.refused  # false decides before what is unknown
     assert is_refused or holding(found, MeasuredStructure()).why == f"unknown: universe.quote_width {words[0]}"
@@ -118,7 +118,7 @@ def test_a_check_up_says_of_another_week_day_that_the_bot_does_not_enter_on_it()
     found = Candidate(bot, bot)
     judge(Sight(desk), found)
     hours = SimpleNamespace(at=work.at, session=work.schedule.session, is_in_hours=True)
-    assert told_legs(hours, found).text.endswith(f"; but it does not enter on a {DAY:%A}")
+    assert reported_legs(hours, found).text.endswith(f"; but it does not enter on a {DAY:%A}")
 
 
 def test_it_says_that_a_protective_stop_would_act_at_once() -> None:
@@ -133,7 +133,7 @@ def test_it_says_that_a_protective_stop_would_act_at_once() -> None:
     words = "4.95 is bid for SPXW 2026-11-18 5945P, whose protective stop would rest at 4.00 and act at once"
     assert holding(found, measuring.found[bot.key]) == (False, words, None)
     hours = SimpleNamespace(at=work.at, session=work.schedule.session, is_in_hours=True)
-    assert f"; but {words}" in told_legs(hours, found).text
+    assert f"; but {words}" in reported_legs(hours, found).text
 
 
 def test_it_says_that_a_leg_entered_alone_could_lose_more_than_the_limit() -> None:
@@ -154,4 +154,4 @@ def test_it_says_that_a_leg_entered_alone_could_lose_more_than_the_limit() -> No
     words = "if short_put does not fill, closing long_put again would lose $103.26, max_loss_per_trade is $90.00"
     assert holding(found, measuring.found[bot.key]) == (False, words, None)
     hours = SimpleNamespace(at=work.at, session=work.schedule.session, is_in_hours=True)
-    assert f"; but {words}" in told_legs(hours, found).text
+    assert f"; but {words}" in reported_legs(hours, found).text

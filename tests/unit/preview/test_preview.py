@@ -31,7 +31,7 @@ def ready(**sections: str) -> Desk:
 def test_legs_price_and_payoff_are_those_of_the_entry_itself() -> None:
     desk = ready()
     seen = preview(desk)
-    assert (seen.would_send, seen.answer, seen.lacking) == (True, "nothing stands in its way", "")
+    assert (seen.would_send, seen.answer, seen.lacking) == (True, "nothing blocks it", "")
     assert [(leg.side, leg.right, leg.ratio) for leg in seen.legs] == [("sell", "put", 1), ("buy", "put", 1)]
     desk.ask(Request.ENTER, "spread")
     desk.tick(1)
@@ -149,7 +149,7 @@ def test_what_refuses_it_is_told_as_its_conditions_are() -> None:
 
 def test_without_quotes_there_is_no_price_and_nothing_is_sent() -> None:
     desk = ready()
-    desk.blind(*[contract for contract in desk.board.rows if str(contract).startswith("SPXW")])
+    desk.without_data(*[contract for contract in desk.board.rows if str(contract).startswith("SPXW")])
     seen = preview(desk)
     assert (seen.price, seen.would_send, seen.payoff) == (None, False, None)
     assert [(leg.bid, leg.mid) for leg in seen.legs] == [(None, None), (None, None)]

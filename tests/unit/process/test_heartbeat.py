@@ -32,7 +32,7 @@ class Manager:
         self._socket.setblocking(False)
         self.environ = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": watchdog, "WATCHDOG_PID": str(os.getpid())}
 
-    def heard(self) -> list[str]:
+    def received(self) -> list[str]:
         found = []
         while True:
             try:
@@ -55,7 +55,7 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 def test_an_abstract_socket_is_told_as_well() -> None:
     found = Manager(f"@rulebot-test-{os.getpid()}")
     Systemd(found.environ).tell(READY="1", STATUS="two\nlines")
-    assert found.heard() == ["READY=1\nSTATUS=two lines"]
+    assert found.received() == ["READY=1\nSTATUS=two lines"]
     found.close()
 
 
@@ -63,34 +63,34 @@ def test_a_start_is_extended_until_the_engine_is_connected_and_only_then_ready(m
     clock = Clock()
     heartbeat = Heartbeat(Systemd(manager.environ), clock)
     heartbeat.waits("nothing listens on gateway:4004")
-    assert manager.heard() == ["STATUS=waits for the gateway: nothing listens on gateway:4004"]
+    assert manager.received() == ["STATUS=waits for the gateway: nothing listens on gateway:4004"]
     clock.now += START_PATIENCE / 2
     heartbeat.beat()
-    assert manager.heard() == [f"EXTEND_TIMEOUT_USEC={int(START_PATIENCE) * 1_000_000}"]
+    assert manager.received() == [f"EXTEND_TIMEOUT_USEC={int(START_PATIENCE) * 1_000_000}"]
     heartbeat.runs()
-    assert manager.heard() == ["READY=1\nSTATUS=connected"]
+    assert manager.received() == ["READY=1\nSTATUS=connected"]
 
 
 def test_batches_ping_the_watchdog_four_times_in_what_it_waits_for(manager: Manager) -> None:
     clock = Clock()
     heartbeat = Heartbeat(Systemd(manager.environ), clock)
     heartbeat.runs()
-    manager.heard()
+    manager.received()
     for _ in range(240):
         clock.now += 0.25
         heartbeat.beat()
-    assert manager.heard() == ["WATCHDOG=1"] * 4
+    assert manager.received() == ["WATCHDOG=1"] * 4
 
 
 def test_an_engine_whose_loop_is_stuck_pings_nobody_and_is_called_hung(manager: Manager) -> None:
     clock = Clock()
     heartbeat = Heartbeat(Systemd(manager.environ), clock)
     heartbeat.runs()
-    manager.heard()
+    manager.received()
     assert heartbeat.problem() == ""
     clock.now += HUNG_AFTER + 1
     assert heartbeat.problem() == "the engine has shown no sign of life for 61 s"
-    assert manager.heard() == []
+    assert manager.received() == []
 
 
 def test_silence_counts_only_while_batches_are_due() -> None:
@@ -107,7 +107,7 @@ def test_silence_counts_only_while_batches_are_due() -> None:
 def test_an_end_is_told_with_its_reason(manager: Manager) -> None:
     heartbeat = Heartbeat(Systemd(manager.environ), Clock())
     heartbeat.ended("stopped by the operator")
-    assert manager.heard() == ["STOPPING=1\nSTATUS=ended: stopped by the operator"]
+    assert manager.received() == ["STOPPING=1\nSTATUS=ended: stopped by the operator"]
     assert heartbeat.problem() == "the engine has ended: stopped by the operator"
 
 
@@ -124,7 +124,7 @@ def test_while_a_gateway_is_waited_for_the_event_loop_shows_the_signs(manager: M
 
     asyncio.run(wait())
     assert heartbeat.problem() == ""
-    assert "WATCHDOG=1" in manager.heard()
+    assert "WATCHDOG=1" in manager.received()
 
 
 def test_while_it_runs_the_event_loop_alone_is_no_sign(manager: Manager) -> None:

@@ -203,9 +203,9 @@ def test_a_url_that_cannot_be_meant_is_refused_without_its_password(url: str) ->
         with pytest.raises((SpecError, MisuseError), match=r"the store|a store") as caught:
             each()
         assert "hidden" not in f"{caught.value}"
-    with pytest.raises(SpecError) as told:
+    with pytest.raises(SpecError) as reported:
         load_settings(f'prot = "{url.replace("mysql", "postgres")}"')
-    assert "hidden" not in str(told.value)
+    assert "hidden" not in str(reported.value)
 
 
 def test_a_database_may_be_said_in_parts_each_with_a_default() -> None:

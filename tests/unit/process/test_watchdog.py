@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 
-from rulebot.process.service import ENDED_AFTER, EVERY, TOLD_AFTER, Pulse, watched
+from rulebot.process.service import ENDED_AFTER, EVERY, REPORTED_AFTER, Pulse, watched
 
 BLOCKED = """
 import asyncio, time
@@ -31,8 +31,8 @@ def test_15_a_loop_that_turns_is_left_alone() -> None:
 
 def test_15_a_loop_that_stood_still_is_told_when_it_turns_again() -> None:
     pulse = Pulse(100.0)
-    assert pulse.beat(100.0 + EVERY + TOLD_AFTER) == 0.0
-    now = 100.0 + 2 * EVERY + TOLD_AFTER
+    assert pulse.beat(100.0 + EVERY + REPORTED_AFTER) == 0.0
+    now = 100.0 + 2 * EVERY + REPORTED_AFTER
     assert pulse.beat(now + 7.0) == 7.0
 
 

@@ -75,8 +75,8 @@ def test_a_store_says_so(tmp_path: Path) -> None:
         assert not read_kept(reader, "another")
         assert read_kept(reader, day=f"{FIRST}") == [found]
         assert not read_kept(reader, day="2026-10-20")
-        told = digest(reader, f"{FIRST}").splitlines()
-    assert told[-1] == f"{BOT} target 50 %: kept 50 %, slippage +$0.00 a contract, n 1"
+        reported = digest(reader, f"{FIRST}").splitlines()
+    assert reported[-1] == f"{BOT} target 50 %: kept 50 %, slippage +$0.00 a contract, n 1"
     assert kept_words(found) == "target 50 %: kept 50 %, slippage +$0.00 a contract, n 1"
     assert TargetResult(**found.as_document()).kept_share == 0.5
     assert TargetResult.from_document(found.as_document()) == found

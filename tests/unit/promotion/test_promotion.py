@@ -43,7 +43,7 @@ def only(*records: Record, account_loss: Decimal | None = None) -> BotSession:
     return found
 
 
-def verdict(clock: str, rule: str, *, truth: bool | None = True, place: str = "halts", day: date = A) -> Record:
+def evaluation(clock: str, rule: str, *, truth: bool | None = True, place: str = "halts", day: date = A) -> Record:
     data: dict[str, Json] = {"rule": rule, "place": place, "truth": truth, "missing": ""}
     return Record(at(day, clock), Kind.VERDICT, BOT, data=data)
 
@@ -178,8 +178,8 @@ def test_what_is_written_while_no_engine_runs_shows_none() -> None:
 
 
 def test_a_run_that_was_never_told_of_its_session_is_judged_by_the_calendar() -> None:
-    untold = [each for each in session(A, "25") if each.kind is not Kind.SESSION]
-    assert only(*untold).is_compliant
+    unreported = [each for each in session(A, "25") if each.kind is not Kind.SESSION]
+    assert only(*unreported).is_compliant
 
 
 def test_what_is_made_on_a_day_off_is_of_no_session() -> None:
@@ -213,14 +213,14 @@ def test_a_bot_that_is_let_go_before_its_window_was_not_held_back() -> None:
 @pytest.mark.parametrize(("place", "clock"), [("halts", "09:31"), ("when", "10:30:01")])
 def test_a_condition_that_was_unknown_in_all_of_the_window_leaves_the_session_out(place: str, clock: str) -> None:
     """Days without market data made a row of compliant sessions: nothing was entered, so nothing was against them."""
-    blind = verdict(clock, "vix_spike", truth=None, place=place)
+    without_data = evaluation(clock, "vix_spike", truth=None, place=place)
     said = "nothing could be entered: vix_spike was unknown from 10:30 to 13:30"
-    assert only(*session(A, None, blind)).missed == said
-    again = verdict("12:00", "vix_spike", truth=False, place=place)
-    assert only(*session(A, None, blind, again)).is_compliant
+    assert only(*session(A, None, without_data)).missed == said
+    again = evaluation("12:00", "vix_spike", truth=False, place=place)
+    assert only(*session(A, None, without_data, again)).is_compliant
     for truth in (None, False):
-        anew = verdict(clock, "vix_spike", truth=truth, place=place, day=B)
-        first, second = judged(*session(A, None, blind, ends="16:06"), *session(B, None, anew))
+        anew = evaluation(clock, "vix_spike", truth=truth, place=place, day=B)
+        first, second = judged(*session(A, None, without_data, ends="16:06"), *session(B, None, anew))
         assert (first.missed, second.missed) == (said, said if truth is None else "")
 
 
@@ -235,49 +235,51 @@ CHOOSING = """\
       short_put: {sell: put, strike: {delta: 0.05}}
       long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
 """
-DEAR, FEARED, CALM = "dear.iv_percentile", "dear.vix", "calm.vix"
+EXPENSIVE, FEARED, CALM = "dear.iv_percentile", "dear.vix", "calm.vix"
 
 
 @pytest.mark.parametrize(
-    ("told", "blind"),
+    ("reported", "without_data"),
     [
-        ([("11:00", {DEAR: None, FEARED: True, CALM: False})], DEAR),
-        ([("11:00", {DEAR: None, FEARED: True, CALM: True})], DEAR),
-        ([("11:00", {DEAR: None, FEARED: False, CALM: None})], CALM),
-        ([("10:00", {DEAR: True, FEARED: True, CALM: None}), ("11:00", {DEAR: None})], DEAR),
-        ([("11:00", {DEAR: None, FEARED: None, CALM: True}), ("12:00", {FEARED: False})], ""),
-        ([("11:00", {DEAR: None, FEARED: False, CALM: False})], ""),
-        ([("11:00", {DEAR: True, FEARED: True, CALM: None})], ""),
-        ([("14:00", {DEAR: None, FEARED: True, CALM: False})], ""),
+        ([("11:00", {EXPENSIVE: None, FEARED: True, CALM: False})], EXPENSIVE),
+        ([("11:00", {EXPENSIVE: None, FEARED: True, CALM: True})], EXPENSIVE),
+        ([("11:00", {EXPENSIVE: None, FEARED: False, CALM: None})], CALM),
+        ([("10:00", {EXPENSIVE: True, FEARED: True, CALM: None}), ("11:00", {EXPENSIVE: None})], EXPENSIVE),
+        ([("11:00", {EXPENSIVE: None, FEARED: None, CALM: True}), ("12:00", {FEARED: False})], ""),
+        ([("11:00", {EXPENSIVE: None, FEARED: False, CALM: False})], ""),
+        ([("11:00", {EXPENSIVE: True, FEARED: True, CALM: None})], ""),
+        ([("14:00", {EXPENSIVE: None, FEARED: True, CALM: False})], ""),
         ([], ""),
     ],
 )
 def test_a_choice_that_was_unknown_whenever_it_was_made_leaves_the_session_out(
-    told: list[tuple[str, dict[str, bool | None]]], blind: str
+    reported: list[tuple[str, dict[str, bool | None]]], without_data: str
 ) -> None:
     """A bot whose first alternative needs a history that it never got had a row of compliant sessions, and no trade."""
     verdicts = [
-        verdict(clock, rule, truth=truth, place="choose") for clock, truths in told for rule, truth in truths.items()
+        evaluation(clock, rule, truth=truth, place="choose")
+        for clock, truths in reported
+        for rule, truth in truths.items()
     ]
     text = spec_text().text
     legs = text[text.index("  short_put:") : text.index("order:")]
     found = changed(text.replace(legs, CHOOSING), session(A, None, *verdicts))
-    said = f"nothing could be entered: {blind} was unknown whenever an alternative was to be chosen"
-    assert found.missed == (said if blind else "")
+    said = f"nothing could be entered: {without_data} was unknown whenever an alternative was to be chosen"
+    assert found.missed == (said if without_data else "")
 
 
 def test_a_condition_that_was_decided_when_the_window_began_leaves_nothing_out() -> None:
-    seen = verdict("10:30", "vix_spike", truth=False, place="when")
-    blind = verdict("10:32", "vix_spike", truth=None, place="when")
-    assert only(*session(A, None, seen, blind)).is_compliant
+    seen = evaluation("10:30", "vix_spike", truth=False, place="when")
+    without_data = evaluation("10:32", "vix_spike", truth=None, place="when")
+    assert only(*session(A, None, seen, without_data)).is_compliant
 
 
 def test_what_is_unknown_of_an_exit_or_of_one_symbol_keeps_nobody_from_entering() -> None:
-    of_exit = verdict("09:31", "cheap", truth=None, place="exit")
+    of_exit = evaluation("09:31", "cheap", truth=None, place="exit")
     assert only(*session(A, None, of_exit)).is_compliant
-    told = verdict("09:31", "vix_spike", truth=None, place="when")
-    of_symbol = replace(told, data={**told.data, "symbol": "QQQ"})
-    of_another = replace(told, data={**told.data, "symbol": "SPY", "truth": False})
+    reported = evaluation("09:31", "vix_spike", truth=None, place="when")
+    of_symbol = replace(reported, data={**reported.data, "symbol": "QQQ"})
+    of_another = replace(reported, data={**reported.data, "symbol": "SPY", "truth": False})
     assert only(*session(A, None, of_symbol, of_another)).is_compliant
 
 
@@ -292,35 +294,35 @@ def nearest(rule: str) -> Record:
 
 UNQUOTED = chosen("10:30", "short_put: strikes around |delta| nearest 0.08 are not quoted")
 UNPRICED = chosen("10:30", "price: short_put: no ask")
-HELD = verdict("10:30", "vix_change", truth=True, place="when")
+HELD = evaluation("10:30", "vix_change", truth=True, place="when")
 
 
 @pytest.mark.parametrize(
-    ("told", "first"),
+    ("reported", "first"),
     [
         ([HELD, UNQUOTED], "short_put: strikes around |delta| nearest 0.08 are not quoted"),
         ([HELD, UNPRICED, nearest("price")], "short_put: no ask"),
-        ([HELD, verdict("10:30", "credit", truth=None, place="require")], "credit"),
+        ([HELD, evaluation("10:30", "credit", truth=None, place="require")], "credit"),
         ([replace(HELD, data={**HELD.data, "truth": None, "symbol": "QQQ"})], "QQQ vix_change"),
         ([HELD, UNQUOTED, chosen("12:00", "credit: 0.10, at least 0.20"), nearest("credit")], ""),
         ([HELD, UNQUOTED, nearest("strikes")], ""),
-        ([HELD, UNPRICED, nearest("price"), verdict("12:00", "vix_change", truth=False, place="when")], ""),
+        ([HELD, UNPRICED, nearest("price"), evaluation("12:00", "vix_change", truth=False, place="when")], ""),
         ([HELD, UNQUOTED, Record(at(A, "12:00"), Kind.DECISION, BOT, data={"what": "enter", "reason": ""})], ""),
         ([HELD, UNQUOTED, Record(at(A, "12:00"), Kind.DECISION, BOT, data={"what": "skip", "reason": ""})], ""),
         ([HELD], ""),
     ],
 )
 def test_an_entry_that_was_unknown_whenever_it_was_judged_leaves_the_session_out(
-    told: list[Record], first: str
+    reported: list[Record], first: str
 ) -> None:
     """Days on which no option was quoted made a row of compliant sessions: only conditions of `when` were looked at."""
     said = f"nothing could be entered: something was unknown whenever it was judged, first {first}"
-    assert only(*session(A, None, *told)).missed == (said if first else "")
+    assert only(*session(A, None, *reported)).missed == (said if first else "")
 
 
 def test_a_day_that_a_halt_of_the_plan_ended_was_judged() -> None:
     """It is no day without data, though nothing but its halt was known."""
-    tripped = verdict("10:31", "day_range")
+    tripped = evaluation("10:31", "day_range")
     halted = halt(A, "10:31", "day_range 37.2 pts, above 37.1")
     assert only(*session(A, None, HELD, UNQUOTED, tripped, halted)).is_compliant
 
@@ -328,8 +330,8 @@ def test_a_day_that_a_halt_of_the_plan_ended_was_judged() -> None:
 @pytest.mark.parametrize("is_one_run", [True, False])
 def test_what_was_unknown_yesterday_is_judged_anew(is_one_run: bool) -> None:
     """Of a quiet day within a longer run nothing came after it: it was unknown until then, and no longer."""
-    blind = verdict("09:31", "vix_spike", truth=None)
-    first, second = session(A, None, blind), session(B)
+    without_data = evaluation("09:31", "vix_spike", truth=None)
+    first, second = session(A, None, without_data), session(B)
     records = [*first[:-1], *second[2:]] if is_one_run else [*first, *second]
     found = judged(*records)
     assert [each.missed for each in found] == [
@@ -339,33 +341,35 @@ def test_what_was_unknown_yesterday_is_judged_anew(is_one_run: bool) -> None:
 
 
 def test_a_reload_that_leaves_a_text_as_it_was_decides_nothing() -> None:
-    blind = verdict("09:31", "vix_spike", truth=None)
+    without_data = evaluation("09:31", "vix_spike", truth=None)
     same = Record(at(A, "11:00"), Kind.FACTS, data={"specs": session(A)[0].data["specs"]})
-    assert only(*session(A, None, blind, same)).missed.startswith("nothing could be entered")
+    assert only(*session(A, None, without_data, same)).missed.startswith("nothing could be entered")
 
 
 def test_another_text_within_the_window_is_judged_anew() -> None:
-    blind = verdict("09:31", "vix_spike", truth=None)
+    without_data = evaluation("09:31", "vix_spike", truth=None)
     changed = Record(at(A, "10:20"), Kind.FACTS, data={"specs": session(A, digest="other")[0].data["specs"]})
-    found = judge(paper(session(A, None, blind, changed)), Key(BOT, "other"), {})
+    found = judge(paper(session(A, None, without_data, changed)), Key(BOT, "other"), {})
     assert [each.missed for each in found] == ["not running, or not connected, from 09:30 to 10:20"]
-    assert paper(session(A, None, blind, changed)).unknown[BOT] == [("vix_spike", SessionSpan(blind.at, changed.at))]
+    assert paper(session(A, None, without_data, changed)).unknown[BOT] == [
+        ("vix_spike", SessionSpan(without_data.at, changed.at))
+    ]
 
 
 def test_a_halt_of_the_plan_is_compliant_and_every_other_is_not() -> None:
     planned = halt(A, "11:00", "day_range 37.2 pts, above 37.1")
-    assert only(*session(A, None, verdict("11:00", "day_range"), planned)).is_compliant
+    assert only(*session(A, None, evaluation("11:00", "day_range"), planned)).is_compliant
     assert only(*session(A, None, planned)).faults == ("halted: day_range 37.2 pts, above 37.1",)
     reason = "the day's loss is $150.00, daily_loss is $150.00"
     lost = halt(A, "12:00", reason, Halt.DAY_LOSS)
-    assert only(*session(A, None, verdict("11:00", "day_range"), lost)).faults == (f"halted: {reason}",)
+    assert only(*session(A, None, evaluation("11:00", "day_range"), lost)).faults == (f"halted: {reason}",)
     for why in (Halt.DAY_PROFIT, Halt.ACCOUNT_PROFIT):
         assert only(*session(A, None, halt(A, "12:00", "a profit of $900.00", why))).is_compliant
 
 
 def test_a_halt_of_the_plan_stays_the_plans_when_its_condition_is_over() -> None:
     reason = "day_range 37.2 pts, above 37.1"
-    begun, over = verdict("11:00", "day_range"), verdict("11:30", "day_range", truth=False)
+    begun, over = evaluation("11:00", "day_range"), evaluation("11:30", "day_range", truth=False)
     assert only(*session(A, None, begun, halt(A, "11:00", reason), over, halt(A, "12:00", reason))).is_compliant
     late = halt(A, "12:00", reason)
     assert only(*session(A, None, begun, over, late)).faults == (f"halted: {reason}",)
@@ -373,7 +377,7 @@ def test_a_halt_of_the_plan_stays_the_plans_when_its_condition_is_over() -> None
 
 def test_a_halt_condition_that_was_true_since_yesterday_is_the_plans_too() -> None:
     reason = "day_range 37.2 pts, above 37.1"
-    first = session(A, None, verdict("11:00", "day_range"), halt(A, "11:00", reason), ends="09:00:01")[:-1]
+    first = session(A, None, evaluation("11:00", "day_range"), halt(A, "11:00", reason), ends="09:00:01")[:-1]
     hours = next(record for record in session(B) if record.kind is Kind.SESSION)
     later = [halt(B, "09:31", reason), Record(at(B, "16:06"), Kind.RUN_ENDED, data={"reason": "", "is_clean": True})]
     assert [each.faults for each in judged(*first, hours, *later)] == [(), ()]
@@ -436,7 +440,7 @@ def test_limits_that_were_passed() -> None:
     assert only(*session(A, "-1002")).is_compliant  # $1,000 before commissions
     assert only(*session(A, "-1003")).faults == (f"P19 lost $1,001.00, {limit}",)
     assert only(*session(A, "25", exit_reason="unprotected")).faults == (
-        "P19 stood without protection for longer than max_time_without_stop",
+        "P19 was without protection for longer than max_time_without_stop",
     )
     loss = only(*session(A, "-300"), account_loss=Decimal(300))
     assert loss.faults == ("all bots together lost $300.00, the account's daily_loss is $300.00",)
@@ -462,8 +466,8 @@ def test_a_session_is_judged_by_the_limits_in_force_then_too(now: Decimal | None
 @pytest.mark.parametrize(("clock", "is_compliant"), [("11:00", False), ("16:03", True)])
 def test_limits_that_were_taken_up_within_a_session_are_in_force_in_it(clock: str, is_compliant: bool) -> None:
     run = limited(session(A, "-300"), "5000")
-    told = {"what": "applied", "specs": run[0].data["specs"], "limits": {"daily_loss": "300"}}
-    reload = Record(at(A, clock), Kind.RELOAD, data=told)
+    reported = {"what": "applied", "specs": run[0].data["specs"], "limits": {"daily_loss": "300"}}
+    reload = Record(at(A, clock), Kind.RELOAD, data=reported)
     assert only(*sorted([*run, reload], key=lambda record: record.at)).is_compliant is is_compliant
     next_day = limited(session(B, "-300"), None)
     assert judged(*sorted([*run, reload], key=lambda record: record.at), *next_day)[1].is_compliant
@@ -500,8 +504,8 @@ def test_each_world_is_judged_by_itself_and_live_counts_for_neither() -> None:
 
 def test_a_journal_that_says_nothing_of_its_world_was_simulated_when_its_clock_was() -> None:
     old = session(A, "1", simulated=True)
-    told = {key: value for key, value in old[0].data.items() if key != "simulated"}
-    records = [replace(old[0], data=told), *old[1:]]
+    reported = {key: value for key, value in old[0].data.items() if key != "simulated"}
+    records = [replace(old[0], data=reported), *old[1:]]
     assert judge(paper(records), KEY, {}) == ()
 
 
@@ -685,9 +689,9 @@ def test_what_is_missing_is_never_told_as_nothing() -> None:
         Demand(Shown.EXPECTANCY, Op.AT_LEAST, Decimal("0.335")),
     ]
     found = compare(figures_of("1", "1", "-1"), demands)
-    told = [(each.found, each.demanded, each.short) for each in found]
-    assert told[0] == ("66.67 %", "at least 66.70 %", "0.03 % too little")
-    assert told[1] == ("$0.333", "at least $0.335", "$0.002 too little")
+    reported = [(each.found, each.demanded, each.short) for each in found]
+    assert reported[0] == ("66.67 %", "at least 66.70 %", "0.03 % too little")
+    assert reported[1] == ("$0.333", "at least $0.335", "$0.002 too little")
 
 
 def assigned(level: str | None) -> Figures:
@@ -715,15 +719,17 @@ def test_what_shares_were_worth_that_nobody_knows_makes_the_profit_of_all_unknow
 
 def test_what_was_made_before_commissions_that_are_not_told_is_no_profit() -> None:
     """A trade that had made $1 before them was won, and its session compliant."""
-    untold = replace(position(A, "1").legs[0], commissions=Decimal(0), exit_cash=Decimal(-99), commissions_pending=2)
-    found = paper(together(session(A, "1", legs=(untold,)), session(B, "50")))
+    unreported = replace(
+        position(A, "1").legs[0], commissions=Decimal(0), exit_cash=Decimal(-99), commissions_pending=2
+    )
+    found = paper(together(session(A, "1", legs=(unreported,)), session(B, "50")))
     first, second = judge(found, KEY, {})
-    assert first.missed == "not to be judged yet: the commission of 2 fills of P19 is not told"
+    assert first.missed == "not to be judged yet: the commission of 2 fills of P19 is not reported"
     assert second.is_compliant
     made = shown(found)
-    assert (made.compliant_sessions, made.trades, made.owed) == (1, 2, 1)
+    assert (made.compliant_sessions, made.trades, made.outstanding) == (1, 2, 1)
     demands = [Demand(shown, Op.AT_LEAST, Decimal(0)) for shown in (Shown.EXPECTANCY, Shown.WIN_RATE, Shown.SHARPE)]
-    assert [each.short for each in compare(made, demands)] == ["the commissions of 1 trade are not told yet"] * 3
+    assert [each.short for each in compare(made, demands)] == ["the commissions of 1 trade are not reported yet"] * 3
 
 
 @pytest.mark.parametrize(("most", "short"), [(2, ""), (1, "1 too many"), (0, "2 too many")])

@@ -61,9 +61,9 @@ def test_options_that_are_equal_tell_their_own_number() -> None:
     first, second = (Option("SPX", "SPXW", date(2026, 11, 18), Decimal(5950), Right.PUT, con_id=n) for n in (7, 8))
     assert first == second
     for option in (first, second, first):
-        told = encode(option)
-        assert isinstance(told, dict)
-        assert told["con_id"] == option.con_id
+        reported = encode(option)
+        assert isinstance(reported, dict)
+        assert reported["con_id"] == option.con_id
 
 
 def test_what_holds_its_own_kind_and_plain_members_of_a_union() -> None:
@@ -91,10 +91,10 @@ def test_what_follows_from_the_rest_is_not_told() -> None:
 def test_a_value_of_a_hinted_type() -> None:
     hint = Mapping[str, tuple[datetime, ...] | None]
     value = {"b": (NOON,), "a": None}
-    told = encode_as(hint, value)
-    assert told == [["b", ["2026-11-18T17:00:00.000000Z"]], ["a", None]]
-    assert list(decode_as(hint, told)) == ["b", "a"]
-    assert decode_as(hint, told) == value
+    reported = encode_as(hint, value)
+    assert reported == [["b", ["2026-11-18T17:00:00.000000Z"]], ["a", None]]
+    assert list(decode_as(hint, reported)) == ["b", "a"]
+    assert decode_as(hint, reported) == value
     with pytest.raises(CodecError, match="of no known type"):
         encode_as(Mapping[str, Any], {"a": object()})
     with pytest.raises(CodecError, match="this is no"):
@@ -111,9 +111,9 @@ def test_a_named_tuple_that_was_written_before_a_field_was_added_takes_its_defau
     assert decode(Pair, ["1.50"]) == Pair(Decimal("1.50"))
     assert decode(Pair, encode(Pair(Decimal(1), NOON))) == Pair(Decimal(1), NOON)
     assert decode(AccountSeen, [[], [], []]) == AccountSeen()
-    for told in ([], ["1", None, "2"]):
+    for reported in ([], ["1", None, "2"]):
         with pytest.raises(CodecError):
-            decode(Pair, told)
+            decode(Pair, reported)
 
 
 def test_a_missing_field_takes_its_default_and_a_strange_one_is_refused() -> None:

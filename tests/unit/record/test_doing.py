@@ -71,7 +71,7 @@ def test_an_exit_that_closed_a_part_has_acted() -> None:
 
 def test_a_halt_is_told_with_its_time() -> None:
     halted: dict[str, Json] = {"halted": "day_range 8.7 pts   above 8 pts", "skipped": "", "decided": ""}
-    told = explain_day([*KEPT_OUT, Record(at("11:00"), Kind.BOT_DAY, WATCHER, "", halted)])
+    reported = explain_day([*KEPT_OUT, Record(at("11:00"), Kind.BOT_DAY, WATCHER, "", halted)])
     assert "  11:00:00   halted: day_range 8.7 pts above 8 pts" in explanation_lines(
-        WATCHER, at("11:00").date(), DayFacts(told)
+        WATCHER, at("11:00").date(), DayFacts(reported)
     )

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from hand_desk import Desk, clock, text_of
-from store_day import DAY, WATCHER, at, condor_records, verdict, watcher_records
+from store_day import DAY, WATCHER, at, condor_records, judged, watcher_records
 
 from rulebot.model.event import Request
 from rulebot.narrate.trades import asked_at, with_parts
@@ -72,8 +72,8 @@ def test_the_exit_that_acted_is_told_with_what_it_said_then() -> None:
     assert [one.closed for one in after.leaving] == [at("16:00")]
     assert instant_lines(WATCHER, after)[1] == "  exit of P1: target (50.0%) acted at 12:11:15, closed at 16:00:00"
     soon = exits_within(records, at("12:11"), at("12:11:59"))
-    told = "  later in this minute, exit of P1: target (50.0%) acted at 12:11:15, not closed yet"
-    assert instant_lines(WATCHER, before, soon)[-1] == told
+    reported = "  later in this minute, exit of P1: target (50.0%) acted at 12:11:15, not closed yet"
+    assert instant_lines(WATCHER, before, soon)[-1] == reported
     assert exits_within(records, at("12:12"), at("12:12:59")) == ()
 
 
@@ -90,9 +90,12 @@ def test_an_order_that_rested_at_the_broker_closes_without_a_rule() -> None:
 
 
 def test_a_watch_that_ends_by_entering_or_by_the_day() -> None:
-    told = explain_day([decision("09:45", "watch"), decision("09:52", "enter"), decision("10:00", "watch")])
-    assert [(span.start, span.end) for span in told.watched] == [(at("09:45"), at("09:52")), (at("10:00"), at("10:00"))]
-    assert told.entered == (at("09:52"),)
+    reported = explain_day([decision("09:45", "watch"), decision("09:52", "enter"), decision("10:00", "watch")])
+    assert [(span.start, span.end) for span in reported.watched] == [
+        (at("09:45"), at("09:52")),
+        (at("10:00"), at("10:00")),
+    ]
+    assert reported.entered == (at("09:52"),)
 
 
 @pytest.mark.parametrize(
@@ -108,16 +111,16 @@ def test_a_watch_that_ends_by_entering_or_by_the_day() -> None:
 )
 def test_each_window_in_which_it_watched_is_told(clocks: str, words: str) -> None:
     words_of = ("watch", "stop watching")
-    told = explain_day([decision(clock, words_of[place % 2]) for place, clock in enumerate(clocks.split())])
-    assert explanation_lines(WATCHER, DAY, DayFacts(told))[0].endswith(f"It watched {words}.")
+    reported = explain_day([decision(clock, words_of[place % 2]) for place, clock in enumerate(clocks.split())])
+    assert explanation_lines(WATCHER, DAY, DayFacts(reported))[0].endswith(f"It watched {words}.")
 
 
 def test_alarms_are_told_that_nothing_else_says_and_of_many_the_first() -> None:
     """Why a leg stood alone, a price was an estimate or nothing was sent for a position, `why` did not say."""
-    told = explain_day([decision("10:00", "watch"), decision("10:04", "stop watching", "halted")])
-    told = replace(told, halted="a loss of $500 today")
+    reported = explain_day([decision("10:00", "watch"), decision("10:04", "stop watching", "halted")])
+    reported = replace(reported, halted="a loss of $500 today")
     alarms = [(at("10:01"), "a loss of $500 today")] + [(at(f"10:0{n}"), f"the {n}th") for n in range(2, 10)]
-    lines = explanation_lines(WATCHER, DAY, DayFacts(told, alarms=alarms))
+    lines = explanation_lines(WATCHER, DAY, DayFacts(reported, alarms=alarms))
     assert lines[-7:] == [
         *(f"  10:0{n}:00   alarm: the {n}th" for n in range(2, 8)),
         "  and 2 more alarms: rulebot alerts",
@@ -126,22 +129,22 @@ def test_alarms_are_told_that_nothing_else_says_and_of_many_the_first() -> None:
 
 
 def test_unknown_to_the_end_lasts_until_the_watch_ends() -> None:
-    told = explain_day(
+    reported = explain_day(
         [
             decision("10:30", "watch"),
-            verdict("10:30", "vix", None, None, missing="VIX: no price"),
+            judged("10:30", "vix", None, None, missing="VIX: no price"),
             decision("13:30", "stop watching", "its window is over"),
         ]
     )
-    assert told.unknown == (TimeSpan(start=at("10:30"), end=at("13:30"), rule="vix", why="VIX: no price"),)
-    assert told.ends == ("its window is over",)
+    assert reported.unknown == (TimeSpan(start=at("10:30"), end=at("13:30"), rule="vix", why="VIX: no price"),)
+    assert reported.ends == ("its window is over",)
 
 
 def test_between_two_windows_nothing_was_unknown() -> None:
     """No verdict changes from the one window to the next: it was unknown in both, and judged by nobody between them."""
     records = [
         decision("12:00", "watch"),
-        verdict("12:00", "credit", None, None, missing="no bid"),
+        judged("12:00", "credit", None, None, missing="no bid"),
         decision("12:05", "stop watching", "its window is over"),
         decision("12:30", "watch"),
         decision("12:35", "stop watching", "its window is over"),
@@ -152,25 +155,25 @@ def test_between_two_windows_nothing_was_unknown() -> None:
 
 
 def test_what_was_known_again_in_a_window_was_not_unknown_in_the_next() -> None:
-    told = explain_day(
+    reported = explain_day(
         [
             decision("12:00", "watch"),
-            verdict("12:00", "credit", None, None, missing="no bid"),
-            verdict("12:02", "credit", True, 1.0),
-            verdict("12:03", "stop", None, None, place="exit", missing="no ask"),
+            judged("12:00", "credit", None, None, missing="no bid"),
+            judged("12:02", "credit", True, 1.0),
+            judged("12:03", "stop", None, None, place="exit", missing="no ask"),
             decision("12:05", "stop watching", "its window is over"),
             decision("12:30", "watch"),
             decision("12:35", "stop watching", "its window is over"),
         ]
     )
-    assert told.unknown == (TimeSpan(start=at("12:00"), end=at("12:02"), rule="credit", why="no bid"),)
+    assert reported.unknown == (TimeSpan(start=at("12:00"), end=at("12:02"), rule="credit", why="no bid"),)
 
 
 def test_what_kept_a_bot_from_watching_is_told() -> None:
     """Also where nothing was judged it says why: positions of earlier days, a halt that nobody could judge."""
-    move = verdict("09:31", "move", None, None, place="halts", words="unknown   beyond 46.4: SPX: no expiry fits")
-    calm = verdict("09:31", "vix_spike", False, 0.0, place="halts", words="0.00 pts   above 3 pts")
-    told = explain_day([calm, move])
+    move = judged("09:31", "move", None, None, place="halts", words="unknown   beyond 46.4: SPX: no expiry fits")
+    calm = judged("09:31", "vix_spike", False, 0.0, place="halts", words="0.00 pts   above 3 pts")
+    reported = explain_day([calm, move])
     legs = json.dumps([{"symbol": "SPX", "right": "put", "strike": 2200, "ratio": 1}])
     row = {
         "legs": legs,
@@ -183,19 +186,19 @@ def test_what_kept_a_bot_from_watching_is_told() -> None:
         "exit_reason": None,
     }
     held = [{**row, "entry_time": "2026-11-16 10:00:31", "exit_time": None}]
-    lines = explanation_lines(WATCHER, DAY, DayFacts(told, (), held))
+    lines = explanation_lines(WATCHER, DAY, DayFacts(reported, (), held))
     assert lines[0].endswith("It did not watch.")
     assert lines[1] == "  held 2200p 2026-12-18 since 2026-11-16"
     assert lines[2:] == ["  its halt move was unknown: beyond 46.4: SPX: no expiry fits"]
     wing = {**held[0], "left": "2026-11-17 14:35:02", "exit_name": "target"}
-    assert explanation_lines(WATCHER, DAY, DayFacts(told, (), [wing]))[1].endswith(
+    assert explanation_lines(WATCHER, DAY, DayFacts(reported, (), [wing]))[1].endswith(
         " since 2026-11-16, left 2026-11-17 14:35: target"
     )
-    capped = replace(told, skipped="1 of 1 open at once")
+    capped = replace(reported, skipped="1 of 1 open at once")
     assert explanation_lines(WATCHER, DAY, DayFacts(capped, (), held))[0].endswith(
         "It did not watch: 1 of 1 open at once."
     )
-    assert "at 2.70 2026-11-16 10:00; open" in explanation_lines(WATCHER, DAY, DayFacts(told, held))[1], (
+    assert "at 2.70 2026-11-16 10:00; open" in explanation_lines(WATCHER, DAY, DayFacts(reported, held))[1], (
         "a day of its own is named"
     )
 
@@ -239,16 +242,16 @@ def test_parts_of_a_trade_that_exits_closed_are_told() -> None:
             ("exit", "rest", 2, 1.15, "12:40:45"),
         )
     ]
-    told = explain_day([decision("09:45", "watch"), decision("09:45", "enter")])
+    reported = explain_day([decision("09:45", "watch"), decision("09:45", "enter")])
     part = "sold 4 x 5950p at 2.00 09:45, 2 of 4 bought back at 1.65 10:31: half"
-    (_, line) = explanation_lines(WATCHER, DAY, DayFacts(told, [with_parts(row, orders[:3], ())]))
+    (_, line) = explanation_lines(WATCHER, DAY, DayFacts(reported, [with_parts(row, orders[:3], ())]))
     assert line == f"  {part}; open"
     closed = {**row, **left, "status": "CLOSED", "final_pnl": 199.91}
-    (_, line) = explanation_lines(WATCHER, DAY, DayFacts(told, [with_parts(closed, orders, ())]))
+    (_, line) = explanation_lines(WATCHER, DAY, DayFacts(reported, [with_parts(closed, orders, ())]))
     assert line.startswith(f"  {part}, bought back in all at 1.40 12:40: rest   +$199.91")
     assert with_parts(closed, orders[:1], ()) == closed
     (_, line) = explanation_lines(
-        WATCHER, DAY, DayFacts(told, [with_parts(row, [{**orders[1], "fill_price": None}], ())])
+        WATCHER, DAY, DayFacts(reported, [with_parts(row, [{**orders[1], "fill_price": None}], ())])
     )
     assert line == "  sold 4 x 5950p at 2.00 09:45, 2 of 4 bought back 10:31: half; open", "as where nothing is sent"
 
@@ -258,16 +261,16 @@ def test_an_entry_that_was_not_filled_says_what_was_asked_before_all_else() -> N
     ended = Record(
         at("09:36:01"), Kind.DECISION, WATCHER, "P1", {"what": "unfilled", "reason": "its tries are used up"}
     )
-    told = explain_day([decision("09:31", "watch"), decision("09:31", "enter"), ended])
+    reported = explain_day([decision("09:31", "watch"), decision("09:31", "enter"), ended])
     order = {"purpose": "entry", "limit_price": -4.25, "mid": -4.21, "attempt": 1}
     last = {**order, "limit_price": -4.15, "attempt": 3}
     away = (TimeSpan(start=at("11:31"), end=at("11:32"), why="the connection was lost"),)
     asked = asked_at([order, last, {**order, "purpose": "exit"}])
     assert asked == "last at 4.15, try 3; mid 4.21 when it began"
-    lines = explanation_lines(WATCHER, DAY, DayFacts(told, (), away=away, asked={"P1": asked}))
+    lines = explanation_lines(WATCHER, DAY, DayFacts(reported, (), away=away, asked={"P1": asked}))
     assert lines[1] == f"  09:36:01   not filled: its tries are used up ({asked})"
     assert asked_at([{**order, "limit_price": None, "mid": None}]) == "at market, try 1"
-    assert explanation_lines(WATCHER, DAY, DayFacts(told))[1] == "  09:36:01   not filled: its tries are used up"
+    assert explanation_lines(WATCHER, DAY, DayFacts(reported))[1] == "  09:36:01   not filled: its tries are used up"
 
 
 def test_a_bot_without_conditions_is_told_what_refused_it_and_no_count_of_conditions() -> None:
@@ -288,7 +291,7 @@ def test_a_session_without_a_connection_is_told_of_a_bot_that_did_not_trade() ->
         outage_record("09:40", Kind.LINK, **up),
         outage_record("13:00", Kind.LINK, up=False, reason="error 1100"),
         outage_record("13:10", Kind.LINK, **up),
-        verdict("14:00", "move", True, 1.0),
+        judged("14:00", "move", True, 1.0),
         outage_record("14:05", start),
         outage_record("14:05:10", Kind.LINK, **up),
         outage_record("15:00", Kind.RUN_ENDED, reason="stopped by the operator"),
@@ -332,27 +335,27 @@ def test_a_trade_of_which_one_side_was_bought_back_did_not_expire_worthless() ->
         "final_pnl": -12.4,
         "commissions": 7.4,
     }
-    told = explain_day([decision("10:30", "watch"), decision("10:31", "enter")])
-    (_, mixed, *_) = explanation_lines(WATCHER, DAY, DayFacts(told, [{**row, "legs": json.dumps(legs)}]))
+    reported = explain_day([decision("10:30", "watch"), decision("10:31", "enter")])
+    (_, mixed, *_) = explanation_lines(WATCHER, DAY, DayFacts(reported, [{**row, "legs": json.dumps(legs)}]))
     assert "12:00, bought back at 2.40 (the rest expired) 16:00   -$12.40" in mixed
     whole = [{**leg, "settled": 1} for leg in legs]
-    (_, line, *_) = explanation_lines(WATCHER, DAY, DayFacts(told, [{**row, "legs": json.dumps(whole)}]))
+    (_, line, *_) = explanation_lines(WATCHER, DAY, DayFacts(reported, [{**row, "legs": json.dumps(whole)}]))
     assert "12:00, expired worthless 16:00" in line
     left = {**row, "legs": json.dumps(legs), "exit_name": "stop", "exit_reason": "STOP"}
-    (_, line, *_) = explanation_lines(WATCHER, DAY, DayFacts(told, [left]))
+    (_, line, *_) = explanation_lines(WATCHER, DAY, DayFacts(reported, [left]))
     assert "12:00, bought back at 2.40: stop (the rest expired 16:00)   -$12.40" in line
-    (_, line, *_) = explanation_lines(WATCHER, DAY, DayFacts(told, [{**left, "left": f"{DAY} 14:10:31"}]))
+    (_, line, *_) = explanation_lines(WATCHER, DAY, DayFacts(reported, [{**left, "left": f"{DAY} 14:10:31"}]))
     assert "12:00, bought back at 2.40 14:10: stop (the rest expired 16:00)   -$12.40" in line
     for name, words in (("target", "16:00: target (the rest assigned)"), ("assigned", "(the rest assigned) 16:00")):
         of_shares = {**row, "legs": json.dumps(legs), "exit_name": name, "exit_reason": "ASSIGNED"}
-        (_, line, *_) = explanation_lines(WATCHER, DAY, DayFacts(told, [of_shares]))
+        (_, line, *_) = explanation_lines(WATCHER, DAY, DayFacts(reported, [of_shares]))
         assert f"12:00, bought back at 2.40 {words}   -$12.40" in line
 
 
 def test_a_watch_cut_short_still_shows_the_last_look() -> None:
-    told = explain_day([decision("10:30", "watch"), verdict("10:31", "vix", False, 30.0)])
-    assert told.nearest is None
-    assert [(one.rule, one.truth) for one in told.last.conditions] == [("vix", False)]
+    reported = explain_day([decision("10:30", "watch"), judged("10:31", "vix", False, 30.0)])
+    assert reported.nearest is None
+    assert [(one.rule, one.truth) for one in reported.last.conditions] == [("vix", False)]
 
 
 def test_overlapping_spans_count_once() -> None:
@@ -373,17 +376,17 @@ def test_the_nearest_miss_has_the_numbers_of_its_instant() -> None:
     ]
     when = at("11:00").isoformat()
     data: dict[str, Json] = {"when": when, "rule": "day_range", "text": "28.4", "readings": readings}
-    told = explain_day([Record(at("13:30"), Kind.NEAREST, WATCHER, "", data)])
-    assert told.nearest is not None
-    assert (told.nearest.at, told.nearest.held, told.nearest_rule) == (at("11:00"), 1, "day_range")
-    second, third = told.nearest.conditions[1:]
+    reported = explain_day([Record(at("13:30"), Kind.NEAREST, WATCHER, "", data)])
+    assert reported.nearest is not None
+    assert (reported.nearest.at, reported.nearest.held, reported.nearest_rule) == (at("11:00"), 1, "day_range")
+    second, third = reported.nearest.conditions[1:]
     assert (second.value, second.bound, second.note) == ("28.4 pts", "below 27.7: 0.7 too much", "(open's move)")
     assert (third.truth, third.value, third.bound) == (None, "", "below 2: no quotes")
 
 
 def test_refusals_are_told_once_each() -> None:
-    told = explain_day([decision("10:31", "skip", "daily loss"), decision("10:40", "skip", "daily loss")])
-    assert told.refused == ((at("10:31"), "daily loss"),)
+    reported = explain_day([decision("10:31", "skip", "daily loss"), decision("10:40", "skip", "daily loss")])
+    assert reported.refused == ((at("10:31"), "daily loss"),)
 
 
 def test_changes_of_one_rule_and_the_last_selection() -> None:
@@ -397,9 +400,9 @@ def test_changes_of_one_rule_and_the_last_selection() -> None:
 
 
 def test_rules_of_one_name_are_told_place_by_place() -> None:
-    halt = verdict("09:31", "day_range", False, 0.4, place="halts", words="0.40 pts   above 46.1")
-    later = verdict("12:31", "day_range", True, 47.0, place="halts", words="47.0 pts   above 46.1")
-    when = verdict("10:30", "day_range", False, 28.4, words="28.4 pts   below 27.7")
+    halt = judged("09:31", "day_range", False, 0.4, place="halts", words="0.40 pts   above 46.1")
+    later = judged("12:31", "day_range", True, 47.0, place="halts", words="47.0 pts   above 46.1")
+    when = judged("10:30", "day_range", False, 28.4, words="28.4 pts   below 27.7")
     assert rule_lines(DAY, history([halt, when, later], "day_range")) == [
         "day_range, 2026-11-18",
         "  halts",
@@ -416,15 +419,15 @@ def test_a_reload_ends_what_the_old_text_said() -> None:
     changed = Record(at("11:00"), Kind.RELOAD, WATCHER, "", {"what": "changed", "was": old, "now": new})
     records = [
         decision("10:30", "watch"),
-        verdict("10:30", "vix", None, None, missing="VIX: no price"),
-        verdict("10:30", "skew", False, 3.0),
+        judged("10:30", "vix", None, None, missing="VIX: no price"),
+        judged("10:30", "skew", False, 3.0),
         changed,
-        verdict("11:00", "vix", True, 16.0),
+        judged("11:00", "vix", True, 16.0),
         decision("13:30", "stop watching", "its window is over"),
     ]
-    told = explain_day(records)
-    assert told.reloaded == ((at("11:00"), "its spec was changed, 11111111 to 22222222"),)
-    assert told.unknown == (TimeSpan(start=at("10:30"), end=at("11:00"), rule="vix", why="VIX: no price"),)
+    reported = explain_day(records)
+    assert reported.reloaded == ((at("11:00"), "its spec was changed, 11111111 to 22222222"),)
+    assert reported.unknown == (TimeSpan(start=at("10:30"), end=at("11:00"), rule="vix", why="VIX: no price"),)
     assert [one.rule for one in state_at(records, at("12:00")).conditions] == ["vix"]
     assert [one.rule for one in state_at(records, at("10:59")).conditions] == ["vix", "skew"]
 
@@ -439,8 +442,8 @@ def test_a_symbol_that_was_ranked_and_not_taken_is_told_its_place() -> None:
     values: list[Json] = [{"symbol": name, "value": value} for name, value in ranks.items()]
     words = "SPY iv_over_rv 1.71, QQQ iv_over_rv 1.52"
     records = [of("10:00", Kind.DECISION, what="rank", reason=words, values=values, passed=[])]
-    told = {name: explain_day(of_symbol(records, name)).ranked[0][1] for name in ("SPY", "AAPL", "MSFT")}
-    assert told == {"SPY": words, "MSFT": words, "AAPL": f"{words}; AAPL is number 3 of 3, with 1.16"}
+    reported = {name: explain_day(of_symbol(records, name)).ranked[0][1] for name in ("SPY", "AAPL", "MSFT")}
+    assert reported == {"SPY": words, "MSFT": words, "AAPL": f"{words}; AAPL is number 3 of 3, with 1.16"}
 
 
 def test_the_story_of_one_symbol_is_without_what_the_others_did() -> None:

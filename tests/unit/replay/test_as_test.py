@@ -30,12 +30,12 @@ LEVELS = st.lists(st.one_of(st.just(nan), st.integers(10, 999_999).map(lambda n:
 @given(LEVELS, st.sets(st.integers(0, 390), max_size=10))
 @settings(max_examples=150)
 def test_what_is_written_is_read_back_as_near_as_is_said(levels: list[float], exact: set[int]) -> None:
-    told = series_text(levels, exact)
-    found = series(told.text)
-    assert len(told.text) <= MOST or told.apart > 1_000_000
+    reported = series_text(levels, exact)
+    found = series(reported.text)
+    assert len(reported.text) <= MOST or reported.apart > 1_000_000
     for minute, level in enumerate(levels):
         if level == level:
-            allowed = 0.0 if minute in exact else told.apart
+            allowed = 0.0 if minute in exact else reported.apart
             assert found.at(minute) == pytest.approx(level, abs=allowed + 1e-6), minute
         elif minute and any(each == each for each in levels):
             assert found.at(minute) != found.at(minute), minute
@@ -96,9 +96,9 @@ def options(strikes: tuple[int, ...] = STRIKES) -> dict[Option, OptionSeen]:
 def market_of(seen: SmileSeen) -> Market:
     """Return the market of a test that says so."""
     points = dict(zip(seen.smile.distances, seen.smile.points, strict=True))
-    told = ", ".join(f'"{each:g}%": {points[each]:g}' for each in points)
+    reported = ", ".join(f'"{each:g}%": {points[each]:g}' for each in points)
     text = "rulebot_test: 1\nspec: a.yaml\ntests:\n  - name: a\n    expect: [{exits: stop}]\n"
-    text += f"    market: {{spx: {LEVEL}, iv: {seen.iv}%, smile: {{spx: {{{told}}}}}}}\n"
+    text += f"    market: {{spx: {LEVEL}, iv: {seen.iv}%, smile: {{spx: {{{reported}}}}}}}\n"
     loaded = load_text(text, "a.test.yaml")
     assert loaded.tests is not None, loaded.diagnostics
     session = session_on(DAY)
@@ -114,21 +114,21 @@ def test_a_smile_of_quotes_gives_them_back_at_every_strike() -> None:
     assert seen is not None
     assert seen.iv == pytest.approx(12.0, abs=0.3)
     market = market_of(seen)
-    for option, told in quotes.items():
-        assert max(told.mid, LEAST) == pytest.approx(market.worth(option, MOMENT), abs=0.02), option
+    for option, reported in quotes.items():
+        assert max(reported.mid, LEAST) == pytest.approx(market.worth(option, MOMENT), abs=0.02), option
 
 
 def test_a_smile_of_deltas_gives_those_back_out_of_the_money() -> None:
     """The deltas are another model's: no quote has them, and the strikes that a bot chooses follow from them."""
-    quotes = {each: OptionSeen(told.mid, told.delta * 0.8) for each, told in options().items()}
+    quotes = {each: OptionSeen(reported.mid, reported.delta * 0.8) for each, reported in options().items()}
     seen = seen_smile(quotes, "SPX", DAY, (), LEVEL, MOMENT.timestamp(), 60, By.DELTA)
     assert seen is not None
     market = market_of(seen)
     checked = 0
-    for option, told in quotes.items():
-        if 0.03 < abs(told.delta) < 0.3:
+    for option, reported in quotes.items():
+        if 0.03 < abs(reported.delta) < 0.3:
             found = delta(LEVEL, float(option.strike), YEARS, market.volatility_of(option), option.right is Right.CALL)
-            assert found == pytest.approx(told.delta, abs=0.003), option
+            assert found == pytest.approx(reported.delta, abs=0.003), option
             checked += 1
     assert checked > 10
 

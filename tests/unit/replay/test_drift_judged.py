@@ -135,7 +135,7 @@ def test_what_was_closed_when_a_recording_began_is_of_the_run_before() -> None:
     assert session is not None
     tried = EntryTries()
     walked = Rerun(state=None, tries=tried, said=frozenset(), unfilled={}, lacks={}, left={}, kept_out={})
-    known = RecordedDay(told=RecordedCause(), walked=walked, since=OPENED, until=None)
+    known = RecordedDay(reported=RecordedCause(), walked=walked, since=OPENED, until=None)
 
     def state(position: Position) -> State:
         return State(Schedule(session), MarketData(Board()), positions=Positions(by_id={position.id: position}))

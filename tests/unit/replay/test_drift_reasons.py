@@ -18,11 +18,11 @@ from rulebot.replay.drift import (
     DriftKind,
     RecordedDay,
     _not_entered,
-    came_to_nothing,
     lacking,
     never_tried,
     reasons,
     unseen_at_natural,
+    without_result,
 )
 from rulebot.replay.reruns import EntryTries, Lack, Line, RecordedCause, Rerun, Said
 from tests.store_day import condor, position
@@ -41,7 +41,7 @@ def earlier(minutes: float) -> datetime:
     return AT - timedelta(minutes=minutes)
 
 
-def told(*lines: Line) -> RecordedCause:
+def reported(*lines: Line) -> RecordedCause:
     found = RecordedCause()
     found.lines += lines
     return found
@@ -55,56 +55,56 @@ def walked(
 
 
 def found(
-    told: RecordedCause, walked: Rerun, *, since: datetime | None = None, until: datetime | None = None
+    reported: RecordedCause, walked: Rerun, *, since: datetime | None = None, until: datetime | None = None
 ) -> list[str]:
-    return list(reasons("a", AT, None, None, RecordedDay(told=told, walked=walked, since=since, until=until)))
+    return list(reasons("a", AT, None, None, RecordedDay(reported=reported, walked=walked, since=since, until=until)))
 
 
 def test_what_a_bot_said_itself_is_a_cause_unless_the_walk_says_it_too() -> None:
-    of_day = told(Line(at=AT, bot="a", text="halted: daily loss", says_why=True, said=HALT))
+    of_day = reported(Line(at=AT, bot="a", text="halted: daily loss", says_why=True, said=HALT))
     assert set(found(of_day, walked())) == {"11:30:00 halted: daily loss"}
     assert found(of_day, walked(said=frozenset({HALT}))) == []
     assert found(of_day, walked(said=frozenset({("b", *HALT[1:])}))) != []
 
 
 def test_events_that_are_no_reasons_explain_nothing() -> None:
-    assert found(told(Line(at=AT, bot="a", text="entry sent")), walked()) == []
+    assert found(reported(Line(at=AT, bot="a", text="entry sent")), walked()) == []
 
 
 def test_a_text_that_took_over_is_a_cause_for_the_rest_of_the_day() -> None:
     def reload(minutes: float, bot: str = "a") -> Line:
         return Line(at=earlier(minutes), bot=bot, text=f"reloaded: {bot}", says_why=True, is_reload=True)
 
-    assert set(found(told(reload(120)), walked())) == {"09:30:00 reloaded: a"}
-    assert found(told(reload(-120)), walked()) == []
-    assert found(told(reload(120, "b")), walked()) == []
+    assert set(found(reported(reload(120)), walked())) == {"09:30:00 reloaded: a"}
+    assert found(reported(reload(-120)), walked()) == []
+    assert found(reported(reload(120, "b")), walked()) == []
 
 
 def test_what_a_person_did_hours_before_is_no_cause_by_itself() -> None:
     act = Line(at=earlier(60), bot="", text="asked by the operator: close", says_why=True)
-    assert found(told(act), walked()) == []
-    assert found(told(act), walked(left={"a": (earlier(60), "it sends an order")})) == [
+    assert found(reported(act), walked()) == []
+    assert found(reported(act), walked(left={"a": (earlier(60), "it sends an order")})) == [
         "10:30:00 asked by the operator: close; since 10:30:00 its orders are others"
     ]
-    assert found(told(), walked(left={"a": (earlier(60), "it sends an order")})) == []
+    assert found(reported(), walked(left={"a": (earlier(60), "it sends an order")})) == []
 
 
 def test_a_bot_may_follow_another_one_that_left_the_recording_before() -> None:
     left = {"b": (earlier(90), "it sends an order"), "a": (earlier(60), "it sends an order")}
-    (why,) = found(told(), walked(left=left))
+    (why,) = found(reported(), walked(left=left))
     assert why.startswith("10:00:00 b did otherwise before it")
-    assert found(told(), walked(left={"b": (earlier(30), ""), "a": (earlier(60), "")})) == []
+    assert found(reported(), walked(left={"b": (earlier(30), ""), "a": (earlier(60), "")})) == []
 
 
 def test_the_edges_of_a_recording_explain_what_lies_at_them_and_no_more() -> None:
-    assert found(told(), walked(), since=AT) == ["only what came after 11:30:00 is recorded"]
-    assert found(told(), walked(), since=earlier(10)) == []
-    assert found(told(), walked(), until=AT) == ["only what came before 11:30:00 is recorded"]
-    assert found(told(), walked(), until=earlier(-10)) == []
+    assert found(reported(), walked(), since=AT) == ["only what came after 11:30:00 is recorded"]
+    assert found(reported(), walked(), since=earlier(10)) == []
+    assert found(reported(), walked(), until=AT) == ["only what came before 11:30:00 is recorded"]
+    assert found(reported(), walked(), until=earlier(-10)) == []
 
 
 def test_what_the_recording_lacks_is_a_cause() -> None:
-    assert found(told(), walked(lacks="no quotes")) == ["the recording lacks what it would have traded: no quotes"]
+    assert found(reported(), walked(lacks="no quotes")) == ["the recording lacks what it would have traded: no quotes"]
 
 
 def test_a_position_lacks_what_is_told_of_it_or_of_all_of_its_bot_and_nothing_of_another() -> None:
@@ -154,19 +154,19 @@ def test_why_entries_came_to_nothing_is_what_was_said_when_they_ended() -> None:
     refused = Line(at=AT, bot="a", text="not filled: 321", says_why=True, said=("a", "unfilled", "321"))
     alarm = Line(at=AT, bot="a", text="alarm: the broker refused the entry", says_why=True)
     halted = Line(at=earlier(-60), bot="a", text="halted: daily loss", says_why=True, said=HALT)
-    of_day = told(sent, refused, alarm, halted)
-    assert list(came_to_nothing("a", of_day, earlier(1))) == [
+    of_day = reported(sent, refused, alarm, halted)
+    assert list(without_result("a", of_day, earlier(1))) == [
         "11:30:00 not filled: 321",
         "11:30:00 alarm: the broker refused the entry",
     ]
-    assert list(came_to_nothing("a", of_day, earlier(-1))) == list(came_to_nothing("b", of_day, earlier(1))) == []
+    assert list(without_result("a", of_day, earlier(-1))) == list(without_result("b", of_day, earlier(1))) == []
 
 
 def test_an_entry_at_natural_whose_legs_were_given_up_is_not_known() -> None:
     """The bot that ran gave them up seconds after the refusal; the walk called its own entry not filled."""
     waits = entry()
     state = cast(State, SimpleNamespace(orders=SimpleNamespace(by_ref={waits.ref: waits})))
-    natural, of_day = replace(walked(), state=state), told()
+    natural, of_day = replace(walked(), state=state), reported()
     assert unseen_at_natural(waits.bot, of_day, natural) == ""
     of_day.given_up = {leg.option: [earlier(60), AT] for leg in waits.legs}
     assert unseen_at_natural(waits.bot, of_day, natural) == "its legs were streamed until 11:30:00"
@@ -176,7 +176,7 @@ def test_an_entry_at_natural_whose_legs_were_given_up_is_not_known() -> None:
 
 
 def test_what_is_streamed_no_longer_is_noted_once() -> None:
-    of_day, board = told(), Board()
+    of_day, board = reported(), Board()
     option = entry().legs[0].option
     for step, minutes in ((board.add, 3), (None, 2), (board.drop, 1), (None, 0)):
         if step is not None:
@@ -190,13 +190,13 @@ def test_what_is_streamed_no_longer_is_noted_once() -> None:
 )
 def test_a_bot_of_which_no_entry_was_filled_is_told(status: OrderStatus, what: DriftKind) -> None:
     ended = entry(status=status)
-    of_day = told(
+    of_day = reported(
         Line(at=AT, bot=ended.bot, text="not filled: 321", says_why=True, said=(ended.bot, "unfilled", "321"))
     )
     of_day.tries.entries[ended.bot] = [AT - timedelta(days=1), AT]
     of_day.given_up = {ended.legs[0].option: [AT]}
     state = cast(State, SimpleNamespace(orders=SimpleNamespace(by_ref={ended.ref: ended})))
-    known = RecordedDay(told=of_day, walked=walked(), since=None, until=None)
+    known = RecordedDay(reported=of_day, walked=walked(), since=None, until=None)
     program, natural = cast(Program, SimpleNamespace(bots={})), replace(walked(), state=state)
     natural.tries.entries[ended.bot] = [AT]
     (row,) = _not_entered(AT.date(), state, program, known, natural, set())

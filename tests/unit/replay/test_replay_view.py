@@ -30,13 +30,13 @@ def _no_market(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(view, "view_of", lambda _: None)
 
 
-def told(of: Any) -> list[tuple[str, bool | None]]:
+def reported(of: Any) -> list[tuple[str, bool | None]]:
     found: Any = SimpleNamespace(program=None, state=None)
-    return [(called, verdict.truth) for called, _, verdict in conditions(found, of, AT)]
+    return [(called, evaluation.truth) for called, _, evaluation in conditions(found, of, AT)]
 
 
 def test_the_conditions_of_each_alternative_are_told() -> None:
-    assert told(bot()) == [
+    assert reported(bot()) == [
         ("rsi", True),
         ("sell_puts: trend", True),
         ("sell_calls: trend", False),
@@ -46,6 +46,6 @@ def test_the_conditions_of_each_alternative_are_told() -> None:
 
 def test_those_of_a_universe_are_told_for_each_symbol() -> None:
     members = tuple(SimpleNamespace(bot=bot(symbol)) for symbol in ("QQQ", "SPY"))
-    names = [called for called, _ in told(bot(members=members))]
+    names = [called for called, _ in reported(bot(members=members))]
     assert names[:4] == ["QQQ rsi", "QQQ sell_puts: trend", "QQQ sell_calls: trend", "QQQ sell_calls: vix"]
     assert len(names) == 8

@@ -36,7 +36,7 @@ CLOSED = Position(
     closed_at=AT,
     exit_reason="target",
 )
-TOLD = replace(CLOSED, legs=(replace(LEG, commissions=Decimal(2), commissions_pending=0),))
+REPORTED = replace(CLOSED, legs=(replace(LEG, commissions=Decimal(2), commissions_pending=0),))
 RECORD = Record(
     AT,
     Kind.DECISION,
@@ -56,16 +56,18 @@ def seen(position: Position) -> Any:
 
 
 def test_an_exit_is_told_once_its_commissions_are_known() -> None:
-    retelling = ReplayText()
-    assert retelling.fresh(seen(CLOSED), AT) == []
-    (line,) = retelling.fresh(seen(TOLD), AT + timedelta(seconds=1))
+    resending = ReplayText()
+    assert resending.fresh(seen(CLOSED), AT) == []
+    (line,) = resending.fresh(seen(REPORTED), AT + timedelta(seconds=1))
     assert (line.at, "+$18.00 after $2.00 of commissions" in line.text, "provisional" in line.text) == (AT, True, False)
-    assert retelling.fresh(seen(TOLD), AT + timedelta(seconds=2)) == retelling.rest(seen(TOLD)) == []
+    assert resending.fresh(seen(REPORTED), AT + timedelta(seconds=2)) == resending.rest(seen(REPORTED)) == []
 
 
 def test_what_is_not_told_for_long_or_to_the_end_is_provisional() -> None:
     late, ended = ReplayText(), ReplayText()
     assert late.fresh(seen(CLOSED), AT) == ended.fresh(seen(CLOSED), AT) == []
     for line in (*late.fresh(seen(CLOSED), AT + PATIENCE), *ended.rest(seen(CLOSED))):
-        assert "+$19.00 after $1.00 of commissions, provisional: the commission of 1 fill is not told yet" in line.text
+        assert (
+            "+$19.00 after $1.00 of commissions, provisional: the commission of 1 fill is not reported yet" in line.text
+        )
     assert (late.waiting, ended.waiting) == ([], [])

@@ -12,7 +12,7 @@ from rulebot.model.market import Board
 from rulebot.model.session import session_from
 from rulebot.model.values import replace
 from rulebot.record.codec import CodecError
-from rulebot.replay.recordings import beginning, told_standing
+from rulebot.replay.recordings import beginning, standing_as_json
 
 FILE = Path(__file__).parents[3] / "examples" / "parameters_and_let.yaml"
 NOON = datetime(2026, 11, 18, 17, tzinfo=UTC)
@@ -32,8 +32,8 @@ def test_texts_that_still_govern_are_told() -> None:
     before, after = desk(), desk(wing="15 pts")
     program = after.succeeding(before.program("i", {}, 90), {"parameters_and_let"})
     texts = {text.digest: text for each in (before, after) for text in each.texts}
-    told = json.loads(json.dumps(told_standing(after, texts, program, STATE, NOON, "1")))
-    found = beginning(told, Board())
+    reported = json.loads(json.dumps(standing_as_json(after, texts, program, STATE, NOON, "1")))
+    found = beginning(reported, Board())
     assert found.state == STATE._replace(market=replace(STATE.market, board=found.state.market.board))
     assert list(found.program.pinned) == list(before.digests.values())
     assert {name: bot.plan.digest for name, bot in found.program.bots.items()} == after.digests
@@ -44,4 +44,4 @@ def test_texts_that_still_govern_are_told() -> None:
 def test_a_text_that_nobody_knows_is_not_passed_over() -> None:
     program = desk().succeeding(desk().program("i", {}, 90), {"parameters_and_let"})
     with pytest.raises(CodecError, match="no text has the digest"):
-        told_standing(desk(), {}, program, STATE, NOON, "1")
+        standing_as_json(desk(), {}, program, STATE, NOON, "1")

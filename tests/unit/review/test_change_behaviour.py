@@ -84,10 +84,10 @@ def test_a_position_that_is_held_over_days_was_entered_once_and_ends_once() -> N
     stopped = Trade("held since 2026-09-01, sold 5825/5835p at 1.40, bought back at 4.70", "stop", Decimal(-98), True)
     was, now = ((opened, TriedDay(0, (each,), day=two)) for each in (held, stopped))
     assert behaviour_lines(was, was)[1] == "    every one the same: 1 entry, net -$200"
-    left = replace(held, stands="target: what is left is long and nobody bids for it")
-    told = behaviour_lines(was, (opened, TriedDay(0, (left,), day=two)))
-    assert f"      now {held.words}: {left.stands}, $30" in told, "its exit had filled, and it was still open"
-    assert f"      was {held.words}: still open, $30" in told
+    left = replace(held, stands="target: the rest is long and has no bid")
+    reported = behaviour_lines(was, (opened, TriedDay(0, (left,), day=two)))
+    assert f"      now {held.words}: {left.stands}, $30" in reported, "its exit had filled, and it was still open"
+    assert f"      was {held.words}: still open, $30" in reported
     assert behaviour_lines(was, now)[1:4] == (
         "    entries 1 -> 1",
         "    net -$200 -> -$328   worst day -$230 -> -$230",

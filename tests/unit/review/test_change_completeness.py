@@ -56,7 +56,7 @@ def test_every_field_of_a_spec_is_compared(noun: type) -> None:
 
 
 def test_every_key_of_the_schema_is_compared() -> None:
-    told = {
+    reported = {
         part for tables in TABLES.values() for keys in tables for key in keys.values() for part in key.key.split(".")
     }
     arguments = {each.name for measure in VOCABULARY.values() for each in measure.parameters}
@@ -64,7 +64,7 @@ def test_every_key_of_the_schema_is_compared() -> None:
         word for word, places in vocabulary_index().items() if any(place.document == "strategy" for place in places)
     }
     tests = {*VOCABULARY, *arguments, *EXIT_KEYS, "at_least", "at_most", "between", "outside", "beyond", "is", "name"}
-    assert of_specs - told - tests - ELSEWHERE.keys() == set()
+    assert of_specs - reported - tests - ELSEWHERE.keys() == set()
     assert ELSEWHERE.keys() <= of_specs
 
 

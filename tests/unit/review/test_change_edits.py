@@ -8,7 +8,7 @@ from rulebot.review.change.field import Difference, Kind, Status
 from rulebot.review.change.text import text_of
 from tests.unit.compile.document import CONDOR
 from tests.unit.review.test_change_marks import BREACH, PUT, STOP, change_at, compared, edited
-from tests.unit.review.test_sections import told
+from tests.unit.review.test_sections import reported
 
 SAME = [
     ("per_day: 1\n", "per_day: 1\n  max_open: 1\n  try: until_filled\n"),
@@ -288,7 +288,7 @@ def test_an_exit_that_rested_and_now_has_an_order_of_its_own() -> None:
     assert change_at(found, "exits.stop.resting").is_worse
     order = change_at(found, "exits.stop.order")
     assert (order.old, order.new, order.is_worse) == ("", "at market", True)
-    assert order.words == "worst price at market, whatever is asked: no price bounds it"
+    assert order.words == "worst price at market, at any price: no price bounds it"
     back = change_at(compared(watched, PUT), "exits.stop.order")
     assert (back.old, back.new, back.is_worse) == ("at market", "", False)
 
@@ -467,7 +467,7 @@ def test_week_days_in_another_order_or_all_of_them_written_out() -> None:
     assert change_at(compared(on("[mon, tue]"), CONDOR), "entry.days").words.startswith("enters on Wednesdays,")
     assert change_at(compared(CONDOR, on("[mon, tue]")), "entry.days").words == "fewer days"
     moved = change_at(compared(on("[mon, tue]"), on("[tue, fri]")), "entry.days")
-    assert (moved.words, moved.is_worse) == ("enters on Fridays, no more on Mondays", True)
+    assert (moved.words, moved.is_worse) == ("enters on Fridays, no longer on Mondays", True)
 
 
 def again(after: str) -> str:
@@ -670,8 +670,8 @@ def test_an_exit_that_no_market_order_ends_any_more_may_wait_for_quotes(was: str
     section = [edited(CONDOR, ("exits:\n", f"exit_order: {each}\nexits:\n")) for each in (was, now)]
     own = [edited(CONDOR, (BREACH, f"{BREACH}    order: {each}\n")) for each in (was, now)]
     for texts, path in ((section, f"exit_order.{key}"), (own, "exits.breach.order")):
-        told = {each.path: each for each in compared(*texts).changes if "no market order ends it" in each.words}
-        assert (list(told), told[path].is_worse) == ([path], True)
+        reported = {each.path: each for each in compared(*texts).changes if "no market order ends it" in each.words}
+        assert (list(reported), reported[path].is_worse) == ([path], True)
         assert not any("no market order" in each.words for each in compared(*reversed(texts)).changes)
 
 
@@ -797,7 +797,7 @@ def test_what_some_legs_cost_from_the_start_is_told() -> None:
     text = edited(
         CONDOR, ("stop: {loss: $50}", "stop: {cost: 1.2x credit, of: [short_put, short_call]}\n    close: all")
     )
-    assert "true as soon as the position is open" in told(text)
+    assert "true as soon as the position is open" in reported(text)
 
 
 def test_a_wider_structure_below_the_same_limit_is_marked() -> None:

@@ -87,7 +87,7 @@ ROWS = [
         "",
     ),
     # exits: moved, gone, later, on less
-    (STOP, STOP + "    close: 50%\n", "exits.stop.close", "what it leaves open goes on losing"),
+    (STOP, STOP + "    close: 50%\n", "exits.stop.close", "the rest can lose more"),
     (
         "step: 0.05, ",
         "",
@@ -135,7 +135,7 @@ ROWS = [
         "short_call: {sell: call, strike: {delta: 0.10}}",
         "short_call: {sell: call, strike: {delta: 0.10, round: toward}}",
         "legs.short_call.strike.round",
-        "the short strike nearer to the money where it lies between two",
+        "the short strike nearer to the money where it is between two",
     ),
     ("expiry: {dte: 0}", "expiry: {dte: {at_most: 1}}", "legs.expiry", "held over no night -> expires up to 1 night"),
     (
@@ -231,17 +231,17 @@ def test_a_days_worst_case_is_told_of_its_limit_only_where_that_bounds_it() -> N
     """What another edit did to a day's worst case stood beside the limit, as if that had done it."""
     old = edited(CONDOR, ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000\n  daily_loss: $500"))
     new = edited(old, ("per_day: 1", "per_day: 2"), ("$500", "$700"))
-    assert change_at(compared(old, new), "risk.daily_loss").words == "it goes on entering after larger losses"
+    assert change_at(compared(old, new), "risk.daily_loss").words == "it still enters after larger losses"
     often = edited(old, ("per_day: 1", "per_day: 9\n  max_open: 1"))
     words = change_at(compared(often, edited(often, ("$500", "$600"))), "risk.daily_loss").words
-    assert words == "it goes on entering after larger losses; a day's worst case $1,463 -> $1,563"
+    assert words == "it still enters after larger losses; a day's worst case $1,463 -> $1,563"
 
 
 def test_a_larger_unit_of_risk_is_told_at_the_limit() -> None:
     old = edited(CONDOR, ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000\n  r: $50\n  daily_loss: 3R"))
     found = compared(old, old.replace("r: $50", "r: $80"))
     assert change_at(found, "risk.daily_loss").is_worse
-    assert "it goes on entering after larger losses" in change_at(found, "risk.daily_loss").words
+    assert "it still enters after larger losses" in change_at(found, "risk.daily_loss").words
     assert not change_at(found, "risk.r").is_worse
 
 
@@ -408,7 +408,7 @@ def test_undefined_risk_added() -> None:
     )
     assert change.is_worse
     naked = compared(spread, PUT)
-    assert "nothing bought stands behind what is sold" in change_at(naked, "legs.long_put").words
+    assert "no bought leg covers what is sold" in change_at(naked, "legs.long_put").words
     assert naked.growth > 10
 
 
@@ -546,7 +546,7 @@ def test_a_halt_that_is_confirmed_keeps_no_position_open() -> None:
     halt = "risk:\n  halt_when:\n    - vix_spike: {above: 3 pts}\n"
     texts = [edited(CONDOR, ("risk:\n", each)) for each in (halt, halt + "      confirm: 2 quotes\n")]
     words = change_at(compared(*texts), "risk.halt_when.vix_spike.confirm").words
-    assert words == "it halts later, and until then entries go on"
+    assert words == "it halts later, and until then entries continue"
 
 
 LONG_PUT = "{buy: put, strike: {below: short_put, by: 10 pts"

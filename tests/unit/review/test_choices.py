@@ -2,7 +2,7 @@
 
 from rulebot.review.change.field import Kind
 from tests.unit.review.test_change_marks import change_at, compared
-from tests.unit.review.test_sections import told
+from tests.unit.review.test_sections import reported
 
 CHOICE = """\
 rulebot: 1
@@ -40,7 +40,7 @@ def edited(old: str, new: str) -> str:
 
 
 def test_it_is_told_how_symbols_and_alternatives_are_taken() -> None:
-    text = told(CHOICE)
+    text = reported(CHOICE)
     assert "Universe  2 symbols, one position each: SPY and QQQ" in text
     assert "of those whose conditions hold the one with the highest credit, of the legs it would take" in text
     assert "the first of these that holds is taken; one that is unknown ends the choice without a trade:" in text
@@ -70,21 +70,21 @@ def test_an_edit_of_an_exit_is_told_for_each_alternative_with_its_own_price() ->
 
 
 def test_another_order_of_alternatives_is_another_choice() -> None:
-    dear = CHOICE[CHOICE.index("    - name: dear") : CHOICE.index("    - name: cheap")]
+    expensive = CHOICE[CHOICE.index("    - name: dear") : CHOICE.index("    - name: cheap")]
     cheap = CHOICE[CHOICE.index("    - name: cheap") : CHOICE.index("order:")].replace(
         "name: cheap\n", "name: cheap\n      when:\n        - vix: {below: 30}\n"
     )
     old = CHOICE.replace(CHOICE[CHOICE.index("    - name: cheap") : CHOICE.index("order:")], cheap)
-    new = old.replace(dear + cheap, cheap + dear)
+    new = old.replace(expensive + cheap, cheap + expensive)
     (change,) = compared(old, new).changes
     assert (change.path, change.old, change.new) == ("legs.choose", "dear and cheap", "cheap and dear")
     assert change.is_worse
 
 
 def test_an_alternative_less_is_told() -> None:
-    dear = CHOICE[CHOICE.index("    - name: dear") : CHOICE.index("    - name: cheap")]
-    third = dear.replace("name: dear", "name: third").replace("above: 20", "above: 15")
-    found = compared(CHOICE.replace(dear, dear + third), CHOICE)
+    expensive = CHOICE[CHOICE.index("    - name: dear") : CHOICE.index("    - name: cheap")]
+    third = expensive.replace("name: dear", "name: third").replace("above: 20", "above: 15")
+    found = compared(CHOICE.replace(expensive, expensive + third), CHOICE)
     assert [(change.kind, change.path) for change in found.changes] == [(Kind.REMOVED, "legs.choose.third")]
 
 

@@ -10,7 +10,7 @@ from rulebot.review.exit_levels import level_of, level_words
 from rulebot.review.max_loss import Certainty, MaxLoss, max_loss_of
 from rulebot.spec.load import load_text
 from tests.unit.compile.document import CONDOR, changed
-from tests.unit.review.test_sections import told
+from tests.unit.review.test_sections import reported
 
 LONG_CALL = CONDOR[: CONDOR.index("  short_put:")].replace("parameters: {floor: 30 pts}\n", "") + (
     "  long_call: {buy: call, strike: {delta: 0.40}}\n  require:\n    - debit: {at_most: 9.00}\n"
@@ -122,9 +122,9 @@ def test_the_example_has_the_price_at_which_so_many_fit() -> None:
     example = subject(text).example
     assert example is not None
     assert (example.position.quantity, example.net, example.is_by_count) == (1, Decimal("0.80"), True)
-    assert "never under 0.80 for 1 (quantity)" in told(text)
-    assert "it would not be entered" not in told(text)
-    assert "not one of it fits" in told(text.replace("$935", "$500"))
+    assert "never under 0.80 for 1 (quantity)" in reported(text)
+    assert "it would not be entered" not in reported(text)
+    assert "not one of it fits" in reported(text.replace("$935", "$500"))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_the_example_has_the_price_at_which_so_many_fit() -> None:
 def test_what_bounds_the_price_of_so_many_is_said_to_be_of_so_many(limit: str, words: str) -> None:
     """A limit as high as the budget was said to bound each price, though fewer structures may go for less."""
     text = changed("underlying: SPX", "underlying: SPX\nquantity: {max_loss: $1870, at_most: 2}")
-    assert words in told(text.replace("max_loss_per_trade: $1000", f"max_loss_per_trade: {limit}"))
+    assert words in reported(text.replace("max_loss_per_trade: $1000", f"max_loss_per_trade: {limit}"))
 
 
 def test_widths_bound_a_trade_without_a_limit() -> None:
@@ -161,9 +161,9 @@ def test_of_several_widths_the_widest_counts() -> None:
 def test_without_a_limit_it_is_said_that_the_nearest_strike_may_be_further_away() -> None:
     words = "where no strike is listed so far apart the nearest is taken"
     text = changed("  max_loss_per_trade: $1000", "  daily_loss: $500")
-    assert words in told(text)
-    assert words not in told(CONDOR)
-    assert words not in told(text.replace("by: 10 pts", "by: 10 pts, within: 0 pts"))
+    assert words in reported(text)
+    assert words not in reported(CONDOR)
+    assert words not in reported(text.replace("by: 10 pts", "by: 10 pts, within: 0 pts"))
 
 
 def test_a_short_call_alone_has_no_bound() -> None:
@@ -188,9 +188,9 @@ def test_the_example_market_is_quoted_once_for_all_who_take_the_same_of_it() -> 
 
 
 def test_an_example_that_misses_what_the_bot_requires_says_so() -> None:
-    text = told(changed("    - credit: {at_least: 0.50}\n", "    - probability_of_profit: {at_least: 97%}\n"))
+    text = reported(changed("    - credit: {at_least: 0.50}\n", "    - probability_of_profit: {at_least: 97%}\n"))
     assert "at the example's prices probability_of_profit is not met: no entry there" in text
-    assert "is not met" not in told(changed("    - credit: {at_least: 0.50}\n", "    - credit: {at_least: 0.20}\n"))
+    assert "is not met" not in reported(changed("    - credit: {at_least: 0.50}\n", "    - credit: {at_least: 0.20}\n"))
 
 
 SIZED = """\
@@ -216,10 +216,10 @@ risk:
 
 
 def test_a_structure_sized_by_its_debit_is_bought() -> None:
-    assert "a profit of 50% of the debit" in told(SIZED)
+    assert "a profit of 50% of the debit" in reported(SIZED)
 
 
 def test_an_example_that_misses_two_requirements_names_both() -> None:
     required = "    - probability_of_profit: {at_least: 97%}\n    - credit: {at_least: 4.00}\n"
-    text = told(changed("    - credit: {at_least: 0.50}\n", required))
+    text = reported(changed("    - credit: {at_least: 0.50}\n", required))
     assert "at the example's prices probability_of_profit and credit are not met: no entry there" in text

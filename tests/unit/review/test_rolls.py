@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.compile.document import CONDOR
 from tests.unit.review.test_change_marks import BREACH, change_at, compared, edited
-from tests.unit.review.test_sections import told
+from tests.unit.review.test_sections import reported
 
 SIDE = """\
   - breach: {spot_within: 10 pts}
@@ -45,7 +45,7 @@ def rolled(exit: str) -> str:
     ],
 )
 def test_a_roll_of_a_part_in_words(exit: str, words: str) -> None:
-    assert words in told(rolled(exit))
+    assert words in reported(rolled(exit))
 
 
 def test_an_edit_says_which_part_is_rolled_from_now_on() -> None:
@@ -58,13 +58,13 @@ def test_an_edit_says_which_part_is_rolled_from_now_on() -> None:
 
 
 def test_a_part_to_the_same_expiry_is_no_risk_of_its_own() -> None:
-    assert "rolls a part" not in told(rolled(SIDE))
+    assert "rolls a part" not in reported(rolled(SIDE))
 
 
 def test_what_rolls_have_lost_is_said_to_be_lost_beside_the_worst_of_a_trade() -> None:
     """A spread said to lose $2,003 at most was rolled for $873 lost, into one that could lose $1,560 more."""
-    assert "breach: each roll opens a trade of its own, and what several lose adds up" in told(rolled(SIDE))
-    assert "each roll" not in told(CONDOR)
+    assert "breach: each roll opens a new trade, and losses of several add up" in reported(rolled(SIDE))
+    assert "each roll" not in reported(CONDOR)
 
 
 @pytest.mark.parametrize(

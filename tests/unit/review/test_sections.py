@@ -14,7 +14,7 @@ UNBOUND = edited(CONDOR, ("max_loss_per_trade: $1000", "undefined_risk: allow"))
 """A condor whose short legs may be closed alone."""
 
 
-def told(text: str = CONDOR) -> str:
+def reported(text: str = CONDOR) -> str:
     """Return the explanation of a text with its wrapped lines joined again."""
     loaded = load_text(text)
     assert loaded.spec is not None, loaded.diagnostics
@@ -127,7 +127,7 @@ def told(text: str = CONDOR) -> str:
         (
             "start: mid, step: 0.05",
             "start: natural, step: 0.05",
-            "a limit at natural, set anew to the quote every 10 s, 6 tries, never under 0.50 (require)",
+            "a limit at natural, set to the quote again every 10 s, 6 tries, never under 0.50 (require)",
         ),
         ("max_loss_per_trade: $1000", "max_loss_per_trade: $804", "never under 2.10 (max_loss_per_trade)"),
         (
@@ -160,7 +160,7 @@ def told(text: str = CONDOR) -> str:
             "  - breach: {spot_within: 5 pts}\n    enabled: false\n",
             "switched off: breach",
         ),
-        ("target: {profit: 50%}", "target: {profit: 150%}", "no price comes to this"),
+        ("target: {profit: 50%}", "target: {profit: 150%}", "no price reaches this"),
         (
             "risk:\n",
             "risk:\n  protect: {cost: 4x credit}\n  max_time_without_stop: 5s\n",
@@ -185,7 +185,7 @@ def told(text: str = CONDOR) -> str:
         (
             "risk:\n",
             "risk:\n  protect: {cost: 4x credit}\n",
-            "while no engine runs the stops on the short legs stand at the broker (good till cancelled)",
+            "while no engine runs the stops on the short legs stay at the broker (good till cancelled)",
         ),
         (
             "risk:\n",
@@ -206,15 +206,15 @@ def told(text: str = CONDOR) -> str:
     ],
 )
 def test_a_change_is_told(old: str, new: str, line: str) -> None:
-    assert line in told(changed(old, new))
-    assert old == new or line not in told()
+    assert line in reported(changed(old, new))
+    assert old == new or line not in reported()
 
 
 def test_am_settled_options_end_at_the_open() -> None:
     text = changed("  expiry: {dte: 0}\n", "  expiry: {dte: {at_least: 10}, class: SPX}\n").replace(
         "  per_day: 1", "  max_open: 1"
     )
-    assert "settled in cash at the opening prints of the day after its last" in told(text)
+    assert "settled in cash at the opening prints of the day after its last" in reported(text)
 
 
 def test_an_account_without_limits_says_so() -> None:
@@ -259,17 +259,17 @@ def test_an_account_without_limits_says_so() -> None:
         (
             "target: {profit: 50%}",
             "target: {profit: 50%}\n    close: 50%\n    repeat: true",
-            "closes 50% of the structures open, rounded up, each time it becomes true anew",
+            "closes 50% of the structures open, rounded up, each time it becomes true again",
         ),
     ],
 )
 def test_windows_parts_and_preferences_are_told(old: str, new: str, line: str) -> None:
-    assert line in told(changed(old, new))
-    assert line not in told()
+    assert line in reported(changed(old, new))
+    assert line not in reported()
 
 
 def test_a_part_is_priced_without_the_dollars_of_the_whole() -> None:
-    text = told(changed("target: {profit: 50%}", "target: {profit: 50%}\n    close: 50%"))
+    text = reported(changed("target: {profit: 50%}", "target: {profit: 50%}\n    close: 50%"))
     assert "0.50 sold: bought back at 0.25 or better\n" in text
 
 
@@ -294,30 +294,30 @@ AT_MARKET = "{adaptive: [normal, urgent], start: market, wait: 300s, tries: 2, p
 def test_an_entry_at_market_is_no_limit_and_has_no_bound(order: str, line: str) -> None:
     """It was called a limit at market, never under the credit that `require` asks of the mid."""
     text = edited(PUT, ("{start: mid, step: 0.05, wait: 10s, tries: 3, then: cancel}", order))
-    assert f"{line}\n" in told(text)
-    assert "never under" in told(PUT)
-    assert "never under" not in told(text)
-    assert "sold, mid in the example, after all commissions" in told(text)
-    assert "a trade in the example" in told(text)
-    assert "out: a limit at mid" in told(text)
+    assert f"{line}\n" in reported(text)
+    assert "never under" in reported(PUT)
+    assert "never under" not in reported(text)
+    assert "sold, mid in the example, after all commissions" in reported(text)
+    assert "a trade in the example" in reported(text)
+    assert "out: a limit at mid" in reported(text)
 
 
 def test_an_entry_at_market_is_held_to_no_condition_that_only_a_price_could_keep() -> None:
     """It was said never to go where the condition would not hold, right behind the words that no price bounds it."""
     priced = edited(PUT, ("- credit: {at_least: 1.00}", "- probability_of_profit: {above: 70%}"))
     at_market = edited(priced, ("{start: mid, step: 0.05, wait: 10s, tries: 3, then: cancel}", AT_MARKET))
-    assert "never where probability_of_profit would not hold" in told(priced)
-    assert "never where" not in told(at_market)
+    assert "never where probability_of_profit would not hold" in reported(priced)
+    assert "never where" not in reported(at_market)
 
 
 def test_an_exit_at_market_has_no_algorithm() -> None:
     text = edited(PUT, ('  - time: "15:30"\n', '  - time: "15:30"\n    order: {start: market, adaptive: urgent}\n'))
-    assert "; at market\n" in told(text)
-    assert "algorithm" not in told(text)
+    assert "; at market\n" in reported(text)
+    assert "algorithm" not in reported(text)
 
 
 def test_what_rests_is_told_at_the_tick_at_which_it_rests() -> None:
-    text = told(edited(PUT, ("at_least: 1.00", "at_least: 1.05"), ("cost: 2x credit", "cost: 2.1x credit")))
+    text = reported(edited(PUT, ("at_least: 1.00", "at_least: 1.05"), ("cost: 2x credit", "cost: 2.1x credit")))
     assert "1.05 sold: bought back at 0.50 or better, +$52" in text
     assert "1.05 sold: bought back at about 2.20, -$118" in text
 
@@ -325,7 +325,7 @@ def test_what_rests_is_told_at_the_tick_at_which_it_rests() -> None:
 def test_only_what_was_sold_is_told_to_be_covered_by_nothing() -> None:
     line = "  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}\n"
     extra = "  more_calls: {sell: call, ratio: 2, strike: {above: short_call, by: 30 pts}}\n"
-    text = told(edited(CONDOR, (line, line + extra), ("max_loss_per_trade: $1000", "undefined_risk: allow")))
+    text = reported(edited(CONDOR, (line, line + extra), ("max_loss_per_trade: $1000", "undefined_risk: allow")))
     assert "without a bound: no contract covers short_call and more_calls (undefined_risk: allow)" in text
 
 
@@ -344,14 +344,14 @@ def test_only_what_was_sold_is_told_to_be_covered_by_nothing() -> None:
 )
 def test_an_exit_that_is_true_of_the_example_at_once_is_said_to_be(exit_: str, is_met: bool) -> None:
     """A trader's bot sold a put nine points away and left within 15 points: closed in the minute of each entry."""
-    text = told(edited(UNBOUND, ("  - breach: {spot_within: 5 pts}\n", f"  - {exit_}\n")))
+    text = reported(edited(UNBOUND, ("  - breach: {spot_within: 5 pts}\n", f"  - {exit_}\n")))
     assert ("true as soon as the position is open" in text) is is_met
 
 
 def test_a_short_leg_that_costs_more_than_the_whole_brings_is_said_to_be_closed_at_once() -> None:
     """Without a credit that is required the example has the price of its market, and so have its legs."""
     bare = edited(UNBOUND, ("  require:\n    - credit: {at_least: 0.50}\n", ""))
-    text = told(bare.replace("- breach: {spot_within: 5 pts}", "- cost: {above: 1x credit, of: each_short}"))
+    text = reported(bare.replace("- breach: {spot_within: 5 pts}", "- cost: {above: 1x credit, of: each_short}"))
     assert ": true as soon as the position is open" in text
-    text = told(bare.replace("- breach: {spot_within: 5 pts}", "- cost: {above: 2x credit, of: each_short}"))
+    text = reported(bare.replace("- breach: {spot_within: 5 pts}", "- cost: {above: 2x credit, of: each_short}"))
     assert "true as soon" not in text

@@ -4,12 +4,12 @@ import pytest
 
 from tests.unit.compile.document import CONDOR
 from tests.unit.review.test_change_marks import STOP, change_at, compared, edited
-from tests.unit.review.test_sections import told
+from tests.unit.review.test_sections import reported
 
 
 def leaving(stop: str) -> str:
     unbound = ("max_loss_per_trade: $1000", "undefined_risk: allow")  # some close a short leg alone
-    return told(edited(CONDOR, unbound, (STOP, f"  - {stop}\n")))
+    return reported(edited(CONDOR, unbound, (STOP, f"  - {stop}\n")))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_an_exit_that_is_judged_part_by_part_is_one_line() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("cost: 2x credit", "cost: 2x credit, of: each_side", "each side is judged by itself"),
+        ("cost: 2x credit", "cost: 2x credit, of: each_side", "each side is judged separately"),
         ("cost: 2x credit, of: each_side", "cost: 2x credit", "what it is of is judged together"),
     ],
 )

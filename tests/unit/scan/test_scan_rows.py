@@ -11,8 +11,8 @@ from rulebot.cli.past.scan import next_lines, scan_lines, trade_text, value_text
 from rulebot.core.program import CompiledBot
 from rulebot.documents.load_bots import load_desk
 from rulebot.evaluate.strikes import StructureSelection
+from rulebot.measure.evaluation import Evaluation
 from rulebot.measure.reading import AtLeast, UnknownValue
-from rulebot.measure.verdict import Verdict
 from rulebot.measure.view import LegView
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError
@@ -34,8 +34,10 @@ CHOOSING = bot_of("examples/universe.yaml")
 SYMBOLS = [member.symbol for member in RANKED.members]
 
 
-def judged(bot: CompiledBot, *verdicts: Verdict, place: str = "when") -> tuple[JudgedCandidate, ...]:
-    return tuple(JudgedCandidate(rule, verdict) for rule, verdict in zip(getattr(bot, place), verdicts, strict=False))
+def judged(bot: CompiledBot, *verdicts: Evaluation, place: str = "when") -> tuple[JudgedCandidate, ...]:
+    return tuple(
+        JudgedCandidate(rule, evaluation) for rule, evaluation in zip(getattr(bot, place), verdicts, strict=False)
+    )
 
 
 def selected(bot: CompiledBot) -> StructureSelection:
@@ -49,7 +51,7 @@ def selected(bot: CompiledBot) -> StructureSelection:
 EXPIRY = date(2026, 11, 13)
 
 
-def candidate(whole: CompiledBot, symbol: str, *verdicts: Verdict, alternative: str = "") -> Candidate:
+def candidate(whole: CompiledBot, symbol: str, *verdicts: Evaluation, alternative: str = "") -> Candidate:
     """Return a candidate whose legs were chosen and priced, and whose `when` said this."""
     bot = whole.on(symbol).taking(alternative)
     found = Candidate(bot, whole)
@@ -63,7 +65,7 @@ def measured(rank: float | None = None, **numbers: float) -> MeasuredStructure:
     return MeasuredStructure(numbers=dict(numbers), start=1.05, quantity=1, commission=Decimal("2.00"), rank=known)
 
 
-TRUE, FALSE, UNKNOWN = Verdict(True), Verdict(False, -0.02, -0.01), Verdict(None, missing="no calendar")
+TRUE, FALSE, UNKNOWN = Evaluation(True), Evaluation(False, -0.02, -0.01), Evaluation(None, missing="no calendar")
 
 
 # ---------------------------------------------------------------- whether all holds
@@ -116,9 +118,9 @@ def test_a_halt_that_holds_keeps_out() -> None:
     bot = bot_of("specs/put_lite.yaml")
     one = Candidate(bot, bot)
     one.selection, one.quote = StructureSelection((), (), missing="nothing yet"), None
-    one.halts = judged(bot, Verdict(True, 5.0, 3.0), place="halts")
+    one.halts = judged(bot, Evaluation(True, 5.0, 3.0), place="halts")
     assert holding(one, MeasuredStructure()).why.startswith("it would halt for the day: ")
-    one.halts = judged(bot, Verdict(False, 1.0, 3.0), place="halts")
+    one.halts = judged(bot, Evaluation(False, 1.0, 3.0), place="halts")
     assert holding(one, MeasuredStructure()).why == "no legs: nothing yet"
 
 
@@ -181,13 +183,13 @@ def test_another_measure_orders_the_lowest_first_where_less_is_better() -> None:
     assert [each.value for each in rich] == [40.0, 30.0, 20.0]
 
 
-def choices(first: Verdict, second: Verdict | None = None) -> str:
+def choices(first: Evaluation, second: Evaluation | None = None) -> str:
     """Return which alternative a symbol is shown with."""
     pairs = []
-    for alternative, verdict in (("dear", first), ("cheap", second)):
+    for alternative, evaluation in (("dear", first), ("cheap", second)):
         one = candidate(CHOOSING, "SPY", alternative=alternative)
         choice = next(each for each in CHOOSING.on("SPY").choices if each.name == alternative)
-        one.asked = tuple(JudgedCandidate(rule, verdict) for rule in choice.when if verdict is not None)
+        one.asked = tuple(JudgedCandidate(rule, evaluation) for rule in choice.when if evaluation is not None)
         pairs.append((one, measured(1.0)))
     (found,) = rows_of(CHOOSING, pairs)
     return found.alternative

@@ -111,8 +111,8 @@ def remembered(*orders: Order, held: int = -2, booked: Sequence[BookedExecution]
 def test_what_has_expired_leaves_when_an_account_loses_it(held: Option, clock: str, is_gone: bool) -> None:
     assert SESSION is not None
     at = datetime.fromisoformat(f"2026-10-21T{clock}+00:00")
-    told = list(broker((held, -1), at=at).step(SESSION, at))
-    assert told == ([PositionReport(at, held, ZERO, ZERO)] if is_gone else [])
+    reported = list(broker((held, -1), at=at).step(SESSION, at))
+    assert reported == ([PositionReport(at, held, ZERO, ZERO)] if is_gone else [])
 
 
 def test_orders_of_the_day_end_with_it_and_others_stay() -> None:
@@ -136,20 +136,20 @@ def test_something_is_due_when_the_day_turns_and_when_an_order_may_fill() -> Non
 
 
 @pytest.mark.parametrize(
-    ("side", "limit", "told"),
+    ("side", "limit", "reported"),
     [
         (Side.BUY, "0.40", "buy 2 x 5900p at 0.40 (mid 0.45, natural 0.50)"),
         (Side.SELL, "0.50", "sell 2 x 5900p at 0.50 (mid 0.45, natural 0.40)"),
     ],
 )
-def test_an_entry_tells_the_market_in_the_terms_of_its_own_price(side: Side, limit: str, told: str) -> None:
-    found, heard = broker(), list[Record]()
-    found.tells = heard.append
+def test_an_entry_tells_the_market_in_the_terms_of_its_own_price(side: Side, limit: str, reported: str) -> None:
+    found, received = broker(), list[Record]()
+    found.reports = received.append
     row = found.board.add(PUT)
     found.board.bid[row], found.board.ask[row], found.board.quote_at[row] = 0.4, 0.5, NOON.timestamp()
     legs = (OrderLeg("put", PUT, side),)
     found.submit(order(purpose=Purpose.ENTRY, reason="entry", legs=legs, side=side, limit_price=Decimal(limit)))
-    assert [each.data["reason"] for each in heard] == [told]
+    assert [each.data["reason"] for each in received] == [reported]
 
 
 # ---------------------------------------------------------------- memory
@@ -158,10 +158,10 @@ def test_an_entry_tells_the_market_in_the_terms_of_its_own_price(side: Side, lim
 def test_what_is_held_and_at_work_is_known_again() -> None:
     found = remembered(order())
     assert found.holdings == {PUT: -2, SPY: 100}
-    told = list(found.stands(NOON))
-    assert isinstance(told[0], CommissionReport)
-    assert isinstance(told[1], OrderReport)
-    assert (told[1].ref, told[1].status and told[1].status.value) == ("rb:obs:000001", "working")
+    reported = list(found.stands(NOON))
+    assert isinstance(reported[0], CommissionReport)
+    assert isinstance(reported[1], OrderReport)
+    assert (reported[1].ref, reported[1].status and reported[1].status.value) == ("rb:obs:000001", "working")
 
 
 @pytest.mark.parametrize(
@@ -176,9 +176,9 @@ def test_what_is_held_and_at_work_is_known_again() -> None:
     ],
 )
 def test_how_an_order_stands_after_a_start(changes: dict[str, object], status: str) -> None:
-    (told,) = [each for each in remembered(order(**changes)).stands(NOON) if isinstance(each, OrderReport)]
-    assert told.status is not None
-    assert told.status.value == status
+    (reported,) = [each for each in remembered(order(**changes)).stands(NOON) if isinstance(each, OrderReport)]
+    assert reported.status is not None
+    assert reported.status.value == status
 
 
 def test_what_an_order_has_cost_so_far_counts_after_a_start() -> None:
@@ -236,15 +236,15 @@ def assigned(found: ObservingBroker, how: str = "assigned") -> list[Event]:
         state = State(Schedule(SESSION), MarketData(Board()), positions=Positions(by_id={"p": position}))  # type: ignore[arg-type]
         found.remember(RestoredState(state, {}, {put: Decimal(480)}, ()), SESSION, NOON)  # type: ignore[arg-type]
     settled = Record(NOON, Kind.SETTLEMENT, "one", "p", {"leg": "short_put", "quantity": 2, "how": how})
-    found.hears([settled], {"p": position})
+    found.receives([settled], {"p": position})
     return found.answers
 
 
 @pytest.mark.parametrize(("how", "shares"), [("assigned", [200]), ("worthless", [])])
 def test_what_was_assigned_while_nobody_looked_brings_its_shares(how: str, shares: list[int]) -> None:
     """The books said assigned, and the account had no shares before the next start."""
-    told = assigned(broker(), how)
-    assert [(each.contract, int(each.quantity)) for each in told if isinstance(each, PositionReport)] == [
+    reported = assigned(broker(), how)
+    assert [(each.contract, int(each.quantity)) for each in reported if isinstance(each, PositionReport)] == [
         (SPY, count) for count in shares
     ]
 
@@ -264,7 +264,7 @@ def test_what_expired_on_an_earlier_day_is_judged_by_the_close_of_that_day() -> 
 # ---------------------------------------------------------------- the link
 
 
-class Told:
+class Reported:
     """A link that tells what it was given."""
 
     account, is_lockstep, is_up = "U1", False, True
@@ -289,8 +289,8 @@ def up(**changes: object) -> Connected:
     return replace(given, **changes)  # type: ignore[arg-type]
 
 
-def heard(*events: Event, holds: tuple[tuple[Contract, int], ...] = ()) -> list[Event]:
-    link = ObservingLink(Told(*events), broker(*holds))
+def received(*events: Event, holds: tuple[tuple[Contract, int], ...] = ()) -> list[Event]:
+    link = ObservingLink(Reported(*events), broker(*holds))
     return list(asyncio.run(link.connect()).events)
 
 
@@ -311,13 +311,13 @@ def execution() -> ExecutionReport:
     ],
 )
 def test_what_others_do_in_the_account_is_not_heard(theirs: Callable[[], Event]) -> None:
-    assert heard(theirs(), MarketDataUpdated(NOON)) == [MarketDataUpdated(NOON)]
+    assert received(theirs(), MarketDataUpdated(NOON)) == [MarketDataUpdated(NOON)]
 
 
 def test_at_a_connection_the_books_are_its_own() -> None:
-    (told,) = heard(up(), holds=((option(5800), -1),))
-    assert isinstance(told, Connected)
-    assert (told.order_refs, told.positions, told.next_order_id) == ((), ((option(5800), Decimal(-1)),), 50)
+    (reported,) = received(up(), holds=((option(5800), -1),))
+    assert isinstance(reported, Connected)
+    assert (reported.order_refs, reported.positions, reported.next_order_id) == ((), ((option(5800), Decimal(-1)),), 50)
 
 
 @pytest.mark.parametrize(
@@ -333,9 +333,9 @@ def test_shares_of_the_account_count_with_its_own(own: int, theirs: int, cost: D
     report = PositionReport(NOON, SPY, Decimal(theirs), Decimal(480) if theirs else ZERO)
     observing = broker((SPY, own))
     observing.costs[SPY] = Decimal(560)
-    told = asyncio.run(ObservingLink(Told(report, up()), observing).connect()).events
-    (changed,) = [each for each in told if isinstance(each, PositionReport)]
+    reported = asyncio.run(ObservingLink(Reported(report, up()), observing).connect()).events
+    (changed,) = [each for each in reported if isinstance(each, PositionReport)]
     assert (changed.quantity, changed.average_cost) == (own + theirs, cost)
-    assert [(each.positions, each.costs) for each in told if isinstance(each, Connected)] == [
+    assert [(each.positions, each.costs) for each in reported if isinstance(each, Connected)] == [
         (((SPY, Decimal(own + theirs)),), ((SPY, cost),))
     ]

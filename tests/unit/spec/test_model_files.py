@@ -85,7 +85,7 @@ def test_the_governing_text_needs_no_file_and_means_the_same(tmp_path: Path) -> 
         (model("vix", kind="trees"), "'trees' is missing among"),
         (model("vix", kind="trees", trees=[]), "its kind is 'trees', and it has none"),
         (model("vix", "vix"), "each once"),
-        (model("vix", start=float("nan")), "a number is owed"),
+        (model("vix", start=float("nan")), "a number is required"),
         (model("vix").rstrip("\n"), "its last line has no end"),
         (model("vix", rulebot_model=2), "models of format 1, is 2"),
         (model("vix", trained={"long": "x" * 1000}), "a line is longer than 1000"),

@@ -66,23 +66,23 @@ def test_two_bounds_of_a_strike_are_answered_with_one_and_how_far_from_it(word: 
 @pytest.mark.parametrize(
     ("old", "new", "help"),
     [
-        ("risk: {", "risk: {per_day: 1, ", "'per_day' stands under 'entry'"),
-        ("entry: {", "entry: {daily_loss: $100, ", "'daily_loss' stands under 'risk'"),
-        ("entry: {", "entry: {quantity: 1, ", "'quantity' stands by itself, at the left"),
-        ("entry: {", 'entry: {from: "10:00", ', "'from' stands under 'window', as in 'window: {from: ..}'"),
-        ('at: "10:00"', 'window: {at: "10:00", for: 5m}', "'at' stands under 'entry', not in the braces of 'window'"),
+        ("risk: {", "risk: {per_day: 1, ", "'per_day' belongs under 'entry'"),
+        ("entry: {", "entry: {daily_loss: $100, ", "'daily_loss' belongs under 'risk'"),
+        ("entry: {", "entry: {quantity: 1, ", "'quantity' belongs at the left margin"),
+        ("entry: {", 'entry: {from: "10:00", ', "'from' belongs under 'window', as in 'window: {from: ..}'"),
+        ('at: "10:00"', 'window: {at: "10:00", for: 5m}', "'at' belongs under 'entry', not in the braces of 'window'"),
         (
             "{dte: 0}",
             "{dte: 0, on_conflict: allow}",
-            "'on_conflict' stands under 'legs', not in the braces of 'expiry'",
+            "'on_conflict' belongs under 'legs', not in the braces of 'expiry'",
         ),
-        ("name:", "tries: 3\nname:", "'tries' stands under 'order' or 'exit_order'"),
-        ("name:", "require: [credit: {at_least: 0.5}]\nname:", "'require' stands under 'legs' or 'risk'"),
-        ("entry: {", "entry: {require: [credit: {at_least: 0.5}], ", "'require' stands under 'legs' or 'risk'"),
-        ("entry: {", "entry: {on_conflict: allow, ", "'on_conflict' stands under 'legs'"),
-        ("entry: {", "entry: {expiry: {dte: 0}, ", "'expiry' stands under 'legs'"),
-        ("name:", "days: [mon]\nname:", "'days' stands under 'entry', as in 'entry: {days: ..}'"),
-        ("strike: {delta: 0.12}", "delta: 0.12", "'delta' stands under 'strike', as in 'strike: {delta: ..}'"),
+        ("name:", "tries: 3\nname:", "'tries' belongs under 'order' or 'exit_order'"),
+        ("name:", "require: [credit: {at_least: 0.5}]\nname:", "'require' belongs under 'legs' or 'risk'"),
+        ("entry: {", "entry: {require: [credit: {at_least: 0.5}], ", "'require' belongs under 'legs' or 'risk'"),
+        ("entry: {", "entry: {on_conflict: allow, ", "'on_conflict' belongs under 'legs'"),
+        ("entry: {", "entry: {expiry: {dte: 0}, ", "'expiry' belongs under 'legs'"),
+        ("name:", "days: [mon]\nname:", "'days' belongs under 'entry', as in 'entry: {days: ..}'"),
+        ("strike: {delta: 0.12}", "delta: 0.12", "'delta' belongs under 'strike', as in 'strike: {delta: ..}'"),
         ("entry: {at", "entry: {again: {after: [target], pause: 5m}, at", "known here: after, wait, until, at_most"),
     ],
 )
@@ -233,7 +233,7 @@ def test_what_may_mean_anything_is_answered_with_an_example(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "reported"),
     [
         ("  expiry: {dte", "  exiry: {dte", ("RB111", "did you mean 'expiry'?")),
         ("  expiry: {dte", "  EXPIRY: {dte", ("RB111", "did you mean 'expiry'?")),
@@ -255,10 +255,10 @@ def test_what_may_mean_anything_is_answered_with_an_example(value: str) -> None:
         ("  short_put: {sell", "  short_put:\u00a0{sell", ("RB103", "write a space in its place")),
     ],
 )
-def test_one_slip_of_a_key_is_told_once(old: str, new: str, told: tuple[str, str]) -> None:
+def test_one_slip_of_a_key_is_told_once(old: str, new: str, reported: tuple[str, str]) -> None:
     """What the key would have said was told to be missing, too, and its name to be none."""
     ((code, help),) = said(old, new)
-    assert (code, told[1] in str(help)) == (told[0], True), help
+    assert (code, reported[1] in str(help)) == (reported[0], True), help
 
 
 def test_exit_is_taken_for_exits() -> None:
@@ -293,7 +293,7 @@ def test_a_tab_within_braces_is_told_where_it_stands() -> None:
     """It was told as a brace that is not closed, at its beginning."""
     text = SPEC.replace("by: 10 pts", "by: 10\tpts")
     (found,) = load_text(text, "spread.yaml").diagnostics
-    assert (found.code, found.message) == ("RB104", "a tab stands between words")
+    assert (found.code, found.message) == ("RB104", "a tab is between words")
     assert found.text[found.col - 1] == "\t"
 
 
@@ -324,8 +324,8 @@ def test_a_dash_in_a_text_is_none_of_a_list() -> None:
         ("move > 2 \u00d7 expected_move", "\u00d7", "write '*'"),
         ("move > 2x expected_move", "x", "write '*'"),
         ("move > \u22125", "\u2212", "write '-'"),
-        ("iv > 20%", "%", "numbers have no unit here; one with a unit stands in a condition, as in 'iv: {above: 20%}'"),
-        ("vix > 3 and time > 10:30", "10:30", "a time stands in a condition of its own, as in 'time: \"10:30\"'"),
+        ("iv > 20%", "%", "numbers have no unit here; use one with a unit in a condition, as in 'iv: {above: 20%}'"),
+        ("vix > 3 and time > 10:30", "10:30", "write a time in its own condition, as in 'time: \"10:30\"'"),
     ],
 )
 def test_a_sign_of_other_languages_is_answered_with_the_one_of_expressions(

@@ -38,7 +38,7 @@ last: |
 ODD = "\n\r\t\x85\u2028\ufeff\xe4\U0001f600 #:,-?[]{}&*!|>'\"%@`\\x0"
 
 
-def told(found: Iterable[Any]) -> list[str]:
+def reported(found: Iterable[Any]) -> list[str]:
     """Return all that is said of each event, and of the error at which they end."""
     said = []
     try:
@@ -57,7 +57,7 @@ def vars_of(event: Any) -> dict[str, Any]:
 
 
 def own(text: str) -> list[str]:
-    return told(YAML(typ="safe", pure=True, plug_ins=[]).parse(text))
+    return reported(YAML(typ="safe", pure=True, plug_ins=[]).parse(text))
 
 
 def spoiled(text: str, chance: Random) -> str:
@@ -69,7 +69,7 @@ def spoiled(text: str, chance: Random) -> str:
 
 
 def test_a_text_has_the_events_of_ruamel() -> None:
-    found = told(events(TEXT))
+    found = reported(events(TEXT))
     assert found == own(TEXT)
     assert found[-1].startswith("StreamEndEvent")
 
@@ -78,7 +78,7 @@ def test_a_text_has_the_events_of_ruamel() -> None:
     "text", ["# a\ufeffb\nc\ufeffd: e", "%YAML 1.1\n--- [a?b, c]\n", "%YAML 1.1\n--- a?b\n", "a: b\x85c", ""]
 )
 def test_rare_letters_and_versions_change_nothing(text: str) -> None:
-    assert told(events(text)) == own(text)
+    assert reported(events(text)) == own(text)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -86,4 +86,4 @@ def test_spoiled_texts_have_the_events_and_errors_of_ruamel(seed: int) -> None:
     chance = Random(seed)
     for _ in range(40):
         text = spoiled(TEXT, chance)
-        assert told(events(text)) == own(text), repr(text)
+        assert reported(events(text)) == own(text), repr(text)

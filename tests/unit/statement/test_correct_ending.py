@@ -91,7 +91,7 @@ def assert_agrees(store: Path, sheets: dict[str, list[dict[str, str]]]) -> None:
         trade["realized_pnl"]
     )
     assert total(sheets["tax_lots"], "gain") == Decimal(trade["final_pnl"]) == total(sheets["daily_summary"], "net_pnl")
-    assert [verdict.says for verdict in audit_store(store) if not verdict.holds] == []
+    assert [evaluation.says for evaluation in audit_store(store) if not evaluation.holds] == []
 
 
 def test_a_target_that_had_filled_takes_the_place_of_the_expiry(tmp_path: Path) -> None:
@@ -135,8 +135,8 @@ def test_what_was_not_assigned_brings_no_shares(tmp_path: Path) -> None:
     assert delivered_shares(settled[:1], positions_of(held)) == {"SPY": 100}
     assert delivered_shares(settled, positions_of(held)) == {}
     with StoreReader(store) as reader:
-        told = [each.text for each in find_alerts(reader, head, AT).alerts]
-    assert not [text for text in told if "assigned" in text]
+        reported = [each.text for each in find_alerts(reader, head, AT).alerts]
+    assert not [text for text in reported if "assigned" in text]
 
 
 def test_what_has_moved_shares_of_its_position_is_refused(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_no_name_means_no_fill(tmp_path: Path) -> None:
     correct(store, desk.position.id, Decimal("0.07"), at=AT)
     with pytest.raises(MisuseError, match="no fill of '' was taken up") as raised:
         correct(store, "", Decimal("7.77"), at=AT)
-    assert raised.value.help == f"fills that were, and that nobody told since: {desk.position.id}"
+    assert raised.value.help == f"fills that happened without a report: {desk.position.id}"
 
 
 def test_what_would_be_recorded_is_said_before(tmp_path: Path) -> None:

@@ -71,20 +71,20 @@ def refused(folder: Path, text: str | bytes, *accounts: str) -> str:
 
 
 def only(folder: Path, *trades: str, more: str = "") -> StatementExecution:
-    (told,) = read(folder, flex(*trades, more=more)).trades
-    return told
+    (reported,) = read(folder, flex(*trades, more=more)).trades
+    return reported
 
 
 def test_an_execution_and_an_exercise(tmp_path: Path) -> None:
     found = read(tmp_path, flex(trade(), events=f"<OptionEAE>{element('OptionEAE', EVENT)}</OptionEAE>"))
-    told = found.trades[0]
-    assert (told.exec_id, told.order_id, told.ref, told.day) == (
+    reported = found.trades[0]
+    assert (reported.exec_id, reported.order_id, reported.ref, reported.day) == (
         "0001938c.6a59af42.01.01",
         726326436,
         "rb:t:000001",
         date(2026, 7, 17),
     )
-    assert (told.signed, told.price, told.proceeds, told.commission, told.net_cash) == tuple(
+    assert (reported.signed, reported.price, reported.proceeds, reported.commission, reported.net_cash) == tuple(
         map(Decimal, ("2", "0.73", "-146", "1.3666", "-147.3666"))
     )
     (event,) = found.events
@@ -113,17 +113,17 @@ def test_a_corrected_trade_stands_once_with_all_its_commissions(tmp_path: Path) 
         origTradeID="1786699376", buySell="BUY (Ca.)",
     )  # fmt: skip
     anew = trade(quantity="1", proceeds="-73", ibCommission="0.3333", ibExecID="0001938c.6a59af42.01.02")
-    told = only(tmp_path, trade(), cancel, anew)
-    assert (told.exec_id, told.signed, told.proceeds) == ("0001938c.6a59af42.01.02", 1, -73)
-    assert (told.commission, told.net_cash, told.times) == (Decimal("1.0333"), None, 1)
+    reported = only(tmp_path, trade(), cancel, anew)
+    assert (reported.exec_id, reported.signed, reported.proceeds) == ("0001938c.6a59af42.01.02", 1, -73)
+    assert (reported.commission, reported.net_cash, reported.times) == (Decimal("1.0333"), None, 1)
     gone = only(tmp_path, trade(), cancel)
     assert (gone.signed, gone.proceeds, gone.commission) == (0, 0, Decimal("1.3666"))
     assert [each.signed for each in read(tmp_path, flex(cancel)).orphans] == [-2]
 
 
 def test_the_same_line_twice_is_counted(tmp_path: Path) -> None:
-    told = only(tmp_path, trade(), trade())
-    assert (told.times, told.signed, told.commission) == (2, 2, Decimal("1.3666"))
+    reported = only(tmp_path, trade(), trade())
+    assert (reported.times, reported.signed, reported.commission) == (2, 2, Decimal("1.3666"))
 
 
 def test_executions_without_an_id_stay_apart(tmp_path: Path) -> None:
@@ -141,8 +141,8 @@ def test_commissions_may_stand_in_a_section_of_their_own(tmp_path: Path) -> None
 
 
 def test_older_files_have_commas_and_dashes(tmp_path: Path) -> None:
-    told = only(tmp_path, trade(tradeDate="2026-07-17", proceeds="-1,460.50", netCash=None))
-    assert (told.day, told.proceeds, told.net_cash) == (date(2026, 7, 17), Decimal("-1460.50"), None)
+    reported = only(tmp_path, trade(tradeDate="2026-07-17", proceeds="-1,460.50", netCash=None))
+    assert (reported.day, reported.proceeds, reported.net_cash) == (date(2026, 7, 17), Decimal("-1460.50"), None)
 
 
 def test_days_of_one_account_in_parts(tmp_path: Path) -> None:

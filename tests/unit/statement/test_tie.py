@@ -39,7 +39,7 @@ def contract(of: LegContract, con_id: int | None = None) -> Contract:
     return Contract(con_id=known, symbol=occ_symbol(of.option), category="OPT")
 
 
-def told(each: BookedFill, **changes: Any) -> StatementExecution:
+def reported(each: BookedFill, **changes: Any) -> StatementExecution:
     paid = each.commission or Decimal(0)
     found = StatementExecution(
         exec_id=each.exec_id,
@@ -57,7 +57,7 @@ def told(each: BookedFill, **changes: Any) -> StatementExecution:
 
 
 def stranger(of: LegContract, signed: int, **changes: Any) -> StatementExecution:
-    return replace(told(fill(of, "z.9.01", signed, "3.00")), ref="", order_id=5, **changes)
+    return replace(reported(fill(of, "z.9.01", signed, "3.00")), ref="", order_id=5, **changes)
 
 
 def ended(of: LegContract, how: str, quantity: int = 2, price: str = "0") -> LegEnding:
@@ -103,7 +103,7 @@ def shown(found: Reconciliation) -> list[tuple[str, str, str, str]]:
     return [(each.what.value, each.name, each.ours, each.theirs) for each in found.differences]
 
 
-BOTH = tuple(told(each) for each in FILLS)
+BOTH = tuple(reported(each) for each in FILLS)
 
 
 def test_the_same_on_both_sides_ties() -> None:
@@ -134,16 +134,16 @@ def test_the_same_on_both_sides_ties() -> None:
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
 def test_each_value_that_differs_is_said(changes: dict[str, Any], says: tuple[str, str, str]) -> None:
-    assert shown(compared(statement(told(FILLS[0], **changes), BOTH[1]))) == [("differs", *says)]
+    assert shown(compared(statement(reported(FILLS[0], **changes), BOTH[1]))) == [("differs", *says)]
 
 
 def test_less_than_half_a_cent_is_no_difference() -> None:
-    assert compared(statement(told(FILLS[0], commission=Decimal("1.28064"), net_cash=None), BOTH[1])).ties
+    assert compared(statement(reported(FILLS[0], commission=Decimal("1.28064"), net_cash=None), BOTH[1])).ties
 
 
 def test_parts_of_cents_that_add_up_are_seen_in_the_sum() -> None:
     many = tuple(fill(SHORT, f"x.{number}.01", -1, "2.50") for number in range(10))
-    less = [told(each, commission=Decimal("1.2785"), net_cash=None) for each in many]
+    less = [reported(each, commission=Decimal("1.2785"), net_cash=None) for each in many]
     assert shown(compared(statement(*less), many)) == [
         ("sum differs", "commissions", "12.806", "12.785"),
         ("sum differs", "net", "2487.194", "2487.215"),
@@ -158,7 +158,7 @@ def test_missing_on_either_side() -> None:
         ("not in the store", "execution", "", "sold 2 at 2.50 on 2026-11-18, order rb:1")
     ]
     assert compared(statement(*BOTH), FILLS[1:]).strangers == ()
-    unmarked = told(FILLS[0], ref="")
+    unmarked = reported(FILLS[0], ref="")
     assert [each.what for each in compared(statement(unmarked, BOTH[1]), FILLS[1:]).differences] == [
         DifferenceKind.NOT_IN_STORE
     ]
@@ -171,11 +171,11 @@ def test_an_execution_on_record_is_ours_whatever_its_order_is_called() -> None:
 
 
 def test_an_order_reference_that_the_statement_leaves_empty_is_no_difference() -> None:
-    assert compared(statement(*(told(each, ref="") for each in FILLS))).ties
+    assert compared(statement(*(reported(each, ref="") for each in FILLS))).ties
 
 
 def test_an_execution_twice_in_the_statement_is_a_difference() -> None:
-    assert shown(compared(statement(told(FILLS[0], times=2), BOTH[1]))) == [
+    assert shown(compared(statement(reported(FILLS[0], times=2), BOTH[1]))) == [
         ("doubled in the statement", "times", "1", "2")
     ]
 
@@ -196,7 +196,9 @@ GUESS = replace(FILLS[0], exec_id="unseen:rb:1:short_put.01", price=Decimal("2.4
 
 
 def test_an_estimate_stands_for_what_its_order_filled() -> None:
-    parts = [told(FILLS[0], exec_id=f"x.{number}.01", signed=Decimal(-1), proceeds=Decimal(250)) for number in (1, 7)]
+    parts = [
+        reported(FILLS[0], exec_id=f"x.{number}.01", signed=Decimal(-1), proceeds=Decimal(250)) for number in (1, 7)
+    ]
     found = compared(statement(*parts, BOTH[1]), (GUESS, FILLS[1]))
     assert shown(found) == [
         ("estimate", "price", "2.48", "2.50"),
@@ -221,7 +223,7 @@ def test_what_somebody_closed_by_hand_is_compared_with_trades_without_a_referenc
     """It was not in the statement, and the trade not ours."""
     guess = fill(SHORT, "unseen:P:short_put.01", 2, "0.10")
     guess = replace(guess, ref=SHORT.position, commission=None)
-    by_hand = told(
+    by_hand = reported(
         guess,
         exec_id="z.1.01",
         ref="",
@@ -243,13 +245,13 @@ def test_what_somebody_closed_by_hand_is_compared_with_trades_without_a_referenc
 
 
 def test_an_execution_of_ours_without_an_id_is_not_overlooked() -> None:
-    found = compared(statement(*BOTH, told(FILLS[0], exec_id="")))
+    found = compared(statement(*BOTH, reported(FILLS[0], exec_id="")))
     assert [each.what for each in found.differences] == [DifferenceKind.NOT_IN_STORE]
 
 
 def test_what_was_taken_back_on_both_sides_ties() -> None:
     gone = replace(FILLS[0], quantity=0)
-    back = told(gone, signed=Decimal(0), proceeds=Decimal(0), net_cash=None)
+    back = reported(gone, signed=Decimal(0), proceeds=Decimal(0), net_cash=None)
     assert compared(statement(back, BOTH[1]), (gone, FILLS[1])).ties
     assert compared(statement(BOTH[1]), (gone, FILLS[1])).ties
 
@@ -261,7 +263,7 @@ def test_others_in_the_account_are_named_and_do_no_harm() -> None:
 
 
 def test_a_cancel_of_ours_without_its_trade() -> None:
-    found = compared(statement(*BOTH, orphans=(told(FILLS[0]),)))
+    found = compared(statement(*BOTH, orphans=(reported(FILLS[0]),)))
     assert [(each.what, each.theirs) for each in found.differences] == [
         (DifferenceKind.CANCELLED, "sold 2 at 2.50 on 2026-11-18 of order rb:1, which is not in the file")
     ]
@@ -298,7 +300,7 @@ def test_endings_that_differ(events: tuple[StatementEvent, ...], says: tuple[str
 
 def test_what_had_filled_before_an_ending_of_ours_is_told_with_the_command_that_puts_it_in() -> None:
     close = fill(SHORT, "x.8.01", 2, "0.05")
-    parts = [told(close, exec_id=f"x.{number}.01", signed=Decimal(1), proceeds=Decimal(-5)) for number in (8, 9)]
+    parts = [reported(close, exec_id=f"x.{number}.01", signed=Decimal(1), proceeds=Decimal(-5)) for number in (8, 9)]
     found = compared(statement(*BOTH, *parts, events=EVENTS[2:]), endings=ENDED)
     assert [each.what for each in found.differences] == [
         DifferenceKind.NOT_IN_STORE,
@@ -314,7 +316,7 @@ def test_what_had_filled_before_an_ending_of_ours_is_told_with_the_command_that_
     assert {each.mend for each in beside.differences} == {each.mend for each in found.differences}
     unnamed = [replace(each, ref="") for each in parts]
     assert not any(each.mend for each in compared(statement(*BOTH, *unnamed), endings=ENDED).differences)
-    opened = told(fill(SHORT, "x.8.01", -2, "0.05"))
+    opened = reported(fill(SHORT, "x.8.01", -2, "0.05"))
     assert [each.mend for each in compared(statement(*BOTH, opened), endings=ENDED[:1]).differences if each.mend] == []
 
 
@@ -322,12 +324,12 @@ def test_what_was_assigned_before_the_days_of_a_statement_is_no_part_of_what_end
     other = replace(SHORT, bot="c", position="R")
     before = replace(ended(other, "assigned", 1), recorded_at=at("09:31") - timedelta(days=1))
     fills = (*FILLS, fill(other, "x.5.01", -1, "2.50"))
-    both = (*(told(each) for each in fills),)
+    both = (*(reported(each) for each in fills),)
     events = (event(SHORT, "Expiration", 2), EVENTS[2])
     endings = (ended(SHORT, "expired"), before, ENDED[1])
     assert compared(statement(*both, events=events), fills, endings).ties
     booked_late = (event(SHORT, "Assignment", 1),)
-    assert compared(statement(told(fills[2]), events=booked_late), fills[2:], (before,)).ties
+    assert compared(statement(reported(fills[2]), events=booked_late), fills[2:], (before,)).ties
 
 
 def test_an_ending_that_the_store_does_not_have() -> None:
@@ -340,7 +342,7 @@ def test_bots_that_hold_both_sides_are_set_off_as_the_broker_does() -> None:
     endings = (*ENDED, ended(other, "cash settled", 1, "4.20"))
     fills = (*FILLS, fill(other, "x.5.01", 1, "2.50"))
     events = (event(SHORT, "Assignment", 1), event(SHORT, "Cash Settlement", 0, "-420"), EVENTS[2])
-    assert compared(statement(*(told(each) for each in fills), events=events), fills, endings).ties
+    assert compared(statement(*(reported(each) for each in fills), events=events), fills, endings).ties
 
 
 def test_what_others_hold_of_the_same_contract_is_allowed_for() -> None:
@@ -355,7 +357,7 @@ def test_events_of_others_are_named() -> None:
     assert found.ties
     assert [each.contract.symbol for each in found.strange_events] == ["SPXW  261118P04000000"]
     sold_and_bought = (FILLS[0], fill(SHORT, "x.6.01", 2, "1.00"))
-    theirs = statement(*(told(each) for each in sold_and_bought), events=(event(SHORT, "Expiration", -5),))
+    theirs = statement(*(reported(each) for each in sold_and_bought), events=(event(SHORT, "Expiration", -5),))
     assert compared(theirs, sold_and_bought).ties
 
 
@@ -382,7 +384,7 @@ SOLD = (fill(SPY_PUT, "y.1.01", -1, "2.50"),)
 )
 def test_shares_move_at_the_strike(moved: tuple[StatementEvent, ...], differs: str) -> None:
     found = compared(
-        statement(told(SOLD[0]), events=(event(SPY_PUT, "Assignment", 1), *moved)),
+        statement(reported(SOLD[0]), events=(event(SPY_PUT, "Assignment", 1), *moved)),
         SOLD,
         (ended(SPY_PUT, "assigned", 1),),
     )
@@ -396,11 +398,11 @@ def test_shares_of_others_are_nobodys_difference() -> None:
     more = (*events, shares(100, "700", "-70000"))
     for each in (more, (event(SPY_PUT, "Expiration", 1),)):
         how = "assigned" if each is more else "expired"
-        assert compared(statement(told(SOLD[0]), events=each), SOLD, (ended(SPY_PUT, how, 1),)).ties
+        assert compared(statement(reported(SOLD[0]), events=each), SOLD, (ended(SPY_PUT, how, 1),)).ties
 
 
 def test_a_correction_is_the_same_execution() -> None:
     assert base_of("x.1.01") == base_of("x.1.02")
-    newer = told(FILLS[0], exec_id="x.1.02")
+    newer = reported(FILLS[0], exec_id="x.1.02")
     assert compared(statement(newer, BOTH[1])).ties
     assert Difference(what=DifferenceKind.SUM, name="net").exec_id == ""

@@ -28,8 +28,8 @@ def test_ages_and_the_end_of_the_day_go_by_the_broker(tmp_path: Path) -> None:
     with StoreReader(tmp_path / "a.db") as reader:
         assert broker_now(reader, computer) == computer, "nothing is known of the clocks"
         assert [each.grade for each in find_alerts(reader, 0, computer).alerts] == [Grade.DIGEST]
-    told = {"text": "this computer's clock is ahead", COMPUTER_AHEAD: AHEAD.total_seconds()}
-    journal.append([Record(noon, Kind.ALARM, data=told)], durable=True)
+    reported = {"text": "this computer's clock is ahead", COMPUTER_AHEAD: AHEAD.total_seconds()}
+    journal.append([Record(noon, Kind.ALARM, data=reported)], durable=True)
     with StoreReader(tmp_path / "a.db") as reader:
         assert broker_now(reader, computer) == noon + timedelta(seconds=20)
         assert connected(reader, reader.run(), broker_now(reader, computer)).words == ""

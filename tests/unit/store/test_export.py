@@ -45,8 +45,8 @@ def recorded(folder: Path, name: str, *minutes: int, day: date = DAY, first_bar:
             recorder.took(BarsReport(at, "SPX", 60, Bars(at.timestamp(), (bar,))), (), changed=True)
             if first_bar is not None:
                 daily = Bar((OPEN + (first_bar - DAY)).timestamp(), 1.0, 4.0, 0.5, 2.0, 0.0, 0.0)
-                told = Bars(at.timestamp(), (daily,))
-                recorder.took(BarsReport(at, "SPX", 86_400, told), (), changed=True)
+                reported = Bars(at.timestamp(), (daily,))
+                recorder.took(BarsReport(at, "SPX", 86_400, reported), (), changed=True)
                 recorder.took(ClosesReport(at, "SPX", (2.0, 2.0, 5.0)), (), changed=True)
             recorder.took(ImpliedReport(at, "SPX", (0.15, 0.16)), (), changed=True)
     recorder.close()
@@ -105,9 +105,9 @@ def test_what_was_streamed_before_the_open_is_not_exported(tmp_path: Path) -> No
     assert found.times.tolist() == tape.times[1:].tolist()
     assert found.bid.tolist() == tape.bid[1:].tolist()
     assert found.levels["SPX"].tolist() == tape.levels["SPX"][1:].tolist()
-    assert found.told is not None
-    assert tape.told is not None
-    assert found.told["SPX"].keys() == tape.told["SPX"].keys()
+    assert found.reported is not None
+    assert tape.reported is not None
+    assert found.reported["SPX"].keys() == tape.reported["SPX"].keys()
     assert found.bars == tape.bars, "what was told before the open is"
 
 
@@ -145,7 +145,7 @@ def test_a_close_alone_of_a_later_day_takes_no_whole_bar_away(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "told",
+    "reported",
     [
         pytest.param(b"date,close,open,high,low\n2026-10-16,5900,5890,5950,5880\n", id="in another order"),
         pytest.param(b"date,close\n2026-10-16,5900\n", id="closes alone"),
@@ -154,16 +154,16 @@ def test_a_close_alone_of_a_later_day_takes_no_whole_bar_away(tmp_path: Path) ->
         pytest.param(b"", id="nothing"),
     ],
 )
-def test_daily_bars_that_no_export_wrote_stay_as_they_are(told: bytes, tmp_path: Path) -> None:
+def test_daily_bars_that_no_export_wrote_stay_as_they_are(reported: bytes, tmp_path: Path) -> None:
     """Their rows were put under the columns of an export, so that opens were taken for closes."""
     tapes, out = tmp_path / "tapes", tmp_path / "out"
     recorded(tapes, "1", 1, 2, first_bar=date(2026, 10, 19))
     daily = out / "daily" / "spx_daily.csv"
     daily.parent.mkdir(parents=True)
-    daily.write_bytes(told)
+    daily.write_bytes(reported)
     with pytest.raises(MisuseError, match=r"spx_daily\.csv was not written by an export: its columns are not date,"):
         export(meant("2026-10-21", tapes), out)
-    assert daily.read_bytes() == told
+    assert daily.read_bytes() == reported
     assert not (out / "SPX").exists()
 
 

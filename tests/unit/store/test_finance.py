@@ -335,7 +335,7 @@ def records(*found: Record) -> Deals:
     return deals_of(found, held)
 
 
-def told(exec_id: str, quantity: int, price: str = "0.60") -> Record:
+def reported(exec_id: str, quantity: int, price: str = "0.60") -> Record:
     data = {"exec_id": exec_id, "leg": "short_put", "is_buy": False, "quantity": quantity, "price": price}
     return Record(at("09:52"), Kind.FILL, CONDOR, "P1", data)
 
@@ -347,7 +347,7 @@ def paid(exec_id: str, amount: str) -> Record:
 
 
 def test_a_correction_takes_the_place_and_keeps_the_commission() -> None:
-    found = records(told("a.b.01.01", 2), paid("a.b.01.01", "1.30"), told("a.b.01.02", 1, "0.65")).fills
+    found = records(reported("a.b.01.01", 2), paid("a.b.01.01", "1.30"), reported("a.b.01.02", 1, "0.65")).fills
     assert [(each.exec_id, each.quantity, each.price, each.commission) for each in found] == [
         ("a.b.01.02", 1, Decimal("0.65"), Decimal("1.30"))
     ]
@@ -355,8 +355,8 @@ def test_a_correction_takes_the_place_and_keeps_the_commission() -> None:
 
 def test_an_estimate_that_was_told_after_all_is_gone() -> None:
     guess = f"{UNSEEN}rb:1:short_put"
-    assert [each.is_estimate for each in records(told(f"{guess}.01", 1)).fills] == [True]
-    found = records(told(f"{guess}.01", 1), told(f"{guess}.02", 0), told("a.b.01.01", 1)).fills
+    assert [each.is_estimate for each in records(reported(f"{guess}.01", 1)).fills] == [True]
+    found = records(reported(f"{guess}.01", 1), reported(f"{guess}.02", 0), reported("a.b.01.01", 1)).fills
     assert [each.exec_id for each in found] == ["a.b.01.01"]
 
 
@@ -383,13 +383,13 @@ def test_what_was_taken_back_may_have_ended_in_several_ways(
 
 def test_the_account_is_the_one_that_was_connected_at_the_time() -> None:
     first, second = (Record(at("09:30"), Kind.RUN_STARTED, data={"account": name}) for name in ("DU1", "DU2"))
-    found = records(first, told("a.b.01.01", 1), second, told("a.b.02.01", 1)).fills
+    found = records(first, reported("a.b.01.01", 1), second, reported("a.b.02.01", 1)).fills
     assert [each.of.account for each in found] == ["DU1", "DU2"]
 
 
 def test_a_fill_on_a_leg_that_no_position_has_is_an_error(tmp_path: Path) -> None:
     journal = SqlJournal(open_store(tmp_path / "a.db"))
-    journal.append([told("a.b.01.01", 1)], durable=True)
+    journal.append([reported("a.b.01.01", 1)], durable=True)
     journal.close()
     with (
         pytest.raises(StoreError, match="on a leg that no position has: P1 short_put"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from places import drop_triggers, records_of, run, spelled
-from store_day import DAY, at, small_day, verdict
+from store_day import DAY, at, judged, small_day
 
 from rulebot.model.errors import InvariantError, UnwrittenError
 from rulebot.record.record import Json, Kind, Record
@@ -122,7 +122,7 @@ def test_a_change_behind_our_back_is_found(day_place: Place, statement: str, why
 def test_a_full_disk_loses_nothing_that_was_there(tmp_path: Path) -> None:
     journal = SqlJournal(open_store(tmp_path / "a.db"))
     journal.append(small_day(), durable=True)
-    journal.append([verdict("15:59", "vix", True, 1.0)], durable=False)
+    journal.append([judged("15:59", "vix", True, 1.0)], durable=False)
     pages = journal._connection.exec_driver_sql("PRAGMA page_count").scalar()
     journal._connection.commit()
     journal._connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
@@ -163,7 +163,7 @@ def test_a_store_that_was_moved_away_takes_no_records(tmp_path: Path) -> None:
     journal = SqlJournal(open_store(path))
     journal.append([operator(1)], durable=True)
     os.rename(path, tmp_path / "b.db")
-    with pytest.raises(UnwrittenError, match="was deleted by somebody while in use"):
+    with pytest.raises(UnwrittenError, match="was deleted by another program while in use"):
         journal.append([operator(2)], durable=True)
     os.rename(tmp_path / "b.db", path)
     journal.append([operator(2)], durable=True)
@@ -184,7 +184,7 @@ def test_a_store_that_was_overwritten_in_its_place_takes_no_records(tmp_path: Pa
     for spoilt in (b"", b"x" * len(was), other.read_bytes()):
         path.write_bytes(spoilt)
         for _ in range(2):
-            with pytest.raises(UnwrittenError, match="was overwritten by somebody while in use"):
+            with pytest.raises(UnwrittenError, match="was overwritten by another program while in use"):
                 journal.check_held()
     path.write_bytes(was)
     journal.check_held()
@@ -216,7 +216,7 @@ def test_a_run_that_died_was_away_from_its_last_record_on(place: Place) -> None:
         Record(opened, Kind.RUN_STARTED),
         Record(opened, Kind.SESSION, data=session),
         Record(opened, Kind.LINK, data=up),
-        verdict("10:00", "move", True, 1.0),
+        judged("10:00", "move", True, 1.0),
         Record(at("12:00"), Kind.RUN_STARTED),
         Record(at("12:01"), Kind.LINK, data=up),
     ]

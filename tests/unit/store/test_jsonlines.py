@@ -152,10 +152,10 @@ def test_orders_that_rested_for_weeks_are_told_once(tmp_path: Path) -> None:
             Record(ended, Kind.RUN_ENDED),
         ],
     )
-    told = texts(logs)
-    assert [json.loads(line)["event"] for line in told[f"{SELLER}/trades.jsonl"]] == ["ORDER"] * 3 + ["FILL"] * 2
+    reported = texts(logs)
+    assert [json.loads(line)["event"] for line in reported[f"{SELLER}/trades.jsonl"]] == ["ORDER"] * 3 + ["FILL"] * 2
     run(store, logs, [])
-    assert texts(logs) == told
+    assert texts(logs) == reported
 
 
 def test_a_fill_whose_commission_came_after_its_day_is_told_once(tmp_path: Path) -> None:
@@ -166,22 +166,22 @@ def test_a_fill_whose_commission_came_after_its_day_is_told_once(tmp_path: Path)
     run(store, logs, [*small_day(), Record(entry.at, Kind.FILL, SELLER, "P2", fill), Record(entry.at, Kind.RUN_ENDED)])
     paid: dict[str, Json] = {"exec_id": "e3", "position": "P2", "leg": "short_put", "amount": "1.04"}
     run(store, logs, [Record(at("17:00"), Kind.COMMISSION, SELLER, "P2", paid)])
-    told = texts(logs)
+    reported = texts(logs)
     run(store, logs, [replace(small_day()[0], at=at("09:25") + 2 * LINES_KEPT)])
     run(store, logs, [])
-    assert texts(logs) == told
+    assert texts(logs) == reported
 
 
 def test_lines_of_a_long_run_that_could_not_be_written_are_added(tmp_path: Path) -> None:
     store, logs = tmp_path / "a.db", tmp_path / "logs"
     run(store, logs, small_day())
-    told = texts(logs)
-    for file in told:
+    reported = texts(logs)
+    for file in reported:
         (logs / file).unlink()
     run(store, tmp_path / "others", [Record(at("12:00") + 2 * LINES_KEPT, Kind.SESSION)])
     run(store, logs, [])
     found = texts(logs)
-    assert [set(lines) - set(found[file]) for file, lines in told.items()] == [set()] * len(told)
+    assert [set(lines) - set(found[file]) for file, lines in reported.items()] == [set()] * len(reported)
 
 
 def test_prices_of_one_leg_alone_are_those_of_the_structure() -> None:
@@ -225,8 +225,8 @@ def test_logs_that_could_not_be_written_for_a_while_have_all_lines_afterwards(tm
     assert journal.log_problem is not None
     in_the_way.unlink()
     in_the_way.mkdir()
-    torn = whole[f"{CONDOR}/trades.jsonl"][0]
-    (in_the_way / "trades.jsonl").write_text(f"{torn}\n{torn[:20]}")
+    incomplete = whole[f"{CONDOR}/trades.jsonl"][0]
+    (in_the_way / "trades.jsonl").write_text(f"{incomplete}\n{incomplete[:20]}")
     journal.append([replace(last, at=last.at + AGAIN)], durable=True)
     assert journal.log_problem is None
     assert texts(tmp_path / "logs") == whole
@@ -298,8 +298,8 @@ def test_a_part_that_filled_before_another_price_is_told_apart() -> None:
     maker = LineMaker()
     lines = [*maker.lines([*sold, *bought])]
     lines += maker.lines([paid("e1.1.01", "2.10"), paid("e1.3.01", "3.15"), paid("e2.1.01", "5.25")])
-    told = [json.loads(line.text) for line in lines]
-    own = [(line["event"], line["qty"], line.get("fill_price", line.get("limit_price"))) for line in told]
+    reported = [json.loads(line.text) for line in lines]
+    own = [(line["event"], line["qty"], line.get("fill_price", line.get("limit_price"))) for line in reported]
     assert own == [
         ("ORDER", 5, 1.05), ("ORDER", 5, 0.40), ("FILL", 2, 1.05), ("ORDER", 3, 1.00), ("FILL", 3, 1.00),
         ("FILL", 5, 0.38),

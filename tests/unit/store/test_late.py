@@ -28,7 +28,7 @@ def trouble(minute: int, symbol: str, *bots: str, is_late: bool = True) -> Recor
     return Record(AT + timedelta(minutes=minute), Kind.FACTS, "", "", {**data, **late})
 
 
-def told(folder: Path, *records: Record) -> tuple[DelayedSymbol, ...]:
+def reported(folder: Path, *records: Record) -> tuple[DelayedSymbol, ...]:
     place = folder / "a.db"
     with closing(SqlJournal(open_store(place), logs=None)) as journal:
         journal.append(list(records), durable=True)
@@ -38,7 +38,7 @@ def told(folder: Path, *records: Record) -> tuple[DelayedSymbol, ...]:
 
 def test_each_late_symbol_is_told_once_with_who_trades_on_it(tmp_path: Path) -> None:
     records = (trouble(1, "SPX", "one", "two"), trouble(2, "AAPL"), trouble(3, "SPX"), trouble(4, "QQQ", is_late=False))
-    found = told(tmp_path, link(0, up=True), *records, link(9, up=False))
+    found = reported(tmp_path, link(0, up=True), *records, link(9, up=False))
     assert [each.words for each in found] == [
         "DELAYED DATA since 2026-10-21 09:33: AAPL is 10 to 15 minutes late. no bot trades on it",
         "DELAYED DATA since 2026-10-21 09:32: SPX is 10 to 15 minutes late. one, two trade on it (delayed_data: allow)",
@@ -46,11 +46,11 @@ def test_each_late_symbol_is_told_once_with_who_trades_on_it(tmp_path: Path) -> 
 
 
 def test_a_new_connection_tells_anew(tmp_path: Path) -> None:
-    assert told(tmp_path, link(0, up=True), trouble(1, "SPX", "one"), link(2, up=False), link(3, up=True)) == ()
+    assert reported(tmp_path, link(0, up=True), trouble(1, "SPX", "one"), link(2, up=False), link(3, up=True)) == ()
 
 
 def test_before_any_connection_nothing_is_late(tmp_path: Path) -> None:
-    assert told(tmp_path) == ()
+    assert reported(tmp_path) == ()
 
 
 def test_an_engine_names_its_late_symbols_as_long_as_they_are_late() -> None:

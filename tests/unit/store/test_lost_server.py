@@ -214,7 +214,7 @@ def test_a_server_that_does_not_come_back_ends_the_engine(
 def test_a_server_that_forgot_what_was_not_durable_ends_the_engine(
     postgres_server: PostgresServer, server: Server
 ) -> None:
-    """As after a power cut: the last record, whose commit did not wait for the disk, is not there any more."""
+    """As after a power cut: the last record, whose commit did not wait for the disk, is gone."""
     journal = SqlJournal(open_store(server), lag=timedelta(0))
     journal.append([pause(1)], durable=True)
     journal.append([Record(at("12:00"), Kind.VERDICT)], durable=False)

@@ -16,8 +16,8 @@ from rulebot.documents.load_bots import (
     kept_in,
     load_desk,
     parameters_of,
-    told_sources,
-    told_specs,
+    sources_as_json,
+    specs_as_json,
     with_kept,
     with_values,
 )
@@ -195,12 +195,18 @@ def test_the_command_reads_the_files_with_what_operators_have_set(tmp_path: Path
     store = kept_store(tmp_path, {"spread.most": "25"})
     desk = with_kept(load_desk([specs_in(tmp_path, spread=TEXT)], {}, None), store)
     journal = SqlJournal(open_store(store))
-    data = {"specs": told_specs(desk), "sources": told_sources(desk), "limits": None, "account": "DU1", "settings": {}}
+    data = {
+        "specs": specs_as_json(desk),
+        "sources": sources_as_json(desk),
+        "limits": None,
+        "account": "DU1",
+        "settings": {},
+    }
     started = {**data, "session": "2026-10-21", "lockstep": True, "simulated": True, "install": "x", "version": "0.1"}
     kept = Record(at("10:02"), Kind.RELOAD, data={"what": "applied", "kept": {"spread.most": "19"}})
     journal.append([Record(at("10:01"), Kind.RUN_STARTED, data=started), kept], durable=True)
     again = with_kept(load_desk([str(tmp_path / "specs")], {}, None), store)
-    applied = {"what": "applied", "specs": told_specs(again), "limits": None}
+    applied = {"what": "applied", "specs": specs_as_json(again), "limits": None}
     journal.append([Record(at("10:02"), Kind.RELOAD, data=applied)], durable=True)
     result = CliRunner().invoke(main, ["reload", "--store", str(store)])
     journal.close()
@@ -266,7 +272,7 @@ def test_a_reload_leaves_out_what_does_not_fit_with_an_alarm_and_it_can_be_taken
         await running(engine, spread=SHARE)
         assert dict(engine.reloader.desk.texts[0].overrides) == {}
         (alarm,) = engine.alarms
-        assert alarm.startswith("a value is left out since the reload: spread.gain 5, set by an operator, does not fit")
+        assert alarm.startswith("a value is ignored since the reload: spread.gain 5, set by an operator, does not fit")
         put(engine, "b", (("gain", "6"),))
         assert engine.said[-1][0] == "refused"
         assert "spread.gain 6" in engine.said[-1][1]

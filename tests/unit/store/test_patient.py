@@ -37,7 +37,7 @@ def opened(path: Path, *, holds_reserve: bool = False, patience: Patience = PATI
     return PatientJournal(SqlJournal(open_store(path)), path, holds_reserve=holds_reserve, patience=patience)
 
 
-def told(path: Path) -> list[str]:
+def reported(path: Path) -> list[str]:
     """Return what a store has, once its chain is proved."""
     with closing(SqlJournal(open_store(path))) as journal:
         assert journal.verify() is None
@@ -82,7 +82,7 @@ def test_records_wait_in_a_file_and_are_written_in_order_and_once(path: Path) ->
     assert (journal.problem, journal.waiting, kept.exists()) == ("", 0, False)
     journal.append([alarm(5, 5)], durable=True)
     journal.close()
-    assert told(path) == [f"alarm {number}" for number in range(1, 6)]
+    assert reported(path) == [f"alarm {number}" for number in range(1, 6)]
 
 
 def test_what_opens_is_not_kept(path: Path) -> None:
@@ -94,7 +94,7 @@ def test_what_opens_is_not_kept(path: Path) -> None:
     lock.end()
     journal.append([alarm(2)], durable=True)
     journal.close()
-    assert told(path) == ["alarm 2"]
+    assert reported(path) == ["alarm 2"]
 
 
 def test_a_look_that_the_store_does_not_answer_is_no_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_a_look_that_the_store_does_not_answer_is_no_end(path: Path, monkeypatch
     journal.catch_up(TIME + timedelta(seconds=2))
     assert journal.problem == ""
     journal.close()
-    assert told(path) == ["alarm 1"]
+    assert reported(path) == ["alarm 1"]
 
 
 @pytest.mark.parametrize("cut", [0, 9])
@@ -127,9 +127,9 @@ def test_the_next_start_writes_what_a_dead_run_has_kept(path: Path, cut: int) ->
     if cut:
         kept.write_bytes(kept.read_bytes()[:-cut])
     opened(path).close()
-    assert told(path) == ["alarm 1", "alarm 2", *(() if cut else ("alarm 3",))]
+    assert reported(path) == ["alarm 1", "alarm 2", *(() if cut else ("alarm 3",))]
     opened(path).close()
-    assert len(told(path)) == (2 if cut else 3)
+    assert len(reported(path)) == (2 if cut else 3)
 
 
 @pytest.mark.parametrize("written", [1, 2, 3])
@@ -145,7 +145,7 @@ def test_the_next_start_writes_nothing_twice(path: Path, written: int) -> None:
     with closing(SqlJournal(open_store(path))) as plain:
         plain.append([alarm(number) for number in (2, 3, 4)[:written]], durable=True)
     opened(path).close()
-    assert told(path) == ["alarm 1", "alarm 2", "alarm 3", *(["alarm 4"] if written == 3 else [])]
+    assert reported(path) == ["alarm 1", "alarm 2", "alarm 3", *(["alarm 4"] if written == 3 else [])]
 
 
 def test_a_commit_that_failed_and_was_written_all_the_same_is_not_written_again(
@@ -168,7 +168,7 @@ def test_a_commit_that_failed_and_was_written_all_the_same_is_not_written_again(
     journal.catch_up(TIME + timedelta(seconds=4))
     assert journal.problem == ""
     journal.close()
-    assert told(path) == ["alarm 1", "alarm 2"]
+    assert reported(path) == ["alarm 1", "alarm 2"]
 
 
 def test_records_of_another_state_of_the_store_are_kept_aside(path: Path) -> None:
@@ -181,7 +181,7 @@ def test_records_of_another_state_of_the_store_are_kept_aside(path: Path) -> Non
     for suffix in ("", "-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
     opened(path).close()
-    assert told(path) == []
+    assert reported(path) == []
     assert places(path)[0].with_suffix(".unused").exists()
 
 
@@ -196,7 +196,7 @@ def test_a_file_that_somebody_else_could_have_written_is_passed_over(path: Path,
         planted.write_text('{"store": "x"}\n')
         planted.chmod(0o666)
     opened(path).close()
-    assert told(path) == []
+    assert reported(path) == []
 
 
 def test_a_damaged_file_is_refused_with_what_to_do(path: Path) -> None:
@@ -223,7 +223,7 @@ def test_another_folder_is_taken_where_nothing_can_be_written_beside_the_store(
     (beside / "x").unlink()
     beside.rmdir()
     opened(path).close()
-    assert told(path) == ["alarm 1"]
+    assert reported(path) == ["alarm 1"]
     assert not others[0].exists()
 
 
@@ -237,7 +237,7 @@ def test_records_in_memory_alone_are_kept_for_ten_minutes(path: Path, monkeypatc
         journal.append([alarm(3, PATIENCE.memory.total_seconds())], durable=True)
     lock.end()
     journal.close()
-    assert told(path) == ["alarm 1", "alarm 2", "alarm 3"]
+    assert reported(path) == ["alarm 1", "alarm 2", "alarm 3"]
 
 
 def test_a_reserve_is_held_freed_when_the_disk_is_full_and_held_again(
@@ -266,7 +266,7 @@ def test_a_reserve_is_held_freed_when_the_disk_is_full_and_held_again(
     journal.catch_up(TIME + timedelta(seconds=4))
     assert (reserve.exists(), journal.problem) == (True, "")
     journal.close()
-    assert told(path) == ["alarm 1"]
+    assert reported(path) == ["alarm 1"]
 
 
 def test_a_store_that_another_engine_has_taken_is_no_matter_of_patience(path: Path) -> None:
@@ -322,7 +322,7 @@ def test_a_store_that_hangs_holds_up_nothing_and_gets_all_in_order(path: Path, h
     assert (journal.problem, journal.waiting, places(path)[0].exists()) == ("", 0, False)
     journal.append([alarm(4, 8)], durable=True)
     journal.close()
-    assert told(path) == ["alarm 1", "alarm 2", "alarm 3", "alarm 4"]
+    assert reported(path) == ["alarm 1", "alarm 2", "alarm 3", "alarm 4"]
 
 
 def test_what_opens_and_hangs_is_kept_since_it_may_be_written(path: Path, hanging: threading.Event) -> None:
@@ -332,7 +332,7 @@ def test_what_opens_and_hangs_is_kept_since_it_may_be_written(path: Path, hangin
     assert journal.problem, "the loop sends nothing that opens while there is one"
     hanging.set()
     journal.close()
-    assert told(path) == ["alarm 1"]
+    assert reported(path) == ["alarm 1"]
 
 
 @pytest.mark.parametrize("is_written", [True, False])
@@ -357,7 +357,7 @@ def test_a_run_that_dies_while_its_store_hangs_loses_nothing(
         monkeypatch.undo()
     assert places(path)[0].read_bytes() == left
     opened(path).close()
-    assert told(path) == ["alarm 1", "alarm 2", "alarm 3"]
+    assert reported(path) == ["alarm 1", "alarm 2", "alarm 3"]
 
 
 def test_the_end_of_a_run_names_where_its_records_are(
@@ -373,7 +373,7 @@ def test_the_end_of_a_run_names_where_its_records_are(
     settled(journal)
     journal._inner.abandon()
     opened(path).close()
-    assert told(path) == ["alarm 1"]
+    assert reported(path) == ["alarm 1"]
 
 
 def test_what_waits_at_the_end_of_a_run_is_not_lost(path: Path) -> None:
@@ -385,7 +385,7 @@ def test_what_waits_at_the_end_of_a_run_is_not_lost(path: Path) -> None:
         journal.close()
     lock.end()
     opened(path).close()
-    assert told(path) == ["alarm 1", "alarm 2"]
+    assert reported(path) == ["alarm 1", "alarm 2"]
 
 
 def test_records_that_a_failed_write_has_written_are_not_written_twice(
@@ -406,5 +406,5 @@ def test_records_that_a_failed_write_has_written_are_not_written_twice(
         journal.catch_up(TIME + timedelta(seconds=2))
     monkeypatch.setattr(SqlJournal, "append", append)
     journal.close()
-    assert told(path) == ["alarm 1"]
+    assert reported(path) == ["alarm 1"]
     assert not any(each.exists() for each in places(path))

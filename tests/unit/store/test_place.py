@@ -71,9 +71,9 @@ def test_what_is_no_such_url_is_refused_without_repeating_it(text: str, words: s
         place_of(text)
     for said in ("secret", "ret@"):
         assert said not in f"{caught.value} {caught.value.help}"
-    with pytest.raises(Exception, match=words) as told:
+    with pytest.raises(Exception, match=words) as reported:
         STORE.convert(text, None, None)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(reported.value)
 
 
 def test_a_link_that_leads_to_itself_is_a_place_like_others(tmp_path: Path) -> None:

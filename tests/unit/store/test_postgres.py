@@ -299,7 +299,7 @@ def test_its_own_tools_back_it_up(server: Server, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="its server's own tools") as caught:
         restore(tmp_path / "copy", server, at("12:00"))
     assert "pg_restore" in str(caught.value.help)
-    assert "the next start on it knows that it was put back" in str(caught.value.help)
+    assert "the next start recognises it as restored" in str(caught.value.help)
 
 
 def test_a_dump_is_a_whole_store_where_it_is_put(

@@ -127,7 +127,7 @@ def of_seller(purpose: Purpose) -> Order:
 
 
 @pytest.mark.parametrize(
-    ("status", "cause", "heard", "answer", "told"),
+    ("status", "cause", "received", "answer", "reported"),
     [
         (OrderStatus.CANCELLED, Cause.TRIES_USED_UP, "", "", "TIMEOUT"),
         (OrderStatus.CANCELLED, Cause.NEXT_TRY, "", "", "TIMEOUT"),
@@ -146,21 +146,21 @@ def of_seller(purpose: Purpose) -> Order:
     ],
 )
 def test_an_order_that_is_over_says_in_one_word_why(
-    place: Place, status: OrderStatus, cause: Cause | None, heard: str, answer: str, told: str | None
+    place: Place, status: OrderStatus, cause: Cause | None, received: str, answer: str, reported: str | None
 ) -> None:
     """An attempt that was not filled in time is kept with the reason TIMEOUT (requirement A2)."""
-    order = said_of(replace(of_seller(Purpose.ENTRY), status=status), cause, heard, answer)
+    order = said_of(replace(of_seller(Purpose.ENTRY), status=status), cause, received, answer)
     path = store_of(place, [entity(Kind.ORDER, at("09:36"), order)])
     (found,) = rows(path, "SELECT cancel_reason, message FROM orders")
-    assert found == {"cancel_reason": told, "message": order.message}
+    assert found == {"cancel_reason": reported, "message": order.message}
 
 
-def said_of(order: Order, cause: Cause | None, heard: str = "", answer: str = "") -> Order:
+def said_of(order: Order, cause: Cause | None, received: str = "", answer: str = "") -> Order:
     """Return the order with its cause and what the broker has said, as "CODE words"."""
     on_it, to_cancel = (
-        broker_message(int(each.split()[0]), each.partition(" ")[2]) if each else None for each in (heard, answer)
+        broker_message(int(each.split()[0]), each.partition(" ")[2]) if each else None for each in (received, answer)
     )
-    return replace(order, cause=cause, heard=on_it, answer=to_cancel)
+    return replace(order, cause=cause, received=on_it, answer=to_cancel)
 
 
 def test_an_order_whose_partner_has_filled_was_ended_by_its_group(place: Place) -> None:
@@ -173,7 +173,7 @@ def test_an_order_whose_partner_has_filled_was_ended_by_its_group(place: Place) 
 
 
 @pytest.mark.parametrize(
-    ("cause", "heard", "answer", "told"),
+    ("cause", "received", "answer", "reported"),
     [
         (Cause.EXIT_CLOSES, "", "", "WITHDRAWN"),
         (None, GROUP_FILLED, "", "OCA"),
@@ -183,15 +183,15 @@ def test_an_order_whose_partner_has_filled_was_ended_by_its_group(place: Place) 
     ],
 )
 def test_an_order_whose_partner_has_filled_in_part_was_ended_by_its_group_if_the_broker_says_so(
-    place: Place, cause: Cause | None, heard: str, answer: str, told: str
+    place: Place, cause: Cause | None, received: str, answer: str, reported: str
 ) -> None:
     """OCA was told of a stop that the time exit took back hours after a part of the target had filled."""
     target, stop = (replace(of_seller(purpose), quantity=3) for purpose in (Purpose.TARGET, Purpose.STOP))
     begun = replace(target, status=OrderStatus.CANCELLED, leg_filled=(1,), cause=Cause.EXIT_CLOSES)
-    gone = said_of(replace(stop, quantity=2, status=OrderStatus.CANCELLED), cause, heard, answer)
+    gone = said_of(replace(stop, quantity=2, status=OrderStatus.CANCELLED), cause, received, answer)
     path = store_of(place, [entity(Kind.ORDER, at("15:00"), each) for each in (begun, gone)])
     found = rows(path, "SELECT bracket_type, cancel_reason FROM orders ORDER BY id")
-    assert [tuple(each.values()) for each in found] == [("TAKE_PROFIT", "WITHDRAWN"), ("STOP_LOSS", told)]
+    assert [tuple(each.values()) for each in found] == [("TAKE_PROFIT", "WITHDRAWN"), ("STOP_LOSS", reported)]
 
 
 def test_open_positions_carry_the_latest_snapshot(day_place: Place) -> None:
@@ -248,13 +248,13 @@ def test_a_day_whose_entry_was_not_filled_says_why(place: Place) -> None:
 def test_what_operators_ask_of_all_bots_holds_over_restarts(place: Place, asked: list[str], is_trading: int) -> None:
     """A run that began while all bots were paused passed for one that trades, and any other request for a pause."""
     started = small_day()[0]
-    told = [
+    reported = [
         replace(started, at=at(f"10:0{n}"))
         if request == "START"
         else Record(at(f"10:0{n}"), Kind.OPERATOR, "", "", {"id": f"{n}", "request": request, "bot": ""})
         for n, request in enumerate(asked)
     ]
-    path = store_of(place, [started, *told])
+    path = store_of(place, [started, *reported])
     assert rows(path, "SELECT is_trading FROM system_state") == [{"is_trading": is_trading}]
 
 
@@ -275,8 +275,8 @@ def test_an_estimate_that_was_told_after_all_is_counted_once(place: Place) -> No
     data = {"exec_id": "unseen:r:a.01", "ref": "r", "leg": "a", "is_buy": True, "quantity": 1, "price": "1.05"}
     guess = Record(at("10:00"), Kind.FILL, CONDOR, "P1", data)
     taken_back = replace(guess, data={**data, "exec_id": "unseen:r:a.02", "quantity": 0})
-    told = replace(guess, data={**data, "exec_id": "0000.5.01.01"})
-    path = store_of(place, [guess, taken_back, told])
+    reported = replace(guess, data={**data, "exec_id": "0000.5.01.01"})
+    path = store_of(place, [guess, taken_back, reported])
     assert rows(path, "SELECT sum(quantity) AS contracts FROM fills") == [{"contracts": 1}]
 
 
@@ -607,8 +607,8 @@ def test_greeks_of_several_underlyings_add_up_in_dollars_alone(place: Place) -> 
         {"symbol": "SPX", "spot": 6000.0, "delta": 0.5, **greek},
         {"symbol": "SPY", "spot": 600.0, "delta": -5.0, **greek},
     ]
-    told = replace(mark, data={**mark.data, "delta": None, "gamma": None, "by_symbol": parts, "at_stop": "-150.00"})
-    path = store_of(place, [*records, *(told if each is mark else each for each in pair)])
+    reported = replace(mark, data={**mark.data, "delta": None, "gamma": None, "by_symbol": parts, "at_stop": "-150.00"})
+    path = store_of(place, [*records, *(reported if each is mark else each for each in pair)])
     spx, spy = rows(path, "SELECT * FROM underlying_risk ORDER BY symbol")
     (own,) = rows(path, "SELECT delta, underlying_price FROM open_positions WHERE position = 'P7'")
     assert (spx["symbol"], spy["symbol"]) == ("SPX", "SPY")

@@ -99,8 +99,8 @@ def test_the_cash_of_the_last_minutes_and_of_before_is_known_again(minutes: int,
     """What shares that have just gone have brought is held to the cash of before them."""
     journal = written(place)
     begins = sound_day()[-1].at
-    told: tuple[tuple[int, str | None], ...] = ((1, "100.00"), (2, "100.00"), (4, None), (5, "250.00"), (6, None))
-    for after, cash in told:
+    reported: tuple[tuple[int, str | None], ...] = ((1, "100.00"), (2, "100.00"), (4, None), (5, "250.00"), (6, None))
+    for after, cash in reported:
         data: dict[str, Json] = {"net_liquidation": str(after), "cash": cash, "buying_power": None}
         journal.append([Record(begins + timedelta(minutes=after), Kind.ACCOUNT, data=data)], durable=True)
     when, board = begins + timedelta(minutes=6 + minutes), Board()
@@ -146,10 +146,10 @@ def test_what_was_closed_on_a_day_off_is_of_the_session_after_it(place: Place) -
 def test_a_fill_of_a_closed_position_is_known_by_its_own_record(back: int, place: Place) -> None:
     """Its order is not read any more: the time it was sent at, and the multiplier, are of no help."""
     executed_at, sent_at = (at(clock) - timedelta(days=back) for clock in ("9:59:40", "10:00:02"))
-    told = changed(sound_day(), lambda r: r.kind is Kind.FILL, 0, executed_at=executed_at.isoformat())
-    told = changed(told, lambda r: r.kind is Kind.ORDER and r.data["number"] == 1, 2, sent_at=utc_text(sent_at))
+    reported = changed(sound_day(), lambda r: r.kind is Kind.FILL, 0, executed_at=executed_at.isoformat())
+    reported = changed(reported, lambda r: r.kind is Kind.ORDER and r.data["number"] == 1, 2, sent_at=utc_text(sent_at))
     journal = SqlJournal(open_store(place))
-    journal.append([moved(record, back) for record in told], durable=True)
+    journal.append([moved(record, back) for record in reported], durable=True)
     when, board = NOON, Board()
     found = from_what_stands(journal, when, board)
     assert found == from_all(journal, when, board)
@@ -159,9 +159,9 @@ def test_a_fill_of_a_closed_position_is_known_by_its_own_record(back: int, place
 
 def test_a_fill_says_when_it_was_dealt_and_how_many_it_counts_for(place: Place) -> None:
     dealt = at("9:58")
-    told = changed(sound_day(), lambda r: r.kind is Kind.FILL, 0, dealt_at=dealt.isoformat(), multiplier=10)
+    reported = changed(sound_day(), lambda r: r.kind is Kind.FILL, 0, dealt_at=dealt.isoformat(), multiplier=10)
     journal = SqlJournal(open_store(place))
-    journal.append(told, durable=True)
+    journal.append(reported, durable=True)
     for later in (timedelta(0), timedelta(days=4)):
         booked = from_what_stands(journal, NOON + later, Board()).state.positions.executions["e.1"]
         assert (booked.dealt_at, booked.cash) == (dealt, Decimal("24.00"))
@@ -252,10 +252,10 @@ def test_the_text_of_an_open_position_may_have_come_with_a_reload(place: Place) 
     day = sound_day()[:13]
     text = Record(day[0].at, Kind.RELOAD, data={"what": "applied", "changes": [], "specs": spec("d1", "old.yaml")})
     later = day[-1].at + timedelta(minutes=1)
-    told = Record(later, Kind.RELOAD, "seller", data={"what": "changed", "was": "d1", "now": "d2"})
+    reported = Record(later, Kind.RELOAD, "seller", data={"what": "changed", "was": "d1", "now": "d2"})
     newer = Record(later, Kind.RELOAD, data={"what": "applied", "changes": [], "specs": spec("d2", "new.yaml")})
     journal = SqlJournal(open_store(place))
-    journal.append([day[0], text, *day[1:], told, newer], durable=True)
+    journal.append([day[0], text, *day[1:], reported, newer], durable=True)
     when, board = later + timedelta(hours=1), Board()
     found = from_what_stands(journal, when, board)
     assert found == from_all(journal, when, board)
@@ -282,7 +282,7 @@ def test_web_hooks_of_today_are_known_again_and_those_before_are_not_read(place:
 
 
 def test_executions_of_others_are_known_again_for_as_long_as_fills_are(place: Place) -> None:
-    def told(days: int) -> Record:
+    def reported(days: int) -> Record:
         when = NOON - timedelta(days=days)
         option = Option("SPX", "SPXW", NOON.date(), Decimal(5945), Right.PUT, 5945)
         report = ExecutionReport(
@@ -303,7 +303,7 @@ def test_executions_of_others_are_known_again_for_as_long_as_fills_are(place: Pl
 
     journal = written(place)
     another = Record(NOON - timedelta(days=2), Kind.ALARM, data={"text": "another"})
-    journal.append([told(40), told(2), told(0), another], durable=True)
+    journal.append([reported(40), reported(2), reported(0), another], durable=True)
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
@@ -316,18 +316,18 @@ def test_executions_of_others_are_known_again_for_as_long_as_fills_are(place: Pl
 
 
 def test_what_was_told_today_of_the_account_is_known_again(place: Place) -> None:
-    def told(days: int) -> Record:
+    def reported(days: int) -> Record:
         option = Option("SPX", "SPXW", NOON.date(), Decimal(5900 + days), Right.PUT)
         beyond: list[Json] = [[encode(option), -1]]
         return Record(NOON - timedelta(days=days), Kind.ALARM, data={"text": "the account holds it", EXCESS: beyond})
 
     journal = written(place)
-    journal.append([told(1), told(0)], durable=True)
+    journal.append([reported(1), reported(0)], durable=True)
     board = Board()
     found = from_what_stands(journal, NOON, board)
     assert found == from_all(journal, NOON, board)
-    assert [(option.strike, each.told) for option, each in found.state.account.excess.items()] == [(5900, -1)]
-    journal.append([told(-3)], durable=True)  # on a Saturday: that is of Monday's session, on a Sunday too
+    assert [(option.strike, each.reported) for option, each in found.state.account.excess.items()] == [(5900, -1)]
+    journal.append([reported(-3)], durable=True)  # on a Saturday: that is of Monday's session, on a Sunday too
     for days, known in ((4, [5897]), (5, [5897]), (6, [])):
         found = from_what_stands(journal, NOON + timedelta(days=days), board)
         assert found == from_all(journal, NOON + timedelta(days=days), board)
@@ -354,13 +354,13 @@ def test_the_expected_move_of_the_open_is_known_again_and_those_before_are_not_r
 
 def test_the_last_price_grid_of_these_days_is_known_again(place: Place) -> None:
     journal = written(place, days=(7,))
-    told = {
+    reported = {
         at("10:00"): (("GGG", "0 0.01"),),
         at("11:00"): (("GGG", "0 0.05 3 0.10"), ("SPY", "0 0.05")),
         at("10:00") - timedelta(days=9): (("XYZ", "0 0.05"), ("SPY", "0 0.01")),
         at("10:00") - timedelta(days=12): (("OLD", "0 0.05"),),
     }
-    for when, rows in sorted(told.items()):
+    for when, rows in sorted(reported.items()):
         for name, steps in rows:
             data: dict[str, Json] = {"symbol": name, "what": TICKS, "value": encode(TickRule.of(steps.split()))}
             journal.append([Record(when, Kind.FACTS, data={**data, "trading_class": name})], durable=True)
@@ -390,7 +390,7 @@ def test_what_was_learned_today_to_be_of_an_earlier_day_is_known_again(place: Pl
 
 
 def test_the_grid_of_a_watch_that_was_cut_is_known_again(place: Place) -> None:
-    def told(minute: int, what: str, **more: str) -> Record:
+    def reported(minute: int, what: str, **more: str) -> Record:
         data = {"what": what, "reason": "", "values": [], **more}
         return Record(NOON + timedelta(minutes=minute), Kind.DECISION, "spread", data=data)
 
@@ -399,13 +399,13 @@ def test_the_grid_of_a_watch_that_was_cut_is_known_again(place: Place) -> None:
     assert isinstance(said, dict)
     known: list[datetime | None] = []
     for each in (
-        told(-3000, "watch"),
+        reported(-3000, "watch"),
         Record(NOON, Kind.BOT_DAY, "spread", data=said),
-        told(0, "watch"),
-        told(2, "watch", since=utc_text(NOON)),
-        told(3, "stop watching"),
-        told(4, "watch"),
-        told(5, "enter"),
+        reported(0, "watch"),
+        reported(2, "watch", since=utc_text(NOON)),
+        reported(3, "stop watching"),
+        reported(4, "watch"),
+        reported(5, "enter"),
     ):
         journal.append([each], durable=True)
         board = Board()

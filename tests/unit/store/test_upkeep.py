@@ -68,12 +68,12 @@ def test_a_store_beside_which_nothing_can_be_written_is_backed_up_and_compared(
     asked: list[str] = []
     connect = sqlite3.connect
 
-    def told(*where: Any, **how: Any) -> sqlite3.Connection:
+    def reported(*where: Any, **how: Any) -> sqlite3.Connection:
         asked.append(where[0])
         return connect(*where, **how)
 
     monkeypatch.setattr(os, "access", lambda *_: False)
-    monkeypatch.setattr(sqlite3, "connect", told)
+    monkeypatch.setattr(sqlite3, "connect", reported)
     back_up(day_store, tmp_path / "copy.db")
     assert differing_tables(day_store) == []
     assert {"immutable=1" in each for each in asked if "day.db" in each} == {True}
@@ -173,9 +173,9 @@ def test_who_has_let_bots_enter_before_a_restore_has_not_said_so_of_the_backup(d
 
 def test_a_reader_knows_how_a_store_was_put_back_last(place: Place) -> None:
     with closing(SqlJournal(open_store(place))) as journal:
-        told: tuple[dict[str, Json], ...] = ({}, {ORDER_NUMBER_FLOOR: 7}, {ORDER_NUMBER_FLOOR: 9}, {})
+        reported: tuple[dict[str, Json], ...] = ({}, {ORDER_NUMBER_FLOOR: 7}, {ORDER_NUMBER_FLOOR: 9}, {})
         for more, known in zip(
-            told, (RestoredStore(), RestoredStore(2, 7), RestoredStore(3, 9), RestoredStore(3, 9)), strict=True
+            reported, (RestoredStore(), RestoredStore(2, 7), RestoredStore(3, 9), RestoredStore(3, 9)), strict=True
         ):
             data: dict[str, Json] = {"id": "1", "request": "kill", "bot": "", **more}
             journal.append([Record(NOW, Kind.OPERATOR, data=data)], durable=True)
@@ -315,8 +315,8 @@ def test_rows_that_cannot_be_made_anew_keep_no_engine_from_its_positions(
         patched.setattr("rulebot.store.projections.views", lambda sql: ("CREATE VIEW orders AS SELECT nothing",))
         with closing(SqlJournal(open_store(day_place))) as journal:
             assert journal.verify() is None
-    told = caplog.records[-1].getMessage()
-    assert told.startswith(f"what people read of {day_place} stays as another rulebot made it: ")
+    reported = caplog.records[-1].getMessage()
+    assert reported.startswith(f"what people read of {day_place} stays as another rulebot made it: ")
     assert len(rows(day_place, "SELECT ref FROM orders")) == len(rows(day_place, "SELECT ref FROM order_rows"))
     SqlJournal(open_store(day_place)).close()
     assert not has_tables_of_another(day_place)
@@ -341,10 +341,10 @@ def test_what_a_newer_rulebot_wrote_is_refused_in_words(day_store: Path) -> None
         days = journal.read((Kind.BOT_DAY,))
         last = journal.read()[-1].at
         journal.append([replace(days[-1], at=last, data={**days[-1].data, "of_tomorrow": 1})], durable=True)
-    with pytest.raises(CodecError, match="BotDay has no field 'of_tomorrow'") as told:
+    with pytest.raises(CodecError, match="BotDay has no field 'of_tomorrow'") as reported:
         goes_on(day_store)
-    assert told.value.help == NEWER
-    assert told.value.exit_code == 3
+    assert reported.value.help == NEWER
+    assert reported.value.exit_code == 3
     with pytest.raises(StoreError, match="of a kind that this rulebot does not know, 'telegram'") as unknown:
         certain("2026-11-18T15:00:00.000000Z", "telegram", "", "", "{}")
     assert unknown.value.help == NEWER

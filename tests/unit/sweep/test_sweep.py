@@ -180,12 +180,12 @@ def test_a_value_takes_the_form_of_the_one_that_stands_there(name: str, value: s
 def test_what_stands_in_a_list_is_found_by_its_name() -> None:
     """Of two exits by `move` each was found by its number in the list alone."""
     exits = "  - {name: ran, move: {beyond: 1%}}\n  - {name: fell, move: {below: -2%}}\nrisk:"
-    told = load_text(DTE0.replace("risk:", exits), "dte0_condor.yaml").source
-    assert "{name: ran, move: {beyond: 3%}}" in with_values(told, {"exits.ran.move.beyond": "3"})
-    assert "{name: fell, move: {below: -1%}}" in with_values(told, {"exits.fell.below": "-1%"})
-    assert place_of(told, "exits.6.move.below") == place_of(told, "exits.fell.move.below")
+    reported = load_text(DTE0.replace("risk:", exits), "dte0_condor.yaml").source
+    assert "{name: ran, move: {beyond: 3%}}" in with_values(reported, {"exits.ran.move.beyond": "3"})
+    assert "{name: fell, move: {below: -1%}}" in with_values(reported, {"exits.fell.below": "-1%"})
+    assert place_of(reported, "exits.6.move.below") == place_of(reported, "exits.fell.move.below")
     with pytest.raises(MisuseError) as caught:
-        place_of(told, "exits.rna.move.beyond")
+        place_of(reported, "exits.rna.move.beyond")
     assert caught.value.help == "did you mean 'exits.ran.move.beyond'?"
 
 
@@ -393,10 +393,10 @@ def test_the_longest_trade_is_told_in_sessions_and_may_still_be_open(
 def test_ci_where_and_in_what_order_tasks_run_changes_nothing(tmp_path: Path) -> None:
     every, base = asked("0.05", "0.06", "0.08", "0.10"), terms()
     whole = sweep(every, base, here, lambda done, count: None, None, 1)
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     with in_processes(2) as runs:
-        assert sweep(every, base, runs, lambda *now: told.append(now), None, 2) == whole
-    assert (told[0], told[-1]) == ((0, 4 * len(DAYS)), (4 * len(DAYS), 4 * len(DAYS)))
+        assert sweep(every, base, runs, lambda *now: reported.append(now), None, 2) == whole
+    assert (reported[0], reported[-1]) == ((0, 4 * len(DAYS)), (4 * len(DAYS), 4 * len(DAYS)))
     assert [each.number for each in whole] == [0, 1, 2, 3]
 
 
@@ -432,14 +432,14 @@ def test_processes_begin_once_they_save_time(monkeypatch: pytest.MonkeyPatch) ->
     every, base = asked("0.05", "0.06", "0.08", "0.10"), terms(last=date(2026, 9, 10))
     days = base.opens().dates(base.first, base.last)
     whole = sweep(every, base, here, lambda done, count: None, None, 1)
-    all_of_them = tasks(every, base, days, 2, EvaluationWay(by_arrays=True, is_apart=True))
-    told: list[int] = []
+    all_of_them = tasks(every, base, days, 2, EvaluationWay(by_arrays=True, is_separate=True))
+    reported: list[int] = []
     for seconds, expected, counted in ((0.1, [], 4 * len(days)), (30.0, all_of_them, 0)):
         shared.clear()
         with in_processes(2, Clock(seconds)) as runs:
-            assert sweep(every, base, runs, lambda done, count: told.append(done), None, 2) == whole
+            assert sweep(every, base, runs, lambda done, count: reported.append(done), None, 2) == whole
         assert shared == expected
-        assert told[-1] == counted  # what the others do anew is counted by them
+        assert reported[-1] == counted  # what the others do anew is counted by them
     with in_processes(2, Clock(0.3)) as runs:  # a search asks in batches: what was spent on those before counts
         for expected in ([], [], all_of_them):
             shared.clear()
@@ -474,8 +474,8 @@ def test_a_task_is_some_variants_over_some_sessions() -> None:
     every = asked("0.05", "0.06", "0.08", "0.10")
     days = [(FIRST, FIRST), (date(2026, 9, 2), LAST)]
 
-    def shapes(workers: int, by_arrays: bool, is_apart: bool) -> list[tuple[int, Span]]:
-        made = tasks(every, terms(), DAYS, workers, EvaluationWay(by_arrays, is_apart))
+    def shapes(workers: int, by_arrays: bool, is_separate: bool) -> list[tuple[int, Span]]:
+        made = tasks(every, terms(), DAYS, workers, EvaluationWay(by_arrays, is_separate))
         return [(len(task.asked), task.span) for task in made]
 
     assert shapes(1, False, True) == [(2, (FIRST, LAST))] * 2
@@ -510,10 +510,10 @@ def test_parts_of_the_sessions_come_to_what_all_of_them_do(every_turn: bool) -> 
         ended.extend(len(task.asked) for task in asked_for)
         return here(list(reversed(asked_for)), terms, passed)
 
-    told: list[tuple[int, int]] = []
-    assert sweep([*every, *broken, *held], base, backward, lambda *now: told.append(now), None, 2) == found
-    assert told == sorted(told)
-    assert told[-1] == (4 * len(DAYS), 4 * len(DAYS))
+    reported: list[tuple[int, int]] = []
+    assert sweep([*every, *broken, *held], base, backward, lambda *now: reported.append(now), None, 2) == found
+    assert reported == sorted(reported)
+    assert reported[-1] == (4 * len(DAYS), 4 * len(DAYS))
     assert found[3].longest > 0
     assert found[2].problem
     assert all(each.trades for each in found if not each.problem)
@@ -555,8 +555,8 @@ def test_what_is_kept_is_not_done_again_and_a_torn_line_is(tmp_path: Path) -> No
     done.clear()
     assert sweep(every, base, here, lambda now, count: done.append(now), StoredVariants(file, {"a": 1}), 1) == whole
     assert done == [len(DAYS), *range(len(DAYS) + 1, 2 * len(DAYS) + 1)]
-    untold = re.compile(r'"sessions": \[.*?\]')  # told by the first variant of a task
-    assert untold.sub("", file.read_text(encoding="utf-8")) == untold.sub("", kept)
+    unreported = re.compile(r'"sessions": \[.*?\]')  # told by the first variant of a task
+    assert unreported.sub("", file.read_text(encoding="utf-8")) == unreported.sub("", kept)
     with pytest.raises(MisuseError, match="holds another sweep"):
         StoredVariants(file, {"a": 2}).read()
 

@@ -15,7 +15,7 @@ SPREAD = PLAIN.replace("10:30", "12:00").replace('  - target: {profit: 50%, at: 
 BOUND = SPREAD.replace("$5000", "$5000\n  daily_loss: $5000")
 
 
-def blind(day: HistoryDay) -> HistoryDay:
+def without_data(day: HistoryDay) -> HistoryDay:
     """Nothing is quoted for forty minutes."""
     bid, ask = day.bid.copy(), day.ask.copy()
     bid[100:140], ask[100:140] = np.nan, np.nan
@@ -32,9 +32,9 @@ def unbid(day: HistoryDay) -> HistoryDay:
 @pytest.mark.parametrize(
     ("text", "change", "alarm", "by_arrays"),
     [
-        (BOUND, blind, "daily_loss counts what", 0),
-        (BOUND.replace(TIMED, "  - at_expiry: settle\n"), blind, "daily_loss counts what", 0),
-        (SPREAD, blind, "", 2),
+        (BOUND, without_data, "daily_loss counts what", 0),
+        (BOUND.replace(TIMED, "  - at_expiry: settle\n"), without_data, "daily_loss counts what", 0),
+        (SPREAD, without_data, "", 2),
         (BOUND, unbid, "", 2),
         (SPREAD.replace("natural, wait: 10s, tries: 1", "1.30, wait: 50s, tries: 9"), unchanged, "no price for", 1),
     ],

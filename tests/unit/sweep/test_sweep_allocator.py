@@ -38,8 +38,8 @@ print(json.dumps(found))
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_what_is_freed_is_kept_until_the_last_that_asks_has_ended() -> None:
-    told = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}  # as a worker of dask has it
-    done = subprocess.run([sys.executable, "-c", PROGRAM], env=told, capture_output=True, text=True, check=True)
+    reported = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}  # as a worker of dask has it
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=reported, capture_output=True, text=True, check=True)
     before, first, then, after = json.loads(done.stdout)
     assert 4 * first < before  # a page may be of 4 KiB, or of 2 MiB
     assert 4 * then < before

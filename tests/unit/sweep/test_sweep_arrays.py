@@ -288,7 +288,7 @@ def without_bids_for_wings(day: HistoryDay) -> HistoryDay:
     return replace(day, bid=np.where(np.abs(day.delta) < 0.12, np.nan, day.bid))
 
 
-def blind(day: HistoryDay) -> HistoryDay:
+def without_data(day: HistoryDay) -> HistoryDay:
     """Some options have no delta in some minutes."""
     assert day.delta is not None
     delta = day.delta.copy()
@@ -319,7 +319,7 @@ def thin(day: HistoryDay) -> HistoryDay:
     return replace(day, bid_size=sizes, ask_size=np.roll(sizes, 1, axis=0))
 
 
-@pytest.mark.parametrize("change", [without_bids, crossed, blind, tangled, holed, thin])
+@pytest.mark.parametrize("change", [without_bids, crossed, without_data, tangled, holed, thin])
 def test_data_that_is_not_plain_changes_nothing(change: Callable[[HistoryDay], HistoryDay]) -> None:
     compare(range(40, 47), 1, PastDays(strikes=30, seed=3, change=change), "natural")
 
@@ -368,9 +368,9 @@ def test_an_order_works_on_while_the_market_moves(
 ) -> None:
     sent: list[EntryOrder] = []
     work = EntryOrder.work
-    monkeypatch.setattr(EntryOrder, "work", lambda order, *told: sent.append(order) or work(order, *told))
-    told = (f"\n  {name}: {value}" for name, value in (("every", every), ("again", again)) if value)
-    more = "".join(told)
+    monkeypatch.setattr(EntryOrder, "work", lambda order, *reported: sent.append(order) or work(order, *reported))
+    reported = (f"\n  {name}: {value}" for name, value in (("every", every), ("again", again)) if value)
+    more = "".join(reported)
     texts = [
         PLAIN.replace("10:30", "10:40").replace('"10:40"}', f'"10:40"}}{more}').replace("natural, wait: 10s", ladder)
         for ladder in ("mid, step: 0.05, wait: 25s", "mid, step: 0.05, wait: 40s")
@@ -414,9 +414,9 @@ def test_a_board_is_that_of_a_market_at_this_instant() -> None:
             assert {*still.rows} == {*board.rows}
             assert still.alive_at == board.alive_at
             for name in COLUMNS:
-                told = [getattr(still, name)[still.rows[contract]] for contract in board.rows]
+                reported = [getattr(still, name)[still.rows[contract]] for contract in board.rows]
                 wanted = [getattr(board, name)[row] for row in board.rows.values()]
-                assert np.array_equal(told, wanted, equal_nan=True), name
+                assert np.array_equal(reported, wanted, equal_nan=True), name
 
 
 # ---------------------------------------------------------------- which bots
@@ -488,8 +488,8 @@ def test_recorded_fills_and_too_few_lines_go_by_turns() -> None:
 
 def test_a_difference_is_never_told_as_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first session of each task is lived through turn by turn as well."""
-    told = SessionResult(Decimal("1.23"), Decimal("1.23"))
-    monkeypatch.setattr(groups.Groups, "live", lambda self, session: {0: told})
+    reported = SessionResult(Decimal("1.23"), Decimal("1.23"))
+    monkeypatch.setattr(groups.Groups, "live", lambda self, session: {0: reported})
     with pytest.raises(InvariantError, match=r"2026-09-01, x: by arrays the account changes by 1\.23, turn by turn by"):
         evaluate([(0, ("x",), PLAIN)], terms(PastDays(), 1))
 
@@ -525,6 +525,6 @@ def test_a_sweep_tells_why_sessions_went_turn_by_turn() -> None:
     assert turned(fast) == {
         "several entries a day": 3,
         "its data has gaps": 2,
-        "15:45:30, a time of the spec, lies between two instants of the data": 2,
+        "15:45:30, a time of the spec, is between two instants of the data": 2,
     }
     assert turned(evaluate([(0, ("x",), twice)], replace(terms(PastDays(), 1), every_turn=True))) == {}

@@ -91,7 +91,7 @@ def test_a_hundred_bots_that_read_options_at_the_money(fills: str, change: Calla
     assert compare_calm(range(1000, 1100), 10, PastDays(seed=14, change=change), fills)[1] > 500
 
 
-def lived(program: Program, source: PastDays) -> tuple[BacktestSimulation, list[Record]]:
+def simulated(program: Program, source: PastDays) -> tuple[BacktestSimulation, list[Record]]:
     """Return a walk through the first session, turn by turn, and what it recorded."""
     walk = BacktestSimulation(program, source, calendar(), NATURAL, terms(source, 1).cash)
     return walk, [record for done in walk.through(FIRST, FIRST) for record in done.records]
@@ -112,7 +112,7 @@ def test_what_is_surely_read_is_streamed(source: PastDays, monkeypatch: pytest.M
     watch = DayMarket.watch
     monkeypatch.setattr(DayMarket, "watch", lambda self, found: asked.update({self.place: found}) or watch(self, found))
     program = program_of(STRANGLE, terms(source, 1))
-    lived(program, source)
+    simulated(program, source)
     day = array_day(source)
     at_money = AtMoney(day)
     found = at_money.around("SPX", "SPXW")
@@ -140,7 +140,7 @@ def test_what_is_surely_read_is_streamed(source: PastDays, monkeypatch: pytest.M
 def test_the_move_of_the_open_is_that_of_the_engine(number: int) -> None:
     source = PastDays(seed=number, change=with_spy)
     program = program_of(calm_spec(1), terms(source, 1))
-    walk, _ = lived(program, source)
+    walk, _ = simulated(program, source)
     assert walk.state is not None
     found = array_day(source).facts_of(program, 0)[1].opening_moves
     assert found == walk.state.market.facts.opening_moves
@@ -186,7 +186,7 @@ def test_a_bot_is_halted_when_the_engine_halts_it(seed: int) -> None:
     rules = ("vix_spike: {above: 0.6 pts}", "move: {since: open, beyond: 0.3%}", "day_range: {above: 24 pts}")
     halts = "".join(["  halt_when:\n", *(f"    - {rule}\n" for rule in rules)])
     program = program_of(STRANGLE + halts, terms(source, 1))
-    _, records = lived(program, source)
+    _, records = simulated(program, source)
     day = array_day(source)
     bot = ArrayBot(program, Numbers())
     found = Conditions(day, AtMoney(day)).first_halt(bot, day.facts_of(program, 0))

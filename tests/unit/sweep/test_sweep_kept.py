@@ -72,14 +72,14 @@ def test_another_sweep_is_refused_with_what_is_another(file: Path) -> None:
 
 
 def test_a_variant_is_kept_as_it_is() -> None:
-    told = Variant(number=3, point=("a",), profits=(1.5,), trades=1, sharpe=None)
-    assert variant_of(asdict(told)) == told
+    reported = Variant(number=3, point=("a",), profits=(1.5,), trades=1, sharpe=None)
+    assert variant_of(asdict(reported)) == reported
 
 
 def test_what_an_older_code_did_not_tell_is_not_said_to_be_another(tmp_path: Path) -> None:
     """It was asked for the same options, of which the code is none, and the account document was said to differ."""
     StoredVariants(tmp_path / "sweep.jsonl", ABOUT).read()
     now = {**ABOUT, "code": "of now", "account": "of now"}
-    with pytest.raises(MisuseError, match=r"holds another sweep: the code of rulebot is another one$") as told:
+    with pytest.raises(MisuseError, match=r"holds another sweep: the code of rulebot is another one$") as reported:
         StoredVariants(tmp_path / "sweep.jsonl", now).read()
-    assert told.value.help == "name another --out"
+    assert reported.value.help == "name another --out"

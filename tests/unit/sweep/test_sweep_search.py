@@ -102,11 +102,11 @@ def test_the_same_seed_gives_the_same_trials_however_many_share_them() -> None:
 
 
 def test_a_batch_knows_nothing_of_its_own_variants() -> None:
-    begun = [variant(number, point) for number, point in enumerate(next_batch(AXES, SEARCH, ()))]
-    assert len(next_batch(AXES, SEARCH, begun)) == 10
-    assert next_batch(AXES, SEARCH, begun) == next_batch(AXES, SEARCH, begun)
-    others = [replace(each, net=-each.net) for each in begun]
-    assert next_batch(AXES, SEARCH, others) != next_batch(AXES, SEARCH, begun)
+    started = [variant(number, point) for number, point in enumerate(next_batch(AXES, SEARCH, ()))]
+    assert len(next_batch(AXES, SEARCH, started)) == 10
+    assert next_batch(AXES, SEARCH, started) == next_batch(AXES, SEARCH, started)
+    others = [replace(each, net=-each.net) for each in started]
+    assert next_batch(AXES, SEARCH, others) != next_batch(AXES, SEARCH, started)
 
 
 @pytest.mark.parametrize("first", [5, 20, 27])
@@ -120,11 +120,11 @@ def test_going_on_with_more_trials_is_as_if_they_had_been_asked_for_at_once(firs
 def test_what_is_kept_is_told_first_even_if_another_would_be_asked_for_now(tmp_path: Path) -> None:
     kept = StoredVariants(tmp_path / "s.jsonl", {})
     kept.read()
-    told = [variant(number, point) for number, point in enumerate(every()[:30])]
-    kept.add(told)
+    reported = [variant(number, point) for number, point in enumerate(every()[:30])]
+    kept.add(reported)
     later = found(SEARCH, Hill().runs, kept)
-    assert later[:30] == told
-    assert [each.point for each in later[30:]] == next_batch(AXES, SEARCH, told)
+    assert later[:30] == reported
+    assert [each.point for each in later[30:]] == next_batch(AXES, SEARCH, reported)
 
 
 def test_of_a_small_grid_every_variant_is_tried_once_and_no_more() -> None:

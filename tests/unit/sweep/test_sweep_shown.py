@@ -53,9 +53,9 @@ def test_sessions_that_the_account_could_not_carry_are_shown_where_there_are_any
     page = sweep_page("a", found, [axis("a=1,2")], "net", {}, None, [], [])
     assert (page.count('<th class="n">strained</th>'), page.count(words)) == (1, 1)
     rich = [replace(each, strained=0) for each in found]
-    told = ["\n".join(sweep_lines(rich, [axis("a=1,2")], None, "net", 20)),
+    reported = ["\n".join(sweep_lines(rich, [axis("a=1,2")], None, "net", 20)),
             sweep_page("a", rich, [axis("a=1,2")], "net", {}, None, [], [])]  # fmt: skip
-    assert not [each for each in told if "strained" in each]
+    assert not [each for each in reported if "strained" in each]
 
 
 @pytest.mark.parametrize("by", ["net", "max_drawdown", "expectancy", "win_rate"])
@@ -97,8 +97,8 @@ def test_a_walk_is_told_by_days_that_a_backtest_can_be_asked_for() -> None:
     """Stretches had the numbers of their sessions alone, `41 to 50`, and a page had the curve of a walk and no more."""
     chance = Random(3)
     days = tuple(f"2026-0{1 + number // 28}-{1 + number % 28:02}" for number in range(50))
-    told = {"number": 0, "point": ("7",), "profits": tuple(chance.gauss(5.0, 1.0) for _ in days)}
-    best, axes = Variant(**told, sessions=days), [axis("a=7,8")]  # type: ignore[arg-type]
+    reported = {"number": 0, "point": ("7",), "profits": tuple(chance.gauss(5.0, 1.0) for _ in days)}
+    best, axes = Variant(**reported, sessions=days), [axis("a=7,8")]  # type: ignore[arg-type]
     walked = walk_forward({0: best.profits}, stretches(50, 30, 15, 5))
     spans = ["2026-01-01 to 2026-02-02", "2026-02-08 to 2026-02-22"]
 
@@ -107,7 +107,7 @@ def test_a_walk_is_told_by_days_that_a_backtest_can_be_asked_for() -> None:
         return found
 
     assert re.split(r" {2,}", row(best, None).strip())[:3] == [*spans, "7"]
-    for numbered in (row(best, 60), row(Variant(**told), None)):  # type: ignore[arg-type]
+    for numbered in (row(best, 60), row(Variant(**reported), None)):  # type: ignore[arg-type]
         assert re.split(r" {2,}", numbered.strip())[:3] == ["1 to 30", "36 to 50", "7"]
     page = sweep_page("a", [best], axes, "sharpe", {}, walked, [], [])
     assert "".join(f"<td>{each}</td>" for each in (*spans, "7")) in page
@@ -127,28 +127,28 @@ def test_what_the_best_would_be_by_chance_is_reckoned_once_for_all(monkeypatch: 
     rows = [tuple(chance.gauss(1.0, 9.0) for _ in range(30)) for _ in range(40)]
     found = [Variant(number=number, point=(f"{number}",), profits=row, trades=30) for number, row in enumerate(rows)]
     data = SweepData("a", date(2026, 1, 2), date(2026, 3, 2), "b", False, "mid")
-    told = json.loads(document_of(found, [axis("a=0..39/1")], None, "sharpe", data))
+    reported = json.loads(document_of(found, [axis("a=0..39/1")], None, "sharpe", data))
     assert asked == [40]
     beat = expected_best([each for each in map(ratio, rows) if each is not None])
-    assert {each["number"]: each["deflated"] for each in told["variants"]} == {
+    assert {each["number"]: each["deflated"] for each in reported["variants"]} == {
         number: deflated(row, beat) for number, row in enumerate(rows)
     }
 
 
-@pytest.mark.parametrize(("sold", "trades", "is_told"), [(30, 30, True), (29, 29, False), (60, 3, False)])
-def test_a_deflated_ratio_of_a_few_trades_is_none_and_that_is_said(sold: int, trades: int, is_told: bool) -> None:
+@pytest.mark.parametrize(("sold", "trades", "is_reported"), [(30, 30, True), (29, 29, False), (60, 3, False)])
+def test_a_deflated_ratio_of_a_few_trades_is_none_and_that_is_said(sold: int, trades: int, is_reported: bool) -> None:
     """Of three trades, all of them won, it was 1.00 beside a ratio that a person takes for a find."""
     row = [*[50.0 + each for each in range(sold)], *[0.0] * (90 - sold)]
     assert round(deflated([0.0] * 57 + [48.0, 52.0, 55.0], 0.0) or 0.0, 2) == 1.0
     found = [Variant(number=0, point=("1",), profits=tuple(row), trades=trades, sharpe=9.0)]
     lines = list(sweep_lines(found, [axis("a=1,2")], None, "net", 20))
-    assert (lines[1].split()[-1] == "1.00", lines[1].split()[-1] == "-") == (is_told, not is_told)
+    assert (lines[1].split()[-1] == "1.00", lines[1].split()[-1] == "-") == (is_reported, not is_reported)
     data = SweepData("a", date(2026, 1, 2), date(2026, 3, 2), "b", False, "mid")
-    (told,) = json.loads(document_of(found, [axis("a=1,2")], None, "net", data))["variants"]
-    assert (told["deflated"] is not None) == is_told
+    (reported,) = json.loads(document_of(found, [axis("a=1,2")], None, "net", data))["variants"]
+    assert (reported["deflated"] is not None) == is_reported
     said = "1 of 1 variant closed fewer than 30 trades, or made or lost something in fewer than 30 sessions"
     page = sweep_page("a", found, [axis("a=1,2")], "net", {}, None, [], [])
-    assert [any(said in line for line in lines), said in page] == [not is_told] * 2
+    assert [any(said in line for line in lines), said in page] == [not is_reported] * 2
 
 
 def test_a_page_says_that_nothing_ever_traded() -> None:
@@ -192,9 +192,9 @@ def test_a_map_that_is_not_drawn_is_told() -> None:
     Then the terminal said that the page draws what it does not.
     """
     found = [Variant(number=1, point=("1", "1"))]
-    for count, (drawn, told) in ((50, (True, False)), (51, (False, True))):
+    for count, (drawn, reported) in ((50, (True, False)), (51, (False, True))):
         axes = [axis(f"a=1..{count}/1"), axis("b=1..50/1")]
         page = sweep_page("a", found, axes, "net", {}, None, [], [])
-        assert ("a \\ b" in page, "A map of 2,550 cells is not drawn: 2,500 at most." in page) == (drawn, told)
+        assert ("a \\ b" in page, "A map of 2,550 cells is not drawn: 2,500 at most." in page) == (drawn, reported)
         where = "; --html draws it" if drawn else ""
         assert f" no map: a place has more than 16 values{where}" in sweep_lines(found, axes, None, "net", 20)

@@ -49,8 +49,8 @@ def test_the_token_of_the_metrics_opens_nothing_else(client: Client) -> None:
         assert client.send("GET", path, by_metrics).status in (401, 429), path
         client.elapsed.now += LOCKED_SECONDS + 1
     for path in CHANGES:
-        told = {"X-Rulebot": "1", "Content-Type": "application/json", "Idempotency-Key": "12345678"}
-        assert client.send("POST", path, {**by_metrics, **told}, b"{}").status in (401, 429), path
+        reported = {"X-Rulebot": "1", "Content-Type": "application/json", "Idempotency-Key": "12345678"}
+        assert client.send("POST", path, {**by_metrics, **reported}, b"{}").status in (401, 429), path
         client.elapsed.now += LOCKED_SECONDS + 1
     assert client.send("POST", "/login", {}, f"token={OF_METRICS}".encode()).status in (401, 429)
     client.elapsed.now += LOCKED_SECONDS + 1
@@ -59,8 +59,8 @@ def test_the_token_of_the_metrics_opens_nothing_else(client: Client) -> None:
 
 @pytest.mark.parametrize("path", CHANGES)
 def test_nothing_is_changed_without_a_token(client: Client, path: str) -> None:
-    told = {"X-Rulebot": "1", "Content-Type": "application/json", "Idempotency-Key": "12345678"}
-    assert client.send("POST", path, told, b"{}").status == 401
+    reported = {"X-Rulebot": "1", "Content-Type": "application/json", "Idempotency-Key": "12345678"}
+    assert client.send("POST", path, reported, b"{}").status == 401
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_a_page_of_another_site_asks_for_nothing(client: Client, origin: str) ->
 
 
 def test_a_picture_or_script_of_another_site_is_refused(client: Client) -> None:
-    told = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
-    assert client.get("/api/status", **told).status == 403
+    reported = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    assert client.get("/api/status", **reported).status == 403
     visit = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
     assert client.get("/login", **visit).status == 200
 
@@ -111,8 +111,8 @@ def test_a_form_of_another_site_cannot_be_a_change(client: Client, headers: dict
 @pytest.mark.parametrize("path", CHANGES)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH"])
 def test_another_method_changes_nothing(client: Client, path: str, method: str) -> None:
-    told = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1", "Content-Type": "application/json"}
-    assert client.send(method, path, told).status == 405
+    reported = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1", "Content-Type": "application/json"}
+    assert client.send(method, path, reported).status == 405
 
 
 @pytest.mark.parametrize("path", READS[3:-2])
@@ -239,9 +239,9 @@ def test_who_follows_a_link_of_another_site_is_still_signed_in(client: Client) -
     ],
 )  # fmt: skip
 def test_a_login_leads_to_no_other_site(client: Client, asked: str) -> None:
-    told = urlencode({"token": TOKEN, "to": asked})
-    assert client.send("POST", "/login", {}, told.encode()).headers["location"] == "/"
-    assert 'name="to" value="/"' in client.send("GET", f"/login?{told}").body.decode()
+    reported = urlencode({"token": TOKEN, "to": asked})
+    assert client.send("POST", "/login", {}, reported.encode()).headers["location"] == "/"
+    assert 'name="to" value="/"' in client.send("GET", f"/login?{reported}").body.decode()
 
 
 def test_a_body_that_is_too_large_is_not_read(client: Client) -> None:
@@ -253,8 +253,8 @@ def test_a_body_that_does_not_say_how_large_it_is_is_cut_off(
     client: Client, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever reached the login, without any token, had a fault and two tracebacks written to the log each time."""
-    told = {**KNOWN, "Content-Type": "application/json", "Idempotency-Key": "12345678"}
-    lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{client.port}", *(f"{k}: {v}" for k, v in told.items())]
+    reported = {**KNOWN, "Content-Type": "application/json", "Idempotency-Key": "12345678"}
+    lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{client.port}", *(f"{k}: {v}" for k, v in reported.items())]
     head = "\r\n".join([*lines, "Transfer-Encoding: chunked", "", ""]).encode()
     with socket.create_connection(("127.0.0.1", client.port), timeout=20) as sender:
         sender.sendall(head + (b"400\r\n" + b"x" * 1024 + b"\r\n") * (MOST_BODY // 1024 + 4))

@@ -11,7 +11,7 @@ from scan_rows import row, scan_of
 from store_day import at, small_day
 from web_client import TOKEN, Client
 
-from rulebot.documents.load_bots import load_desk, told_specs
+from rulebot.documents.load_bots import load_desk, specs_as_json
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.narrate.positions import ShownLeg
 from rulebot.operator_requests.requests import RequestInbox
@@ -148,8 +148,8 @@ def test_what_nobody_knows_is_refused_and_named(client: Client, path: str, body:
 )
 def test_a_body_that_says_two_things_or_none_is_refused(client: Client, path: str, body: bytes, said: str) -> None:
     """Of a bot that was named twice the second was taken, and nobody told of the first."""
-    told = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1", "Content-Type": "application/json"}
-    answer = client.send("POST", path, {**told, "Idempotency-Key": KEY}, body)
+    reported = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1", "Content-Type": "application/json"}
+    answer = client.send("POST", path, {**reported, "Idempotency-Key": KEY}, body)
     assert answer.status in (400, 422)
     assert answer.json["message"].startswith(said)
     assert asked(client) == []
@@ -304,7 +304,7 @@ def test_a_row_without_legs_is_refused(client: Client) -> None:
 
 def test_a_bot_that_chooses_among_symbols_is_not_asked_to_enter(client: Client) -> None:
     """It was answered that it is asked to, and the engine refused."""
-    specs: Json = told_specs(load_desk([str(shipped("specs") / "micro_buywrite.yaml")], {}, None))
+    specs: Json = specs_as_json(load_desk([str(shipped("specs") / "micro_buywrite.yaml")], {}, None))
     started = next(record for record in small_day() if record.kind is Kind.RUN_STARTED)
     journal = SqlJournal(open_store(client.place))  # an engine holds the store
     try:

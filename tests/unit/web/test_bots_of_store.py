@@ -132,9 +132,9 @@ def test_a_growing_quantity_and_delayed_data_are_shown_and_told_by_rest(tmp_path
     assert grown.words == ("quantity 2 of at most 3: 21 compliant sessions in a row before this one, 19 more make it 3")
     assert [(each.symbol, each.bots) for each in found.late] == [("SPX", (name,))]
     with StoreReader(tmp_path / "a.db") as reader:
-        told = book.status(reader, found)
-    assert [(each.quantity, each.compliant_sessions) for each in told.bots] == [(2, 21)]
-    assert [(each.symbol, each.bots) for each in told.delayed_data] == [("SPX", [name])]
+        reported = book.status(reader, found)
+    assert [(each.quantity, each.compliant_sessions) for each in reported.bots] == [(2, 21)]
+    assert [(each.symbol, each.bots) for each in reported.delayed_data] == [("SPX", [name])]
     said = CliRunner().invoke(main, ["status", "--store", str(tmp_path / "a.db")]).output
     assert f" growing {grown.words}\n" in said
     assert "SPX is 10 to 15 minutes late. growing trades on it (delayed_data: allow)\n" in said
@@ -147,7 +147,7 @@ def test_of_a_wing_that_is_left_to_expire_nothing_is_said_to_close_it(tmp_path: 
         whole, digest=PROGRAM.bots[CONDOR].plan.digest, legs=(*whole.legs[:-1], replace(whole.legs[-1], closed=0))
     )
     found = line(shown(tmp_path, "13:10", entity(Kind.POSITION, at("13:10"), left)), CONDOR)
-    assert (found.doing, found.waits) == ("exiting", "target: what is left is long and nobody bids for it")
+    assert (found.doing, found.waits) == ("exiting", "target: the rest is long and has no bid")
 
 
 def test_what_is_unknown_says_why(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_what_operators_left_standing_is_shown(
             ("skip", "asked by the operator: the market is closed"),
             "asked by the operator: the market is closed",
         ),
-        ("11:02", ("skip", "an entry of it is at work"), "to enter, as asked"),
+        ("11:02", ("skip", "an entry of it is working"), "to enter, as asked"),
         ("11:02", ("unfilled", "its tries are over"), "not filled: its tries are over"),
         ("11:20", ("unfilled", "its tries are over"), "its window is open until 13:30"),
     ],
@@ -270,9 +270,9 @@ def test_of_a_position_that_is_closed_in_part_what_is_left_is_shown(tmp_path: Pa
     assert found.greeks["theta"] == pytest.approx(3 * 2 * 100)
     assert found.max_loss == 1677.14, "2000 - 4 x 85, 4.10 paid in commissions, 13.04 to close the other two"
     with StoreReader(tmp_path / "a.db") as reader:
-        told, risk = book.greeks(reader, picture), book.risk(reader, picture)
+        reported, risk = book.greeks(reader, picture), book.risk(reader, picture)
         (open_now,) = (each for each in book.positions(reader, picture) if each.strategy_id == CONDOR)
-    assert [each.delta for each in told.positions if each.strategy_id == CONDOR] == [found.greeks["delta"]]
+    assert [each.delta for each in reported.positions if each.strategy_id == CONDOR] == [found.greeks["delta"]]
     assert [each.worst_case for each in risk.positions if each.strategy_id == CONDOR] == [1677.14]
     assert (open_now.quantity, open_now.open_quantity) == (4, 2)
     assert open_now.structure == found.structure == "2 of 4 x 5920/5930p 6065/6075c"
@@ -316,10 +316,10 @@ def test_of_two_underlyings_and_expiries_the_first_and_the_nearest_are_shown(tmp
 def test_no_window_is_told_that_is_empty_on_its_day(entry: str, now: datetime, opens: datetime) -> None:
     """After an early close, or on a day of the week on which the bot does not enter: the close was told for it."""
     text = text_of(entry=entry)
-    told: Any = SimpleNamespace(
+    reported: Any = SimpleNamespace(
         specs={"spread": {"digest": bot_of(text).plan.digest, "path": "spread.yaml", "text": text}}
     )
-    found = next_window(NOTHING_DONE, told, "spread", now)
+    found = next_window(NOTHING_DONE, reported, "spread", now)
     assert found is not None
     assert found[0] == opens
 
@@ -341,11 +341,11 @@ NOTHING_DONE: Any = SimpleNamespace(day=lambda bot, day, kinds: ())
 def test_a_window_that_is_open_and_not_used_up_is_the_next(now: str, used: dict[str, Any], opens: str) -> None:
     """Within its window a bot that may still enter had its next one tomorrow."""
     text = text_of(entry='{window: {from: "10:00", to: "11:00"}}')
-    told: Any = SimpleNamespace(
+    reported: Any = SimpleNamespace(
         specs={"spread": {"digest": bot_of(text).plan.digest, "path": "spread.yaml", "text": text}}
     )
     day = entity(Kind.BOT_DAY, at("09:30"), BotDay(bot="spread", date=date(2026, 11, 18), **used))
     reader: Any = SimpleNamespace(day=lambda bot, on, kinds: (day,))
-    found = next_window(reader, told, "spread", at(now))
+    found = next_window(reader, reported, "spread", at(now))
     assert found is not None
     assert f"{found[0].astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M}" == opens

@@ -145,18 +145,18 @@ def test_every_alert_is_tried() -> None:
 
 def test_the_page_has_every_metric_as_it_is() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    owed = [
+    outstanding = [
         f"| `{metric.shown}` | {metric.kind.value} | {', '.join(metric.labels)} | {metric.unit} | {metric.meaning} |"
         for metric in METRICS.values()
     ]
     rows = [line for line in text.split("\n") if re.match(r"\| `(rulebot|process)_\w+` \|", line)]
-    assert rows == owed
+    assert rows == outstanding
 
 
 def test_the_page_has_every_alert() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    owed = [(rule["alert"], rule["labels"]["severity"]) for rule in alerts()]
-    assert re.findall(r"^\| `(Rulebot\w+)` \| (\w+) \|", text, re.MULTILINE) == owed
+    outstanding = [(rule["alert"], rule["labels"]["severity"]) for rule in alerts()]
+    assert re.findall(r"^\| `(Rulebot\w+)` \| (\w+) \|", text, re.MULTILINE) == outstanding
 
 
 def test_the_configuration_asks_where_the_metrics_are() -> None:

@@ -48,8 +48,8 @@ def place(day_store: Path) -> Path:
 
 
 def asked(port: str, host: str = "127.0.0.1") -> tuple[int, str]:
-    told = {"RULEBOT_WEB_HOST": host, "RULEBOT_WEB_PORT": port, "RULEBOT_WEB_TLS_CERT": ""}
-    result = CliRunner().invoke(main, ["health"], env=told)
+    reported = {"RULEBOT_WEB_HOST": host, "RULEBOT_WEB_PORT": port, "RULEBOT_WEB_TLS_CERT": ""}
+    result = CliRunner().invoke(main, ["health"], env=reported)
     return result.exit_code, result.output.strip()
 
 
@@ -88,8 +88,13 @@ def test_the_status_of_an_engine_that_waits_is_that_of_the_page(place: Path) -> 
     with StoreReader(place) as reader:
         assert status(reader, live.now().picture).state == "stopped"
         heartbeat.waits("nothing listens on ib-gateway:4004")
-        told = status(reader, live.now().picture)
-    assert (told.state, told.trading, told.is_trading, told.is_connected) == ("waiting", "active", False, False)
+        reported = status(reader, live.now().picture)
+    assert (reported.state, reported.trading, reported.is_trading, reported.is_connected) == (
+        "waiting",
+        "active",
+        False,
+        False,
+    )
 
 
 def test_another_reason_for_waiting_is_another_page(place: Path) -> None:

@@ -40,7 +40,7 @@ class Sender:
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.client.send("POST", f"/hooks/{name}", headers, sent)
 
-    def told(self, name: str = "trend", **fields: Any) -> Answer:
+    def reported(self, name: str = "trend", **fields: Any) -> Answer:
         return self.send({"secret": SECRET, **fields}, name)
 
     def left(self) -> list[tuple[str, str]]:
@@ -93,7 +93,7 @@ def sender(one_page: tuple[Sender, Doors]) -> Sender:
 
 
 def test_a_message_with_the_secret_is_left_for_the_engine(sender: Sender) -> None:
-    answer = sender.told(says="up")
+    answer = sender.reported(says="up")
     assert (answer.status, answer.json) == (202, {"taken": True})
     assert sender.left() == [("trend", "up")]
 
@@ -133,7 +133,7 @@ def test_the_token_of_the_page_is_no_secret_of_hooks(sender: Sender) -> None:
 
 def test_the_secret_of_hooks_opens_nothing_else(sender: Sender) -> None:
     known = {"Authorization": f"Bearer {SECRET}", "X-Rulebot-Secret": SECRET, "X-Rulebot": "1"}
-    told = {**known, "Content-Type": "application/json", "Idempotency-Key": "12345678"}
+    reported = {**known, "Content-Type": "application/json", "Idempotency-Key": "12345678"}
     body = json.dumps({"secret": SECRET}).encode()
     for path in (
         "/api/action/stop",
@@ -142,7 +142,7 @@ def test_the_secret_of_hooks_opens_nothing_else(sender: Sender) -> None:
         "/hooks//api/action/stop",
     ):
         sender.client.elapsed.now += 1000
-        assert sender.client.send("POST", path, told, body).status in (401, 404)
+        assert sender.client.send("POST", path, reported, body).status in (401, 404)
     for path in ("/", "/api/status", "/hooks", "/hooks/", "/hooks/trend"):
         sender.client.elapsed.now += 1000
         assert sender.client.send("GET", path, known).status in (401, 429)
@@ -183,7 +183,7 @@ def test_without_a_secret_there_is_no_such_path(client: Client) -> None:
 
 @pytest.mark.parametrize("name", ["Trend", "9", "tr-end", "a" * 41, "%74rend%00", "tr%20end", "..", "%F0%9F%98%80"])
 def test_a_name_is_a_word(sender: Sender, name: str) -> None:
-    assert sender.told(name).status == 404
+    assert sender.reported(name).status == 404
     assert sender.left() == []
 
 
@@ -197,7 +197,7 @@ def test_a_name_is_a_word(sender: Sender, name: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_not_understood_is_refused(sender: Sender, fields: dict[str, Any]) -> None:
-    assert sender.told(**fields).status == 422
+    assert sender.reported(**fields).status == 422
     assert sender.left() == []
 
 
@@ -208,16 +208,16 @@ def test_what_is_no_text_or_no_json_is_refused(sender: Sender, body: bytes) -> N
 
 
 def test_other_fields_are_left_alone(sender: Sender) -> None:
-    assert sender.told(says="BUY", ticker="SPX", close=6000.25, interval="5").status == 202
+    assert sender.reported(says="BUY", ticker="SPX", close=6000.25, interval="5").status == 202
     assert sender.left() == [("trend", "buy")]
 
 
 def test_what_is_too_large_is_refused(sender: Sender) -> None:
-    assert sender.told(more="x" * MOST_BYTES).status == 413
-    assert sender.told(more="x" * MOST_BODY).status == 413
+    assert sender.reported(more="x" * MOST_BYTES).status == 413
+    assert sender.reported(more="x" * MOST_BODY).status == 413
     chunks = b"".join(b"400\r\n" + b"x" * 1024 + b"\r\n" for _ in range(64)) + b"0\r\n\r\n"
-    told = {"Transfer-Encoding": "chunked", "X-Rulebot-Secret": SECRET}
-    assert _raw(sender.client, "/hooks/trend", told, chunks).startswith(b"HTTP/1.1 413")
+    reported = {"Transfer-Encoding": "chunked", "X-Rulebot-Secret": SECRET}
+    assert _raw(sender.client, "/hooks/trend", reported, chunks).startswith(b"HTTP/1.1 413")
     assert sender.left() == []
 
 
@@ -236,28 +236,28 @@ def _raw(client: Client, path: str, headers: dict[str, str], body: bytes) -> byt
 
 
 def test_the_same_message_within_seconds_is_one(sender: Sender) -> None:
-    assert [sender.told(says="up").json["taken"] for _ in range(3)] == [True, False, False]
-    assert sender.told(says="down").json["taken"]
-    assert sender.told("tide", says="up").json["taken"]
+    assert [sender.reported(says="up").json["taken"] for _ in range(3)] == [True, False, False]
+    assert sender.reported(says="down").json["taken"]
+    assert sender.reported("tide", says="up").json["taken"]
     sender.client.elapsed.now += SAME_WITHIN
-    assert sender.told(says="up").json["taken"]
+    assert sender.reported(says="up").json["taken"]
     assert len(sender.left()) == 4
 
 
 def test_an_id_counts_once_however_much_later(sender: Sender) -> None:
-    assert sender.told(says="up", id=7).json["taken"]
+    assert sender.reported(says="up", id=7).json["taken"]
     sender.client.elapsed.now += 3600
-    assert not sender.told(says="down", id="7").json["taken"]
-    assert sender.told("tide", id="7").json["taken"]
+    assert not sender.reported(says="down", id="7").json["taken"]
+    assert sender.reported("tide", id="7").json["taken"]
     assert sender.left() == [("trend", "up"), ("tide", "")]
 
 
 def test_an_id_of_yesterday_counts_again_today(sender: Sender) -> None:
-    assert sender.told(says="up", id="daily").json["taken"]
+    assert sender.reported(says="up", id="daily").json["taken"]
     for seconds, is_new in ((13 * 3600, False), (86400, True), (86460, False)):  # 23:35 and 10:35 in New York
         sender.now[0] = NOW + seconds
         sender.client.elapsed.now += 60
-        assert sender.told(says="up", id="daily").json["taken"] == is_new
+        assert sender.reported(says="up", id="daily").json["taken"] == is_new
     found = RequestInbox(sender.client.place).read(datetime.fromtimestamp(NOW, UTC))
     assert len({each.id for each in found}) == len(found) == 2
 
@@ -265,14 +265,14 @@ def test_an_id_of_yesterday_counts_again_today(sender: Sender) -> None:
 def test_a_message_with_id_and_time_is_not_sent_again_over_midnight(sender: Sender) -> None:
     sender.now[0] = midnight = NOW + 13 * 3600 + 25 * 60
     sender.now[0] -= 10
-    assert sender.told(id="7", time=midnight - 10).json["taken"]
+    assert sender.reported(id="7", time=midnight - 10).json["taken"]
     sender.now[0] += 20
-    assert not sender.told(id="7", time=midnight - 10).json["taken"]
+    assert not sender.reported(id="7", time=midnight - 10).json["taken"]
 
 
 def test_an_id_has_one_name_in_the_journal_whichever_page_took_it(sender: Sender) -> None:
     """A page that was started anew has forgotten it; the engine has not."""
-    sender.told(id="7")
+    sender.reported(id="7")
     WebhookGate(sender.client.place, SECRET, now=lambda: NOW).take("trend", SECRET, b'{"id": 7}')
     found = RequestInbox(sender.client.place).read(datetime.fromtimestamp(NOW, UTC))
     assert len(found) == 2
@@ -283,41 +283,41 @@ def test_an_id_has_one_name_in_the_journal_whichever_page_took_it(sender: Sender
     "sent", ["2026-11-18T15:35:00Z", "2026-11-18T10:35:00-05:00", NOW, int(NOW * 1000), str(int(NOW))]
 )
 def test_a_message_that_says_its_time_cannot_be_sent_again(sender: Sender, sent: object) -> None:
-    assert sender.told(says="up", time=sent).json["taken"]
+    assert sender.reported(says="up", time=sent).json["taken"]
     sender.client.elapsed.now += 60
     sender.now[0] += 60
-    assert not sender.told(says="up", time=sent).json["taken"]
+    assert not sender.reported(says="up", time=sent).json["taken"]
     sender.client.elapsed.now += OLDEST
     sender.now[0] += OLDEST
-    refused = sender.told(says="up", time=sent)
+    refused = sender.reported(says="up", time=sent)
     assert (refused.status, refused.json["message"]) == (422, "it was sent 180 s ago, and may be 120 s old")
     assert len(sender.left()) == 1
 
 
 def test_one_from_a_clock_ahead_is_taken_within_reason(sender: Sender) -> None:
-    assert sender.told(time=NOW + AHEAD - 1).status == 202
-    assert sender.told(time=NOW + AHEAD + 1).status == 422
+    assert sender.reported(time=NOW + AHEAD - 1).status == 202
+    assert sender.reported(time=NOW + AHEAD + 1).status == 422
 
 
 # ---------------------------------------------------------------- not too many
 
 
 def test_a_flood_is_refused_and_passes(sender: Sender) -> None:
-    answers = [sender.told(id=number).status for number in range(int(AT_ONCE) + 20)]
+    answers = [sender.reported(id=number).status for number in range(int(AT_ONCE) + 20)]
     assert answers == [202] * int(AT_ONCE) + [429] * 20
     assert sender.client.get("/api/status").status == 200
     sender.client.elapsed.now += 3
-    assert [sender.told(id=1000 + number).status for number in range(4)] == [202, 202, 202, 429]
+    assert [sender.reported(id=1000 + number).status for number in range(4)] == [202, 202, 202, 429]
 
 
 def test_who_sends_twice_a_second_is_heard_once_a_second(sender: Sender) -> None:
     """It was never heard again: what was refused took half a second from the next one."""
     for number in range(int(AT_ONCE)):
-        sender.told(id=number)
+        sender.reported(id=number)
     answers = []
     for number in range(6):
         sender.client.elapsed.now += 0.5
-        answers.append(sender.told(id=1000 + number).status)
+        answers.append(sender.reported(id=1000 + number).status)
     assert answers == [429, 202] * 3
 
 
@@ -330,11 +330,11 @@ def test_a_flood_without_the_secret_is_refused_as_well(sender: Sender) -> None:
 def test_a_box_that_nobody_reads_is_said(sender: Sender) -> None:
     for _ in range(MOST_WAITING):
         post_hook(sender.client.place, "trend")
-    answer = sender.told(id="late")
+    answer = sender.reported(id="late")
     assert (answer.status, answer.json["message"]) == (503, "no engine reads what comes")
     for file in folder_of(sender.client.place).glob("*.json"):
         file.unlink()
-    assert sender.told(id="late").json["taken"]  # it was not taken before, so it is new
+    assert sender.reported(id="late").json["taken"]  # it was not taken before, so it is new
 
 
 def test_none_is_taken_where_no_engine_will_ever_hear_it(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def values(text: str) -> Values:
     }
 
 
-def told(client: Client) -> Values:
+def reported(client: Client) -> Values:
     answer: Answer = client.get("/metrics")
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
@@ -92,7 +92,7 @@ def test_the_gate_is_before_it(client: Client) -> None:
 
 
 def test_a_store_alone_tells_what_it_knows_and_nothing_of_an_engine(any_client: Client) -> None:
-    found = told(any_client)
+    found = reported(any_client)
     assert {name for name, _ in found} <= series(STORE) | series(PROCESS) | {
         f"{metric.name}_created" for metric in METRICS.values()
     }
@@ -123,7 +123,7 @@ def test_a_store_alone_tells_what_it_knows_and_nothing_of_an_engine(any_client: 
 
 
 def test_slippage_is_dollars_worse_than_the_mid(client: Client) -> None:
-    found = told(client)
+    found = reported(client)
     assert found["rulebot_slippage_dollars", (CONDOR, "entry")] == pytest.approx(5.0)  # sold at 0.85, the mid was 0.90
     assert found["rulebot_slippage_dollars", (CONDOR, "exit")] == pytest.approx(-5.0)  # bought at 0.40, it was 0.45
     assert ("rulebot_slippage_dollars", (SELLER, "entry")) not in found  # its mid was not recorded
@@ -368,8 +368,8 @@ def test_protection_counts_from_the_last_order_that_covered() -> None:
         for ref, order in state.orders.by_ref.items()
     }
     assert unprotected_since(state._replace(orders=replace(state.orders, by_ref=orders)), position) == over
-    told = replace(position, unprotected_since=at("10:20"))
-    assert unprotected_since(state._replace(orders=replace(state.orders, by_ref=orders)), told) == at("10:20")
+    reported = replace(position, unprotected_since=at("10:20"))
+    assert unprotected_since(state._replace(orders=replace(state.orders, by_ref=orders)), reported) == at("10:20")
 
 
 def test_what_a_roll_opens_covers_nothing_of_what_it_closes() -> None:
@@ -439,12 +439,12 @@ def test_an_engine_in_this_process_is_told_with_its_store(day_store: Path) -> No
     server = Server(lambda stopping: application(day_store, access, live, stopping=stopping), Bind(port=0))
     client = Client(int(server.start().rstrip("/").rpartition(":")[2]), Elapsed(), day_store)
     try:
-        found = told(client)
+        found = reported(client)
         assert found["rulebot_broker_connected", ()] == 1
         assert found["rulebot_trading_active", ()] == 1  # the store alone would say 0: nobody holds it
         assert found["rulebot_store_records_total", ()] == len(small_day())
         live.end()
-        found = told(client)
+        found = reported(client)
         assert ("rulebot_broker_connected", ()) not in found
         assert found["rulebot_trading_active", ()] == 0
     finally:
@@ -459,7 +459,7 @@ def test_an_engine_that_waits_for_its_gateway_is_not_connected(day_store: Path) 
     server = Server(lambda stopping: application(day_store, Access(token=TOKEN), live, stopping=stopping), Bind(port=0))
     client = Client(int(server.start().rstrip("/").rpartition(":")[2]), Elapsed(), day_store)
     try:
-        assert told(client)["rulebot_broker_connected", ()] == 0
+        assert reported(client)["rulebot_broker_connected", ()] == 0
     finally:
         server.stop()
     clocks = {"09:29": 0, "09:30": 1, "15:59": 1, "16:00": 0}

@@ -10,7 +10,7 @@ from conftest import served
 from store_day import at
 from web_client import Client
 
-from rulebot.documents.load_bots import load_desk, told_specs
+from rulebot.documents.load_bots import load_desk, specs_as_json
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.operator_requests.requests import RequestInbox
 from rulebot.record.record import Kind, Record
@@ -35,7 +35,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def journal(tmp_path: Path, file: Path) -> Iterator[SqlJournal]:
     """Return the journal of an engine that holds its store and runs that file."""
-    data = {"version": "0.1", "specs": told_specs(load_desk([str(file)], {}, None)), "settings": {}, "install": "x"}
+    data = {"version": "0.1", "specs": specs_as_json(load_desk([str(file)], {}, None)), "settings": {}, "install": "x"}
     journal = SqlJournal(open_store(tmp_path / "a.db"))
     journal.append([Record(at("09:25"), Kind.RUN_STARTED, data=data)], durable=True)
     yield journal
@@ -57,12 +57,12 @@ def body(client: Client, path: str, value: str) -> dict[str, object]:
 
 
 def test_the_page_and_rest_list_every_number_with_its_line(client: Client, file: Path) -> None:
-    told = client.get(f"/api/numbers/{BOT}").json
-    assert (told["why"], told["notes"], told["file"]) == ("", [], str(file))
-    found = {each["path"]: each for each in told["numbers"]}
+    reported = client.get(f"/api/numbers/{BOT}").json
+    assert (reported["why"], reported["notes"], reported["file"]) == ("", [], str(file))
+    found = {each["path"]: each for each in reported["numbers"]}
     assert (found[TARGET]["text"], found["parameters.delta"]["text"]) == ("50%", "0.06")
     lines = file.read_text().splitlines()
-    assert all(lines[each["line"] - 1].strip() == each["around"] for each in told["numbers"])
+    assert all(lines[each["line"] - 1].strip() == each["around"] for each in reported["numbers"])
     page = client.get(f"/bots/{BOT}").body.decode()
     assert f'name="{TARGET}" value="50%" data-now="50%"' in page
     assert client.get("/api/numbers/nobody").status == 404

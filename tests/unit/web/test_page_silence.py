@@ -170,7 +170,7 @@ def test_the_server_says_by_an_event_that_it_is_still_there(monkeypatch: pytest.
         def now(self) -> tuple[int, dict[str, str]]:
             return 1, {"status": "all is well"}
 
-    async def heard() -> list[str]:
+    async def received() -> list[str]:
         looks = iter([False] * 8)
 
         async def gone() -> bool:
@@ -178,6 +178,6 @@ def test_the_server_says_by_an_event_that_it_is_still_there(monkeypatch: pytest.
 
         return [each async for each in pages._events(Still(), gone)]  # type: ignore[arg-type]
 
-    events = asyncio.run(heard())
+    events = asyncio.run(received())
     assert events[1:3] == [f"event: made\ndata: {pages.MADE}\n\n", "event: status\ndata: all is well\n\n"]
     assert events[3:5] == ["event: beat\ndata: still here\n\n"] * 2

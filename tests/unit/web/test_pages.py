@@ -130,17 +130,17 @@ def test_a_store_without_alarms_does_not_say_that_nothing_happened(tmp_path: Pat
     journal = SqlJournal(open_store(tmp_path / "a.db"))
     journal.append([record for record in small_day() if record.kind is not Kind.ALARM], durable=True)
     journal.close()
-    told = Parts(Live(tmp_path / "a.db", Elapsed())).now()[1]["told"]
-    assert "No alarm; more is told here only while an engine runs" in told
+    reported = Parts(Live(tmp_path / "a.db", Elapsed())).now()[1]["events"]
+    assert "No alarm; more is told here only while an engine runs" in reported
 
 
 def test_what_happens_is_told_newest_first_and_kept_harmless(live: Live) -> None:
     live.tell([EventLine(at("12:00"), "dte0_condor", "<script>alert(1)</script>", Tone.ALARM)])
     live.tell([EventLine(at("12:01"), "", "later")])
-    told = Parts(live).now()[1]["told"]
-    assert "<script" not in told
-    assert "&lt;script&gt;" in told
-    assert told.index("later") < told.index("alert(1)")
+    reported = Parts(live).now()[1]["events"]
+    assert "<script" not in reported
+    assert "&lt;script&gt;" in reported
+    assert reported.index("later") < reported.index("alert(1)")
 
 
 def test_a_run_that_is_over_gives_way_to_its_store(live: Live) -> None:
@@ -176,12 +176,12 @@ OBSERVED = "observed: nothing was sent, and orders filled by a model"
 @pytest.mark.parametrize("path", ["bots/dte0_condor", "trades", "trades/1", "preview/dte0_condor"])
 def test_each_page_says_whose_money_it_is(tmp_path: Path, path: str) -> None:
     """Pages of trades, and with buttons that trade, looked alike on paper and with real money."""
-    begun, *rest = small_day()
+    started, *rest = small_day()
     said = {}
     for mode, simulated in (("paper", True), ("live", False), ("observe", False)):
-        data: dict[str, Json] = {**begun.data, "settings": {"mode": mode, "fills": "mid"}, "simulated": simulated}
+        data: dict[str, Json] = {**started.data, "settings": {"mode": mode, "fills": "mid"}, "simulated": simulated}
         with closing(SqlJournal(open_store(tmp_path / f"{mode}.db"), logs=None)) as journal:
-            journal.append([replace(begun, data=data), *rest], durable=True)
+            journal.append([replace(started, data=data), *rest], durable=True)
         with served(tmp_path / f"{mode}.db") as client:
             header = client.get(f"/{path}").body.decode().partition("</header>")[0]
             said[mode] = re.findall(r'<span class="(mode \w+|mark)">([^<]*)</span>', header)
@@ -267,8 +267,8 @@ def test_a_page_that_is_open_is_pushed_nothing_more_after_its_logout(client: Cli
         stream.request("GET", "/live", headers=session)
         answer = stream.getresponse()
         assert answer.status == 200
-        told = {"X-Rulebot": "1", "Content-Type": "application/json"}
-        assert client.send("POST", "/api/logout", {**session, **told}, b"{}").status == 204
+        reported = {"X-Rulebot": "1", "Content-Type": "application/json"}
+        assert client.send("POST", "/api/logout", {**session, **reported}, b"{}").status == 204
         answer.read()  # it ends
 
 

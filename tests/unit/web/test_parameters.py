@@ -9,7 +9,7 @@ from conftest import served
 from store_day import at
 from web_client import Answer, Client
 
-from rulebot.documents.load_bots import load_desk, told_specs
+from rulebot.documents.load_bots import load_desk, specs_as_json
 from rulebot.record.record import Json, Kind, Record
 from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
@@ -24,7 +24,7 @@ BOT = "dte0_condor"
 def journal(tmp_path: Path) -> Iterator[SqlJournal]:
     """Return the journal of an engine that holds its store, with a shipped bot that has parameters."""
     desk = load_desk([str(shipped("specs") / f"{BOT}.yaml")], {f"{BOT}.wing": "15 pts"}, None)
-    data = {"version": "0.1", "specs": told_specs(desk), "settings": {}, "account": "DU1", "install": "x"}
+    data = {"version": "0.1", "specs": specs_as_json(desk), "settings": {}, "account": "DU1", "install": "x"}
     journal = SqlJournal(open_store(tmp_path / "a.db"))
     journal.append([Record(at("09:25"), Kind.RUN_STARTED, data=data)], durable=True)
     kept = {"what": "applied", "kept": {f"{BOT}.wing": "15 pts"}, "changes": [], "limit_changes": []}
@@ -135,7 +135,7 @@ def test_of_two_people_who_change_a_bot_at_once_the_second_is_told(client: Clien
 
 
 @pytest.mark.parametrize(
-    ("told", "owed"),
+    ("reported", "outstanding"),
     [
         ([{"what": "asked"}, {"what": "waits", "reason": "an order"}], "delta 0.10"),
         ([{"what": "asked"}, {"what": "refused", "id": "x", "reason": "another"}], "delta 0.10"),
@@ -145,13 +145,13 @@ def test_of_two_people_who_change_a_bot_at_once_the_second_is_told(client: Clien
     ],
 )
 def test_what_waits_to_be_taken_up_is_what_values_are_held_against(
-    client: Client, journal: SqlJournal, told: list[dict[str, Json]], owed: str
+    client: Client, journal: SqlJournal, reported: list[dict[str, Json]], outstanding: str
 ) -> None:
     asked: dict[str, Json] = {"bot": BOT, "values": {"delta": "0.10"}, "changes": [], "limit_changes": []}
-    journal.append([Record(at("09:40"), Kind.RELOAD, data=asked | each) for each in told], durable=True)
+    journal.append([Record(at("09:40"), Kind.RELOAD, data=asked | each) for each in reported], durable=True)
     text = look(client, delta="0.12")["text"]
-    assert (f"not taken up yet: {owed}" in text) is bool(owed)
-    assert f"{'0.10' if owed else '0.06'} -> 0.12" in text
+    assert (f"not taken up yet: {outstanding}" in text) is bool(outstanding)
+    assert f"{'0.10' if outstanding else '0.06'} -> 0.12" in text
 
 
 def test_a_key_sets_once_also_after_the_page_was_started_anew(client: Client, journal: SqlJournal) -> None:

@@ -303,10 +303,10 @@ def test_a_preview_that_fails_does_not_touch_the_engine(tmp_path: Path, monkeypa
     desk, live = Desk((text_of(),), at="10:00"), Live(tmp_path / "a.db")
     shown_by(live, desk, monkeypatch)
 
-    def torn(*_: object) -> None:
+    def incomplete(*_: object) -> None:
         raise InvariantError("torn")
 
-    monkeypatch.setattr(live_module, "preview_now", torn)
+    monkeypatch.setattr(live_module, "preview_now", incomplete)
     with pytest.raises(InvariantError):
         asked(live, desk, "spread")
 

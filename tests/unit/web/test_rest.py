@@ -19,7 +19,7 @@ from store_day import SELLER, at, small_day
 from web_client import TOKEN, Client
 
 from rulebot.core.state.state import OperatorState
-from rulebot.documents.load_bots import load_desk, told_specs
+from rulebot.documents.load_bots import load_desk, specs_as_json
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.session import at_exchange_time
@@ -77,9 +77,9 @@ def test_the_fields_that_were_asked_for_are_there(client: Client, path: str) -> 
 def test_numbers_are_those_of_the_views(any_client: Client) -> None:
     client = any_client
     system = view(client, "system_state")[0]
-    told = client.get("/api/status").json
-    assert (told["open_positions"], told["trades_today"]) == (system["open_positions"], system["trades_today"])
-    assert (told["errors_today"], told["last_updated"]) == (system["errors_today"], system["last_updated"])
+    reported = client.get("/api/status").json
+    assert (reported["open_positions"], reported["trades_today"]) == (system["open_positions"], system["trades_today"])
+    assert (reported["errors_today"], reported["last_updated"]) == (system["errors_today"], system["last_updated"])
     rows = {row["id"]: row for row in view(client, "open_positions")}
     trades = {row["id"]: row for row in view(client, "trades")}
     positions = client.get("/api/positions").json
@@ -109,8 +109,10 @@ def test_trades_are_those_of_the_store_newest_first(any_client: Client) -> None:
     found = any_client.get("/api/trades").json
     assert [each["id"] for each in found] == [row["id"] for row in rows]
     for each, row in zip(found, rows, strict=True):
-        told = {**row, "status": {"OPEN": "ACTIVE"}.get(row["status"], row["status"])}
-        assert {name: told[name] for name in each if name in row} == {n: v for n, v in each.items() if n != "structure"}
+        reported = {**row, "status": {"OPEN": "ACTIVE"}.get(row["status"], row["status"])}
+        assert {name: reported[name] for name in each if name in row} == {
+            n: v for n, v in each.items() if n != "structure"
+        }
     assert [each["id"] for each in any_client.get("/api/trades?limit=1").json] == [rows[0]["id"]]
     closed = any_client.get("/api/trades?status=CLOSED").json
     assert {each["status"] for each in closed} == {"CLOSED"}
@@ -168,11 +170,11 @@ def test_the_book_at_its_targets_and_stops(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "told"),
+    ("held", "reported"),
     [({Underlying("SPY"): Decimal(-1000), Underlying("QQQ"): Decimal(0)}, {"SPY": -1000.0}), ({}, {})],
 )
 def test_shares_are_told_by_a_running_engine(
-    client: Client, held: dict[Contract, Decimal], told: dict[str, float]
+    client: Client, held: dict[Contract, Decimal], reported: dict[str, float]
 ) -> None:
     """Of a store, which does not know them, `{}` was told of an account that was short 1,000 shares."""
     run = run_at("12:00")
@@ -180,7 +182,7 @@ def test_shares_are_told_by_a_running_engine(
     live = Live(client.place)
     live.show(run, at("12:00"))
     with served(client.place, live) as running:
-        assert running.get("/api/account").json["shares"] == told
+        assert running.get("/api/account").json["shares"] == reported
     assert client.get("/api/account").json["shares"] is None
     assert "shares" not in client.get("/").body.decode().partition("part-account")[2].partition("</dl>")[0]
 
@@ -202,11 +204,11 @@ def test_a_running_engine_is_told_as_it_stands(tmp_path: Path) -> None:
     page, live = snapshot_of_run(run, at("12:00")), Live(place)
     live.show(run, at("12:00"))
     with served(place, live) as client:
-        told = {each["position"]: each for each in client.get("/api/positions").json}
+        reported = {each["position"]: each for each in client.get("/api/positions").json}
         greeks, risk, profit, day = (client.get(path).json for path in (*GETS[2:4], GETS[5], GETS[9]))
-    assert {each.id: each.profit for each in page.positions} == {n: each["current_pnl"] for n, each in told.items()}
-    assert {each["as_of"] for each in (*told.values(), greeks, risk, profit, day)} == {"2026-11-18 12:00:00"}
-    assert [told[each.id]["current_price"] for each in page.positions] == [5.0, 0.54]
+    assert {each.id: each.profit for each in page.positions} == {n: each["current_pnl"] for n, each in reported.items()}
+    assert {each["as_of"] for each in (*reported.values(), greeks, risk, profit, day)} == {"2026-11-18 12:00:00"}
+    assert [reported[each.id]["current_price"] for each in page.positions] == [5.0, 0.54]
     assert greeks["total"] == page.greeks != dict.fromkeys(greeks["total"], 0.0)
     assert (risk["max_profit"], -risk["max_loss"]) == (page.at_targets, page.at_stops)
     assert (risk["without_target"], risk["without_stop"]) == (0, 0)
@@ -284,8 +286,10 @@ def test_what_a_running_engine_has_no_sound_price_of_is_told_as_of_its_last_snap
     live.show(run, at("12:00"))
     with served(place, live) as client:
         rows = {row["id"]: (row["unrealized_pnl"], row["snapshot_time"]) for row in view(client, "open_positions")}
-        told = {each["trade_id"]: (each["current_pnl"], each["as_of"]) for each in client.get("/api/positions").json}
-    assert told == rows
+        reported = {
+            each["trade_id"]: (each["current_pnl"], each["as_of"]) for each in client.get("/api/positions").json
+        }
+    assert reported == rows
 
 
 @pytest.mark.parametrize(
@@ -337,8 +341,8 @@ def test_a_store_alone_says_of_when_its_prices_are(tmp_path: Path) -> None:
 def test_what_has_no_price_yet_is_no_zero(tmp_path: Path) -> None:
     """A position without a snapshot had made 0.0, with greeks of 0.0."""
     with served(until("09:52", tmp_path / "a.db")) as client:
-        told = [client.get(path).json for path in GETS]
-    position, greeks, profit, day = told[1][-1], told[2], told[5], told[9]
+        reported = [client.get(path).json for path in GETS]
+    position, greeks, profit, day = reported[1][-1], reported[2], reported[5], reported[9]
     assert (position["current_pnl"], position["current_price"], position["as_of"]) == (None, None, None)
     assert greeks["total"] == dict.fromkeys(("delta", "gamma", "theta", "vega"))
     assert (profit["unrealized_pnl"], profit["total_pnl"], day["total_pnl"]) == (None, None, None)
@@ -352,9 +356,9 @@ def test_a_pause_of_all_bots_holds_for_the_next_run(tmp_path: Path) -> None:
     journal = SqlJournal(open_store(tmp_path / "a.db"))
     journal.append([started, pause, replace(started, at=at("10:01")), small_day()[1]], durable=True)
     with served(tmp_path / "a.db") as client:
-        told = client.get("/api/status").json
+        reported = client.get("/api/status").json
     journal.close()
-    assert (told["state"], told["trading"], told["is_trading"]) == ("running", "reducing", False)
+    assert (reported["state"], reported["trading"], reported["is_trading"]) == ("running", "reducing", False)
 
 
 def by_month(day: str) -> str:
@@ -442,9 +446,9 @@ def test_pages_and_what_machines_look_at_take_any_parameter(client: Client, path
 @pytest.mark.parametrize("path", ["/", "/health", "/metrics", "/api/trades?limit=1", "/api/trades?from=yesterday"])
 def test_a_head_is_answered_as_a_get_without_its_body(client: Client, path: str) -> None:
     """What watches /health asks so, and was told 405."""
-    asked, told = client.get(path), client.send("HEAD", path, {"Authorization": f"Bearer {TOKEN}"})
-    assert (told.status, told.body) == (asked.status, b"")
-    assert told.headers["content-type"] == asked.headers["content-type"]
+    asked, reported = client.get(path), client.send("HEAD", path, {"Authorization": f"Bearer {TOKEN}"})
+    assert (reported.status, reported.body) == (asked.status, b"")
+    assert reported.headers["content-type"] == asked.headers["content-type"]
 
 
 def test_a_head_of_what_is_pushed_is_answered_and_over(client: Client) -> None:
@@ -459,8 +463,8 @@ def test_a_head_of_what_is_pushed_is_answered_and_over(client: Client) -> None:
 
 def test_a_body_that_is_no_json_is_called_so(client: Client) -> None:
     """It was `0: JSON decode error`."""
-    told = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1", "Content-Type": "application/json"}
-    answer = client.send("POST", "/api/action/stop", {**told, "Idempotency-Key": "12345678"}, b'{"bot": x}')
+    reported = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1", "Content-Type": "application/json"}
+    answer = client.send("POST", "/api/action/stop", {**reported, "Idempotency-Key": "12345678"}, b'{"bot": x}')
     assert (answer.status, answer.json["message"]) == (422, "body: it is no JSON: Expecting value at letter 9")
 
 
@@ -508,9 +512,9 @@ def test_the_most_that_a_day_may_lose_is_that_of_the_account_else_of_all_bots(
     tmp_path: Path, bots: tuple[str, ...], limits: Json, most: float | None
 ) -> None:
     desk = load_desk([str(shipped("specs") / f"{bot}.yaml") for bot in bots], {}, None)
-    told: dict[str, Json] = {"version": "0.1", "specs": told_specs(desk), "settings": {}, "account": "DU1"}
+    reported: dict[str, Json] = {"version": "0.1", "specs": specs_as_json(desk), "settings": {}, "account": "DU1"}
     journal = SqlJournal(open_store(tmp_path / "a.db"))
-    started = Record(at("09:25"), Kind.RUN_STARTED, data={**told, "install": "x", "limits": limits})
+    started = Record(at("09:25"), Kind.RUN_STARTED, data={**reported, "install": "x", "limits": limits})
     journal.append([started], durable=True)
     journal.close()
     with StoreReader(tmp_path / "a.db") as reader:

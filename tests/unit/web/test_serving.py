@@ -57,7 +57,7 @@ def test_a_certificate_and_its_key_belong_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sender", "told"),
+    ("sender", "reported"),
     [
         ("10.0.0.1", "198.51.100.7"), ("::ffff:10.0.0.1", "198.51.100.7"),
         ("127.0.0.1", "127.0.0.1"), ("127.0.0.2", "127.0.0.2"), ("::1", "::1"),
@@ -65,7 +65,7 @@ def test_a_certificate_and_its_key_belong_together() -> None:
         ("10.0.0.2", None), ("::ffff:10.0.0.2", None), ("fd00::1", None), ("", None),
     ],
 )  # fmt: skip
-def test_a_page_behind_a_proxy_is_reached_by_nobody_who_goes_past_it(sender: str, told: str | None) -> None:
+def test_a_page_behind_a_proxy_is_reached_by_nobody_who_goes_past_it(sender: str, reported: str | None) -> None:
     """It answered every machine in the clear, with all that the token lets see, though no proxy took part."""
     seen: list[str] = []
     sent: list[MutableMapping[str, Any]] = []
@@ -82,8 +82,8 @@ def test_a_page_behind_a_proxy_is_reached_by_nobody_who_goes_past_it(sender: str
     headers = [(b"x-forwarded-for", b"198.51.100.7"), (b"x-forwarded-proto", b"https")]
     scope = {"type": "http", "scheme": "http", "client": (sender, 4711), "headers": headers}
     asyncio.run(ProxyGate(page, "10.0.0.1")({**scope, "server": ("10.0.0.9", 8080)}, receive, send))
-    assert seen == ([] if told is None else [told])
-    assert [each["status"] for each in sent if "status" in each] == ([403] if told is None else [])
+    assert seen == ([] if reported is None else [reported])
+    assert [each["status"] for each in sent if "status" in each] == ([403] if reported is None else [])
     if not sender:  # where nobody knows who asks, nor whom, they are not one
         asyncio.run(ProxyGate(page, "10.0.0.1")(scope, receive, send))
         assert seen == []

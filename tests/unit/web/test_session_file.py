@@ -222,8 +222,8 @@ def test_who_is_signed_in_stays_so_over_a_restart_with_the_same_token(tmp_path: 
     with served(tmp_path, clock=clock) as client:
         cookie = signed_in(client)
         ended = signed_in(client)
-        told = {**ended, "X-Rulebot": "1", "Content-Type": "application/json"}
-        assert client.send("POST", "/api/logout", told, b"{}").status == 204
+        reported = {**ended, "X-Rulebot": "1", "Content-Type": "application/json"}
+        assert client.send("POST", "/api/logout", reported, b"{}").status == 204
     with served(tmp_path, clock=clock) as client:
         assert client.send("GET", "/api/pnl", cookie).status == 200
         assert client.send("GET", "/api/pnl", ended).status == 401
@@ -262,10 +262,10 @@ def test_a_page_ends_no_session_of_another_one_on_this_machine(tmp_path: Path, t
 
 
 @pytest.mark.parametrize(
-    ("proxy", "host", "is_told"),
+    ("proxy", "host", "is_reported"),
     [("10.0.0.1", "127.0.0.1", True), ("", "127.0.0.1", False), ("10.0.0.1", "desk.example", False)],
 )
-def test_the_login_says_where_safari_keeps_no_session(tmp_path: Path, proxy: str, host: str, is_told: bool) -> None:
+def test_the_login_says_where_safari_keeps_no_session(tmp_path: Path, proxy: str, host: str, is_reported: bool) -> None:
     """Behind a proxy a session is for https alone: at http://127.0.0.1 Safari was asked for the token again."""
     store = tmp_path / "a.db"
     open_store(store).close()
@@ -276,4 +276,4 @@ def test_the_login_says_where_safari_keeps_no_session(tmp_path: Path, proxy: str
         page = Client(port, Elapsed(), store).send("GET", "/login", {"Host": f"{host}:{port}"})
     finally:
         server.stop()
-    assert (page.status, b"Safari keeps no session" in page.body) == (200, is_told)
+    assert (page.status, b"Safari keeps no session" in page.body) == (200, is_reported)

@@ -40,20 +40,20 @@ def test_what_an_earlier_run_decided_otherwise_is_told_up_to_the_next_run(monkey
             glimpse(found, marks.popleft())
         return found
 
-    retelling = SimpleNamespace(rest=lambda _: ())
+    resending = SimpleNamespace(rest=lambda _: ())
     for name, stand_in in {
         "span": lambda file: runs[file.name],
         "instant": lambda at: at,
         "open_recording": lambda file: SimpleNamespace(day=START.date(), file=file.name),
         "replay": replay,
         "replay_snapshot": lambda _, at: at,
-        "ReplayText": lambda: retelling,
+        "ReplayText": lambda: resending,
     }.items():
         monkeypatch.setattr(timeline, name, stand_in)
     seen = replay_for_page([Path("a"), Path("b")])
     assert (seen.problem, seen.gaps) == ("", (Gap(after(600), after(7200), timeline.OTHERWISE),))
     words = days_page._gap_words(seen, after(3600))
-    assert words.startswith("nothing is shown from 10:40:00 to 12:30:00: this is what stood before; this version")
+    assert words.startswith("nothing is shown from 10:40:00 to 12:30:00: this was the state before; this version")
     assert not days_page._gap_words(seen, after(7260))
 
 
@@ -62,10 +62,10 @@ def test_an_instant_outside_of_what_is_recorded_is_not_shown_as_if_it_were_withi
     seen = Timeline((after(20), after(600), after(1800)), (), ())
     said = {each: days_page._not_recorded(seen, after(each), after(min(each, 1800))) for each in (-60, 0, 1800, 1801)}
     assert said == {
-        -60: "nothing is recorded before 10:30:20: this is what stood then",
+        -60: "nothing is recorded before 10:30:20: this was the state then",
         0: "",
         1800: "",
-        1801: "nothing is recorded after 11:00:00: this is what stood then",
+        1801: "nothing is recorded after 11:00:00: this was the state then",
     }
 
 

@@ -32,10 +32,10 @@ def test_profit_of_which_commissions_are_not_told_is_provisional(tmp_path: Path)
         pages = [page(owing), *(owing.get(path).body.decode() for path in ("/", "/bots/spread"))]
         assert all(" provisional</td>" in each for each in pages)
         assert "<small>provisional</small>" in pages[0]
-        assert ", provisional: the commission of 3 fills is not told yet" in owing.get("/trades/1").body.decode()
+        assert ", provisional: the commission of 3 fills is not reported yet" in owing.get("/trades/1").body.decode()
         ((trade,), (period,)) = (owing.get(path).json for path in ("/api/trades", "/api/pnl/history"))
         days = [owing.get(path).json for path in ("/api/pnl", "/api/performance")]
-    assert [each["commissions_owed"] for each in (trade, period, *days)] == [3] * 4
+    assert [each["pending_commissions"] for each in (trade, period, *days)] == [3] * 4
 
 
 def test_all_trades_with_their_sum(client: Client) -> None:

@@ -68,6 +68,6 @@ class Client:
 
     def post(self, path: str, body: object = None, key: str = "", **headers: str) -> Answer:
         """Act as a program with the token does."""
-        told = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1", "Content-Type": "application/json"}
-        told |= {"Idempotency-Key": key} if key else {}
-        return self.send("POST", path, {**told, **headers}, json.dumps({} if body is None else body).encode())
+        reported = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1", "Content-Type": "application/json"}
+        reported |= {"Idempotency-Key": key} if key else {}
+        return self.send("POST", path, {**reported, **headers}, json.dumps({} if body is None else body).encode())

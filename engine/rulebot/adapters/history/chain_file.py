@@ -57,12 +57,12 @@ from rulebot.adapters.history.sidecar import (
     joined,
     read_implied,
     read_parts,
-    read_told,
+    read_reported,
     read_underlyings,
     sidecar_of,
     tables,
     with_levels,
-    with_told,
+    with_reported,
 )
 from rulebot.adapters.history.table import (
     ArrowTable,
@@ -177,9 +177,9 @@ class ChainSource(WithDaily):
         found = session_day(rows, session, levels=levels, findings=[*odd, *findings], settled=settled)
         if levelled is not None and of_levels is not None and levelled.groups is None:
             found = _with_underlyings(found, of_levels, session)
-        if (file := with_told(parts, day, self._beside.told)) is not None:
+        if (file := with_reported(parts, day, self._beside.reported)) is not None:
             read_implied(file)  # what is wrong with it is said with the day it stands beside
-            found = replace(found, **read_told(file, session)._asdict())
+            found = replace(found, **read_reported(file, session)._asdict())
         return found
 
     def _settled(
@@ -204,9 +204,9 @@ class ChainSource(WithDaily):
 
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return what was told of them on that day, else the closes of the volatility index from the daily files."""
-        file = with_told(self._parts.get(before, ()), before, self._beside.told)
-        if file is not None and (told := read_implied(file).get(symbol)):
-            return told[-count:] if count else ()
+        file = with_reported(self._parts.get(before, ()), before, self._beside.reported)
+        if file is not None and (reported := read_implied(file).get(symbol)):
+            return reported[-count:] if count else ()
         return self.background.implied(symbol, before, count)
 
 
@@ -216,7 +216,7 @@ def _check_names(table: ArrowTable, file: Path) -> None:
     lacking += [name for name in _NEEDED if name not in table.names]
     for name in (*IDENTITY[1:], *BY_QUOTE):
         if name in columns_of(file) and name not in table.names:
-            text = f"`{name}` stands in the name of a folder alone: have it in the file, too"
+            text = f"`{name}` is only in the name of a folder: add it to the file too"
             raise refusal(refused(table.file, 0, text))
     if not lacking:
         return
@@ -255,8 +255,8 @@ def what_to_write(path: Path) -> str:
 
 
 def _with_underlyings(day: HistoryDay, of_levels: ArrowTable, session: Session) -> HistoryDay:
-    told = read_underlyings(of_levels, session, day.times)
-    return day if told is None else replace(day, told=told)
+    reported = read_underlyings(of_levels, session, day.times)
+    return day if reported is None else replace(day, reported=reported)
 
 
 def _quotes(parts: Sequence[DayPart], day: date) -> tuple[Rows, list[Finding], Session]:
@@ -526,8 +526,8 @@ def _expires(option: Option) -> str:
 
 def _levels_to_write(arrow: Any, day: HistoryDay) -> Any:
     """Return a row for each level; of what a broker told also one without, where he told none that still stood."""
-    is_told = day.told is not None
-    written = {symbol: is_told | ~np.isnan(levels) for symbol, levels in day.levels.items()}
+    is_reported = day.reported is not None
+    written = {symbol: is_reported | ~np.isnan(levels) for symbol, levels in day.levels.items()}
     symbols = [symbol for symbol in day.levels for _ in range(int(written[symbol].sum()))]
     at = [day.times[written[symbol]] for symbol in day.levels]
     values = [levels[written[symbol]] for symbol, levels in day.levels.items()]
@@ -536,10 +536,10 @@ def _levels_to_write(arrow: Any, day: HistoryDay) -> Any:
         "symbol": arrow.array(symbols, type=arrow.string()),
         "level": np.concatenate(values) if values else np.zeros(0),
     }
-    if day.told is not None and values:
-        nothing, told = np.full(len(day.times), np.nan), day.told
+    if day.reported is not None and values:
+        nothing, reported = np.full(len(day.times), np.nan), day.reported
         for name in OF_UNDERLYING:
-            of = [told.get(symbol, {}).get(name, nothing)[written[symbol]] for symbol in day.levels]
+            of = [reported.get(symbol, {}).get(name, nothing)[written[symbol]] for symbol in day.levels]
             columns[name] = np.concatenate(of)
     return arrow.table(columns)
 

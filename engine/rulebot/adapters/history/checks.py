@@ -41,9 +41,9 @@ _STILL, _AGAIN = 1800.0, 3
 """Seconds for which a level that moves may stand still, and how often it may come again, before it is told."""
 _SHARED = 0.5
 """Which part of the options of an instant the next one has as well, where they are of states of a chain."""
-TOO_DEAR = 1.5
+TOO_EXPENSIVE = 1.5
 """How many times what it is on, or its strike if that is more, an option is quoted at that cannot be."""
-DEAR = "the ask is dearer than the underlying and the strike"
+EXPENSIVE = "the ask is dearer than the underlying and the strike"
 
 
 def ordered(rows: Rows) -> tuple[Rows, list[Finding]]:
@@ -72,9 +72,7 @@ def ordered(rows: Rows) -> tuple[Rows, list[Finding]]:
     if unsure.any():
         findings.append(_of_several_quotes(rows, order[unsure], float(several.mean())))
     if (again := same & ~unsure).any():
-        findings.append(
-            left_out(rows.file, sorted(rows.row[order[again]].tolist()), "the same quote stands there before")
-        )
+        findings.append(left_out(rows.file, sorted(rows.row[order[again]].tolist()), "a duplicate of an earlier quote"))
     kept = np.ones(len(order), dtype=bool)
     kept[order[same | unsure]] = False
     return rows.only(kept), findings
@@ -85,7 +83,7 @@ def _of_several_quotes(rows: Rows, places: NDArray[np.intp], share: float) -> Fi
     if share > _FEW:
         first, second = sorted(rows.row[places[:2]].tolist())
         text = f"{share:.0%} of the options have several quotes at one time, as that of row {second}"
-        return refused(rows.file, first, f"{text}: call the column that tells their times `time`")
+        return refused(rows.file, first, f"{text}: name the column with their times `time`")
     found = sorted(rows.row[places].tolist())
     return left_out(rows.file, found, "the option has several quotes at this time, and none is used")
 
@@ -123,19 +121,19 @@ def sound(rows: Rows, level: float) -> tuple[Rows, list[Finding]]:
     bid, ask = rows.values["bid"], rows.values["ask"]
     has_bid, has_ask = bid > 0, ask > 0
     findings = [] if has_bid.all() else [*_missing_bids(rows, has_bid, has_ask)]
-    values, crossed, dear = dict(rows.values), bid > ask, _dear(rows, level)
-    if crossed.any() or dear.any() or not has_ask.all():
+    values, crossed, expensive = dict(rows.values), bid > ask, _expensive(rows, level)
+    if crossed.any() or expensive.any() or not has_ask.all():
         crossed, no_ask = crossed & has_ask, ~has_ask
         empty = no_ask & ~has_bid
         for mask, text in (
             (crossed, "the bid is above the ask"),
-            (empty & ~(np.isnan(bid) & np.isnan(ask)), "there is neither bid nor ask"),
+            (empty & ~(np.isnan(bid) & np.isnan(ask)), "neither bid nor ask"),
             (no_ask & ~empty, "there is a bid and no ask"),
-            (dear & ~crossed, DEAR),
+            (expensive & ~crossed, EXPENSIVE),
         ):
             if mask.any():
                 findings.append(left_out(rows.file, rows.row[mask].tolist(), text))
-        unquoted = crossed | no_ask | dear
+        unquoted = crossed | no_ask | expensive
         bad = unquoted & ~np.isnan(values["ask"])  # what a broker models of an option without an ask stays known
         for name in values.keys() - _COUNTS:
             values[name] = np.where(unquoted if name == "bid" else bad, np.nan, values[name])
@@ -172,12 +170,12 @@ def _first_of(rows: Rows, mask: Mask, text: str) -> Finding:
     return finding_text(rows.file, int(rows.row[mask.argmax()]), text, int(mask.sum()))
 
 
-def _dear(rows: Rows, level: float) -> Mask:
+def _expensive(rows: Rows, level: float) -> Mask:
     """Return which quotes are dearer than what they are on, and than their strike: by one of them a stop would fill."""
     ask = rows.values["ask"]
-    if not np.fmax.reduce(ask, initial=0.0) > TOO_DEAR * level:
+    if not np.fmax.reduce(ask, initial=0.0) > TOO_EXPENSIVE * level:
         return np.zeros(len(ask), dtype=bool)
-    found: Mask = ask > TOO_DEAR * np.maximum(rows.strike, level)
+    found: Mask = ask > TOO_EXPENSIVE * np.maximum(rows.strike, level)
     return found
 
 
@@ -226,7 +224,7 @@ def wrong_columns(rows: Rows, level: float) -> Iterator[Finding]:
         )
         return
     quoted = ask > 0
-    if _are_most(ask > TOO_DEAR * np.maximum(strike, level), quoted):
+    if _are_most(ask > TOO_EXPENSIVE * np.maximum(strike, level), quoted):
         middle = nan_median(ask[quoted])
         text = f"most quotes are dearer than the underlying ({level:g}), the median is {middle:g}: scaled?"
         yield refused(rows.file, first, text)
@@ -267,7 +265,7 @@ def _wrong_counts(rows: Rows, level: float, first: int) -> Iterator[Finding]:
     for name, quoted in _SIZES.items():
         counts = rows.values.get(name)
         if counts is not None and (wanted := rows.values[quoted] > 0).any() and (counts[wanted] == 0).all():
-            text = f"{name} is 0 beside all that is quoted, so nothing could fill: leave the column out"
+            text = f"{name} is 0 in all quotes, so nothing could fill: remove the column"
             yield refused(rows.file, first, text)
     for name in (*_COUNTS, *_SIZES):
         counts = rows.values.get(name)
@@ -360,7 +358,7 @@ def scattered(file: File, ask: Columns) -> Iterator[Finding]:
         usual = nan_median(counts[counts > 0].astype(np.float64))
         text = f"an instant has quotes of {usual:g} of {ask.shape[1]} options, the next one of others"
         yield finding_text(
-            file, 0, f"{text}: bots see those of one instant alone; have one time for what stood together"
+            file, 0, f"{text}: bots see only quotes of one instant; give quotes of one snapshot one time"
         )
 
 

@@ -162,7 +162,7 @@ class Daily:
             lost = [day for place in span if place not in known and trades_on(day := date.fromordinal(place))]
             if lost:
                 more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-                text = f"the bars of {symbol} lack {lost[0]}{more}: averages and ranks are of what is there"
+                text = f"the bars of {symbol} lack {lost[0]}{more}: averages and ranks use the rest"
                 yield finding_text("daily", 0, text)
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
@@ -340,7 +340,7 @@ def _days(table: CsvTable, findings: list[Finding]) -> Whole:
     _, firsts = np.unique(days, return_index=True)
     again = np.setdiff1d(np.flatnonzero(days > 0), firsts)
     if again.size:
-        findings.append(left_out(table.file, table.rows[again].tolist(), "the same day stands there before"))
+        findings.append(left_out(table.file, table.rows[again].tolist(), "a duplicate of an earlier day"))
         days[again] = 0
     return days
 

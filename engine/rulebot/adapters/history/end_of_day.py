@@ -264,13 +264,13 @@ class EodSource(WithDaily):
             day = day_of_name(finding.text)
             repeats = self._repeats(day) if day is not None and session_on(day) is None else ""
             found.append(finding if not repeats else refused(finding.file, finding.row, finding.text + repeats))
-        torn = [
+        incomplete = [
             refused(many.path.name, many.cut_off[1], f"the file ends within a row of {many.cut_off[0]}: it is cut off")
             for many in self._many
             if many.cut_off is not None
         ]
         daily = self.background.findings_for(self._all(first, last))
-        return (*found, *torn, *(each for many in self._many for each in many.findings), *daily)
+        return (*found, *incomplete, *(each for many in self._many for each in many.findings), *daily)
 
     def _is_spx(self, first: date, last: date) -> bool:
         try:
@@ -378,7 +378,7 @@ class EodSource(WithDaily):
         if not table.has_times or len(table.texts("time")[1]) < 2 or len(np.unique(instants(table, session))) < 2:
             return False
         if self._at is not None:
-            text = f"`{table.clock}` tells the time of each quote: leave `at=` out"
+            text = f"`{table.clock}` has the time of each quote: omit `at=`"
             raise refusal(refused(table.file, 0, text))
         return True
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rulebot.adapters.history.build_session import midnight
-from rulebot.adapters.history.checks import DEAR, TOO_DEAR, is_price
+from rulebot.adapters.history.checks import EXPENSIVE, TOO_EXPENSIVE, is_price
 from rulebot.adapters.history.daily import Daily, DailySeries, WithDaily, without_jumps
 from rulebot.adapters.history.end_of_day import EodSource, at_time
 from rulebot.adapters.history.lazy_chain import strike_of
@@ -134,7 +134,7 @@ class _Minutes:
     def take(self, option: Option, bars: Bars) -> None:
         """Add the bars of an option; what has expired, or stands twice, is left out."""
         if option in self.quotes:
-            self.findings.append(left_out(bars.entry, [1], "the same option stands in another entry before"))
+            self.findings.append(left_out(bars.entry, [1], "the same option is in an earlier entry"))
             return
         self.findings += bars.findings
         self._count += len(bars.begins)
@@ -157,7 +157,7 @@ class _Minutes:
             yield f"the bars of options are of {words}"
         for words, text in (
             (CROSSED, "most bids are above their asks: are the columns exchanged?"),
-            (DEAR, f"most quotes are dearer than the underlying ({nan_median(level):g}): scaled?"),
+            (EXPENSIVE, f"most quotes are dearer than the underlying ({nan_median(level):g}): scaled?"),
         ):
             if sum(each.count for each in findings if each.text.startswith(words)) > self._count / 2:
                 yield text
@@ -221,7 +221,7 @@ class LeanSource(WithDaily):
             for entry, content in entries(path):
                 check_entry(path.name, entry, day, trading_class)
                 option = self._option(trading_class, path.name, entry)
-                most = TOO_DEAR * max(float(option.strike), highest)
+                most = TOO_EXPENSIVE * max(float(option.strike), highest)
                 read.take(option, quote_bars(f"{path.name}/{entry}", content, most))
         findings += read.findings
         for text in read.refusals(findings, level):
@@ -512,7 +512,7 @@ class LeanDailySource(EodSource):
         own = {name: symbol for symbol, names in CLASSES.items() for name in names}
         wanted = symbol or inside
         if not wanted:
-            raise MisuseError("of which underlying are the daily files to be?", f"lean:{path}?bars=daily&symbol=spy")
+            raise MisuseError("which underlying do the daily files belong to?", f"lean:{path}?bars=daily&symbol=spy")
         self._symbol = own.get(wanted.lower(), wanted.upper())
         self.days = LeanDays(root, self._symbol)
         daily = root / "equity" / "usa" / "daily" / f"{self._symbol.lower()}.zip"

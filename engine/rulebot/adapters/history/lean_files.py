@@ -13,7 +13,7 @@ from zlib import error as ZlibError
 
 import numpy as np
 
-from rulebot.adapters.history.checks import DEAR
+from rulebot.adapters.history.checks import EXPENSIVE
 from rulebot.adapters.history.quote_checks import known_level, sound_levels
 from rulebot.adapters.history.session import OUTSIDE, SLACK, Columns, Finding, finding_text, left_out, refusal, refused
 from rulebot.adapters.history.table import CUT_OFF, Whole
@@ -72,11 +72,11 @@ def only_entry(path: Path) -> tuple[str, bytes]:
 
 def check_entry(where: str, entry: str, day: date, name: str) -> None:
     """See that an entry, whose name begins like `20151224_goog_`, is of its file. Raises: StoreError."""
-    told, _, rest = entry.partition("_")
-    if not told.isdigit():
+    reported, _, rest = entry.partition("_")
+    if not reported.isdigit():
         return
-    if told != f"{day:%Y%m%d}":
-        raise refusal(refused(f"{where}/{entry}", 0, f"the entry is of {told}, the file of {day:%Y%m%d}"))
+    if reported != f"{day:%Y%m%d}":
+        raise refusal(refused(f"{where}/{entry}", 0, f"the entry is of {reported}, the file of {day:%Y%m%d}"))
     if class_of_shares(rest.partition("_")[0].upper()) != class_of_shares(name.upper()):
         raise refusal(refused(f"{where}/{entry}", 0, f"the entry is of {rest.partition('_')[0]}, the file of {name}"))
 
@@ -110,10 +110,10 @@ def quote_bars(where: str, content: bytes, most: float) -> Bars:
     if crossed.any():
         findings.append(left_out(where, rows[crossed].tolist(), CROSSED))
         values[crossed] = np.nan
-    dear = values[:, 1] > most
-    if dear.any():
-        findings.append(left_out(where, rows[dear].tolist(), DEAR))
-        values[dear] = np.nan
+    expensive = values[:, 1] > most
+    if expensive.any():
+        findings.append(left_out(where, rows[expensive].tolist(), EXPENSIVE))
+        values[expensive] = np.nan
     lone = np.isnan(values[:, 1]) & ~np.isnan(values[:, 0])
     if lone.any():
         text = "there is a bid and no ask: the ask is not known"
@@ -183,7 +183,7 @@ def day_bars(where: str, content: bytes, findings: list[Finding]) -> Iterator[tu
     if odd:
         findings.append(left_out(where, odd, "this is no bar: a day, and four prices above 0"))
     if again:
-        findings.append(left_out(where, again, "the same day stands there before"))
+        findings.append(left_out(where, again, "a duplicate of an earlier day"))
     if outside:
         findings.append(finding_text(where, outside[0], OUTSIDE, len(outside)))
 
@@ -215,7 +215,7 @@ def _numbers(where: str, content: bytes, fields: int) -> tuple[Whole, Columns, C
         odd = sorted([*odd, *found[endless, 0].astype(int).tolist()])
         found = found[~endless]
     if odd:
-        findings.append(left_out(where, odd, f"a bar has {fields} numbers, and not so many"))
+        findings.append(left_out(where, odd, f"a bar has {fields} numbers, too few"))
     begins = found[:, 1]
     if (back := np.flatnonzero(np.diff(begins) < 0)).size:
         row = int(found[back[0] + 1, 0])

@@ -159,7 +159,7 @@ class CsvDays:
         self._scan(date_columns)
 
     def _scan(self, date_columns: Sequence[str]) -> None:
-        odd, day, line, row, begun, before, known = [], None, "\n", 0, 0, None, 0
+        odd, day, line, row, started, before, known = [], None, "\n", 0, 0, None, 0
         chosen, days = SymbolFilter(self._symbol), _Days(self.path.name)
         for row, line, begins in self._numbered_lines():
             if line.startswith("#") or not line.strip():
@@ -172,20 +172,20 @@ class CsvDays:
                 continue
             day = days.of(fields[place] if place < len(fields) else "", row)
             if day != before or row != known + 1:
-                begun = row
+                started = row
             before, known = day, row
             if day is None:
                 odd.append(row)
             elif chosen.has(row, fields):
-                self._add(day, begins, row, begun)
+                self._add(day, begins, row, started)
         if not self.header:
             raise refusal(refused(self.path.name, 1, "the file is empty"))
         self.others = frozenset(chosen.others)
         self.findings += chosen.findings(self.path.name)
         if odd:
-            self._tell_odd(odd, self.header[place], days.first_odd)
-        self._tell_end(line, row, day)
-        self._tell_order()
+            self._report_odd(odd, self.header[place], days.first_odd)
+        self._report_end(line, row, day)
+        self._report_order()
 
     def _numbered_lines(self) -> Iterator[tuple[int, str, int]]:
         """Yield each line with its number and the byte it begins at. Raises: StoreError for a carriage return alone."""
@@ -198,12 +198,12 @@ class CsvDays:
                 yield row, line, offset
                 offset += len(line.encode())
 
-    def _tell_odd(self, rows: Sequence[int], column: str, text: str) -> None:
+    def _report_odd(self, rows: Sequence[int], column: str, text: str) -> None:
         if not self.spans and not self.others:
             raise refusal(refused(self.path.name, rows[0], f"{column} is like 2019-05-24, is {text!r}"))
         self.findings.append(left_out(self.path.name, rows, f"{column} is no date"))
 
-    def _tell_end(self, line: str, row: int, day: date | None) -> None:
+    def _report_end(self, line: str, row: int, day: date | None) -> None:
         """Tell of a last line that is cut off, or lacks its end."""
         if not line.endswith("\n") and len(fields_of(line)) != len(self.header) and self.spans:
             self.cut_off = (day or max(self.spans), row)
@@ -216,15 +216,15 @@ class CsvDays:
                 return self.header.index(name)
         raise refusal(refused(self.path.name, 1, lacks_any(date_columns, self.header)))
 
-    def _add(self, day: date, offset: int, row: int, begun: int) -> None:
+    def _add(self, day: date, offset: int, row: int, started: int) -> None:
         """Add a line to those of its day. begun: since which row all lines are of that day, be it of others, too."""
         spans = self.spans.setdefault(day, [])
-        if spans and spans[-1].row >= begun:
+        if spans and spans[-1].row >= started:
             spans[-1] = spans[-1]._replace(lines=row + 1 - spans[-1].row)
         else:
             spans.append(DayExtent(offset, row, 1))
 
-    def _tell_order(self) -> None:
+    def _report_order(self) -> None:
         firsts = [(spans[0].row, day) for day, spans in self.spans.items()]
         back = [
             row for (row, day), (_, before) in zip(sorted(firsts)[1:], sorted(firsts), strict=False) if day < before
@@ -233,10 +233,12 @@ class CsvDays:
             self.findings.append(
                 finding_text(self.path.name, back[0], "the days are out of order in the file", len(back))
             )
-        torn = [spans[1].row for spans in self.spans.values() if len(spans) > 1]
-        if torn:
+        incomplete = [spans[1].row for spans in self.spans.values() if len(spans) > 1]
+        if incomplete:
             self.findings.append(
-                finding_text(self.path.name, torn[0], "rows of one day stand apart in the file", len(torn))
+                finding_text(
+                    self.path.name, incomplete[0], "rows of one day are not together in the file", len(incomplete)
+                )
             )
 
     def table(self, day: date) -> CsvTable:

@@ -344,12 +344,12 @@ class ModelSource(WithDaily):
         lines = [finding_text(self.path.name, 0, "option prices are modelled, and so is the path of each day")]
         if self._of.part is None:
             text = f"volatilities of {self._of.symbol} are those of {SYMBOL}, its dividends are paid a little each day"
-            lines.append(finding_text(self.path.name, 0, f"{text}, and nobody exercises before the last day"))
+            lines.append(finding_text(self.path.name, 0, f"{text}, without early exercise"))
         elif self._of.symbol != SYMBOL:
             text = (
                 f"levels, volatilities and widths of {self._of.symbol} are those of {SYMBOL}, to scale: its own widths"
             )
-            lines.append(finding_text(self.path.name, 0, f"{text} were measured by nobody here"))
+            lines.append(finding_text(self.path.name, 0, f"{text} were not measured here"))
         if first < self._of.since:
             text = f"no options on {self._of.symbol} are listed before {self._of.since}"
             lines.append(finding_text(self.path.name, 0, f"{text}, since when they settle at the close"))

@@ -47,7 +47,7 @@ def with_parity(day: HistoryDay, line: ForwardLine | None, file: File, level: fl
     if low * (1 - _APART) <= forward <= high * (1 + _APART):
         return day
     text = f"by put-call parity the forward is {forward:.2f}, {low:.2f} to {high:.2f} by the level {level:g}: "
-    finding = finding_text(file, 0, f"{text}quotes and level are of other times")
+    finding = finding_text(file, 0, f"{text}quotes and level are of different times")
     return replace(day, findings=(*day.findings, finding))
 
 

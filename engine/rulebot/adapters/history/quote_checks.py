@@ -243,12 +243,12 @@ def _out_of_step(order: StrikeOrder, steps: PriceSteps, wrong: list[int], bid: C
     """Yield the one of each two strikes that contradict each other with which a third strike does not agree."""
     for each in wrong:
         pair = (int(steps.less[each]), int(steps.more[each]))
-        dear, cheap = pair if _is_dearer(order, pair[0], pair[1], bid, ask) else (pair[1], pair[0])
-        behind, before = cheap + (cheap - dear), dear - (cheap - dear)
-        is_dear = _is_dearer(order, dear, behind, bid, ask)
+        expensive, cheap = pair if _is_dearer(order, pair[0], pair[1], bid, ask) else (pair[1], pair[0])
+        behind, before = cheap + (cheap - expensive), expensive - (cheap - expensive)
+        is_expensive = _is_dearer(order, expensive, behind, bid, ask)
         is_cheap = _is_dearer(order, before, cheap, bid, ask)
-        if is_dear is not is_cheap and (is_dear or not np.isnan(bid[cheap])):
-            yield dear if is_dear else cheap
+        if is_expensive is not is_cheap and (is_expensive or not np.isnan(bid[cheap])):
+            yield expensive if is_expensive else cheap
 
 
 def _is_dearer(order: StrikeOrder, one: int, other: int, bid: Columns, ask: Columns) -> bool:
@@ -284,21 +284,27 @@ def overpriced_asks(terms: PairTerms, bid: Columns, ask: Columns) -> Iterator[Od
         asks = ask[start : start + _INSTANTS][:, order.places]
         half = np.where(np.isnan(bid[start : start + _INSTANTS][:, order.places]), asks / 2.0, np.nan)
         for instant, wrong in _contradicting(steps, half, asks):
-            for place in sorted(set(_too_dear(order, steps, wrong, half[instant], asks[instant]))):
+            for place in sorted(set(_too_expensive(order, steps, wrong, half[instant], asks[instant]))):
                 mids = _mids_or_none(order, place, half[instant], asks[instant])
                 yield OddQuotes(
                     start + instant, int(order.places[place]), (mids[0], float(half[instant][place]), mids[2])
                 )
 
 
-def _too_dear(order: StrikeOrder, steps: PriceSteps, wrong: list[int], half: Columns, ask: Columns) -> Iterator[int]:
+def _too_expensive(
+    order: StrikeOrder, steps: PriceSteps, wrong: list[int], half: Columns, ask: Columns
+) -> Iterator[int]:
     for each in wrong:
         pair = (int(steps.less[each]), int(steps.more[each]))
-        dear, beside = pair if _is_dearer(order, pair[0], pair[1], half, ask) else (pair[1], pair[0])
-        other, behind = dear + (dear - beside), beside + (beside - dear)
-        is_inside = 0 <= other < len(order.row) and order.row[other] == order.row[dear]
-        if half[dear] > ask[other] * (1.0 + PART) + LEAST if is_inside else _is_dearer(order, dear, behind, half, ask):
-            yield dear
+        expensive, beside = pair if _is_dearer(order, pair[0], pair[1], half, ask) else (pair[1], pair[0])
+        other, behind = expensive + (expensive - beside), beside + (beside - expensive)
+        is_inside = 0 <= other < len(order.row) and order.row[other] == order.row[expensive]
+        if (
+            half[expensive] > ask[other] * (1.0 + PART) + LEAST
+            if is_inside
+            else _is_dearer(order, expensive, behind, half, ask)
+        ):
+            yield expensive
 
 
 # --- Levels of an underlying that can be none
@@ -310,7 +316,7 @@ _ALONE, _ALIKE, _BETWEEN = 0.10, 0.025, 600.0
 """A level is alone that is farther than that from those before and after it, which are alike, within such seconds."""
 _IN_PERCENT = frozenset(("VIX", "VIX1D", "VIX9D", "VIX3M", "VIX6M", "VXN", "RVX", "VXO"))
 _LEAST_VOLATILITY, _MOST_VOLATILITY = 2.0, 300.0
-ANOTHER = "another level stands at the same time before: the first one counts"
+ANOTHER = "an earlier row has another level at the same time: the first one counts"
 
 
 def sound_levels(

@@ -79,10 +79,10 @@ def read_even(path: Path) -> Rows | None:
     return Rows(file=file, symbol=symbol, classes=classes, index=GridIndex(times, numbers), values=values)
 
 
-def _known(told: Mapping[bytes, bytes]) -> _Known:
+def _known(reported: Mapping[bytes, bytes]) -> _Known:
     """Return what a file says of itself. Raises: ValueError when it cannot have been written so."""
-    text = told[EVEN.encode()]
-    if (crc := told.get(_CHECKED.encode())) is not None and crc != str(crc32(text)).encode():
+    text = reported[EVEN.encode()]
+    if (crc := reported.get(_CHECKED.encode())) is not None and crc != str(crc32(text)).encode():
         raise ValueError("what it says of its own rows is not what was written")
     try:
         found = json.loads(text)
@@ -120,12 +120,12 @@ def _is_unknown(schema: Any, groups: list[Any], name: str, is_arrow: bool) -> bo
     place = schema.get_field_index(name)
     for group in groups:
         column = group.column(place)
-        told = column.statistics
+        reported = column.statistics
         if column.path_in_schema != name or column.physical_type not in _FLOATS:
             return False
-        if told is None or not told.has_null_count or told.has_min_max:
+        if reported is None or not reported.has_null_count or reported.has_min_max:
             return False
-        if not is_arrow and told.null_count != column.num_values:
+        if not is_arrow and reported.null_count != column.num_values:
             return False
     return True
 
@@ -150,7 +150,7 @@ def _agrees(schema: Any, groups: list[Any], known: _Known, rows: int) -> bool:
 
 def _edges(groups: list[Any], place: int, *ends: str) -> list[Any] | None:
     """Return the ends of a column by what each group says of it; None where one does not say."""
-    told = [group.column(place).statistics for group in groups] if place >= 0 else [None]
-    if any(each is None or not each.has_min_max for each in told):
+    reported = [group.column(place).statistics for group in groups] if place >= 0 else [None]
+    if any(each is None or not each.has_min_max for each in reported):
         return None
-    return [getattr(each, end) for each in told for end in ends]
+    return [getattr(each, end) for each in reported for end in ends]

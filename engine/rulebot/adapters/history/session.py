@@ -34,7 +34,7 @@ Day = date
 """A date, where a value has a field of that name."""
 OF_UNDERLYING = ("iv", "model_at", "call_volume", "put_volume", "open", "high", "low")
 """What a broker tells of an underlying beside its level; the board's columns of these names say what each is."""
-ToldBars = tuple[tuple[float, Bars], ...]
+ReportedBars = tuple[tuple[float, Bars], ...]
 """Each time bars were told, in order: at which instant (epoch seconds), and all that are known by then."""
 Halts = tuple[tuple[float, frozenset[Contract]], ...]
 """Each time it changed, in order: at which instant (epoch seconds), and in which contracts trading is halted since."""
@@ -56,7 +56,7 @@ class Severity(Enum):
 
     REFUSED = "refused"
     LEFT_OUT = "left out"
-    TOLD = "told"
+    REPORTED = "reported"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ class HistoryDay:
     told: columns (T,) named in OF_UNDERLYING, by underlying, as the broker told them; None where nobody did: then the
     VIX stands for the 30-day volatility of SPX, XSP and SPY, VXN for that of NDX and QQQ, RVX for RUT's, and ranges are
     those of the levels.
-    bars: what a broker told of bars within the session, by (symbol, seconds of one); None where none is asked.
+    bars: what a broker told of bars within the session, by (symbol, seconds of one); None where no gateway is used.
     listings: what one told of what is listed, by (symbol, trading class); None likewise: `options` are all.
     moves: expected moves of the open as an engine measured them, or was told, each when it was known.
     halts: in which contracts trading was halted, as a broker told it. hours: of underlyings of which one said that they
@@ -138,8 +138,8 @@ class HistoryDay:
     volume: Columns | None = None
     open_interest: Columns | None = None
     quoted_at: Columns | None = None
-    told: Mapping[str, Mapping[str, Columns]] | None = None
-    bars: Mapping[tuple[str, int], ToldBars] | None = None
+    reported: Mapping[str, Mapping[str, Columns]] | None = None
+    bars: Mapping[tuple[str, int], ReportedBars] | None = None
     listings: Mapping[tuple[str, str], Listing] | None = None
     moves: tuple[OpeningMoveReport, ...] = ()
     halts: Halts = ()
@@ -216,7 +216,7 @@ class Source(Protocol):
 
 # --- What is said of data that is not as it should be
 
-OUTSIDE = "open or close is outside of low to high: rules read it as it stands, nothing settles at it"
+OUTSIDE = "open or close is outside of low to high: rules read it unchanged, nothing settles at it"
 SHOWN = 5
 """Rows of which the numbers are told, where more are left out."""
 _SHOWN = 12
@@ -253,7 +253,7 @@ def refused(file: File, row: int, text: str) -> Finding:
 
 def finding_text(file: File, row: int, text: str, count: int = 1) -> Finding:
     """Return that something is used although it is odd."""
-    return _finding(file, row, Severity.TOLD, text, count)
+    return _finding(file, row, Severity.REPORTED, text, count)
 
 
 def left_out(file: File, rows: Sequence[int], text: str, count: int = 0) -> Finding:

@@ -29,7 +29,7 @@ from rulebot.adapters.history.session import (
     Halts,
     HistoryDay,
     Parts,
-    ToldBars,
+    ReportedBars,
     finding_text,
     lacks,
     missing_part_finding,
@@ -82,7 +82,7 @@ class Beside(NamedTuple):
     """
 
     levels: frozenset[Path]
-    told: frozenset[Path]
+    reported: frozenset[Path]
     settled: frozenset[Path]
     alone: tuple[Path, ...]
 
@@ -93,7 +93,7 @@ def all_beside(chains: Sequence[Path], files: Sequence[Path]) -> Beside:
     known = frozenset(chains)
     return Beside(
         levels=frozenset(chain for _, chain, word in words if word == NAMES[0]),
-        told=frozenset(chain for _, chain, word in words if word != NAMES[0]),
+        reported=frozenset(chain for _, chain, word in words if word != NAMES[0]),
         settled=frozenset(file for folder in {chain.parent for chain in chains} for file in folder.glob(SETTLED)),
         alone=tuple(file for file, chain, _ in words if chain not in known),
     )
@@ -107,7 +107,7 @@ def _parts(file: Path) -> tuple[str, str]:
 class SidecarQuotes(NamedTuple):
     """What stands beside a chain, as fields of a HistoryDay."""
 
-    bars: Mapping[tuple[str, int], ToldBars] | None
+    bars: Mapping[tuple[str, int], ReportedBars] | None
     listings: Mapping[tuple[str, str], Listing] | None
     moves: tuple[OpeningMoveReport, ...]
     halts: Halts
@@ -135,8 +135,8 @@ def tables(day: HistoryDay, implied: Mapping[str, Sequence[float]]) -> dict[str,
     if day.halts:
         found[HALTS] = _table("time symbol trading_class right last_day strike", _halt_rows(day.halts))
     if day.hours:
-        told = ((each.at.timestamp(), each.symbol, each.hours.words) for each in day.hours)
-        found[HOURS] = _table("time symbol hours", told)
+        reported = ((each.at.timestamp(), each.symbol, each.hours.words) for each in day.hours)
+        found[HOURS] = _table("time symbol hours", reported)
     if day.ran is not None:
         found[RAN] = _table("bot", ((bot,) for bot in sorted(day.ran)))
     if any(implied.values()):
@@ -166,10 +166,10 @@ def _table(names: str, rows: Iterable[Sequence[object]]) -> Any:
 _TIMES = ("time", "known_until", "begin")
 
 
-def _bar_rows(bars: Mapping[tuple[str, int], ToldBars]) -> Iterator[Sequence[object]]:
+def _bar_rows(bars: Mapping[tuple[str, int], ReportedBars]) -> Iterator[Sequence[object]]:
     """Yield a row for each bar each time it was told; where there was none yet, a row without one."""
-    for (symbol, seconds), told in bars.items():
-        for at, known in sorted(dict(told).items()):  # of two at one instant the later one counts
+    for (symbol, seconds), reported in bars.items():
+        for at, known in sorted(dict(reported).items()):  # of two at one instant the later one counts
             for bar in known.bars or (None,):
                 of_bar = (None,) * (1 + len(_PRICES)) if bar is None else (bar.at, *_prices_of(bar))
                 yield at, symbol, seconds, known.known_until, *of_bar
@@ -178,14 +178,14 @@ def _bar_rows(bars: Mapping[tuple[str, int], ToldBars]) -> Iterator[Sequence[obj
 def _listing_rows(listings: Iterable[Listing]) -> Iterator[Sequence[object]]:
     """Yield a row for each expiry; of a class without any a row without one."""
     for each in listings:
-        steps = _told_steps(each.ticks)
+        steps = _steps_text(each.ticks)
         for expiry in each.expiries or (None,):
             strikes = each.strikes.get(expiry) if expiry else None
             listed = None if strikes is None else [*map(float, strikes)]
             yield each.symbol, each.trading_class, expiry, listed, steps
 
 
-def _told_steps(ticks: TickRule | None) -> str | None:
+def _steps_text(ticks: TickRule | None) -> str | None:
     """Return price steps as a text: `0 0.05 3 0.10`, each from a price on."""
     return None if ticks is None else " ".join(f"{edge:f} {step:f}" for edge, step in ticks.steps)
 
@@ -210,7 +210,7 @@ def _times(arrow: Any, at: Sequence[float | None]) -> Any:
 # ------------------------------------------------------------------ reading
 
 
-def read_told(chain: Path, session: Session) -> SidecarQuotes:
+def read_reported(chain: Path, session: Session) -> SidecarQuotes:
     """Return what stands beside a chain of this session. Raises: StoreError naming file and row when it is refused."""
     return SidecarQuotes(
         bars=_read(sidecar_of(chain, f"{BARS}.parquet"), lambda table: _bars(table, session)),
@@ -238,8 +238,8 @@ def read_underlyings(table: ArrowTable, session: Session, times: Columns) -> Map
     for place, symbol in enumerate(symbols):
         of = np.flatnonzero(codes == place)
         stamps, firsts = np.unique(at[of], return_index=True)
-        told = {name: at_instants(times, stamps, column[of][firsts]) for name, column in columns.items()}
-        found[class_of(symbol)] = told
+        reported = {name: at_instants(times, stamps, column[of][firsts]) for name, column in columns.items()}
+        found[class_of(symbol)] = reported
     return found
 
 
@@ -252,7 +252,7 @@ def _read(file: Path, of: Callable[[ArrowTable], _T]) -> _T | None:
     return of(read_parquet(file)) if file.exists() else None
 
 
-def _bars(table: ArrowTable, session: Session) -> dict[tuple[str, int], ToldBars]:
+def _bars(table: ArrowTable, session: Session) -> dict[tuple[str, int], ReportedBars]:
     _demand(table, "time", "symbol", "seconds", "known_until", "begin", *_PRICES)
     sizes, until, begins = table.numbers("seconds"), _stamps(table, "known_until"), _stamps(table, "begin")
     _refuse(
@@ -271,14 +271,14 @@ def _bars(table: ArrowTable, session: Session) -> dict[tuple[str, int], ToldBars
     rows = zip(series, _of_day(table, session).tolist(), until.tolist(), begins.tolist(), numbers, strict=True)
     found: dict[tuple[str, int], dict[float, Bars]] = {}
     same: dict[Bar, Bar] = {}
-    for (each, at, known), told in groupby(rows, key=lambda row: row[:3]):
-        bars = [Bar(begin, *prices) for *_, begin, prices in told if begin == begin]
+    for (each, at, known), reported in groupby(rows, key=lambda row: row[:3]):
+        bars = [Bar(begin, *prices) for *_, begin, prices in reported if begin == begin]
         of = found.setdefault(each, {})
         if any(later.at <= bar.at for bar, later in pairwise(bars)) or (of and at <= max(of)):
-            text = f"{each[1]}-second bars of {each[0]} are not in the order in which they began and were told"
+            text = f"{each[1]}-second bars of {each[0]} are not in the order of their begin and report"
             raise refusal(refused(table.file, 0, text))
         of[at] = Bars(known, tuple(same.setdefault(bar, bar) for bar in bars))
-    return {each: tuple(told.items()) for each, told in found.items()}
+    return {each: tuple(reported.items()) for each, reported in found.items()}
 
 
 def _listings(table: ArrowTable) -> dict[tuple[str, str], Listing]:
@@ -289,11 +289,11 @@ def _listings(table: ArrowTable) -> dict[tuple[str, str], Listing]:
     found: dict[tuple[str, str], Listing] = {}
     for place, (key, day, listed, text) in enumerate(zip(names, days, strikes, steps, strict=True)):
         known = found.get(key, Listing(*key, ()))
-        told = dict(known.strikes)
+        reported = dict(known.strikes)
         if listed is not None and day is not None:
             if not all(isinstance(each, float) and 0.0 < each < float("inf") for each in listed):
                 raise refusal(refused(table.file, place + 1, "strikes are numbers above 0"))
-            told[day] = tuple(strike_of(each) for each in listed)
+            reported[day] = tuple(strike_of(each) for each in listed)
         if day is not None and known.expiries and not day > known.expiries[-1]:
             raise refusal(refused(table.file, place + 1, f"{day} is no later than the day before"))
         try:
@@ -301,7 +301,7 @@ def _listings(table: ArrowTable) -> dict[tuple[str, str], Listing]:
         except ValueError:
             wrong = f"{STEPS} are a price and the step from there, as in `0 0.05 3 0.10`, are {text}"
             raise refusal(refused(table.file, place + 1, wrong)) from None
-        found[key] = Listing(*key, known.expiries if day is None else (*known.expiries, day), told, ticks)
+        found[key] = Listing(*key, known.expiries if day is None else (*known.expiries, day), reported, ticks)
     return found
 
 
@@ -311,12 +311,12 @@ def _moves(table: ArrowTable, session: Session) -> tuple[OpeningMoveReport, ...]
     _refuse(table, ~(np.isfinite(points) & (points > 0)), "points is an expected move, a number above 0")
     _refuse(table, np.array([each is None for each in expiries], dtype=bool), "expiry is missing")
     rows = zip(_of_day(table, session).tolist(), _texts(table, "symbol"), expiries, points.tolist(), strict=True)
-    told = [
+    reported = [
         OpeningMoveReport(datetime.fromtimestamp(at, UTC), symbol, expiry, value)
         for at, symbol, expiry, value in rows
         if expiry is not None
     ]
-    return tuple(sorted(told, key=lambda each: each.at))
+    return tuple(sorted(reported, key=lambda each: each.at))
 
 
 def _halts(table: ArrowTable, session: Session) -> Halts:
@@ -342,15 +342,15 @@ def _halts(table: ArrowTable, session: Session) -> Halts:
 
 def _hours(table: ArrowTable, session: Session) -> tuple[HoursReport, ...]:
     _demand(table, "time", "symbol", "hours")
-    told = []
+    reported = []
     rows = zip(_of_day(table, session).tolist(), *(_texts(table, name) for name in ("symbol", "hours")), strict=True)
     for place, (at, symbol, words) in enumerate(rows):
         try:
-            told.append(HoursReport(datetime.fromtimestamp(at, UTC), symbol, hours_of(words, session.date)))
+            reported.append(HoursReport(datetime.fromtimestamp(at, UTC), symbol, hours_of(words, session.date)))
         except ValueError:
             text = f"hours are as '09:30 to 13:00', or 'closed', in New York time, not '{words}'"
             raise refusal(refused(table.file, place + 1, text)) from None
-    return tuple(sorted(told, key=lambda each: each.at))
+    return tuple(sorted(reported, key=lambda each: each.at))
 
 
 def _implied(table: ArrowTable) -> dict[str, tuple[float, ...]]:
@@ -474,14 +474,14 @@ def with_levels(parts: Sequence[DayPart], day: date, having: frozenset[Path]) ->
     return found[0] if found else None
 
 
-def with_told(parts: Sequence[DayPart], day: date, having: frozenset[Path]) -> Path | None:
+def with_reported(parts: Sequence[DayPart], day: date, having: frozenset[Path]) -> Path | None:
     """Return the file of this day alone beside which stands what a broker told, one of those `having` it.
 
     Raises: StoreError where two of them are.
     """
     found = [each.file for each in parts if each.groups is None and each.file in having]
     if len(found) > 1:
-        text = f"what a broker told on {day} stands beside {found[0].name} as well: which one counts?"
+        text = f"broker data of {day} stands beside {found[0].name} as well: which one counts?"
         raise refusal(refused(partition_value(found[1]), 0, f"{text} have it beside one part"))
     return found[0] if found else None
 

@@ -60,10 +60,10 @@ def columns_of(file: Path) -> dict[str, str]:
 
 def day_of(file: Path) -> date | None:
     """Return the day of which a file is, by the folders in which it lies or by its own name; None of one of many."""
-    told = columns_of(file)
-    if (text := next((told[name] for name in _DATES if name in told), None)) is not None:
+    reported = columns_of(file)
+    if (text := next((reported[name] for name in _DATES if name in reported), None)) is not None:
         return day_of_name(text)
-    parts = "-".join(told.get(name, "").zfill(2) for name in ("year", "month", "day"))
+    parts = "-".join(reported.get(name, "").zfill(2) for name in ("year", "month", "day"))
     return day_of_name(parts) or day_of_name(file.name)
 
 
@@ -131,7 +131,7 @@ class CsvTable:
         self.rows: Whole = np.array(rows, dtype=np.int64)
         self._cells = list(zip(*cells, strict=True)) if cells else [() for _ in header]
         self._places = {name: place for place, name in enumerate(header)}
-        text = f"a row has {len(header)} fields, and not so many"
+        text = f"a row has {len(header)} fields, too few"
         self.findings: Sequence[Finding] = (left_out(file, odd, text),) if odd else ()
 
     def numbers(self, name: str) -> Columns:

@@ -190,7 +190,7 @@ class VendorTable:
                 return codes, texts
             facts = product(symbol)
             if len(facts.classes) > 1:
-                text = f"no column tells the class of its options: they are taken for {facts.same_day_class}"
+                text = f"no column has the class of its options: they are assumed to be {facts.same_day_class}"
                 self.findings = (*self.findings, finding_text(self.file, 1, f"{text}, which settles at the close"))
             return np.zeros(len(self.rows), dtype=np.int64), [facts.same_day_class]
         codes, texts = self._table.texts(contract)

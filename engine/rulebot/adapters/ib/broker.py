@@ -92,13 +92,13 @@ def combo_to_broker(legs: tuple[OrderLeg, ...], book: ContractBook) -> ib_async.
 
 
 _UNSENDABLE = (RulebotError, *FAULTS, AttributeError, ArithmeticError)
-"""What an order raises that cannot be written as the broker wants it."""
+"""The error raised for an order that cannot be encoded."""
 
 
 class IbBroker:
-    """The Broker port. A send on a lost connection is dropped: the Disconnected that follows says so.
+    """The Broker port. A send on a lost connection is dropped: the Disconnected event that follows reports it.
 
-    An order that cannot be written fails alone: the link tells it as OrderUnsent with the next batch.
+    An order that cannot be encoded fails alone: the link reports it as OrderUnsent with the next batch.
     """
 
     def __init__(self, link: IbLink, book: ContractBook) -> None:
@@ -161,10 +161,10 @@ class IbBroker:
             self._fail(order, problem, is_change=is_change)
 
     def _fail(self, order: Order, problem: Exception, *, is_change: bool) -> None:
-        """Have it told that an order, or a change of one, was not sent."""
+        """Report that an order, or a change of one, was not sent."""
         text = problem.message if isinstance(problem, RulebotError) else own_failure(problem)
         log.error("order %s could not be sent: %s", order.ref or "of a margin question", text, exc_info=problem)
-        self._link.tell_unsent(order.order_id, text, is_change=is_change)
+        self._link.report_unsent(order.order_id, text, is_change=is_change)
 
     def cancel(self, order: Order) -> None:
         """Ask to cancel by order id."""
@@ -185,9 +185,9 @@ class IbBroker:
         return self._link.wire if self._link.is_up and self._link.wire.is_up else None
 
     def inquire(self) -> None:
-        """Ask for the positions, for today's executions, then for the open orders of all clients.
+        """Request positions, then today's executions, then the open orders of all clients.
 
-        Positions are told as they change; one that got lost would put what is held on hold.
+        Positions are pushed as they change; a lost message would put a position on hold.
         """
         if (wire := self._wire()) is not None:
             wire.pace.in_turn(wire.client.reqPositions)

@@ -1,4 +1,4 @@
-"""One plain sentence for each way a connection fails, with what to do about it."""
+"""Connection errors: one plain sentence for each way a connection fails, with what to do about it."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from rulebot.model.errors import BrokerError, IdInUseError, UnansweredError
 
 ID_IN_USE = 326
 INFORMATION = range(2100, 2200)
-"""Codes by which a gateway tells how its own connections are."""
+"""Codes for the state of the gateway's own connections."""
 PAPER_PREFIXES = ("DU", "DF")
 
 _API = (
@@ -18,19 +18,19 @@ _API = (
 )
 _DIALOG = (
     "look whether TWS is logged in, and for a dialog in it that asks to accept the connection: with this computer's "
-    "address under 'Trusted IPs' (Configure, API, Settings) it asks no more"
+    "address under 'Trusted IPs' (Configure, API, Settings) it no longer asks"
 )
 
 
 def nothing_listens(where: str, *, lockstep: bool = False) -> BrokerError:
-    """Nobody accepts connections there."""
+    """Connection refused: nothing listens there."""
     if lockstep:
         return BrokerError(f"nothing listens on {where}", "start 'rulebot gateway' first")
     return BrokerError(f"nothing listens on {where}", f"start TWS or IB Gateway and log in; {_API}")
 
 
 def cannot_reach(settings: IbSettings, problem: OSError) -> BrokerError:
-    """The host cannot be reached at all."""
+    """The host cannot be reached."""
     words = problem.strerror or str(problem)
     return BrokerError(f"{settings.where} cannot be reached: {words}", "check host and port")
 
@@ -52,10 +52,10 @@ def no_greeting(settings: IbSettings, notices: Sequence[tuple[int, str]], *, spo
     )
 
 
-def other_protocol(settings: IbSettings, heard: bytes) -> BrokerError:
+def other_protocol(settings: IbSettings, received: bytes) -> BrokerError:
     """Something else answers there."""
     return BrokerError(
-        f"{settings.where} does not speak the TWS API; it answered {heard[:24]!r}",
+        f"{settings.where} does not speak the TWS API; it answered {received[:24]!r}",
         "another program uses this port; check host and port",
     )
 
@@ -89,7 +89,7 @@ def connection_refused(
 
 
 def no_lockstep(settings: IbSettings) -> BrokerError:
-    """Lockstep was asked of a gateway that has a clock of its own."""
+    """Lockstep was requested of a gateway with a clock of its own."""
     return BrokerError(
         f"{settings.where} does not offer a clock that waits for its clients",
         "lockstep works with the simulated gateway only ('rulebot gateway')",
@@ -97,9 +97,9 @@ def no_lockstep(settings: IbSettings) -> BrokerError:
 
 
 def incomplete(settings: IbSettings, missing: Sequence[str]) -> UnansweredError:
-    """Connected, but lists without which nothing may be traded did not arrive.
+    """Connected, but lists that trading requires did not arrive.
 
-    That of executions alone has been left without an end by several versions of TWS, for minutes or for good.
+    Several versions of TWS leave the list of executions without an end, for minutes or for good.
     """
     help = "wait until TWS or IB Gateway has loaded the account, then connect again"
     if list(missing) == [ENDS[55]]:
@@ -115,7 +115,7 @@ def is_read_only(words: str) -> bool:
 def read_only(settings: IbSettings) -> BrokerError:
     """Connected, but the API is read-only, so that lists of orders are refused, and orders would be."""
     return BrokerError(
-        f"{settings.where} is connected, and its API is read-only: neither orders nor lists of them",
+        f"{settings.where} is connected, and its API is read-only: no orders, and no lists of orders",
         "in TWS or IB Gateway: Configure, API, Settings: switch off 'Read-Only API' (containers: READ_ONLY_API: no)",
     )
 
@@ -129,7 +129,7 @@ def positions_not_final(settings: IbSettings) -> UnansweredError:
 
 
 def wrong_mode(settings: IbSettings, *, is_simulated: bool) -> BrokerError:
-    """A run that began at a real gateway finds a simulated one at its place, or the other way round."""
+    """A run that began at a real gateway finds a simulated one in its place, or vice versa."""
     found, before = ("a simulated", "a real") if is_simulated else ("a real", "a simulated")
     return BrokerError(
         f"{settings.where} is {found} gateway now, and this run began at {before} one",
@@ -149,9 +149,9 @@ def other_day(settings: IbSettings, ahead: float) -> BrokerError:
     """This computer's clock is so far from the broker's that days, sessions and expiries would be wrong."""
     way = "ahead of" if ahead > 0 else "behind"
     return BrokerError(
-        f"this computer's clock is {abs(ahead) / 3600:,.1f} hours {way} the broker's at {settings.where}: what is of "
-        "today, and what has expired, would be wrong",
-        "set the clock and its time zone (NTP); an engine that runs, or waits for its gateway, then goes on by itself",
+        f"this computer's clock is {abs(ahead) / 3600:,.1f} hours {way} the broker's at {settings.where}: dates of "
+        "today's orders and expiries would be wrong",
+        "set the clock and its time zone (NTP); an engine that runs, or waits for its gateway, then continues",
     )
 
 

@@ -93,9 +93,9 @@ def option_contract(option: Option, con_id: int) -> ib_async.Contract:
 
 
 def contract_data(row: list[str], version: int) -> list[str]:
-    """Return a contractData row (10) as it is from version 164 on.
+    """Return a contractData row (10) in its layout from version 164 on.
 
-    Before, a version of the message stands in front, and a multiplier of sizes after the least tick.
+    Before, a message version precedes it, and a size multiplier follows the minimum tick.
     """
     return row if version >= 164 else [*row[1:15], *row[16:]]
 
@@ -112,8 +112,10 @@ def in_america(rows: list[list[str]], version: int) -> list[list[str]]:
 
 
 class ContractBook:
-    """Contract ids by contract, stable for ever. Of options those are kept that were told in this session or the one
-    before it: what is dealt in is listed anew each morning, and what is held has its id.
+    """Contract ids by contract; an id never changes.
+
+    Options are kept if they were reported in this session or the one before: traded options are listed anew each
+    morning, and held ones have their ids.
     """
 
     def __init__(self) -> None:
@@ -127,12 +129,12 @@ class ContractBook:
             self._ids[contract] = contract.con_id
 
     def begin_session(self, day: date) -> None:
-        """Forget the options that have expired, or of which nothing was told since the last session began."""
+        """Forget options that have expired or were last reported before the previous session."""
         if day == self._session:
             return
         self._session = day
-        told, self._ids, self._before = self._ids, {}, {}
-        for contract, number in told.items():
+        reported, self._ids, self._before = self._ids, {}, {}
+        for contract, number in reported.items():
             if not isinstance(contract, Option):
                 self._ids[contract] = number
             elif contract.expiry >= day:
@@ -193,7 +195,7 @@ def both_rights(options: list[Option]) -> tuple[Decimal, ...]:
     return tuple(sorted(strike for strike, found in rights.items() if len(found) == 2))
 
 
-# --- Which expiries are listed, as option parameters tell them
+# --- Listed expiries, from option parameters
 
 
 def expiries_listed(symbol: str, trading_class: str, rows: list[list[str]]) -> Listing:
@@ -210,14 +212,14 @@ def expiries_listed(symbol: str, trading_class: str, rows: list[list[str]]) -> L
     return Listing(symbol, trading_class, tuple(sorted(convert.day(each) for each in expiries)))
 
 
-# --- The price grid of options, as the broker tells it
+# --- The price grid of options, from market rules
 
 log = logging.getLogger("rulebot.ib")
 
 _CLASS, _KIND, _TAGS = 11, 3, 30
 """Where contractData (10) has the class, the kind, and the count of pairs that follow it (`contract_data`)."""
 _RULES = 4
-"""So many fields after the last of the pairs stand the rules."""
+"""The market rules begin this many fields after the last of the pairs."""
 RULE_SECONDS, AGAIN_SECONDS = 5.0, 0.5
 """How long a rule is waited for, and each further one once a rule was not answered."""
 
@@ -231,14 +233,14 @@ class MarketRules:
         self._asking = asyncio.Lock()
 
     def forget(self) -> None:
-        """Ask for each rule anew: the connection is gone, and rules may change."""
+        """Request each rule again: the connection was lost, and rules may change."""
         self._known.clear()
         self._seconds = RULE_SECONDS
 
     async def grid(self, wire: Wire, rows: list[list[str]], trading_class: str) -> TickRule | None:
-        """Return the price grid of a class by contractData rows (10) of its options; None where it is not told."""
-        told = (rule_in(row, wire.version, trading_class) for row in rows)
-        number = next((each for each in told if each), "")
+        """Return the price grid of a class by contractData rows (10) of its options; None where it has none."""
+        reported = (rule_in(row, wire.version, trading_class) for row in rows)
+        number = next((each for each in reported if each), "")
         if not number:
             return None
         async with self._asking:  # an answer bears no request id: of two questions one would wait in vain
@@ -281,7 +283,7 @@ def read_rule(row: list[str]) -> TickRule:
         raise ValueError(f"it has no price steps: {' '.join(row)}") from None
 
 
-# --- When a contract trades, as its details tell it
+# --- Trading hours, from contract details
 
 _ZONE, _LIQUID = 25, 27
 """Where contractData (10) has them (`contract_data`)."""
@@ -289,10 +291,10 @@ _CLOSED = "CLOSED"
 
 
 @dataclass(frozen=True, slots=True)
-class ToldHours:
-    """What was told on a day of that one and the days after it. zone: a name of a time zone. liquid: the days.
+class ReportedHours:
+    """Hours reported on a day, for it and the days after. zone: a time zone name. liquid: the days.
 
-    login: the zone of the gateway's greeting, which settles a name of several zones.
+    login: the zone of the gateway's greeting, which decides a name of several zones.
     """
 
     on: date
@@ -301,7 +303,7 @@ class ToldHours:
     login: str = ""
 
     def hours(self, day: date) -> Hours | None:
-        """Return the hours of a day from its first open to its last close; None where nothing is told of it.
+        """Return the hours of a day from its first open to its last close; None where none are reported.
 
         In the zone of Sydney a session begins on the day after.
 
@@ -321,11 +323,11 @@ class ToldHours:
         return Hours(day, min(opens for opens, _ in found), max(closes for _, closes in found))
 
 
-def hours_in(row: list[str], version: int, on: date, login: str = "") -> ToldHours:
-    """Return what a contractData row tells of hours, as it was told on a day. login: as `ToldHours`."""
+def hours_in(row: list[str], version: int, on: date, login: str = "") -> ReportedHours:
+    """Return the hours in a contractData row, as reported on a day. login: as `ReportedHours`."""
     fields = contract_data(row, version)
     zone, liquid = (fields[at] if at < len(fields) else "" for at in (_ZONE, _LIQUID))
-    return ToldHours(on, zone, liquid, login)
+    return ReportedHours(on, zone, liquid, login)
 
 
 def _span(text: str, zone: tzinfo) -> tuple[datetime, datetime]:

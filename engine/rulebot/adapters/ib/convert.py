@@ -71,7 +71,7 @@ def status(text: str) -> BrokerStatus | None:
 
 
 def execution_id(text: str) -> ExecutionId:
-    """Return the id of an execution: behind its last dot stands which correction it is, from 01."""
+    """Return the id of an execution: after its last dot stands the revision, from 01."""
     execution, _, revision = text.rpartition(".")
     return ExecutionId(execution, int(revision)) if execution and revision.isdecimal() else ExecutionId(text)
 
@@ -82,10 +82,10 @@ def day(text: str) -> date:
 
 
 def last_day(text: str, login: str = "") -> date:
-    """Return the last day of an option by its date field, as its exchange counts it. Raises: ValueError.
+    """Return the last day of an option by its date field, in its exchange's calendar. Raises: ValueError.
 
-    Of what expires soon TWS tells the time as well, in the zone of its login: four in the morning of the day after,
-    where that is Shanghai. login: as `instants`. A zone that leaves the day open makes it unknown, which is an error.
+    For options that expire soon TWS adds the time, in the zone of its login: 04:00 of the next day in Shanghai. login:
+    as `instants`. A zone that leaves the day ambiguous is an error.
     """
     if len(text) == 8:
         return day(text)
@@ -99,13 +99,13 @@ def last_day(text: str, login: str = "") -> date:
 
 
 def named_last_day(name: str, symbol: str) -> date | None:
-    """Return the last day of an option by its name at the clearing house, None of other names. Raises: ValueError.
+    """Return the last day of an option by its OCC name, None for other names. Raises: ValueError.
 
-    None of options on VIX and its like, too: they end on the day before the one in their name.
+    None also for options on VIX and similar: they end on the day before the one in their name.
     """
-    if symbol in UNKNOWN_INDICES or (told := _NAME.fullmatch(name.strip())) is None:
+    if symbol in UNKNOWN_INDICES or (reported := _NAME.fullmatch(name.strip())) is None:
         return None
-    return last_trading_day(symbol, told[1], day(f"20{told[2]}"))
+    return last_trading_day(symbol, reported[1], day(f"20{reported[2]}"))
 
 
 def dividend(text: str) -> Dividend | None:
@@ -128,10 +128,10 @@ def instant(text: str, login: str = "") -> datetime | None:
 
 
 def instants(text: str, login: str) -> list[datetime]:
-    """Return the instants in UTC that a time can mean, none where its zone is unknown. Raises: ValueError.
+    """Return the instants in UTC that a time can mean; none where its zone is unknown. Raises: ValueError.
 
-    text: `YYYYMMDD HH:MM[:SS] zone`; a hyphen before the clock means UTC. login: the name of the zone that the gateway
-    told at its greeting, which counts where the time names none.
+    text: `YYYYMMDD HH:MM[:SS] zone`; a hyphen before the clock means UTC. login: the zone name of the gateway's
+    greeting, used when the time names none.
     """
     clock, _, named = text[8:].strip().partition(" ")
     zones = (UTC,) if clock.startswith("-") else candidate_zones(named, login)
@@ -154,7 +154,7 @@ def plain_text(text: str) -> str:
 
 
 def symbol_there(symbol: str) -> str:
-    """Return a symbol as IBKR writes it: a class of shares stands behind a space, `BRK B`, and BRK.B is nothing there.
+    """Return a symbol in IBKR's notation: share classes follow a space (`BRK B`); BRK.B does not exist there.
 
     Source: IBKR knowledge base, "How do I enter the symbol for Berkshire Hathaway Class B shares".
     """
@@ -180,10 +180,9 @@ def option(
 ) -> Option:
     """Return the option these texts name. Raises: ValueError.
 
-    name: at the clearing house; its day counts where the expiry has another one, and it is read where the rest says
-    nothing. login: as `instants` has it. Of a contract that TWS does not know for the
-    moment it tells zeros, and what it knows as the symbol: `SPY   JUN2021 345 P [SPY   210618P00345000 100]`, as users
-    of Lean (5101, 5127) have met it.
+    name: OCC name; its day overrides a different expiry, and it is read where the other fields are empty. login: as in
+    `instants`. For a contract that TWS does not know at the moment it sends zeros, and as the symbol what it knows:
+    `SPY JUN2021 345 P [SPY 210618P00345000 100]`, as seen by users of Lean (5101, 5127).
     """
     known = _RIGHTS.get(right.upper())
     price = decimal(strike)

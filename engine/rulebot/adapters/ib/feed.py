@@ -12,7 +12,7 @@ from rulebot.adapters.ib.connection_errors import INFORMATION
 from rulebot.adapters.ib.contracts import (
     ContractBook,
     MarketRules,
-    ToldHours,
+    ReportedHours,
     both_rights,
     chain_contract,
     expiries_listed,
@@ -47,12 +47,17 @@ log = logging.getLogger("rulebot.ib")
 
 UNKNOWN_TICKER = 300
 FOR_NOW = frozenset((LINES_USED_UP, ELSEWHERE, DISCONNECTED))
-"""Refusals that end when somebody else gives up the lines or logs out, or a connection of the gateway is back. The
-broker does not say so, and a line that was refused stays dead then: it must be asked for anew."""
+"""Rejects that end when another client releases lines or logs out, or a gateway connection is back.
+
+The broker does not report that end, and a rejected line stays dead: it must be requested again.
+"""
 ASK_AGAIN, ASK_LATER = timedelta(minutes=1), timedelta(minutes=10)
-"""How long after such a refusal; after any other, as for want of a subscription, which may be bought, or not be loaded
-yet where the gateway has just logged in, or of a contract that it cannot look up for the moment."""
-WITHIN = "no contract is beyond the limit of lines any more"
+"""Wait after such a reject.
+
+After any other reject, the wait is longer: a missing subscription may be bought, or not be loaded yet just after the
+login of the gateway, or a contract cannot be looked up at the moment.
+"""
+WITHIN = "all contracts are within the limit of lines again"
 NAMED = 5
 """Contracts that are named at most, of those whose data is back and of those beyond the limit."""
 DIVIDENDS = "456"
@@ -62,10 +67,10 @@ COUNTS = "101"
 _UNDERLYING_TICKS = {Extra.OPTION_VOLUME: "100", Extra.IMPLIED: "106"}
 """Volume of all calls (tick 29) and puts (30) of an underlying; its 30-day implied volatility (24)."""
 FARM_BROKEN, FARM_CONNECTED, FARM_INACTIVE = 2103, 2104, 2108
-"""Inactive is a farm of which nothing is asked: of one that was broken it is not told then that it is connected."""
+"""Inactive is a farm without requests: for one that was broken no "connected" follows."""
 
 _OF_CONNECTIONS = frozenset((1100, 1101, 1102, *INFORMATION))
-"""Codes by which a gateway tells of its own connections: what follows from them is told by itself."""
+"""Codes for the gateway's own connections; their effects arrive as messages of their own."""
 
 
 class HasTime(Protocol):
@@ -95,7 +100,7 @@ def _has_price(board: Board, row: int) -> bool:
 class IbFeed:
     """The Feed port. `unwatched` are contracts beyond the line limit, `troubles` what does not stream, and why.
 
-    shortage: how many were beyond the limit as it was told last, in words; "" while none is.
+    shortage: the number beyond the limit as last reported, in words; "" while none is.
     """
 
     def __init__(self, settings: IbSettings, book: ContractBook, board: Board) -> None:
@@ -110,7 +115,7 @@ class IbFeed:
         self._extras: Extras = frozenset()
         self.unwatched: tuple[Contract, ...] = ()
         self.shortage = ""
-        self._most_told = 0
+        self._most_reported = 0
         self.troubles: dict[Contract, str] = {}
         self._broken_farms: set[str] = set()
         self._held_back: set[int] = set()
@@ -122,7 +127,7 @@ class IbFeed:
         self._stopped: dict[str, list[Contract]] = {}
         self._late: set[str] = set()
         self._asks_for_delayed = False
-        self._told_hours: dict[str, ToldHours] = {}
+        self._reported_hours: dict[str, ReportedHours] = {}
         self._rules = MarketRules()
 
     @property
@@ -158,7 +163,7 @@ class IbFeed:
         wanted = tuple(dict.fromkeys(contracts))
         self._wanted, self._extras = wanted, extras
         kept, self.unwatched = wanted[: self._settings.max_lines], wanted[self._settings.max_lines :]
-        self._tell_shortage()
+        self._report_shortage()
         if self._wire is None or not self._wire.is_up:
             return  # the next connection streams them
         self._ask_for_delayed(self._wire)
@@ -176,20 +181,20 @@ class IbFeed:
             self._asks_for_delayed = True
             wire.pace.in_turn(lambda: wire.client.reqMarketDataType(OR_DELAYED))
 
-    def _tell_shortage(self) -> None:
-        """Tell that contracts are beyond the limit, that more are than were told since, and that none is any more.
+    def _report_shortage(self) -> None:
+        """Report when contracts exceed the limit, when their number grows, and when none does any more.
 
-        Which ones changes whenever strikes move, and is in `unwatched` alone.
+        Which ones they are changes whenever strikes move, and is in `unwatched` alone.
         """
         rest, limit = self.unwatched, self._settings.max_lines
-        if len(rest) > self._most_told:
+        if len(rest) > self._most_reported:
             beyond = "1 contract is" if len(rest) == 1 else f"{len(rest)} contracts are"
             self.shortage = f"{beyond} beyond the limit of {limit} lines: {_named(rest)}"
             log.warning("%s", self.shortage)
         elif self.shortage and not rest:
             self.shortage = ""
             log.warning(WITHIN)
-        self._most_told = max(len(rest), self._most_told) if rest else 0
+        self._most_reported = max(len(rest), self._most_reported) if rest else 0
 
     def _subscribe(self, wire: Wire, contract: Contract) -> None:
         req_id = wire.client.getReqId()
@@ -217,9 +222,9 @@ class IbFeed:
         self._drop(contract)
 
     def ask_again(self, now: datetime, *, is_away: bool) -> None:
-        """Ask anew for lines that were refused, a while after that, and for those that have died without a word.
+        """Request rejected lines again after a wait, and lines that died silently.
 
-        is_away: the gateway has lost the broker, and no line can speak.
+        is_away: the gateway has lost the broker, and no line can update.
         """
         wire = self._wire
         if wire is None or not wire.is_up:
@@ -229,15 +234,15 @@ class IbFeed:
         due = [contract for contract, at in self._ask_at.items() if now >= at]
         silent = [] if is_away else self._silence.due(self._board, now, self._ask_at)
         if silent:
-            log.warning("%s: silent, and asked for anew", _named(silent))
+            log.warning("%s: silent, requested again", _named(silent))
         elif not due:
             return
-        told = {contract: wire.quotes.told(self._board.rows[contract]) for contract in silent}
+        reported = {contract: wire.quotes.reported(self._board.rows[contract]) for contract in silent}
         for contract in (*due, *silent):
             self._cancel(wire, contract)
         for contract in (*due, *silent):
             self._subscribe(wire, contract)
-            if (before := told.get(contract)) is not None:
+            if (before := reported.get(contract)) is not None:
                 wire.quotes.goes_on(self._board.rows[contract], before)
 
     def _drop(self, contract: Contract) -> None:
@@ -254,7 +259,10 @@ class IbFeed:
         self._board.drop(contract)
 
     def refused(self, fields: list[str], at: datetime) -> DataTrouble | None:
-        """Take an errMsg on the id of a line, or on none; return what is to be told at once (of a line: `stopped`)."""
+        """Handle an error message for a line, or without an id; return what to report at once (for a line:
+
+        `stopped`).
+        """
         req_id, code, text = convert.whole(fields[2]), convert.whole(fields[3]), convert.plain_text(fields[4])
         wire = self._wire
         if req_id < REQUEST_IDS or code in INFORMATION:
@@ -280,13 +288,13 @@ class IbFeed:
         return None
 
     def _wait_after(self, contract: Contract, code: int) -> timedelta:
-        """Return how long after a refusal to ask anew: at once where the id has become known since the question."""
+        """Return the wait after a reject: none if the contract id has become known since the request."""
         if code == NO_CONTRACT and not self._asked[contract][1] and self._book.con_id(contract):
             return timedelta(0)
         return ASK_AGAIN if code in FOR_NOW else ASK_LATER
 
     def _farm(self, wire: Wire, farm: str, at: datetime, code: int) -> DataTrouble | None:
-        """Hold back every row while a market data farm is broken: which contracts it serves is not told."""
+        """Hold back every row while a market data farm is broken: its contracts are not known."""
         if code == FARM_BROKEN:
             text = f"market data farm {farm} is broken; no quote counts until it is back"
             log.warning("%s", text)
@@ -309,7 +317,7 @@ class IbFeed:
         return DataTrouble(at, "", text)
 
     def returned(self, rows: Sequence[int], at: datetime) -> DataTrouble | None:
-        """Say which of the lines that were refused stream again, by the rows that have changed; None of none."""
+        """Report which rejected lines stream again, by the changed rows; None if none."""
         if not self._away:
             return None
         board = self._board
@@ -318,13 +326,13 @@ class IbFeed:
         if not found:
             return None
         for contract in found:
-            self._logged.discard(self._away.pop(contract))  # the next time it is told again
+            self._logged.discard(self._away.pop(contract))  # so that the next time is reported again
         text = f"market data is back: {_named(found)}"
         log.warning("%s", text)
         return DataTrouble(at, "", text)
 
     def _note(self, contract: Contract, why: str) -> str:
-        """Keep why a line does not stream, and return it; each reason is told once, until the line streams again."""
+        """Keep why a line does not stream, and return it; each reason is reported once, until it streams again."""
         words = self.troubles[contract] = f"{contract}: {why}"
         if words not in self._logged:
             self._logged.add(words)
@@ -383,24 +391,24 @@ class IbFeed:
         found = self._book.con_id(contract)
         if len(ours) != 1 or not found:
             raise UnavailableError(symbol, f"the broker lists {len(rows)} contracts for {symbol}, one is needed")
-        self._told_hours[symbol] = hours_in(ours[0], self._version, exchange_date(self._present()), self._login)
+        self._reported_hours[symbol] = hours_in(ours[0], self._version, exchange_date(self._present()), self._login)
         if contract in self._away and contract in self._lines:  # its symbol alone may have been too little
             self._ask_at[contract] = self._present()
         return found
 
     async def hours(self, symbol: str, session: Session) -> Hours | None:
-        """Return the regular hours of an underlying on the session's day, as they are told on the day of the question.
+        """Return the regular hours of an underlying on the session's day, as reported on the day of the request.
 
-        None where that day is not among them, or they cannot be read.
+        None where that day is missing or unreadable.
         """
         today = exchange_date(self._present())
-        if (told := self._told_hours.get(symbol)) is None or told.on != today:
+        if (reported := self._reported_hours.get(symbol)) is None or reported.on != today:
             await self._ask_underlying(symbol)
-            told = self._told_hours[symbol]
+            reported = self._reported_hours[symbol]
         try:
-            return told.hours(session.date)
+            return reported.hours(session.date)
         except ValueError as error:
-            log.warning("the hours that the broker tells of %s cannot be read: %s (%r)", symbol, error, told.liquid)
+            log.warning("the broker's hours of %s cannot be read: %s (%r)", symbol, error, reported.liquid)
             return None
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:
@@ -437,7 +445,7 @@ class IbFeed:
         return history.closes_before(exchange_date(self._present()), bars)[-sessions:]
 
     async def _daily(self, of: Underlying, sessions: int = 1) -> list[history.Bar]:
-        """Return daily bars of so many finished sessions, at least, and of today."""
+        """Return daily bars of at least this many finished sessions, and of today."""
         asked = underlying_contract(of.symbol, await self._underlying_id(of.symbol))
         return await self._bars(history.daily_closes(asked, sessions), of)
 
@@ -482,7 +490,7 @@ class IbFeed:
         return self._time.now
 
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
-        """Return the expected move of the session's first sound minute, in points; None if none of the first is sound.
+        """Return the expected move of the first sound minute, in points; None if the first ones are not sound.
 
         The mid of the straddle at the strike nearest to spot, at the minute's end, times sqrt(pi/2).
         """

@@ -45,7 +45,7 @@ Frame = Callable[[int, str], None]
 
 
 def _pass_over(_fields: list[str]) -> None:
-    """Stand for ib_async's own handler: what it makes of a message is not the question here."""
+    """Replace ib_async's own handler, whose interpretation of a message is not needed."""
 
 
 class _Spare:
@@ -96,7 +96,7 @@ def _id_arrived(spare: _Spare) -> bool:
 
 def _fence_arrived(spare: _Spare) -> bool:
     spare.frame(CURRENT_TIME, "1", "1735828200")
-    return spare.fence.told is not None
+    return spare.fence.reported is not None
 
 
 async def _answer_arrived(spare: _Spare, row: int, end: int) -> bool:
@@ -141,9 +141,9 @@ OPEN, COMPLETED, POSITIONS, VALUES, EXECUTIONS = (ENDS[kind] for kind in (53, 10
 
 
 async def positions_settled(
-    settings: IbSettings, read: Callable[[], Awaitable[list[Event]]], told: Callable[[], Any]
+    settings: IbSettings, read: Callable[[], Awaitable[list[Event]]], reported: Callable[[], Any]
 ) -> list[Event]:
-    """Read every list until two rounds agree, and return what all of them said; `told` is what must agree.
+    """Read every list until two rounds agree, and return all answers; `reported` is what must agree.
 
     Raises: BrokerError when a list is missing, or they never agree.
     """
@@ -151,10 +151,10 @@ async def positions_settled(
     if settings.lockstep:
         return events
     for _ in range(MOST_ROUNDS - 1):
-        before = told()
-        await asyncio.sleep(settings.rounds_apart)
+        before = reported()
+        await asyncio.sleep(settings.round_interval)
         events += await read()
-        if told() == before:
+        if reported() == before:
             return events
     raise connection_errors.positions_not_final(settings)
 
@@ -173,7 +173,7 @@ async def request_initial_lists(wire: Wire, account: str) -> None:
         VALUES: lambda: ib.reqAccountUpdatesAsync(account),
         EXECUTIONS: lambda: ib.reqExecutionsAsync(ours),
     }
-    if not wire.tells_completed:
+    if not wire.sends_completed:
         del questions[COMPLETED]
     refused: list[str] = []
 
@@ -193,8 +193,8 @@ async def request_initial_lists(wire: Wire, account: str) -> None:
         if name != COMPLETED or not wire.is_up:
             missing = name
             break
-        wire.tells_completed = False
-        log.warning("%s does not tell completed orders: it goes on without them", wire.settings.where)
+        wire.sends_completed = False
+        log.warning("%s does not report completed orders: continuing without them", wire.settings.where)
     wire.inbox.noticed = None
     if refused:
         raise connection_errors.read_only(wire.settings)
@@ -211,19 +211,19 @@ class Greeting:
 
     accounts: tuple[str, ...]
     is_simulated: bool
-    told_at: datetime | None
+    reported_at: datetime | None
 
 
-# --- Hear what a gateway says before anything is asked of it
+# --- Receive what a gateway sends before any request
 
 FIRST_ID = 1_000_000
 """Client ids from here on are drawn for a greeting, so that the run's own id is free when the run comes."""
 
 
 async def read_greeting(host: str, port: int, client_id: int | None = None) -> Greeting:
-    """Connect, listen and disconnect; nothing is asked for. Raises: BrokerError, IdInUseError for an id in use.
+    """Connect, listen and disconnect, without any request. Raises: BrokerError, IdInUseError for an id in use.
 
-    client_id: whose turn it is to be heard; one is drawn where none is given.
+    client_id: whose messages to receive; a random one by default.
     """
     if client_id is None:
         client_id = FIRST_ID + secrets.randbelow(MAX_CLIENT_ID - FIRST_ID)
@@ -231,7 +231,7 @@ async def read_greeting(host: str, port: int, client_id: int | None = None) -> G
     accounts = await wire.greet()
     try:
         is_simulated = wire.offers_lockstep
-        told_at = wire.greeted_at if is_simulated else None
+        reported_at = wire.greeted_at if is_simulated else None
     finally:
         await wire.close()
-    return Greeting(accounts=accounts, is_simulated=is_simulated, told_at=told_at)
+    return Greeting(accounts=accounts, is_simulated=is_simulated, reported_at=reported_at)

@@ -67,27 +67,27 @@ class BarQuestion:
 
 
 def daily_closes(contract: ib_async.Contract, sessions: int) -> BarQuestion:
-    """Ask for daily bars of at least so many finished sessions (today's bar comes too)."""
+    """Request daily bars of at least this many finished sessions (today's bar comes too)."""
     days = sessions + 1
     duration = f"{days} D" if days <= SESSIONS_IN_YEAR else f"{-(-days // SESSIONS_IN_YEAR) + 1} Y"
     return BarQuestion(f"daily closes of {contract.symbol}", contract, "", duration, "1 day", "TRADES", 1)
 
 
 def daily_bars(contract: ib_async.Contract, count: int) -> BarQuestion:
-    """Ask for so many daily bars of finished sessions, at least."""
+    """Request at least this many daily bars of finished sessions."""
     return replace(daily_closes(contract, count), what=f"daily bars of {contract.symbol}")
 
 
 def daily_volatilities(contract: ib_async.Contract, count: int) -> BarQuestion:
-    """Ask for the 30-day implied volatility of so many finished sessions, at least."""
+    """Request the 30-day implied volatility of at least this many finished sessions."""
     what = f"the implied volatility of {contract.symbol}"
     return replace(daily_closes(contract, count), what=what, shown="OPTION_IMPLIED_VOLATILITY")
 
 
 def session_bars(contract: ib_async.Contract, seconds: int, count: int, session: Session, now: datetime) -> BarQuestion:
-    """Ask for the newest bars within regular sessions, at least so many finished ones.
+    """Request the newest bars within regular sessions, of at least this many finished ones.
 
-    Within the session a few hours are asked for, else whole sessions, of which one may be a half day.
+    Within the session some hours are requested, else whole sessions, of which one may be a half day.
     """
     past = max((min(now, session.close) - session.open).total_seconds(), 0.0)
     span = (count + 1) * seconds
@@ -124,7 +124,7 @@ def opening_minutes(contract: ib_async.Contract, name: str, session: Session, sh
 
 
 def closes_before(day: date, bars: Iterable[Bar]) -> tuple[float, ...]:
-    """Return the closes of the sessions next before a day, of daily bars, back to the first of which there is none."""
+    """Return the closes of the sessions before a day, from daily bars, back to the first gap."""
     finished = [bar for bar in bars if bar.day < day and trades_on(bar.day)]
     known = count_in_a_row([bar.day for bar in finished], day)
     return tuple(bar.close for bar in finished[len(finished) - known :])
@@ -171,13 +171,13 @@ def is_forbidden(code: int, text: str) -> bool:
     return code in (354, 10089, 10187) or (code == NO_DATA and "permission" in text.lower())
 
 
-# --- The open of the session, where a line does not tell it
+# --- The open of the session, where a line does not send it
 
 log = logging.getLogger("rulebot.ib")
 
 LOOKS = timedelta(seconds=5)
 AFTER = timedelta(seconds=15)
-"""How long after the open a line has to tell it."""
+"""How long after the open a line may take to send it."""
 AGAIN, AT_LAST = timedelta(minutes=1), timedelta(minutes=16)
 """How long after an open was asked for in vain it is asked for again; then twice as long, up to the second."""
 AT_ONCE = 5
@@ -185,7 +185,7 @@ AT_ONCE = 5
 
 
 class SessionOpenPrices:
-    """Asks for the opens that are missing on the board, beside the loop. `bars` are the last daily ones of one."""
+    """Requests missing opens of the board, concurrently. `bars` are the last daily ones of a symbol."""
 
     def __init__(self, board: Board, bars: Callable[[Underlying], Awaitable[list[Bar]]]) -> None:
         self._board = board
@@ -194,20 +194,20 @@ class SessionOpenPrices:
         self._looked: datetime | None = None
         self._due_at: dict[Underlying, datetime] = {}
         self._waits: dict[Underlying, timedelta] = {}
-        self._told: set[Underlying] = set()
+        self._reported: set[Underlying] = set()
         self._vain: set[Underlying] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def look(self, wire: Wire, lines: Iterable[Contract], now: datetime) -> None:
-        """Ask for what is missing, and forget what was told of an earlier day."""
+        """Request what is missing, and forget an earlier day."""
         if self._looked is not None and now - self._looked < LOOKS:
             return
         self._looked = now
         if self._day != (today := exchange_date(now)):
-            for contract in self._told & self._board.rows.keys():
+            for contract in self._reported & self._board.rows.keys():
                 self._write(wire, contract, nan)
             self._day = today
-            for noted in (self._told, self._vain, self._due_at, self._waits):
+            for noted in (self._reported, self._vain, self._due_at, self._waits):
                 noted.clear()
         for contract in self._due(lines, now):
             wait = self._waits.get(contract, AGAIN)
@@ -225,7 +225,7 @@ class SessionOpenPrices:
         return found[:AT_ONCE]
 
     def _is_missing(self, contract: Underlying) -> bool:
-        """Say whether a line that streams has not told its open."""
+        """Say whether a streaming line has not sent its open."""
         row = self._board.rows[contract]
         return row not in self._board.frozen and isnan(self._board.open[row])
 
@@ -234,13 +234,13 @@ class SessionOpenPrices:
             bars = await self._bars(contract)
         except (BrokerError, *FAULTS) as problem:
             if contract not in self._vain:
-                log.warning("the open of %s is not told, and was asked for in vain: %s", contract, problem)
+                log.warning("the open of %s is missing, and a request for it failed: %s", contract, problem)
             self._vain.add(contract)
             return
         price = next((bar.open for bar in bars if bar.day == today and bar.open > 0), nan)
         row = self._board.rows.get(contract)
         if wire.is_up and today == self._day and row is not None and isnan(self._board.open[row]) and not isnan(price):
-            self._told.add(contract)
+            self._reported.add(contract)
             self._write(wire, contract, price)
 
     def _write(self, wire: Wire, contract: Underlying, price: float) -> None:

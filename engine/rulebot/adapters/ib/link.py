@@ -1,8 +1,8 @@
-"""The connection's clock and the order of what happened.
+"""The connection's clock and the order of events.
 
-In lockstep a gateway's virtual time stands still until we ask for it: `reqCurrentTime` says that we are done with this
-instant, and its answer, the fence, is the last message of the next one. Without lockstep a batch is what arrived in one
-cycle of the event loop, stamped by the clock that was handed in.
+In lockstep a gateway's virtual time waits for requests: `reqCurrentTime` ends our work at this instant, and its answer,
+the fence, is the last message of the next instant. Without lockstep a batch is what arrived in one cycle of the event
+loop, stamped with the given clock.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from rulebot.adapters.ib.order_reports import AccountValues, Combos, Reader, com
 from rulebot.adapters.ib.quotes import FAULTS
 from rulebot.adapters.ib.requests import NO_CONTRACT, RefusedError
 from rulebot.adapters.ib.settings import IbSettings
-from rulebot.adapters.ib.time_zones import DAY_IN_DOUBT, Timekeeper
+from rulebot.adapters.ib.time_zones import UNCERTAIN_DAY, Timekeeper
 from rulebot.adapters.ib.transport import REQUEST_IDS, Wire
 from rulebot.model.contract import Contract, Option
 from rulebot.model.errors import BrokerError
@@ -58,13 +58,15 @@ ACCOUNT_WARNING = "2148"
 """That equity is near what margin needs, or below: positions may be liquidated. No list of the broker has it; Lean 1033
 has met it."""
 ORDER_STATUS, OPEN_ORDER, OPEN_ORDERS_END, EXECUTION, COMMISSION = "3", "5", "53", "11", "59"
-TOLD_AGAIN = {EXECUTION: slice(14, 15), COMMISSION: slice(2, 4)}
-"""Messages that are told again whenever executions are asked for, and where they have what makes one of them new: the
-execution's id, of a commission the amount, too."""
+REPORTED_AGAIN = {EXECUTION: slice(14, 15), COMMISSION: slice(2, 4)}
+"""Messages that repeat whenever executions are requested, and the field that makes one new.
+
+It is the execution's id, for a commission also the amount.
+"""
 ENDED = (BrokerStatus.FILLED, BrokerStatus.CANCELLED)
 """Statuses of orders that take no change any more; one that is inactive may be held, and work again."""
 PACED_SECONDS = 0.05
-"""How long to wait at most while messages of ours wait for their turn."""
+"""How long to wait at most while messages of ours are queued."""
 
 
 class IbLink:
@@ -87,13 +89,13 @@ class IbLink:
         self._orders: set[tuple[int, str]] = set()
         self._next_order_id = 0
         self._positions: dict[Contract, PositionReport] = {}
-        self._told_down = self._lost_lines = self._is_away = self._is_time_doubted = False
+        self._reported_down = self._lost_lines = self._is_away = self._is_clock_suspect = False
         self._listed: set[str] | None = None
         self._unsent: list[tuple[int, str, bool]] = []
         self.combos = Combos()
-        """The combos at work, as the broker tells them."""
+        """The working combos, as the broker reports them."""
         self.is_at_end = False
-        """Whether a gateway in lockstep has lived through its sessions: its time goes no further."""
+        """Whether a gateway in lockstep has reached the end of its sessions: its time stops."""
 
     @property
     def account(self) -> str:
@@ -124,7 +126,7 @@ class IbLink:
 
     @property
     def _goes_by_broker(self) -> bool:
-        """Say whether time is the broker's; a simulated one makes his up, and in lockstep tells it with each batch."""
+        """Say whether time is the broker's; a simulated broker defines it, in lockstep with each batch."""
         return not (self.is_lockstep or self.is_simulated)
 
     @property
@@ -156,9 +158,9 @@ class IbLink:
         self._begin(wire)
         try:
             events = await self._settled(wire)
-            if abs(self._time.apart) > DAY_IN_DOUBT:
+            if abs(self._time.apart) > UNCERTAIN_DAY:
                 raise connection_errors.other_day(self._settings, self._time.apart)
-            events += self._told_whether_known(events)
+            events += self._events_if_known(events)
         except ConnectionError as problem:
             await self.close()
             lost = wire.lost or str(problem)
@@ -178,12 +180,12 @@ class IbLink:
         self._readers = dict(readers(wire.version, self._account, wire.zone))
         self._values = AccountValues(self._account)
         self._begin_day(self._now)
-        self._told_down = self._lost_lines = self._is_away = False
+        self._reported_down = self._lost_lines = self._is_away = False
         self._listed = None
         wire.inbox.queue.clear()  # every list is asked for again, complete
 
     async def _settled(self, wire: Wire) -> list[Event]:
-        """Read every list until they agree, as told at their end: a grace that begins with them is a whole one."""
+        """Read every list until they agree, stamped at their end, so that a grace period starts whole."""
         events = await positions_settled(
             self._settings, lambda: self._lists(wire), lambda: (set(self._orders), dict(self._positions))
         )
@@ -208,15 +210,15 @@ class IbLink:
             ) from problem
         await request_initial_lists(wire, self._account)
         was_known = self._time.is_known
-        told = self._clocks(wire) if self._goes_by_broker else []
+        reported = self._clocks(wire) if self._goes_by_broker else []
         if self._time.is_known and not was_known:
             self._begin_time(wire)
         if self._time.is_known and wire.settle_zone(self._clock.now()):
             self._readers = dict(readers(wire.version, self._account, wire.zone))
-        return [*told, *self._greeted(wire), *self._drain(wire)]
+        return [*reported, *self._greeted(wire), *self._drain(wire)]
 
     def _up(self, wire: Wire, counted_id: int = 0) -> Connected:
-        """Return what the lists come to. `counted_id`: of a new connection alone: on others orders may wait."""
+        """Return the events of the lists. `counted_id`: of a new connection only; on others orders may be queued."""
         held = [each for each in self._positions.values() if each.quantity]
         return Connected(
             at=self._now,
@@ -233,13 +235,13 @@ class IbLink:
     async def next(self, until: datetime | None) -> Batch:
         """Return the next instant. Raises: BrokerError when a message could not be read, or nothing is connected."""
         wire = self.wire
-        if self._told_down:
+        if self._reported_down:
             raise BrokerError("there is no connection to the broker")
         broken = ""
         try:
             if self.is_lockstep:
-                told = await wire.fence.next(wire.client, None if wire.pace.is_waiting else until)
-                self._now, self.is_at_end = told, told == self._now
+                reported = await wire.fence.next(wire.client, None if wire.pace.is_waiting else until)
+                self._now, self.is_at_end = reported, reported == self._now
             else:
                 await self._wait(wire, until)
                 broken = self._time.look() or wire.stood_still() or self._time.leap_words
@@ -249,7 +251,7 @@ class IbLink:
         if self.is_lockstep:
             return await self._batch(wire)
         if broken:
-            wire.give_up(broken)  # and nothing is decided by the quotes that waited: nobody knows how old they are
+            wire.give_up(broken)  # quotes that waited decide nothing: their age is unknown
             return self._down(wire, since=self._seen_until)
         try:
             return await self._batch(wire)
@@ -260,8 +262,8 @@ class IbLink:
             wire.give_up(wire.lost or connection_errors.why_lost(str(problem)))
             return self._down(wire, [])
 
-    def tell_unsent(self, order_id: int, text: str, *, is_change: bool) -> None:
-        """Tell with the next batch that an order, or a change of one, could not be sent."""
+    def report_unsent(self, order_id: int, text: str, *, is_change: bool) -> None:
+        """Report with the next batch that an order, or a change of one, could not be sent."""
         self._unsent.append((order_id, text, is_change))
         if self._wire is not None:
             self._wire.arrived.set()
@@ -269,7 +271,7 @@ class IbLink:
     def inquire(self) -> None:
         """Ask what the broker has; OrdersListed follows once the list of open orders is complete."""
         wire = self.wire
-        self._listed = self._listed or set()  # while an answer is still coming, what it has told counts
+        self._listed = self._listed or set()  # what an unfinished answer has reported so far counts
         wire.client.reqExecutions(wire.client.getReqId(), ExecutionFilter(acctCode=self._account))
         wire.client.reqAllOpenOrders()
 
@@ -289,13 +291,13 @@ class IbLink:
             events.append(back)
         events += dividends(wire.quotes, at)
         events.append(MarketDataUpdated(at, rows))
-        told = [each for each in wire.inbox.notices if each[0] in BROKEN | RESTORED]
+        reported = [each for each in wire.inbox.notices if each[0] in BROKEN | RESTORED]
         wire.inbox.notices.clear()
-        self._lost_lines |= any(code == LINES_LOST for code, _ in told)
-        if not self._is_away and (broken := _first_broken(told)) is not None:  # told every minute until it is back
+        self._lost_lines |= any(code == LINES_LOST for code, _ in reported)
+        if not self._is_away and (broken := _first_broken(reported)) is not None:  # repeats each minute
             self._is_away = True
             events.append(Disconnected(at, broken))
-        if told and told[-1][0] in RESTORED:
+        if reported and reported[-1][0] in RESTORED:
             self._is_away = False
             events += await self._restored(wire)
         if not self.is_lockstep:
@@ -305,67 +307,68 @@ class IbLink:
         return Batch(self._now, tuple(events))
 
     def _begin_day(self, at: datetime) -> None:
-        """Forget what only an earlier day needed. Executions that are told once more are for the engine to know; orders
-        are asked for anew before they are needed.
+        """Forget what only an earlier day needed.
+
+        Repeated executions are recognised by the engine; orders are requested again before they are needed.
         """
         today = exchange_date(at)
         self._rolls_at = at_exchange_time(today + timedelta(days=1), time())
         self._seen.clear()
         self._orders.clear()
-        self._positions = {held: told for held, told in self._positions.items() if told.quantity}
+        self._positions = {held: reported for held, reported in self._positions.items() if reported.quantity}
         self._book.begin_session(session_from(today).date)
         for held in self._positions:
             self._book.learn(held)
 
     def _check_clock(self, wire: Wire) -> list[Event]:
-        """Return what is new about the broker's clock and ours."""
+        """Return changes in the difference between the broker's clock and ours."""
         if self.is_simulated or not wire.is_up:
             wire.fence.take()
             return []
         was_known = self._time.is_known
         found = self._clocks(wire)
         if self._time.is_known and not was_known:
-            wire.give_up("the broker tells his time now: everything is read again by it")
+            wire.give_up("the broker reports its time now: everything is read again by it")
         if self._time.is_due():
             wire.client.reqCurrentTime()
         return found
 
     def _clocks(self, wire: Wire) -> list[Event]:
-        """Return what the broker's time says of our clock, if it was told and that is new."""
-        told = wire.fence.take()
-        ahead = None if told is None else self._time.heard(told, wire.fence.age)
+        """Return the clock difference by the broker's time, if that was reported and is new."""
+        reported = wire.fence.take()
+        ahead = None if reported is None else self._time.received(reported, wire.fence.age)
         return [] if ahead is None else [ClockSkew(self._now, ahead)]
 
     def _greeted(self, wire: Wire) -> list[Event]:
-        """Go by the time of the greeting where the broker has not told his, and return what it says of our clock."""
+        """Use the time of the greeting where the broker has not reported its own; return the clock difference."""
         ahead = self._time.greeted(wire.broker_greeted_at, wire.greeting_age) if self._goes_by_broker else None
         if ahead is None:
             return []
         self._begin_time(wire)
         return [ClockSkew(self._now, ahead, is_known=False)]
 
-    def _told_whether_known(self, events: Sequence[Event]) -> list[Event]:
-        """Return that the broker has not told his time on this connection, or that he does again.
+    def _events_if_known(self, events: Sequence[Event]) -> list[Event]:
+        """Return an event that the broker's time is missing on this connection, or reported again.
 
-        events: those of the connection so far. What they say of the clocks is not said twice.
+        events: those of the connection so far. Their clock differences are not repeated.
         """
-        if not self._goes_by_broker or self._time.is_known is not self._is_time_doubted:
+        if not self._goes_by_broker or self._time.is_known is not self._is_clock_suspect:
             return []
-        self._is_time_doubted = not self._time.is_known
+        self._is_clock_suspect = not self._time.is_known
         if any(isinstance(event, ClockSkew) for event in events):
             return []
         return [ClockSkew(self._now, self._time.apart, is_known=self._time.is_known)]
 
     def _begin_time(self, wire: Wire) -> None:
-        """Let this connection begin at the broker's time, which it has just been told."""
+        """Start this connection at the broker's time, just reported."""
         self._now = self._seen_until = self._clock.now()
         wire.pace.release(self._now.timestamp())
         self._begin_day(self._now)
 
     async def _restored(self, wire: Wire) -> list[Event]:
-        """Read every list again after the gateway found the broker; fills may have happened meanwhile.
+        """Read every list again after the gateway reconnected to the broker; fills may have happened meanwhile.
 
-        It may lose the broker again while they are read: then what follows is told by the next batch.
+        If it loses the broker again while they are read, the next batch reports that.
         """
         events = await self._settled(wire)
         if _first_broken(wire.inbox.notices) is not None:
@@ -377,7 +380,7 @@ class IbLink:
 
     def _down(self, wire: Wire, events: list[Event] | None = None, since: datetime | None = None) -> Batch:
         found = self._drain(wire) if events is None else events
-        self._told_down = True
+        self._reported_down = True
         return Batch(self._now, (*found, Disconnected(self._now, wire.lost or "the connection is gone", since)))
 
     async def _wait(self, wire: Wire, until: datetime | None) -> None:
@@ -434,7 +437,7 @@ class IbLink:
             if fields[3] == ACCOUNT_WARNING:
                 return AccountWarning(self._now, convert.plain_text(fields[4]))
             return self._feed.refused(fields, self._now)
-        key = (kind, *fields[TOLD_AGAIN.get(kind, slice(0))])
+        key = (kind, *fields[REPORTED_AGAIN.get(kind, slice(0))])
         if key in self._seen:
             return None
         event = self._readers[kind](fields, self._now)
@@ -453,10 +456,10 @@ class IbLink:
             self.combos.note(fields, combo_legs(fields, self.wire.version), event.order_id if is_ours else 0)
 
     def _noted(self, event: Event, key: tuple[str, ...]) -> Event:
-        """Keep what Connected and the feed need of an event, and which reports of executions were seen.
+        """Keep what Connected and the feed need of an event, and which executions were seen.
 
-        A commission that is told before its execution counts for nothing yet: it is taken when it is told again.
-        key: the kind of the message, and what makes it new.
+        A commission before its execution does not count yet: it is taken when it is repeated. key: the kind of the
+        message, and what makes it new.
         """
         if isinstance(event, ExecutionReport):
             self._seen.add(key)
@@ -482,10 +485,10 @@ class IbLink:
 
 
 def _log_events(events: Sequence[Event]) -> None:
-    """Log at `debug` what the broker has told, quotes apart."""
+    """Log the broker's messages at `debug`, except quotes."""
     if log.isEnabledFor(logging.DEBUG):
         for each in events:
-            log.debug("the broker told %s", each)
+            log.debug("the broker sent %s", each)
 
 
 def _first_broken(notices: Iterable[tuple[int, str]]) -> str | None:

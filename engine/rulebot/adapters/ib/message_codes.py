@@ -43,7 +43,7 @@ _STATES = {
     "filled": MessageMeaning.FILLED,
     **dict.fromkeys(("cancelled", "apicancelled", "inactive"), MessageMeaning.OVER),
 }
-"""States that are over: an order that TWS has begun to cancel is not."""
+"""Final order states; PendingCancel is not one."""
 
 
 def broker_message(code: int, text: str) -> BrokerMessage:

@@ -92,7 +92,7 @@ class _Cursor:
 
 
 def _prices(fields: list[str], at: int) -> tuple[Decimal | None, Decimal | None]:
-    """Return limit and stop price of an order whose type stands at `at`; None where the type has none."""
+    """Return limit and stop price of an order whose type is at `at`; None where the type has none."""
     kind = fields[at]
     limit = convert.decimal(fields[at + 1]) if kind in _LIMITED else None
     stop = convert.decimal(fields[at + 2]) if kind in _STOPPED else None
@@ -129,7 +129,7 @@ def open_order(fields: list[str], at: datetime, version: int, account: str) -> O
 
 
 def combo_legs(fields: list[str], version: int) -> list[list[str]]:
-    """Return the legs of what openOrder (5) tells, none of what is no combo.
+    """Return the legs in openOrder (5), none for other than combos.
 
     Of each: conId, ratio, action, exchange, openClose, shortSaleSlot, designatedLocation, exemptCode.
     """
@@ -202,12 +202,12 @@ def completed_order(fields: list[str], at: datetime, version: int, account: str)
 
 
 def execution(fields: list[str], at: datetime, account: str, login: str = "") -> ExecutionReport | None:
-    """Return what execDetails (11) says; None for another account's. Raises: ValueError.
+    """Return the execution in execDetails (11); None for another account's. Raises: ValueError.
 
-    login: the name of the gateway's time zone, for times that name none.
+    login: the zone name of the gateway's time, for times that name none.
 
-    None as well where it cannot be read what was dealt in for an order with a reference: of one of ours it counts once
-    it is told in readable words, and till then, or else, the order is filled by the status that says so.
+    None as well where the contract of an order with a reference cannot be read: ours counts once it is reported
+    readably; until then the filled status counts.
     """
     if fields[16] != account:
         return None
@@ -235,11 +235,11 @@ def execution(fields: list[str], at: datetime, account: str, login: str = "") ->
     )
 
 
-def _time_of(told: str, login: str) -> datetime | None:
+def _time_of(reported: str, login: str) -> datetime | None:
     """Return the time of an execution; an unknown zone is logged once."""
-    found = convert.instant(told, login)
+    found = convert.instant(reported, login)
     if found is None:
-        _log_unknown_zone(told[8:].strip().partition(" ")[2].strip() or login)
+        _log_unknown_zone(reported[8:].strip().partition(" ")[2].strip() or login)
     return found
 
 
@@ -249,9 +249,9 @@ def _log_unknown_zone(name: str) -> None:
 
 
 def _contract(fields: list[str], login: str) -> tuple[Contract | None, bool]:
-    """Return what a position or an execution is of, and whether that could be read; where not it is logged once.
+    """Return the contract of a position or an execution, and whether it was readable; else log it once.
 
-    It is told again with every connection: none would ever be made.
+    It repeats with every connection: an error would prevent every connection.
     """
     try:
         return convert.contract(fields, login), True
@@ -261,12 +261,12 @@ def _contract(fields: list[str], login: str) -> tuple[Contract | None, bool]:
 
 
 @lru_cache(maxsize=100)
-def _log_passed_over(told: str, problem: str) -> None:
-    log.warning("passed over, since it cannot be read what it is: %s (%s)", told, problem)
+def _log_passed_over(reported: str, problem: str) -> None:
+    log.warning("passed over, since it cannot be read what it is: %s (%s)", reported, problem)
 
 
 def _dealt(contract: Contract | None, kind: str) -> Option | None:
-    """Return what an execution is of, a share for those of stocks; None for what no bot trades."""
+    """Return the contract of an execution, a share for stocks; None for what no bot trades."""
     if isinstance(contract, Option):
         return contract
     return share(contract.symbol, contract.con_id) if contract is not None and kind == "STK" else None
@@ -314,51 +314,51 @@ def readers(version: int, account: str, login: str = "") -> Mapping[str, Reader]
 
 
 def dividends(quotes: QuoteColumns, at: datetime) -> list[Event]:
-    """Return the dividends that were told since the last batch."""
-    told, quotes.dividends = quotes.dividends, {}
+    """Return the dividends reported since the last batch."""
+    reported, quotes.dividends = quotes.dividends, {}
     contracts = quotes.board.contracts
-    named = ((contract.symbol, told[row]) for row in told if (contract := contracts[row]) is not None)
+    named = ((contract.symbol, reported[row]) for row in reported if (contract := contracts[row]) is not None)
     return [DividendReport(at, symbol, dividend) for symbol, dividend in named]
 
 
-# --- Combos that work at the broker, as it tells them
+# --- Working combos, as the broker reports them
 
 ANSWER_SECONDS = 10.0
 """Real seconds for the answers: what is open waits for them."""
 
 
 class Combos:
-    """What openOrder has told of combos since the lists were asked for last.
+    """Combos in openOrder messages since the lists were last requested.
 
-    leg_ids: the contract ids of the legs of all, whoever has sent them.
+    leg_ids: the contract ids of all legs, whoever sent the orders.
     """
 
     def __init__(self) -> None:
         self.leg_ids: set[int] = set()
-        self._told: dict[int, IbContract] = {}
+        self._reported: dict[int, IbContract] = {}
 
     def clear(self) -> None:
-        """Forget all: the lists tell anew what is at work."""
+        """Forget all: the lists report working orders again."""
         self.leg_ids.clear()
-        self._told.clear()
+        self._reported.clear()
 
     def note(self, fields: list[str], legs: list[list[str]], order_id: int) -> None:
-        """Keep a combo as openOrder (5) tells it. order_id: under which we may change it, 0 where it is not ours."""
+        """Keep a combo of openOrder (5). order_id: for our changes, 0 where it is not ours."""
         self.leg_ids.update(convert.whole(leg[0]) for leg in legs)
         if order_id and legs:
-            self._told[order_id] = _as_told(fields[2:13], legs)
+            self._reported[order_id] = _as_reported(fields[2:13], legs)
 
     def forget(self, order_id: int) -> None:
         """Forget the combo of an order that is over."""
-        self._told.pop(order_id, None)
+        self._reported.pop(order_id, None)
 
     def to_change(self, order_id: int, ours: IbContract) -> IbContract:
-        """Return the contract under which an order is changed: as it was told, where that has the legs of ours."""
-        told = self._told.get(order_id)
-        return ours if told is None or _legs_of(told) != _legs_of(ours) else told
+        """Return the contract for changing an order: as reported, if it has the legs of ours."""
+        reported = self._reported.get(order_id)
+        return ours if reported is None or _legs_of(reported) != _legs_of(ours) else reported
 
 
-def _as_told(fields: list[str], legs: list[list[str]]) -> IbContract:
+def _as_reported(fields: list[str], legs: list[list[str]]) -> IbContract:
     """Return the contract of the eleven fields that `convert.contract` names, with these legs."""
     con_id, symbol, kind, expiry, strike, right, multiplier, exchange, currency, local_symbol, trading_class = fields
     return IbContract(
@@ -392,12 +392,12 @@ def _leg(fields: list[str]) -> ComboLeg:
 
 
 def _legs_of(combo: IbContract) -> set[tuple[int, int, str]]:
-    """Return what a combo is of, in whatever order its legs stand."""
+    """Return a combo's contents independent of the order of its legs."""
     return {(leg.conId, leg.ratio, leg.action) for leg in combo.comboLegs}
 
 
 async def learn_legs(wire: Wire, book: ContractBook, ids: Iterable[int]) -> None:
-    """Ask what these contracts are, where nobody has told; what is not answered, or cannot be read, stays unknown."""
+    """Request the details of unknown contracts; what is not answered or not readable stays unknown."""
     unknown = sorted(number for number in set(ids) if not book.knows(number))
     await asyncio.gather(*(_learn(wire, book, number) for number in unknown))
 
@@ -411,9 +411,9 @@ async def _learn(wire: Wire, book: ContractBook, number: int) -> None:
         )
         book.learn_details(rows, wire.version, wire.zone)
     except BrokerError as error:
-        log.warning("%s: it is a leg of an order at work", error.message)
+        log.warning("%s: it is a leg of a working order", error.message)
     except FAULTS as problem:
-        log.warning("the contract %d could not be read, a leg of an order at work: %r", number, problem)
+        log.warning("the contract %d could not be read, a leg of a working order: %r", number, problem)
 
 
 # --- Account values as they trickle in, one key at a time
@@ -422,15 +422,14 @@ _DOLLARS = frozenset(("NetLiquidation", "TotalCashValue", "BuyingPower", "Availa
 _DAY_TRADES = "DayTradesRemaining"
 """Three at most within five sessions; -1 is without limit."""
 _READY = "AccountReady"
-"""False while the broker's server is being reset: what is told with it may be old or wrong. Source: TWS API, Account
-Updates."""
+"""False while the broker's server resets: values sent then may be old or wrong. Source: TWS API, Account Updates."""
 
 
 class AccountValues:
-    """The account as last told; `changed` is True from a new value until `take`.
+    """The account as last reported; `changed` is True from a new value until `take`.
 
-    What is told while the account is not ready counts for nothing. Then all is to be asked for anew (`is_due`), since
-    only what has changed is told by itself.
+    Values sent while the account is not ready do not count. Then all are requested again (`is_due`), since only changes
+    are pushed.
     """
 
     def __init__(self, account: str) -> None:
@@ -448,7 +447,7 @@ class AccountValues:
         else:
             account, key, value, currency = fields[3:7]
         if key == _READY and account == self._id:
-            self._hear_ready(value != "false")
+            self._receive_ready(value != "false")
         if not self._is_ready or key not in (*_DOLLARS, _DAY_TRADES) or account != self._id or currency == "BASE":
             return
         try:
@@ -462,26 +461,26 @@ class AccountValues:
             self._currency = currency or self._currency
             self.changed = True
 
-    def _hear_ready(self, is_ready: bool) -> None:
+    def _receive_ready(self, is_ready: bool) -> None:
         if is_ready is not self._is_ready:
             self._is_ready = self.is_due = is_ready
             log.warning("account %s is %s", self._id, "ready" if is_ready else "not ready: what it has is not known")
 
     def take(self) -> Account:
-        """Return the account. Raises: BrokerError when it was told for the first time and is not kept in dollars."""
+        """Return the account. Raises: BrokerError at the first report when it is not kept in dollars."""
         self.changed = False
-        told = self._amounts.get
+        reported = self._amounts.get
         if not self._is_known and self._currency != convert.CURRENCY:
             raise connection_errors.other_currency(self._id, self._currency)
         self._is_known = "NetLiquidation" in self._amounts
-        day_trades = told(_DAY_TRADES)
+        day_trades = reported(_DAY_TRADES)
         return Account(
             id=self._id,
-            net_liquidation=told("NetLiquidation"),
-            cash=told("TotalCashValue"),
-            buying_power=told("BuyingPower"),
-            available_funds=told("AvailableFunds"),
-            maintenance_margin=told("MaintMarginReq"),
+            net_liquidation=reported("NetLiquidation"),
+            cash=reported("TotalCashValue"),
+            buying_power=reported("BuyingPower"),
+            available_funds=reported("AvailableFunds"),
+            maintenance_margin=reported("MaintMarginReq"),
             currency=self._currency,
             day_trades_left=None if day_trades is None or day_trades < 0 else int(day_trades),
         )

@@ -44,7 +44,7 @@ Shown = tuple[float, float, float, float, float]
 
 
 class LineState(NamedTuple):
-    """What was told of a row, and when its quote, its last price and its model were, epoch seconds."""
+    """Values of a row, and the times of its quote, its last price and its model, in epoch seconds."""
 
     shown: Shown
     quote_at: float
@@ -75,9 +75,9 @@ class QuoteColumns:
         self._quoted, self._traded, self._modelled, self._touched = board.unsettled
         for changed in board.unsettled:  # what a connection before this one has left
             changed.clear()
-        self._heard = False
+        self._received = False
         self._withheld: dict[tuple[int, int], float] = {}
-        self._doubted: dict[int, Shown] = {}
+        self._suspect: dict[int, Shown] = {}
         self.dividends: dict[int, Dividend] = {}
 
     @property
@@ -89,7 +89,7 @@ class QuoteColumns:
         """Stamp what arrived since the last call with `at` (epoch seconds) and return the changed rows, sorted."""
         board = self.board
         rows = self._quoted | self._traded | self._modelled | self._touched
-        if self._doubted:
+        if self._suspect:
             self._look_for_life(rows)
         for changed, times in (
             (self._quoted, board.quote_at),
@@ -101,9 +101,9 @@ class QuoteColumns:
             changed.clear()
         self._touched.clear()
         board.unread |= rows
-        if rows or self._heard:
+        if rows or self._received:
             board.alive_at = at
-            self._heard = False
+            self._received = False
         return tuple(sorted(rows))
 
     def forget(self, row: int) -> None:
@@ -112,7 +112,7 @@ class QuoteColumns:
             changed.discard(row)
         self._withheld.pop((0, row), None)
         self._withheld.pop((1, row), None)
-        self._doubted.pop(row, None)
+        self._suspect.pop(row, None)
         self.dividends.pop(row, None)
 
     def freeze(self, row: int) -> None:
@@ -129,38 +129,42 @@ class QuoteColumns:
         self.board.frozen.discard(row)
         self._touched.add(row)
 
-    def told(self, row: int) -> LineState | None:
-        """Return what a silent row was told, for `goes_on`; None where nothing of it counted."""
+    def reported(self, row: int) -> LineState | None:
+        """Return the values of a silent row, for `goes_on`; None where none was valid."""
         board = self.board
         if isnan(board.quote_at[row]) and isnan(board.last_at[row]):
             return None
-        shown = self._doubted.get(row) or self._shown(row)
+        shown = self._suspect.get(row) or self._shown(row)
         return LineState(shown, board.quote_at[row], board.last_at[row], board.model_at[row])
 
-    def goes_on(self, row: int, told: LineState) -> None:
-        """Let a row that was asked for anew be as old as it was until it shows something else than before.
+    def goes_on(self, row: int, reported: LineState) -> None:
+        """Keep the age of a row that was requested again until its values change.
 
-        A line that is dead at the broker, as of an index that is not computed any more, may answer with its last.
+        A line that is dead at the broker, such as a discontinued index, may answer with its last values.
         """
         board = self.board
-        board.quote_at[row], board.last_at[row], board.model_at[row] = told.quote_at, told.last_at, told.model_at
-        self._doubted[row] = told.shown
+        board.quote_at[row], board.last_at[row], board.model_at[row] = (
+            reported.quote_at,
+            reported.last_at,
+            reported.model_at,
+        )
+        self._suspect[row] = reported.shown
 
     def _shown(self, row: int) -> Shown:
         board = self.board
         return board.bid[row], board.ask[row], board.bid_size[row], board.ask_size[row], board.last[row]
 
     def _look_for_life(self, rows: set[int]) -> None:
-        for row in rows & self._doubted.keys():
-            before = self._doubted[row]
+        for row in rows & self._suspect.keys():
+            before = self._suspect[row]
             if any(new == new and new != old for new, old in zip(self._shown(row), before, strict=True)):
-                del self._doubted[row]
+                del self._suspect[row]
             else:
                 for changed in (self._quoted, self._traded, self._modelled):
                     changed.discard(row)
 
     def expire(self, row: int) -> None:
-        """Let what a row has count no more until it is told anew: nobody knows what it was meanwhile."""
+        """Invalidate a row until it updates: its current value is unknown."""
         self.board.quote_at[row] = self.board.last_at[row] = self.board.model_at[row] = nan
 
     def handlers(self) -> dict[int, Handler]:
@@ -178,8 +182,8 @@ class QuoteColumns:
         self.failures.append(f"market data {fields} could not be read: {problem!r}")
 
     def _take_text(self, fields: list[str]) -> None:
-        """Take the next dividend, if it can be read; every other text is only heard."""
-        self._heard = True
+        """Take the next dividend, if readable; ignore every other text."""
+        self._received = True
         row = self.rows.get(fields[2])
         if fields[3] != _DIVIDENDS or row is None:
             return
@@ -201,9 +205,9 @@ class QuoteColumns:
         ivs, modelled = self.board.iv, self._modelled
 
         def generic(fields: list[str]) -> None:
-            """Take 30-day volatility, and halted: 1 by regulation, 2 for volatility, 0 not halted, -1 not told."""
+            """Take 30-day volatility, and halted: 1 by regulation, 2 for volatility, 0 not halted, -1 not reported."""
             try:
-                self._heard = True
+                self._received = True
                 row = rows.get(fields[2])
                 if row is not None and fields[3] == _IMPLIED:
                     ivs[row] = _between(fields[4], 0.0, _HUGE)
@@ -252,7 +256,7 @@ class QuoteColumns:
         return price
 
     def _other_price(self, kind: str, row: int, fields: list[str]) -> None:
-        """Take last, high, low, open and close, and every delayed price; unknown kinds are only heard."""
+        """Take last, high, low, open and close, and every delayed price; ignore unknown kinds."""
         name = _PRICES.get(kind) or _DELAYED_PRICES.get(kind)
         if kind in _DELAYED_PRICES or kind in _DELAYED_QUOTES:
             self.board.note_delayed(row)
@@ -264,7 +268,7 @@ class QuoteColumns:
         elif kind in _BIDS or kind in _ASKS:
             self._delayed_quote(kind, row, value, float(fields[5] or 0))
         else:
-            self._heard = True
+            self._received = True
 
     def _delayed_quote(self, kind: str, row: int, value: float, size: float) -> None:
         board = self.board
@@ -299,7 +303,7 @@ class QuoteColumns:
         return size
 
     def _other_size(self, kind: str, row: int, value: float) -> None:
-        """Take sizes that come or go with their price, delayed ones, and volume; other kinds are only heard."""
+        """Take sizes that come or go with their price, delayed ones, and volume; ignore other kinds."""
         if kind in _DELAYED_QUOTES:
             self.board.note_delayed(row)
         if kind in _BID_SIZES:
@@ -312,7 +316,7 @@ class QuoteColumns:
         elif kind in _COUNTS:
             self._count(_COUNTS[kind], row, value)
         else:
-            self._heard = True
+            self._received = True
 
     def _count(self, name: str, row: int, value: float) -> None:
         """Take a count of options; open interest comes as that of calls and of puts, and an option is one of them."""
@@ -369,9 +373,10 @@ class QuoteColumns:
         return model
 
     def _partial_model(self, row: int, fields: list[str]) -> None:
-        """Take a computation of which some parts are unset, each by itself.
+        """Take a model computation of which some fields are unset, each by itself.
 
-        Greeks of no volatility are none: of all strikes the delta is 0 then, or 1. Nor is a delta of the wrong sign.
+        Greeks without volatility do not count: deltas of all strikes are then 0 or 1. Neither does a delta of the wrong
+        sign.
         """
         board = self.board
         if fields[4] and float(fields[4]) == 0:
@@ -416,10 +421,10 @@ MOST_NOTICES = 1000
 
 
 class Inbox:
-    """`queue` holds raw messages; `ends` the lists whose end was seen; `notices` what the broker said on no id.
+    """`queue` holds raw messages; `ends` the ended lists; `notices` the broker's messages without an id.
 
-    `noticed` is told of each of those while somebody waits for lists.
-    `next_valid_id` is the last one told, `counted_id` the same, or 0 while it was not told since it was asked for anew.
+    `noticed` is called for each of those while lists are awaited. `next_valid_id` is the last one reported;
+    `counted_id` the same, or 0 until the answer to a new request.
     """
 
     def __init__(self, refuse: Callable[[list[str]], bool]) -> None:
@@ -480,15 +485,15 @@ class LockstepBarrier:
     """One question at a time; asking again while it is open waits for the same answer."""
 
     def __init__(self) -> None:
-        self.told: datetime | None = None
-        self._told_at = 0.0
+        self.reported: datetime | None = None
+        self._reported_at = 0.0
         self._is_asked = False
         self._is_lost = False
         self._waiter: asyncio.Future[None] | None = None
 
     def handlers(self) -> dict[int, Handler]:
         """Return the handler of the answer."""
-        return {CURRENT_TIME: self._hear}
+        return {CURRENT_TIME: self._receive}
 
     async def next(self, client: Any, until: datetime | None = None) -> datetime:
         """Say that we are done with this instant and return the next one. Raises: ConnectionError.
@@ -499,32 +504,32 @@ class LockstepBarrier:
         if not self._is_asked:
             self._is_asked = True
             client.send(CURRENT_TIME, 1, *([] if until is None else [ceil(until.timestamp())]))
-        while self.told is None:
+        while self.reported is None:
             if self._is_lost:
                 raise ConnectionError("the connection was lost while waiting for the gateway's clock")
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        told, self.told, self._is_asked = self.told, None, False
-        return told
+        reported, self.reported, self._is_asked = self.reported, None, False
+        return reported
 
     def take(self) -> datetime | None:
-        """Return the broker's time if it was told since the last look; where nobody waits for it."""
-        told, self.told = self.told, None
-        return told
+        """Return the broker's time if it was reported since the last look and nothing waits for it."""
+        reported, self.reported = self.reported, None
+        return reported
 
     @property
     def age(self) -> float:
-        """The seconds since the broker's time was told last."""
-        return asyncio.get_running_loop().time() - self._told_at
+        """Return the seconds since the broker's time was last reported."""
+        return asyncio.get_running_loop().time() - self._reported_at
 
     def lose(self) -> None:
         """Give up waiting: the connection is gone."""
         self._is_lost = True
         self._wake()
 
-    def _hear(self, fields: list[str]) -> None:
-        self.told = datetime.fromtimestamp(int(fields[2]), UTC)
-        self._told_at = asyncio.get_running_loop().time()
+    def _receive(self, fields: list[str]) -> None:
+        self.reported = datetime.fromtimestamp(int(fields[2]), UTC)
+        self._reported_at = asyncio.get_running_loop().time()
         self._wake()
 
     def _wake(self) -> None:

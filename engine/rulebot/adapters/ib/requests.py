@@ -75,7 +75,7 @@ class RateLimiter:
     def order(self, order_id: int, rank: MessagePriority, send: Callable[[], None], *, is_new: bool = False) -> None:
         """Send an order message, now if this second has room.
 
-        Messages of one order never pass each other, nor do new orders.
+        Messages of one order keep their order, and so do new orders.
         """
         behind = [
             each
@@ -91,7 +91,7 @@ class RateLimiter:
         self._drain()
 
     def release(self, now: float) -> None:
-        """Let time come to `now` (epoch seconds) and send what may leave."""
+        """Advance time to `now` (epoch seconds) and send what may be sent."""
         self._now = now
         while self._sent and not 0 <= now - self._sent[0] < 1:  # the clock may have been set back
             self._sent.popleft()
@@ -138,7 +138,7 @@ class RequestBound:
             self._free.release()
 
     def lose(self) -> None:
-        """Send none of the questions that wait: their connection is gone, and the open ones end at once."""
+        """Drop the queued requests: their connection is lost, and the open ones end at once."""
         self._losses += 1
 
 
@@ -183,7 +183,7 @@ class _Pending:
 
 
 class Requests:
-    """The requests under way, by request id as text, at most `limit` at once: further ones wait for a place."""
+    """The open requests, by request id as text, at most `limit` at once; further ones are queued."""
 
     def __init__(self, next_id: Callable[[], int], limit: int = REQUESTS) -> None:
         self._next_id = next_id
@@ -252,7 +252,7 @@ class Requests:
         }
 
     def refuse(self, fields: list[str]) -> bool:
-        """Take an errMsg; True when it belongs to a request under way."""
+        """Handle an error message; True when it belongs to an open request."""
         pending = self._pending.get(fields[2])
         if pending is None:
             self._note_farm(fields)
@@ -260,7 +260,9 @@ class Requests:
         code = convert.whole(fields[3])
         if code == NO_CONTRACT and self._lost_farms and not pending.done.done():
             words = f"the gateway has lost {', '.join(sorted(self._lost_farms))}, and cannot look up {pending.what}"
-            pending.done.set_exception(UnansweredError(words, "wait until it is connected again; it is asked anew"))
+            pending.done.set_exception(
+                UnansweredError(words, "wait until it is connected again; the request is repeated")
+            )
         elif not (code in INFORMATION or 2100 <= code < 2200 or pending.done.done()):
             pending.done.set_exception(RefusedError(pending.what, code, convert.plain_text(fields[4])))
         return True

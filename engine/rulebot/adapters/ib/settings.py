@@ -1,4 +1,4 @@
-"""What the connection to TWS or IB Gateway can be told."""
+"""Settings of the connection to TWS or IB Gateway."""
 
 from rulebot.model.values import dataclass
 
@@ -32,16 +32,16 @@ WHOLE = Share()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IbSettings:
-    """Where TWS or IB Gateway is, who we are there, and what we may use.
+    """Where TWS or IB Gateway is, our identity there, and what we may use.
 
-    port: TWS 7496 live, 7497 paper; IB Gateway 4001, 4002. client_id: 0 binds orders typed into TWS by hand.
-    account: "" takes the only one there is; where there are several, the one of `among`, which else counts for nothing.
-    paper: refuse accounts with real money; False refuses those without, None takes either. sends_orders: False lets no
-    order leave, nor a change or a cancel of one. lockstep: ask a simulated gateway to let its clock wait for us.
-    max_lines: contracts streamed at once. max_requests: questions without an answer yet; further ones wait.
-    heartbeat_seconds: after so much silence the broker is asked for the time; after three times as much the connection
-    is given up (faults.md row 20). rounds_apart: between two readings of every list, which must agree.
-    Units: seconds of real time, also in lockstep; they guard against a broker that never answers.
+    port: TWS 7496 live, 7497 paper; IB Gateway 4001, 4002. client_id: 0 binds orders typed into TWS by hand. account:
+    "" takes the only one; with several, the one in `among`, which otherwise has no effect. paper: True refuses accounts
+    with real money, False paper accounts, None neither. sends_orders: False blocks orders, changes and cancels.
+    lockstep: ask a simulated gateway to let its clock wait for us. max_lines: contracts streamed at once. max_requests:
+    open requests; further ones are queued. heartbeat_seconds: after this silence the broker is asked for its time;
+    after three times as much the connection is closed (docs/faults.md row 20). round_interval: between two readings of
+    every list, which must agree. Units: seconds of real time, also in lockstep; they guard against a broker that never
+    answers.
     """
 
     host: str = "127.0.0.1"
@@ -59,7 +59,7 @@ class IbSettings:
     request_seconds: float = 30.0
     history_seconds: float = 60.0
     heartbeat_seconds: float = 5.0
-    rounds_apart: float = 2.0
+    round_interval: float = 2.0
 
     def __post_init__(self) -> None:
         if not 0 < self.port < 65536:

@@ -1,9 +1,9 @@
-"""Lines that have died without a word: a broker that has stopped one of them does not say so.
+"""Stale lines: market data lines that the broker stopped without a message.
 
-Users of other programs have met indices that stood still until somebody started anew (Lean.Brokerages.
-InteractiveBrokers 80), and lines that a farm left dead when it was back (nautilus_trader 3968). Quotes come on change
-alone, so a dead line looks like a quiet one. What has been silent for so long that no rule takes it any more loses
-nothing when it is asked for anew; it counts again once it shows something else than before (`Quotes.goes_on`).
+Users of other programs report indices that stood still until a restart (Lean.Brokerages.InteractiveBrokers 80), and
+lines that stayed dead after a farm was back (nautilus_trader 3968). Quotes come on change only, so a dead line looks
+like a quiet one. Data that is too old for any rule loses nothing by a new request; it counts again once it differs from
+before (`Quotes.goes_on`).
 """
 
 from collections.abc import Collection, Iterable
@@ -24,7 +24,7 @@ AFTER_FARM = 10.0
 LONGEST = 900.0
 """Seconds after which a line that stays silent is asked for again at most; each time it waits twice as long."""
 AT_ONCE = 10
-"""Lines that are asked for anew at one look, so that others are not kept waiting; all where all may have died."""
+"""Lines requested again at one look, so that others need not wait; all where all may be dead."""
 
 
 class StaleLines:
@@ -64,19 +64,19 @@ class StaleLines:
         self._of_farm = set(self._asked)
 
     def due(self, board: Board, now: datetime, except_for: Iterable[Contract]) -> list[Contract]:
-        """Return the lines to be asked for anew: silent in the session while others speak, or when none does any more.
+        """Return the lines to request again: silent in the session while others update, or when none updates.
 
-        except_for: lines that were refused. The broker is there, as far as known.
+        except_for: rejected lines. The broker is connected, as far as known.
         """
         at = now.timestamp()
-        heard = at - board.alive_at
-        if at - self._looked < LOOKS or (FEED_SILENCE < heard < WHOLE_FEED and not self._of_farm):
+        received = at - board.alive_at
+        if at - self._looked < LOOKS or (FEED_SILENCE < received < WHOLE_FEED and not self._of_farm):
             return []
         self._looked = at
         session = self._session_of(exchange_date(now))
         if session is None or not session.is_on(now):
             return []
-        if heard >= WHOLE_FEED and board.alive_at != self._none_since:
+        if received >= WHOLE_FEED and board.alive_at != self._none_since:
             self._none_speaks(board.alive_at)
         is_usual = not (self._of_farm or self._tries)
         if is_usual and at < self._none_until:
@@ -121,7 +121,7 @@ class StaleLines:
 
 
 def _spoke(board: Board, row: int, since: float) -> float:
-    """Return when a row was last told a quote or a price, 0 where it was not since then."""
+    """Return when a row last got a quote or a price, 0 where it did not since then."""
     quoted, traded = board.quote_at[row], board.last_at[row]
     spoke = quoted if quoted >= since else 0.0
     return traded if traded >= since and traded > spoke else spoke

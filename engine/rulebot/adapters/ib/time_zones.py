@@ -1,7 +1,7 @@
-"""What the broker tells of time: names of time zones, by the zone of the tz database that they mean, and its clock.
+"""Time zone names as the broker sends them, with their tz database zones, and the broker's clock.
 
-A row is `zone: name, name`. A name that stands in several rows means several zones. Windows and Java name zones
-"Tokyo Standard Time" or "Japan Standard Time"; the words "Standard", "Daylight", "Summer" and "Time" are left out here.
+A row is `zone: name, name`. A name in several rows means several zones. Windows and Java name zones "Tokyo Standard
+Time" or "Japan Standard Time"; the words "Standard", "Daylight", "Summer" and "Time" are omitted here.
 
 Source: the facts of Unicode CLDR, windowsZones (territory 001) and metaZones, and the abbreviations of the tz database.
 """
@@ -242,18 +242,18 @@ def zone_named(name: str) -> tzinfo | None:
 
 
 def candidate_zones(name: str, login: str) -> tuple[tzinfo, ...]:
-    """Return the zones that a name beside a time may mean; "" means that of the login, which also settles its own name.
+    """Return the zones that a name beside a time may mean; "" means the login's, which also decides its own name.
 
-    login: the zone of the gateway's greeting, settled by `zone_by_greeting` where its name means several.
+    login: the zone of the gateway's greeting, decided by `zone_by_greeting` where its name means several.
     """
     zones, of_login = zones_named(name.strip() or login), zone_named(login)
     return (of_login,) if len(zones) > 1 and of_login in zones else zones
 
 
 def zone_by_greeting(name: str, local: datetime, at: datetime) -> str:
-    """Return the zone of a name by a local time (naive) that was told with it at an instant.
+    """Return the zone of a name by a local time (naive) that was sent with it at an instant.
 
-    A name of one zone, one that is unknown, and one that the time does not settle are returned as they are.
+    A name of one zone, an unknown one, and one that the time does not decide are returned unchanged.
     """
     zones = zones_named(name)
     near = [each for each in zones if abs(local.replace(tzinfo=each) - at) <= _NEAR]
@@ -262,8 +262,8 @@ def zone_by_greeting(name: str, local: datetime, at: datetime) -> str:
 
 def instant_by_greeting(name: str, local: datetime) -> datetime | None:
     """Return the instant of a local time (naive) in the zone of a name; None where the two allow none or several."""
-    told = (local.replace(tzinfo=zone, fold=fold) for zone in zones_named(name) for fold in (0, 1))
-    found = {each.astimezone(UTC) for each in told}
+    reported = (local.replace(tzinfo=zone, fold=fold) for zone in zones_named(name) for fold in (0, 1))
+    found = {each.astimezone(UTC) for each in reported}
     return found.pop() if len(found) == 1 else None
 
 
@@ -298,11 +298,11 @@ def _plain(name: str) -> str:
 
 def _by_offset(name: str) -> timezone | None:
     """Return the zone of `GMT+09:00`, `UTC-5` or `+0530`, None for other names."""
-    told = _OFFSET.fullmatch(name)
-    if told is None:
+    reported = _OFFSET.fullmatch(name)
+    if reported is None:
         return None
-    offset = timedelta(hours=int(told[2]), minutes=int(told[3] or 0))
-    return timezone(-offset if told[1] == "-" else offset) if offset <= _FARTHEST else None
+    offset = timedelta(hours=int(reported[2]), minutes=int(reported[3] or 0))
+    return timezone(-offset if reported[1] == "-" else offset) if offset <= _FARTHEST else None
 
 
 def _by_database(name: str) -> tuple[str, ...]:
@@ -319,24 +319,26 @@ def _database() -> frozenset[str]:
 JUMP = 2.0
 """Seconds by which the computer's clock may differ from its count of seconds between two looks."""
 APART = 2.0
-"""Seconds by which the broker's clock may lie outside of the time between a question and its answer. Clocks that were
-told to be apart agree again once an answer proves that they differ by no more."""
+"""Seconds by which the broker's clock may be outside of the time between a request and its answer.
+
+Clocks that were reported as different agree again once an answer shows no larger difference.
+"""
 ASK_EVERY = 60.0
 OTHERWISE = 60.0
-"""Seconds by which the difference must have changed to be told anew: who sets a clock may set it wrong."""
+"""Seconds by which the difference must change to be reported again: a clock may be set wrongly."""
 LEAP = 60.0
-"""Seconds by which the broker's time may leave the count of seconds while a connection stands."""
-DAY_IN_DOUBT = 86460.0
-"""Seconds of difference from which nobody is let in: one of the two clocks is wrong by more than a day."""
+"""Seconds by which the broker's time may deviate from the monotonic count while a connection lasts."""
+UNCERTAIN_DAY = 86460.0
+"""Seconds of difference above which a connection is refused: one of the clocks is wrong by more than a day."""
 HALF_A_SECOND = 0.5
-"""The broker tells whole seconds: on average he is so much further."""
+"""The broker reports whole seconds: on average it is this much later."""
 
 
 class Timekeeper:
-    """One for each connection; `look` is asked at every batch, `heard` is told the broker's time.
+    """One for each connection; `look` is called at every batch, `received` with the broker's time.
 
-    apart: seconds that the computer's clock was told to be ahead last, which count until others are: also those that
-    the connection before has told. is_known: the broker has told his time on this connection.
+    apart: last reported seconds by which the computer is ahead, also by the previous connection. is_known: the broker
+    has reported its time on this connection.
     """
 
     def __init__(self, clock: BrokerClock, apart: float = 0.0) -> None:
@@ -346,7 +348,7 @@ class Timekeeper:
         self._asked: float | None = None
         self._asked_at = self._now
         self._asked_by_broker = clock.now()
-        self._doubts = self._leaps = 0
+        self._suspicions = self._leaps = 0
         self.apart = apart
         self.is_known = False
 
@@ -363,8 +365,8 @@ class Timekeeper:
     def is_due(self) -> bool:
         """Say whether the broker is to be asked for his time; then it counts as asked."""
         elapsed = self._clock.elapsed()
-        is_doubted = 1 in (self._doubts, self._leaps)
-        if self._asked is not None and elapsed - self._asked < (1.0 if is_doubted else ASK_EVERY):
+        is_suspect = 1 in (self._suspicions, self._leaps)
+        if self._asked is not None and elapsed - self._asked < (1.0 if is_suspect else ASK_EVERY):
             return False
         self.asks()
         return True
@@ -374,46 +376,46 @@ class Timekeeper:
         self._asked, self._asked_at = self._clock.elapsed(), self._computer.now()
         self._asked_by_broker = self._clock.now()
 
-    def heard(self, told: datetime, age: float = 0.0) -> float | None:
-        """Take the broker's time; return by how many seconds the computer is ahead when that is new, 0.0 when equal.
+    def received(self, reported: datetime, age: float = 0.0) -> float | None:
+        """Take the broker's time; return the seconds by which the computer is ahead when that is new, 0.0 when equal.
 
-        It tells whole seconds. One answer alone is not believed: it may be that to an earlier question. The first of a
-        connection is. age: seconds since it came.
+        It has whole seconds. A single answer is not trusted, since it may belong to an earlier request; the first of a
+        connection is. age: seconds since it arrived.
         """
         late = timedelta(seconds=age)
         computer = self._computer.now() - late
-        found = _outside(self._asked_at, told, computer)
+        found = _outside(self._asked_at, reported, computer)
         if not self.is_known:
-            self._begin(told, late, is_right=not found)
+            self._begin(reported, late, is_right=not found)
         else:
-            leap = _outside(self._asked_by_broker, told, self._clock.now() - late)
+            leap = _outside(self._asked_by_broker, reported, self._clock.now() - late)
             self._leaps = self._leaps + 1 if leap else 0
             if self._leaps > 1 and abs(leap) <= LEAP:
-                self._set(told, late)
-        self._doubts = self._doubts + 1 if found else 0
-        if self.apart and not found and not _surely_agree(self._asked_at, told, computer):
+                self._set(reported, late)
+        self._suspicions = self._suspicions + 1 if found else 0
+        if self.apart and not found and not _surely_agree(self._asked_at, reported, computer):
             return None
         is_same = bool(found) is bool(self.apart) and abs(found - self.apart) < OTHERWISE
-        if self._doubts == 1 or is_same:
+        if self._suspicions == 1 or is_same:
             return None
         self.apart = found
         return found
 
-    def greeted(self, told: datetime | None, age: float) -> float | None:
-        """Go by the time of the greeting until the broker answers; return what `heard` returns.
+    def greeted(self, reported: datetime | None, age: float) -> float | None:
+        """Use the time of the greeting until the broker answers; return what `received` returns.
 
-        It tells whole seconds, and `is_known` stays False. Only a clock that goes by the computer's is set: the count
-        of seconds since an earlier answer is better. told: None where the greeting has no time that can be read. age:
-        seconds since the greeting came.
+        It has whole seconds, and `is_known` stays False. Only a clock that follows the computer's is set: counting from
+        an earlier answer is better. reported: None where the greeting has no readable time. age: seconds since the
+        greeting arrived.
         """
-        if told is None or self.is_known or not self._clock.is_of_computer:
+        if reported is None or self.is_known or not self._clock.is_of_computer:
             return None
         late = timedelta(seconds=age)
-        if not _outside(self._clock.now() - late, told, self._clock.now() - late):
+        if not _outside(self._clock.now() - late, reported, self._clock.now() - late):
             return None
-        heard = self._computer.now() - late
-        self.apart = _outside(heard, told, heard)
-        self._set(told, late)
+        received = self._computer.now() - late
+        self.apart = _outside(received, reported, received)
+        self._set(reported, late)
         return self.apart
 
     @property
@@ -421,26 +423,26 @@ class Timekeeper:
         """That the broker's time has left the count of seconds by more than a minute, twice on end; else ""."""
         return "the broker's time has leapt: everything is read again" if self._leaps > 1 else ""
 
-    def _begin(self, told: datetime, late: timedelta, *, is_right: bool) -> None:
-        """Go by the broker's clock. The computer's, where it agrees, tells it to less than a second."""
+    def _begin(self, reported: datetime, late: timedelta, *, is_right: bool) -> None:
+        """Use the broker's clock. Where the computer's agrees, it gives fractions of a second."""
         self.is_known = True
         if is_right:
             self._clock.set_to(self._computer.now())
         else:
-            self._set(told, late)
+            self._set(reported, late)
 
-    def _set(self, told: datetime, late: timedelta) -> None:
-        self._clock.set_to(told + timedelta(seconds=HALF_A_SECOND) + late)
+    def _set(self, reported: datetime, late: timedelta) -> None:
+        self._clock.set_to(reported + timedelta(seconds=HALF_A_SECOND) + late)
         self._leaps = 0
 
 
-def _outside(asked: datetime, told: datetime, heard: datetime) -> float:
-    """Return by how many seconds a clock is ahead that stood so at a question and at its answer, 0.0 when it agrees."""
-    ahead = (asked - told).total_seconds() - 1
-    behind = (told - heard).total_seconds()
+def _outside(asked: datetime, reported: datetime, received: datetime) -> float:
+    """Return by how many seconds a clock is ahead, read at a request and at its answer; 0.0 when it agrees."""
+    ahead = (asked - reported).total_seconds() - 1
+    behind = (reported - received).total_seconds()
     return ahead if ahead > APART else -behind if behind > APART else 0.0
 
 
-def _surely_agree(asked: datetime, told: datetime, heard: datetime) -> bool:
-    """Say whether two clocks differ by two seconds at most, at whatever instant of its second the broker answered."""
-    return (heard - told).total_seconds() <= APART and (told - asked).total_seconds() + 1 <= APART
+def _surely_agree(asked: datetime, reported: datetime, received: datetime) -> bool:
+    """Say whether two clocks differ by at most two seconds, whenever in its second the broker answered."""
+    return (received - reported).total_seconds() <= APART and (reported - asked).total_seconds() + 1 <= APART

@@ -1,6 +1,6 @@
 """One connection to TWS or IB Gateway through unmodified ib_async, which is used as a codec.
 
-ib_async connects, frames, paces, encodes every request and decodes what we do not take ourselves. Its seam is the
+ib_async connects, frames, paces, encodes every request and decodes what we do not decode ourselves. Its seam is the
 public table `ib.client.decoder.handlers`; no name that begins with an underscore is touched.
 """
 
@@ -22,7 +22,7 @@ from rulebot.model.errors import BrokerError
 from rulebot.model.market import Board
 from rulebot.model.session import EXCHANGE_ZONE
 
-# --- Whether this process stood still while its connection stood
+# --- Suspensions of this process while its connection was open
 
 EVERY = 1.0
 """Seconds between two turns of the event loop that are noted."""
@@ -40,11 +40,11 @@ class StallDetector:
         self._timer = self._loop.call_later(EVERY, self._turn)
 
     def words(self) -> str:
-        """Return for how long the process stood still since it was connected, "" when it never did for long."""
+        """Return how long the process was suspended since it connected, "" when never long."""
         self._note()  # who asks before the loop turns again has blocked it himself
         if self._longest <= LIMIT:
             return ""
-        return f"this process stood still for {self._longest:.0f} s: what the broker said meanwhile is old"
+        return f"this process was suspended for {self._longest:.0f} s: the broker's messages from that time are old"
 
     def stop(self) -> None:
         """Look no more: the connection is over."""
@@ -65,14 +65,16 @@ class StallDetector:
 log = logging.getLogger("rulebot.ib")
 
 REQUEST_IDS = 1_000_000_000
-"""Request ids start here, far above order ids, so that errMsg can tell them apart."""
+"""Request ids start here, far above order ids, so that error messages can be assigned."""
 OLDEST_VERSION = 157
 BEATS_MISSED = 3
 MOST_MESSAGES = 49
 """What ib_async lets through in a second before it queues; `RateLimiter` stays below it."""
 PIECE = 8192
-"""Bytes that ib_async is handed at once: for each message it copies all that is left behind it, so that one of the
-256 KiB that a burst may bring took four times as long as one of these."""
+"""Bytes that ib_async is given at once.
+
+For each message it copies all bytes behind it: one burst of 256 KiB takes four times as long as these chunks.
+"""
 LOCKSTEP_OPTION = "+LOCKSTEP"
 LOCKSTEP_ZONE = "LOCKSTEP"
 
@@ -85,33 +87,33 @@ class _Greeting:
 
     def __init__(self, settings: IbSettings, refuse: Callable[[BrokerError], None]) -> None:
         self._settings = settings
-        self._heard = bytearray()
+        self._received = bytearray()
         self._refuse = refuse
         self.version = 0
         self.time = ""
         self.zone = ""
-        self.heard_at = 0.0
+        self.received_at = 0.0
 
     def __call__(self, data: bytes) -> None:
         if self.version:
             return
-        self._heard += data
-        length = int.from_bytes(self._heard[:4], "big")
-        if len(self._heard) >= 4 and not 4 <= length <= 256:
-            self._refuse(connection_errors.other_protocol(self._settings, bytes(self._heard)))
-        elif len(self._heard) >= 4 + length:
-            self._read(bytes(self._heard[4 : 4 + length]))
+        self._received += data
+        length = int.from_bytes(self._received[:4], "big")
+        if len(self._received) >= 4 and not 4 <= length <= 256:
+            self._refuse(connection_errors.other_protocol(self._settings, bytes(self._received)))
+        elif len(self._received) >= 4 + length:
+            self._read(bytes(self._received[4 : 4 + length]))
 
     def _read(self, payload: bytes) -> None:
-        version, _, told = payload.rstrip(b"\0").decode("ascii", "replace").partition("\0")
+        version, _, reported = payload.rstrip(b"\0").decode("ascii", "replace").partition("\0")
         if not version.isdigit():
             self._refuse(connection_errors.other_protocol(self._settings, payload))
             return
         self.version = int(version)
         if self.version < OLDEST_VERSION:
             self._refuse(connection_errors.too_old(self._settings, self.version))
-        self.heard_at = asyncio.get_running_loop().time()
-        day, clock, self.zone = [*told.split(" ", 2), "", ""][:3]
+        self.received_at = asyncio.get_running_loop().time()
+        day, clock, self.zone = [*reported.split(" ", 2), "", ""][:3]
         self.time = f"{day} {clock}"
 
     @property
@@ -139,9 +141,9 @@ class Wire:
         self.pace = RateLimiter(settings.messages_per_second)
         self.arrived = asyncio.Event()
         self.lost: str | None = None
-        self.tells_completed = True
+        self.sends_completed = True
         self._clock = asyncio.get_running_loop().time
-        self.heard_at = self.asked_at = self._clock()
+        self.received_at = self.asked_at = self._clock()
         self._messages: int | None = None
         self._refused: asyncio.Future[BrokerError] = asyncio.get_running_loop().create_future()
         self._greeting = _Greeting(settings, self._refuse)
@@ -162,16 +164,16 @@ class Wire:
         """Note that the broker spoke: whole messages count, since after a broken length nothing is ever whole again."""
         count = self.client.connectionStats().numMsgRecv if self.client.isReady() else None
         if count is None or count != self._messages:
-            self._messages, self.heard_at = count, self._clock()
+            self._messages, self.received_at = count, self._clock()
 
     def beat(self) -> float | None:
-        """Ask a silent broker for the time; return in how many seconds to look again, None when it was given up.
+        """Request the time of a silent broker; return the seconds until the next look, None after giving up.
 
-        A connection that carries nothing looks like a quiet one: only an answer tells them apart.
+        A dead connection looks like a quiet one: only an answer tells them apart.
         """
         every = self.settings.heartbeat_seconds
         now = self._clock()
-        silent = now - self.heard_at
+        silent = now - self.received_at
         if silent >= BEATS_MISSED * every:
             self.give_up(f"no answer for {silent:.0f} s")
             return None
@@ -181,7 +183,7 @@ class Wire:
         return every
 
     def stood_still(self) -> str:
-        """Return in words that this process stood still since it was connected, "" where it did not."""
+        """Return in words that this process was suspended since it connected, "" where it was not."""
         return "" if self._standstill is None else self._standstill.words()
 
     def give_up(self, reason: str) -> None:
@@ -208,7 +210,7 @@ class Wire:
         self._refuse(self._turned_away(connection_errors.why_lost(reason) if reason else ""))
 
     def _turned_away(self, words: str) -> BrokerError:
-        """Return that the peer has closed the connection; it had let us in if it had told the next order id."""
+        """Return that the peer closed the connection; it had accepted us if it had sent the next order id."""
         was_connected = self.inbox.next_valid_id > 0
         return connection_errors.connection_refused(
             self.settings, self.inbox.notices, words, was_connected=was_connected
@@ -247,7 +249,7 @@ class Wire:
     @property
     def greeting_age(self) -> float:
         """The seconds since the greeting came."""
-        return self._clock() - self._greeting.heard_at
+        return self._clock() - self._greeting.received_at
 
     @property
     def broker_greeted_at(self) -> datetime | None:
@@ -318,9 +320,9 @@ class Wire:
             await asyncio.wait((attempt,))
             raise self._refused.result()
         if (problem := attempt.exception()) is not None:
-            raise self._told(problem) from problem
+            raise self._reported(problem) from problem
 
-    def _told(self, problem: BaseException) -> BaseException:
+    def _reported(self, problem: BaseException) -> BaseException:
         if isinstance(problem, ConnectionRefusedError):
             return connection_errors.nothing_listens(self.settings.where, lockstep=self.settings.lockstep)
         if isinstance(problem, TimeoutError):
@@ -361,7 +363,7 @@ class Wire:
 
 
 def _pass_over(attempt: "asyncio.Future[None]") -> None:
-    """Look at how an attempt ended that nobody waits for any more; else asyncio would print it."""
+    """Consume the result of an abandoned attempt; otherwise asyncio would print it."""
     if not attempt.cancelled():
         attempt.exception()
 

@@ -265,12 +265,12 @@ class StreamedColumns:
         self._levels = np.full(_WIDTH * len(self._symbols), nan)
         self._underlyings = [(row, symbol, self._symbols[symbol]) for symbol, row in streamed.items()]
 
-    def write(self, board: Board, told: Collection[int]) -> None:
+    def write(self, board: Board, reported: Collection[int]) -> None:
         """Take what these rows of options say; of one whose data is not live nothing, as no rule reads it.
 
         So it is with one of which nothing was told since a farm is back.
         """
-        rows = np.array([*told], dtype=np.int64)
+        rows = np.array([*reported], dtype=np.int64)
         places = self._places[rows]
         for each in np.flatnonzero(places == _UNSEEN).tolist():
             places[each] = self._new(board, int(rows[each]))

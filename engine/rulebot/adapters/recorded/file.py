@@ -78,9 +78,9 @@ def micros(at: datetime) -> int:
     return (at - EPOCH) // _MICROSECOND
 
 
-def instant(told: int) -> datetime:
+def instant(reported: int) -> datetime:
     """Return the instant of `micros`."""
-    return EPOCH + told * _MICROSECOND
+    return EPOCH + reported * _MICROSECOND
 
 
 def named_day(file: Path) -> date | None:
@@ -193,21 +193,21 @@ def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
     """Return the head's values as they are written, all of them whole."""
     try:
         _check_end(file, connection)
-        is_begun = connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+        is_started = connection.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
         connection.text_factory = _as_text
-        head = dict(connection.execute("SELECT name, value FROM head").fetchall()) if is_begun else {}
+        head = dict(connection.execute("SELECT name, value FROM head").fetchall()) if is_started else {}
         plain = _parsed(file, head)
     except (sqlite3.Error, OSError, ValueError, TypeError) as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN:
             raise StoreError(
-                f"{file} cannot be read where it is: its run did not close it, and nothing can be written beside it",
+                f"{file} cannot be read where it is: its run did not close it, and its folder is not writable",
                 f"copy it and {file.name}-wal to a folder that can be written",
             ) from error
         raise _unreadable(file, error) from error
     if not head:
         raise StoreError(
             f"{file} holds nothing: it was copied without {file.name}-wal, or its run was killed before it began",
-            f"until its day is over all that a run records may stand in {file.name}-wal: copy both",
+            f"until its day is over, records of a run may be in {file.name}-wal: copy both",
         )
     if (format := plain.get("format")) != FORMAT:
         raise StoreError(
@@ -221,9 +221,9 @@ def _head(file: Path, connection: sqlite3.Connection) -> dict[str, str]:
     return head
 
 
-def _as_text(told: bytes) -> str:
+def _as_text(reported: bytes) -> str:
     """Return a value as text, also one that is damaged: its checksum tells that."""
-    return told.decode(errors="replace")
+    return reported.decode(errors="replace")
 
 
 def _parsed(file: Path, head: Mapping[str, str]) -> dict[str, Any]:
@@ -240,12 +240,12 @@ def _unreadable(file: Path, error: Exception) -> StoreError:
     """Return that a file cannot be read: a recording that is damaged, one that was cut off, or none at all."""
     if getattr(error, "sqlite_errorcode", 0) & _PRIMARY != sqlite3.SQLITE_CORRUPT:
         return StoreError(f"{file} is no recording: {in_words(error)}")
-    with file.open("rb") as begun:
-        head, size = begun.read(_SQLITE_HEAD), file.stat().st_size
+    with file.open("rb") as started:
+        head, size = started.read(_SQLITE_HEAD), file.stat().st_size
     whole = int.from_bytes(head[16:18]) * int.from_bytes(head[28:32])  # bytes of a page, and pages
     if size < whole and not file.with_name(f"{file.name}-wal").exists():
         text = f"{file} is cut off: {size:,} of its {whole:,} bytes are there"
-        return StoreError(text, "it may have been copied in part: copy it once more")
+        return StoreError(text, "it may have been copied in part: copy it again")
     return StoreError(f"{file} is damaged: {error}")
 
 
@@ -292,7 +292,7 @@ def read_frames(file: Path) -> Iterator[Frame]:
                 raise StoreError(f"{file} is damaged: {error}") from error
         first_node = first_node or node
         if node != first_node:
-            raise StoreError(f"{file} was laid out anew while it was read", "its day is over: read it once more")
+            raise StoreError(f"{file} was compacted while it was read", "its day is over: read it again")
         for seq, *parts, crc in found:
             if seq != last + 1:
                 raise StoreError(f"{file} is damaged: frame {last + 1} is missing, or not in its place")
@@ -327,12 +327,12 @@ def file_at(files: Sequence[Path], at: datetime) -> Path:
     Raises: StoreError.
     """
     spans = [(file, span(file)) for file in files]
-    begun = [file for file, (first, _, _, frames) in spans if frames and instant(first) <= at]
-    return begun[-1] if begun else files[0]
+    started = [file for file, (first, _, _, frames) in spans if frames and instant(first) <= at]
+    return started[-1] if started else files[0]
 
 
-def _is_instant(told: object) -> bool:
-    return isinstance(told, int) and 0 <= told <= _LATEST
+def _is_instant(reported: object) -> bool:
+    return isinstance(reported, int) and 0 <= reported <= _LATEST
 
 
 def _opened(file: Path) -> sqlite3.Connection:

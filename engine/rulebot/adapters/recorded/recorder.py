@@ -52,7 +52,7 @@ def repack(file: Path, is_over: Callable[[], bool] = lambda: False) -> None:
         return
     head = {name: value for name, value in read_head(file).items() if name != "format"}
     fresh = file.with_name(f"{file.name}.new")
-    with failing_disk(f"the recording {file} cannot be laid out anew"):
+    with failing_disk(f"the recording {file} cannot be compacted"):
         fresh.unlink(missing_ok=True)
         if _write(file, head, fresh, is_over):
             fresh.replace(file)
@@ -142,7 +142,7 @@ class Recorder:
         folder: Path,
         head: Mapping[str, Json],
         board: Board,
-        told: Callable[[str], None],
+        reported: Callable[[str], None],
         stands: Callable[[datetime], Mapping[str, Json]] = lambda _: {},
         first: "Recorder | None" = None,
     ) -> None:
@@ -150,7 +150,7 @@ class Recorder:
         self._head = head
         self._stands = stands
         self._board = board
-        self._told = told
+        self._reported = reported
         self._first = first
         self._later: list[Recorder] = []
         self._taken_before: set[int] = set()
@@ -206,7 +206,7 @@ class Recorder:
             return
         self._items, self._rows, self._at, self._values = [], array("q"), array("d"), []
         self.is_on = False
-        self._told("nothing more is recorded: the disk is full")
+        self._reported("nothing more is recorded: the disk is full")
 
     def end(self) -> None:
         """Write what is left, and close the file; it is laid out beside."""
@@ -231,7 +231,7 @@ class Recorder:
         wait_for(self._laying, patience)
         self._gives_up.set()
         self._layer.shutdown(wait=True)
-        self._tell_unlaid()
+        self._report_unlaid()
 
     # ------------------------------------------------------------ copying
 
@@ -330,10 +330,10 @@ class Recorder:
         if writer is not None and writer.close():
             self._laying.append(self._layer.submit(repack, writer.file, self._gives_up.is_set))
 
-    def _tell_unlaid(self) -> None:
+    def _report_unlaid(self) -> None:
         while self._laying and self._laying[0].done():
             if (problem := self._laying.popleft().exception()) is not None:
-                self._told(f"a recording stays larger than it could be: {problem}")
+                self._reported(f"a recording stays larger than it could be: {problem}")
 
     def _flush(self) -> None:
         items, rows, at, values = self._items, self._rows, self._at, self._values
@@ -350,14 +350,14 @@ class Recorder:
 
     def _look(self, *, wait: bool = False) -> None:
         """See what has been written; stop, and tell it, when something could not be."""
-        self._tell_unlaid()
+        self._report_unlaid()
         while self._waiting and (wait or self._waiting[0].done()):
             try:
                 self._waiting.popleft().result()
             except (StoreError, CodecError) as error:
                 if self.is_on:
                     self.is_on = False
-                    self._told(f"nothing more is recorded: {error}")
+                    self._reported(f"nothing more is recorded: {error}")
 
     def _write(self, items: list[_Item], rows: "array[int]", at: "array[float]", values: list[Any]) -> None:
         if self._writer is None:  # it could not be opened, which is told by who tried
@@ -367,11 +367,11 @@ class Recorder:
         )
         self._last = grown(self._last, numbers.rows)
         body = pack(numbers, self._last, 1)
-        told = json.dumps([_told(item) for item in items], separators=(",", ":"), allow_nan=False)
-        self._writer.add(Frame(items[0].at, items[-1].at, len(rows), zlib.compress(told.encode(), 6), body))
+        reported = json.dumps([_reported(item) for item in items], separators=(",", ":"), allow_nan=False)
+        self._writer.add(Frame(items[0].at, items[-1].at, len(rows), zlib.compress(reported.encode(), 6), body))
 
 
-def _told(item: _Item) -> list[Json]:
+def _reported(item: _Item) -> list[Json]:
     """Return an item as JSON."""
     kind, at, what = item
     if kind == "e":

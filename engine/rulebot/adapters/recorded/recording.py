@@ -31,7 +31,7 @@ class SessionBegan(NamedTuple):
     at: datetime
 
 
-class EventHeard(NamedTuple):
+class EventReceived(NamedTuple):
     """An event that entered a turn, on the board as it now is."""
 
     at: datetime
@@ -65,7 +65,7 @@ class InstantPassed(NamedTuple):
     at: datetime
 
 
-Step = SessionBegan | EventHeard | RequestsExchanged | RecordsWritten | QuotesMoved | InstantPassed
+Step = SessionBegan | EventReceived | RequestsExchanged | RecordsWritten | QuotesMoved | InstantPassed
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def open_recording(file: Path, *, whole: bool = False) -> Recording:
         if not files[0].is_file():
             raise StoreError(
                 f"{file} goes on from {files[0].name}, which is not beside it",
-                "a replay begins where the engine is known to have stood; its market data can be used alone",
+                "a replay begins at a known state of the engine; its market data can be used alone",
             )
         head = read_head(files[0])
     return Recording(tuple(files), head)
@@ -112,7 +112,7 @@ def play(files: tuple[Path, ...], board: Board, marks: deque[datetime] | None = 
                 yield from _steps(frame, board, ahead)
 
 
-def play_told(files: tuple[Path, ...]) -> Iterator[EventHeard | RequestsExchanged | RecordsWritten]:
+def play_reported(files: tuple[Path, ...]) -> Iterator[EventReceived | RequestsExchanged | RecordsWritten]:
     """Yield what was heard, except that the market moved, which texts took over, and what was decided.
 
     Much quicker than `play`. Raises: StoreError naming file and frame when one cannot be read.
@@ -122,7 +122,7 @@ def play_told(files: tuple[Path, ...]) -> Iterator[EventHeard | RequestsExchange
             with _naming(file, number):
                 for kind, micros, *what in frame.items():
                     if kind == "e":
-                        yield EventHeard(instant(micros), decode(EVENTS[what[0]], what[1]))
+                        yield EventReceived(instant(micros), decode(EVENTS[what[0]], what[1]))
                     elif kind == "x":
                         yield RequestsExchanged(instant(micros), what[0])
                     elif kind == "r":
@@ -151,9 +151,9 @@ def _steps(frame: Frame, board: Board, marks: deque[datetime]) -> Iterator[Step]
             board.alive_at = float("nan") if alive is None else alive
             yield QuotesMoved(at, rows)
         elif kind == "m":
-            yield EventHeard(at, MarketDataUpdated(at, tuple(what[0])))
+            yield EventReceived(at, MarketDataUpdated(at, tuple(what[0])))
         elif kind == "e":
-            yield EventHeard(at, decode(EVENTS[what[0]], what[1]))
+            yield EventReceived(at, decode(EVENTS[what[0]], what[1]))
         elif kind == "r":
             yield RecordsWritten(at, tuple(what[0]))
         elif kind == "b":
@@ -176,10 +176,12 @@ def stamps_of(items: list[Any]) -> Floats:
 
 
 def _lay(board: Board, version: int, changed: list[list[Any]]) -> None:
-    for row, told in changed:
+    for row, reported in changed:
         contract = None
-        if told is not None:
-            contract = decode(CONTRACTS[told["is"]], {name: value for name, value in told.items() if name != "is"})
+        if reported is not None:
+            contract = decode(
+                CONTRACTS[reported["is"]], {name: value for name, value in reported.items() if name != "is"}
+            )
         board.lay(row, contract)
     board.version = version
 

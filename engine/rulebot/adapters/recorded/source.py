@@ -23,13 +23,13 @@ from rulebot.adapters.history.session import (
     DailyBar,
     Finding,
     HistoryDay,
-    ToldBars,
+    ReportedBars,
     finding_text,
     missing_sessions,
 )
 from rulebot.adapters.recorded.columns import SessionCount, StreamedColumns, counting
 from rulebot.adapters.recorded.file import SUFFIX, day_of, file_at, named_day, read_head
-from rulebot.adapters.recorded.recording import EventHeard, QuotesMoved, RecordsWritten, Step, play
+from rulebot.adapters.recorded.recording import EventReceived, QuotesMoved, RecordsWritten, Step, play
 from rulebot.model.contract import Contract, Settlement, Underlying, product
 from rulebot.model.errors import StoreError
 from rulebot.model.event import (
@@ -140,18 +140,18 @@ class RecordingSource:
 
         Of a day without a recording it is what he told on the next that has one: on Monday what Friday closed at.
         """
-        told_on = self._next_recorded(before)
-        facts = self._facts_of(told_on)
+        reported_on = self._next_recorded(before)
+        facts = self._facts_of(reported_on)
         bars = list(facts.bars.get(symbol, ()))
         closes = facts.closes.get(symbol, ())
         if not closes and symbol in facts.previous:
             closes = (facts.previous[symbol],)
-        known = min((bar.date for bar in bars), default=told_on)
-        older = [(each, close) for each, close in _dated(closes, told_on) if each < known]
+        known = min((bar.date for bar in bars), default=reported_on)
+        older = [(each, close) for each, close in _dated(closes, reported_on) if each < known]
         bars = [*(DailyBar(each, close, close, close, close) for each, close in older), *bars]
         return [bar for bar in bars if bar.date < before][-count:] if count else []
 
-    def told_of(self, day: date) -> Set[str]:
+    def reported_of(self, day: date) -> Set[str]:
         """Return the underlyings of whose past the broker told on a day, streamed or not, as those of `breadth`."""
         facts = self._facts_of(day)
         return facts.bars.keys() | facts.closes.keys()
@@ -202,7 +202,7 @@ class _Tape:
         self.bars: dict[str, tuple[DailyBar, ...]] = {}
         self.closes: dict[str, tuple[float, ...]] = {}
         self.implied: dict[str, tuple[float, ...]] = {}
-        self.told: dict[tuple[str, int], list[tuple[float, Bars]]] = {}
+        self.reported: dict[tuple[str, int], list[tuple[float, Bars]]] = {}
         self.listings: dict[tuple[str, str], Listing] = {}
         self.moves: list[OpeningMoveReport] = []
         self.lost: list[tuple[float, str]] = []
@@ -224,9 +224,9 @@ class _Tape:
         for step in steps:
             if isinstance(step, RecordsWritten):
                 self.moves += _measured(step)
-            if isinstance(step, EventHeard) and step.at.timestamp() <= close:
+            if isinstance(step, EventReceived) and step.at.timestamp() <= close:
                 self._take(step)
-                self._tell_clocks(step, file)
+                self._report_clocks(step, file)
             if not isinstance(step, QuotesMoved):
                 continue
             stamp = step.at.timestamp()
@@ -263,18 +263,22 @@ class _Tape:
                     self.prints[contract.symbol] = stamp, board.last[row]
             step = next(steps, None)
 
-    def _tell_clocks(self, step: EventHeard, file: Path) -> None:
+    def _report_clocks(self, step: EventReceived, file: Path) -> None:
         """Tell when the engine did not know the broker's time, or knew it again: its times are its own clock's then."""
         if not isinstance(step.event, ClockSkew) or step.event.is_known is self.is_time_known:
             return
         self.is_time_known = step.event.is_known
-        text = "told its time again" if self.is_time_known else "did not tell its time: times are this engine's own"
+        text = (
+            "reported its time again" if self.is_time_known else "did not report its time: times are this engine's own"
+        )
         self.findings.append(finding_text(str(file), 0, f"at {_clock(step.at.timestamp())} the broker {text}"))
 
     def _cut(self, at: float) -> None:
         """Forget what was said of the time from `at` on: by another file, or by a clock that has been set back."""
         self.streamed.cut(at)
-        self.told = {each: [known for known in told if known[0] < at] for each, told in self.told.items()}
+        self.reported = {
+            each: [known for known in reported if known[0] < at] for each, reported in self.reported.items()
+        }
         self.halts = [each for each in self.halts if each[0] < at]
         self.hours = [each for each in self.hours if each.at.timestamp() < at]
         self.prints = {symbol: each for symbol, each in self.prints.items() if each[0] < at}
@@ -285,7 +289,7 @@ class _Tape:
         if halted != (self.halts[-1][1] if self.halts else frozenset()):
             self.halts.append((at, halted))
 
-    def _take(self, step: EventHeard) -> None:
+    def _take(self, step: EventReceived) -> None:
         event = step.event
         if isinstance(event, Disconnected):
             self.lost.append((step.at.timestamp(), event.reason))
@@ -296,8 +300,8 @@ class _Tape:
             )
         elif isinstance(event, BarsReport):
             bars = tuple(self._same.setdefault(bar, bar) for bar in event.bars.bars)
-            told = self.told.setdefault((event.symbol, event.seconds), [])
-            told.append((step.at.timestamp(), Bars(event.bars.known_until, bars)))
+            reported = self.reported.setdefault((event.symbol, event.seconds), [])
+            reported.append((step.at.timestamp(), Bars(event.bars.known_until, bars)))
         elif isinstance(event, ClosesReport):
             self.closes[event.symbol] = event.closes
         elif isinstance(event, ImpliedReport):
@@ -315,12 +319,14 @@ class _Tape:
         streamed = self.streamed
         columns: Any = streamed.columns()
         levels, beside = streamed.levels()
-        bars: dict[tuple[str, int], ToldBars] = {each: tuple(told) for each, told in sorted(self.told.items()) if told}
+        bars: dict[tuple[str, int], ReportedBars] = {
+            each: tuple(reported) for each, reported in sorted(self.reported.items()) if reported
+        }
         return HistoryDay(
             date=day,
             times=np.array(streamed.times),
             levels=levels,
-            told=beside,
+            reported=beside,
             options=tuple(streamed.options),
             bars=bars,
             listings=self.listings,
@@ -361,10 +367,10 @@ def _measured(step: RecordsWritten) -> Iterator[OpeningMoveReport]:
         if f'"{OPENING_MOVE}"' in line:
             try:
                 record = record_of(line)
-                told = record.data
-                if record.kind is Kind.FACTS and told.get("what") == OPENING_MOVE:
-                    expiry = date.fromisoformat(str(told["expiry"]))
-                    yield OpeningMoveReport(record.at, str(told["symbol"]), expiry, float(str(told["value"])))
+                reported = record.data
+                if record.kind is Kind.FACTS and reported.get("what") == OPENING_MOVE:
+                    expiry = date.fromisoformat(str(reported["expiry"]))
+                    yield OpeningMoveReport(record.at, str(reported["symbol"]), expiry, float(str(reported["value"])))
             except (CodecError, LookupError, ValueError) as error:
                 raise StoreError(f"a recorded expected move cannot be read: {error}") from error
 

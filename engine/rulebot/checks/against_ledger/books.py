@@ -101,7 +101,7 @@ PREFIX = "rb:"
 
 
 def compare_books(
-    day: CheckedDay, untold: Iterable[Row] = (), rows: Iterable[Row] = (), unheard: Collection[str] = ()
+    day: CheckedDay, unreported: Iterable[Row] = (), rows: Iterable[Row] = (), unheard: Collection[str] = ()
 ) -> list[str]:
     """Return every difference between the engine's books and the gateway's ledger, to the cent.
 
@@ -110,15 +110,15 @@ def compare_books(
     that nobody was there to hear on their day; at what they traded is not compared, nor is what others have closed at a
     price that nobody has told.
     """
-    rows, past_us, estimated = list(rows), _past_us(day), _estimated(day)
-    others = _of_others((row for row in rows if base_of(row.get("exec_id", "")) not in past_us), _settled(day))
+    rows, closed_elsewhere, estimated = list(rows), _closed_elsewhere(day), _estimated(day)
+    others = _of_others((row for row in rows if base_of(row.get("exec_id", "")) not in closed_elsewhere), _settled(day))
     for key, count in estimated.items():
         others["held", key] -= count
     dealt, apart = _not_compared(day, rows, unheard, estimated, others)
     ours = _our_sums(day)
     theirs = {
         "cash": day.ledger.cash_flow,
-        "commission": _told_commissions(day, rows, untold, past_us),
+        "commission": _reported_commissions(day, rows, unreported, closed_elsewhere),
         "held": day.ledger.positions,
     }
     known = {key for key in (*ours["cash"], *theirs["cash"], *theirs["held"]) if key not in UNDERLYINGS}
@@ -147,8 +147,8 @@ def _our_sums(day: CheckedDay) -> dict[str, dict[int, Decimal]]:
     return {"cash": cash, "commission": paid, "held": held}
 
 
-def _told_commissions(
-    day: CheckedDay, rows: Iterable[Row], untold: Iterable[Row], past_us: Collection[str]
+def _reported_commissions(
+    day: CheckedDay, rows: Iterable[Row], unreported: Iterable[Row], closed_elsewhere: Collection[str]
 ) -> dict[int, Decimal]:
     """Return the ledger's commissions, by contract, without those that were kept from us.
 
@@ -156,14 +156,14 @@ def _told_commissions(
     counted with them, told or not.
     """
     found, kept = dict(day.ledger.commissions), set[str]()
-    of_others = {base_of(row["exec_id"]) for row in rows if _is_of_others(row)} - set(past_us)
-    for row in untold:
+    of_others = {base_of(row["exec_id"]) for row in rows if _is_of_others(row)} - set(closed_elsewhere)
+    for row in unreported:
         kept.add(base_of(row["exec_id"]))
         if base_of(row["exec_id"]) not in of_others:
             found[int(str(row["con_id"]))] -= money_of(row, "commission")
     paid_for = {base_of(record.data["exec_id"]) for record in day.records if record.kind is Kind.COMMISSION}
     for row in rows:
-        if row["kind"] == "commission" and base_of(row["exec_id"]) in set(past_us) - paid_for - kept:
+        if row["kind"] == "commission" and base_of(row["exec_id"]) in set(closed_elsewhere) - paid_for - kept:
             found[int(str(row["con_id"]))] -= money_of(row, "commission")
     return found
 
@@ -196,13 +196,13 @@ def waiting_for_level(day: CheckedDay, rows: Iterable[Row]) -> set[Option]:
     At what it settled nobody could know: its underlying had no live data at the close, nor has it since.
     """
     ended = {int(str(row["con_id"])): str(row["at"]) for row in rows if row["kind"] == "settlement"}
-    told = {record.position: record.at for record in day.records if record.kind is Kind.ALARM}
+    reported = {record.position: record.at for record in day.records if record.kind is Kind.ALARM}
     return {
         leg.option
         for position in day.positions.values()
         for leg in position.legs
-        if leg.held and leg.option.con_id in ended and position.id in told
-        if told[position.id] >= datetime.fromisoformat(ended[leg.option.con_id])
+        if leg.held and leg.option.con_id in ended and position.id in reported
+        if reported[position.id] >= datetime.fromisoformat(ended[leg.option.con_id])
     }
 
 
@@ -289,7 +289,7 @@ def _of_others(rows: Iterable[Row], settled: Counter[int]) -> dict[tuple[str, in
     return found
 
 
-def _past_us(day: CheckedDay) -> set[str]:
+def _closed_elsewhere(day: CheckedDay) -> set[str]:
     """Return the executions of others, without their revision, that have closed what was ours and are booked so."""
     fills = (record.data for record in day.records if record.kind is Kind.FILL)
     return {base_of(fill["exec_id"]) for fill in fills if fill["purpose"] == BY_OTHERS}
@@ -298,8 +298,8 @@ def _past_us(day: CheckedDay) -> set[str]:
 def _estimated(day: CheckedDay) -> dict[int, int]:
     """Return how many contracts others have bought of ours, - sold, at prices that nobody has told, by contract."""
     found: dict[int, int] = defaultdict(int)
-    told = (record.data for record in day.records if record.kind is Kind.FILL)
-    newest = {base_of(fill["exec_id"]): fill for fill in told if _is_estimate(fill)}
+    reported = (record.data for record in day.records if record.kind is Kind.FILL)
+    newest = {base_of(fill["exec_id"]): fill for fill in reported if _is_estimate(fill)}
     for fill in newest.values():
         found[int(str(fill["con_id"]))] += int(str(fill["quantity"])) * (1 if fill["is_buy"] else -1)
     return {key: count for key, count in found.items() if count}
@@ -350,8 +350,8 @@ def _unheard_orders(rows: Iterable[Row], unheard: Collection[str]) -> set[str]:
 
 def _ledger_terms(day: CheckedDay, rows: Sequence[Row]) -> dict[str, "_Terms"]:
     """Return the executions of the ledger that are ours, and those of others that have closed what was ours."""
-    past_us = _past_us(day)
-    others = (row for row in rows if _is_of_others(row) and base_of(row["exec_id"]) in past_us)
+    closed_elsewhere = _closed_elsewhere(day)
+    others = (row for row in rows if _is_of_others(row) and base_of(row["exec_id"]) in closed_elsewhere)
     ours = {base_of(row["exec_id"]): _terms(row, row["order_ref"]) for row in executions(rows)}
     return ours | {base_of(row["exec_id"]): _terms(row, "") for row in others}
 

@@ -18,7 +18,7 @@ from rulebot.model.position import Position, PositionLeg
 from rulebot.order.price import option_ticks
 from rulebot.record.books import base_of
 from rulebot.record.codec import decode
-from rulebot.record.record import FILLS_OWED, TICKS, Json, Kind, Record
+from rulebot.record.record import FILLS_PENDING, TICKS, Json, Kind, Record
 from rulebot.recovery.resume import after_record
 from twsim import OrderView, Row, Status
 
@@ -56,10 +56,10 @@ def _has_not_a_number(value: Json) -> bool:
 def off_tick(day: CheckedDay) -> list[str]:
     """Return the orders that were ever priced off their grid as it was known then, or at none that the broker takes."""
     found: list[str] = []
-    told: dict[str, TickRule] = {}
+    reported: dict[str, TickRule] = {}
     seen: set[tuple[str, Decimal]] = set()
     for record in day.records:
-        told.update(_grid_told(record))
+        reported.update(_reported_grid(record))
         if record.kind is not Kind.ORDER:
             continue
         order = decode(Order, dict(record.data))
@@ -68,18 +68,18 @@ def off_tick(day: CheckedDay) -> list[str]:
             continue
         seen.add((order.ref, price))
         option = order.legs[0].option
-        ticks = product(option.symbol).combo_ticks if order.is_combo else option_ticks(option, told)
+        ticks = product(option.symbol).combo_ticks if order.is_combo else option_ticks(option, reported)
         if ticks.round(price, Rounding.NEAREST) != price or (not order.is_combo and price <= 0):
             found.append(f"{order.ref} of {order.bot} stands at {price}")
     return found
 
 
-def grids_told(day: CheckedDay) -> dict[str, TickRule]:
+def reported_grids(day: CheckedDay) -> dict[str, TickRule]:
     """Return the price grids of options as the broker has told them, by trading class, the latest of each."""
-    return {name: grid for record in day.records for name, grid in _grid_told(record).items()}
+    return {name: grid for record in day.records for name, grid in _reported_grid(record).items()}
 
 
-def _grid_told(record: Record) -> dict[str, TickRule]:
+def _reported_grid(record: Record) -> dict[str, TickRule]:
     """Return the price grid a record tells, under its trading class; nothing of any other record."""
     if record.kind is not Kind.FACTS or record.data.get("what") != TICKS:
         return {}
@@ -178,12 +178,12 @@ def left_to_a_person(day: CheckedDay) -> set[str]:
     asked = {
         record.position: record.at
         for record in day.records
-        if record.kind is Kind.ALARM and str(record.data.get("key") or "").split(" ")[0] == FILLS_OWED
+        if record.kind is Kind.ALARM and str(record.data.get("key") or "").split(" ")[0] == FILLS_PENDING
     }
     orders = day.orders.values()
-    owed = {each.position for each in orders if each.opens(each.position) and each.broker_filled > each.filled}
+    outstanding = {each.position for each in orders if each.opens(each.position) and each.broker_filled > each.filled}
     acted = {name for each in orders for name in each.positions if name in asked and each.prepared_at >= asked[name]}
-    return owed & set(asked) - acted
+    return outstanding & set(asked) - acted
 
 
 def _exited(day: CheckedDay) -> set[tuple[str, str]]:
@@ -303,17 +303,17 @@ def more_than_cap(day: CheckedDay, rows: Sequence[Row], caps: Mapping[str, int])
         order = day.orders.get(str(row["order_ref"]))
         if order is not None and order.purpose is Purpose.ENTRY and order.position in day.positions:
             opened[(order.bot, day.positions[order.position].session)].add(order.position)
-    told, late = told_of(day), filled_after_cancel(day, rows)
+    reported, late = reported_of(day), filled_after_cancel(day, rows)
     for (bot, session), ids in opened.items():
-        if bot in caps and len(ids - late if ids & told else ids) > caps[bot]:
+        if bot in caps and len(ids - late if ids & reported else ids) > caps[bot]:
             yield f"{bot} opened {len(ids)} positions on {session}: {sorted(ids)}"
-    overfilled = filled_unasked(day, rows) & told
+    overfilled = filled_unasked(day, rows) & reported
     for position in day.positions.values():
         if position.id not in overfilled and any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
             yield f"{position.id} is larger than asked for"
 
 
-def told_of(day: CheckedDay) -> set[str]:
+def reported_of(day: CheckedDay) -> set[str]:
     """Return the positions of which a person was told that something stands in the way."""
     return {record.position for record in day.records if record.kind is Kind.ALARM and record.position}
 
@@ -375,10 +375,10 @@ def unknown_to_broker(orders: Mapping[str, Order], outside: LedgerOrders) -> Ite
 
 def at_work_otherwise(day: CheckedDay, outside: LedgerOrders) -> Iterator[str]:
     """Return orders that work at the broker with another price or size than in the store, and nobody was told."""
-    told = told_of(day)
+    reported = reported_of(day)
     for view in outside.working:
         order, ticket = day.orders.get(view.ticket.order_ref), view.ticket
-        if order is None or not order.status.is_live or order.position in told:
+        if order is None or not order.status.is_live or order.position in reported:
             continue
         asked = Decimal(order.quantity * (1 if order.is_combo else order.legs[0].ratio))
         ours = asked, order.limit_price, order.stop_price

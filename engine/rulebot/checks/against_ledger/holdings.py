@@ -17,7 +17,7 @@ from rulebot.checks.against_ledger.books import (
     signed,
     waiting_for_level,
 )
-from rulebot.checks.against_ledger.findings import AT_WORK, filled_after_cancel, filled_unasked, told_of
+from rulebot.checks.against_ledger.findings import AT_WORK, filled_after_cancel, filled_unasked, reported_of
 from rulebot.checks.journal.books import AbandonedOrders
 from rulebot.model.contract import LOT, Option, Right
 from rulebot.model.loss_bound import DELIVERING, shares_covering, shares_delivered
@@ -32,7 +32,7 @@ from twsim import DELIVERY, EARLY, Row, Status, money_of
 KNOWN = timedelta(minutes=1)
 """How long an engine may not know that somebody else has closed what it holds."""
 
-TOLD_WITHIN = timedelta(seconds=1)
+REPORTED_WITHIN = timedelta(seconds=1)
 """How long after a trade of others the engine may still send an order that does not know of it."""
 
 
@@ -65,8 +65,8 @@ def uncovered_shorts(
     have dealt of its contracts, in our books or in the broker's ledger alone, counts; a short leg whose long one they
     have closed is their doing, also where an order of ours was at the broker by then.
     """
-    busted = _busted(day, rows := list(rows)) | _torn(day, rows) | filled_after_cancel(day, rows)
-    busted |= filled_unasked(day, rows) & told_of(day)
+    busted = _busted(day, rows := list(rows)) | _incomplete(day, rows) | filled_after_cancel(day, rows)
+    busted |= filled_unasked(day, rows) & reported_of(day)
     stood: dict[tuple[str, Right], int] = {}
     for at, position, holding, is_ours in _after_each_fill(day, rows, DealtByOthers(day)):
         owner = day.positions.get(position)
@@ -210,7 +210,7 @@ def _first_seen(rows: Iterable[Row]) -> dict[str, str]:
 
 def _is_beside(sent: str, dealt: str | None) -> bool:
     """Say whether an order was sent before the engine could know of the last trade of others in its position."""
-    return dealt is not None and datetime.fromisoformat(sent) <= datetime.fromisoformat(dealt) + TOLD_WITHIN
+    return dealt is not None and datetime.fromisoformat(sent) <= datetime.fromisoformat(dealt) + REPORTED_WITHIN
 
 
 def _fills(rows: Iterable[Row], others: DealtByOthers | None) -> Iterator[Row]:
@@ -262,7 +262,7 @@ def _filled_beyond(day: CheckedDay, rows: Sequence[Row]) -> dict[tuple[str, Opti
 
     Of positions of which a person was told something.
     """
-    told = told_of(day)
+    reported = reported_of(day)
     filled: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
     for row in executions(rows):
         key = str(row["order_ref"]), int(str(row["con_id"]))
@@ -271,7 +271,7 @@ def _filled_beyond(day: CheckedDay, rows: Sequence[Row]) -> dict[tuple[str, Opti
     for (ref, con_id), counts in filled.items():
         order = day.orders.get(ref)
         dealt = None if order is None else dealt_for(day, order, con_id)
-        if order is None or dealt is None or order.opens(dealt[0].id) or dealt[0].id not in told:
+        if order is None or dealt is None or order.opens(dealt[0].id) or dealt[0].id not in reported:
             continue
         size = max(each.quantity for each in (*order.previous_terms, order.terms))
         ratio = max((leg.ratio for leg in order.legs if leg.option == dealt[1]), default=1)
@@ -281,7 +281,7 @@ def _filled_beyond(day: CheckedDay, rows: Sequence[Row]) -> dict[tuple[str, Opti
     return found
 
 
-def _torn(day: CheckedDay, rows: Sequence[Row]) -> set[str]:
+def _incomplete(day: CheckedDay, rows: Sequence[Row]) -> set[str]:
     """Return positions with a combo of which the broker traded some legs, and then ended it without the others."""
     last = {str(row["order_ref"]): row["status"] for row in rows if row["kind"] == "order"}
     traded: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))

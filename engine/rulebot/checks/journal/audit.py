@@ -88,7 +88,7 @@ class Invariant:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class InvariantResult:
     """Whether an invariant holds: how many offences, and the first of them.
 
     unjudged: why it was not judged, or not in all that belongs to it, "" once it was.
@@ -126,13 +126,13 @@ INVARIANTS = (
     Invariant(18, "a position's text never changes", (one_text,)),
     Invariant(20, "the journal is whole and in order", (in_order,)),
     Invariant(21, "each change has its record, each table its journal", (changes_recorded,)),
-    Invariant(22, "a start goes on from what the whole journal says", ()),
+    Invariant(22, "a start continues from what the whole journal says", ()),
 )
 CHAIN_IS_BROKEN = "not compared, for the hash chain is broken"
-OF_ANOTHER = "another version of rulebot made the tables, and they are not compared; the next start makes them anew"
+OF_ANOTHER = "another version of rulebot made the tables, so they are not compared; the next start rebuilds them"
 
 
-def audit_store(path: Place) -> tuple[Verdict, ...]:
+def audit_store(path: Place) -> tuple[InvariantResult, ...]:
     """Return a verdict of every invariant on a store, also while an engine writes it. Raises: StoreError."""
     with StoreReader(path) as reader:
         rows, broken = reader.numbered(), reader.verify()
@@ -149,7 +149,7 @@ def audit(
     tables: Sequence[str] = (),
     starts: Sequence[str] = (),
     unjudged: Mapping[int, str] = MappingProxyType({}),
-) -> tuple[Verdict, ...]:
+) -> tuple[InvariantResult, ...]:
     """Return a verdict of every invariant on numbered records.
 
     `broken`: where the hash chain breaks. `tables`: those that differ from what the journal makes of them.
@@ -165,14 +165,14 @@ def audit_tape(
     tables: Sequence[str] = (),
     starts: Sequence[str] = (),
     shown: int | None = SHOWN,
-) -> tuple[Verdict, ...]:
+) -> tuple[InvariantResult, ...]:
     """Do the same on a tape; `shown` offences of each invariant are kept, None keeps all."""
     known = {
         20: _chain(tape, broken),
         21: [Finding(0, None, f"the table {name} is not its journal's") for name in tables],
         22: [Finding(0, None, words) for words in starts],
     }
-    return tuple(_verdict(each, tape, known.get(each.number, []), shown) for each in INVARIANTS)
+    return tuple(_evaluation(each, tape, known.get(each.number, []), shown) for each in INVARIANTS)
 
 
 def _chain(tape: JournalIndex, broken: ChainBreak | None) -> list[Finding]:
@@ -182,9 +182,9 @@ def _chain(tape: JournalIndex, broken: ChainBreak | None) -> list[Finding]:
     return [Finding(broken.seq, at, broken.why)]
 
 
-def _verdict(invariant: Invariant, tape: JournalIndex, known: list[Finding], shown: int | None) -> Verdict:
+def _evaluation(invariant: Invariant, tape: JournalIndex, known: list[Finding], shown: int | None) -> InvariantResult:
     found = [*known, *(finding for check in invariant.checks for finding in _guarded(check, tape))]
-    return Verdict(invariant.number, invariant.says, len(found), tuple(islice(found, shown)))
+    return InvariantResult(invariant.number, invariant.says, len(found), tuple(islice(found, shown)))
 
 
 def _guarded(check: Callable[[JournalIndex], Iterator[Finding]], tape: JournalIndex) -> Iterator[Finding]:

@@ -141,7 +141,7 @@ def changes_recorded(tape: JournalIndex) -> Iterator[Finding]:
     books = Books()
     states: dict[str, str] = {}
     filled: dict[tuple[str, str, str], int] = {}
-    told: set[str] = set()
+    reported: set[str] = set()
     for entry in tape.of(*_BOOKED, Kind.ORDER, Kind.DECISION):
         if entry.kind is Kind.DECISION:
             states.update(_moved(entry))
@@ -150,8 +150,8 @@ def changes_recorded(tape: JournalIndex) -> Iterator[Finding]:
         if entry.position is not None:
             text = _position_differs(books, states, entry.position)
         subject = entry.order.ref if entry.order is not None else entry.record.position
-        if text and subject not in told:
-            told.add(subject)
+        if text and subject not in reported:
+            reported.add(subject)
             yield entry.finding(f"{subject}: {text}")
 
 

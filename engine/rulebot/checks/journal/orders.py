@@ -33,7 +33,7 @@ def never_more_than_held(tape: JournalIndex) -> Iterator[Finding]:
     over: set[str] = set()
     given_up = AbandonedOrders()
     asked = _Asked()
-    told = _alarmed(tape)
+    reported = _alarmed(tape)
     for entry in tape.of(Kind.POSITION, Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT):
         if entry.order is not None:
             (over.discard if entry.order.status.is_live else over.add)(entry.order.ref)
@@ -47,7 +47,7 @@ def never_more_than_held(tape: JournalIndex) -> Iterator[Finding]:
         if is_exit:
             asked.fill(entry)
         if not take(books, entry) and entry.kind in (Kind.FILL, Kind.SETTLEMENT):
-            beyond = asked.beyond[entry.record.position, entry.text("leg")] if entry.record.position in told else 0
+            beyond = asked.beyond[entry.record.position, entry.text("leg")] if entry.record.position in reported else 0
             yield from _closes_too_much(books, entry, None if entry.record.position in busted else beyond)
 
 
@@ -146,12 +146,12 @@ def never_more_at_work(tape: JournalIndex) -> Iterator[Finding]:
     was given up, or had been cancelled or refused, and has come to life, while it is being taken back beside exits that
     had been sent before, nor what rests in an option that trades no more.
     """
-    exits, told = _ExitsAtWork(), set[str]()
+    exits, reported = _ExitsAtWork(), set[str]()
     for turn in tape.turns:
         touched = {position: entry for entry in turn if (position := exits.take(entry))}
         for position, entry in touched.items():
-            if position not in told and (text := exits.too_much(position, entry.record.at)):
-                told.add(position)
+            if position not in reported and (text := exits.too_much(position, entry.record.at)):
+                reported.add(position)
                 yield entry.finding(f"{position}: {text}")
 
 
@@ -269,22 +269,22 @@ def _has_expired(leg: PositionLeg | None, at: datetime) -> bool:
 
 # --- Checks on orders
 
-_UNTOLD = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.RISK_REJECTED)
+_UNREPORTED = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.RISK_REJECTED)
 _LEAVING = (OrderStatus.PREPARED, OrderStatus.SENDING)
 
 
 def one_live_entry(tape: JournalIndex) -> Iterator[Finding]:
     """1: A bot has at most one entry order that may still fill, UNKNOWN ones counted."""
     live: dict[str, dict[str, None]] = {}
-    told: set[tuple[str, ...]] = set()
+    reported: set[tuple[str, ...]] = set()
     for turn in tape.turns:
         entries = [entry for entry in turn if entry.order is not None and entry.order.purpose is Purpose.ENTRY]
         for entry in entries:
             _note_live(live, entry)
         for entry in entries:
             working = tuple(live[entry.record.bot])
-            if len(working) > 1 and working not in told:
-                told.add(working)
+            if len(working) > 1 and working not in reported:
+                reported.add(working)
                 yield entry.finding(f"{len(working)} entries of {entry.record.bot} are live: {', '.join(working)}")
 
 
@@ -341,7 +341,7 @@ def recorded_first(tape: JournalIndex) -> Iterator[Finding]:
         order = entry.order
         is_first = order.ref not in known
         known.add(order.ref)
-        if is_first and (order.status not in _UNTOLD or order.perm_id or order.has_fills or order.broker_filled):
+        if is_first and (order.status not in _UNREPORTED or order.perm_id or order.has_fills or order.broker_filled):
             yield entry.finding(f"{order.ref} is first recorded as {order.status.value}, after the broker spoke of it")
 
 
@@ -426,7 +426,7 @@ def inside_the_session(tape: JournalIndex) -> Iterator[Finding]:
         if entry.kind in (Kind.RUN_STARTED, Kind.RELOAD):
             bots |= {name: _compiled(name, found) for name, found in _specs(entry.record).items()}
         elif entry.kind is Kind.SESSION:
-            session = session_told(entry)
+            session = session_reported(entry)
         elif entry.text("what") == "enter" and not entry.record.data.get("by_hand"):
             yield from _outside_window(entry, session, bots.get(entry.record.bot))
         elif entry.order is not None:
@@ -451,7 +451,7 @@ def _compiled(name: str, found: Mapping[str, Any]) -> CompiledBot | None:
         return None
 
 
-def session_told(entry: Entry) -> Session:
+def session_reported(entry: Entry) -> Session:
     """Return the session that a record of one tells."""
     opens, closes = (datetime.fromisoformat(entry.text(name)) for name in ("open", "close"))
     return Session(date.fromisoformat(entry.text("date")), opens, closes, bool(entry.record.data.get("half")))
@@ -514,7 +514,7 @@ def unknown_is_never_true(tape: JournalIndex) -> Iterator[Finding]:
                 yield entry.finding(f"{entry.record.bot}: {entry.text('rule')} is true without {entry.text('missing')}")
         elif entry.text("what") == "enter":
             yield from _untrue(entry, truths)
-            for place, rule in _owed(bots.get(entry.record.bot), entry):
+            for place, rule in _outstanding(bots.get(entry.record.bot), entry):
                 if (entry.record.bot, place, rule) not in judged:
                     yield entry.finding(f"{entry.record.position} is entered and {rule} was never judged")
 
@@ -527,7 +527,7 @@ def _untrue(entry: Entry, truths: Mapping[_Rule, object]) -> Iterator[Finding]:
             yield entry.finding(f"{entry.record.position} is entered while {key.rule} is {word}")
 
 
-def _owed(bot: CompiledBot | None, entry: Entry) -> Iterator[tuple[str, str]]:
+def _outstanding(bot: CompiledBot | None, entry: Entry) -> Iterator[tuple[str, str]]:
     """Yield the conditions that were to be judged before an entry, with their places: of a bot without a universe.
 
     What a structure requires is told of those alone that have no others to choose from.
@@ -580,8 +580,8 @@ def in_order(tape: JournalIndex) -> Iterator[Finding]:
     is_up = False
     for entry in tape.entries:
         is_back = last is not None and entry.record.at < last.record.at
-        is_begun = entry.kind in _BEGINNINGS or (not is_up and COMPUTER_AHEAD in entry.record.data)
-        if last is not None and is_back and not is_begun:
+        is_started = entry.kind in _BEGINNINGS or (not is_up and COMPUTER_AHEAD in entry.record.data)
+        if last is not None and is_back and not is_started:
             yield entry.finding(f"it is earlier than number {last.seq}, {last.record.at:%Y-%m-%d %H:%M:%S} UTC")
         if entry.kind is Kind.LINK:
             is_up = bool(entry.record.data["up"])

@@ -53,7 +53,7 @@ from rulebot.model.text import aligned, clock, counted, figure, signed_price, wh
 from rulebot.narrate.trades import InShares, in_shares_lines, kept_lines
 
 if TYPE_CHECKING:
-    from rulebot.backtest.run import BacktestOptions, Told
+    from rulebot.backtest.run import BacktestOptions, Progress
     from rulebot.backtest.sampling import SamplingOptions
     from rulebot.documents.load_bots import LoadedBots
 
@@ -102,7 +102,7 @@ _OF_ONE = {
 @ACCOUNT
 @set_option
 @click.option("--store", type=click.Path(dir_okay=False, path_type=Path), help="The store to write.")
-@click.option("--resume", is_flag=True, help="Go on with --store where it was interrupted.")
+@click.option("--resume", is_flag=True, help="Continue with --store where it was interrupted.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write a report, one HTML file.")
 @click.option(
     "--compare",
@@ -158,9 +158,9 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
         _check_look_ahead(desk, asked)
         return
     _make_folder(asked.store)
-    goes_on = f"the same with --resume --store {shlex.quote(str(asked.store))} goes on after the last whole session"
-    with stopped_by_hand(goes_on), progress(options["form"]) as told:
-        run_backtest(desk, asked, told)
+    goes_on = f"the same with --resume --store {shlex.quote(str(asked.store))} continues after the last whole session"
+    with stopped_by_hand(goes_on), progress(options["form"]) as reported:
+        run_backtest(desk, asked, reported)
     remember_store(asked.store)
     live = None if desk.account is None else desk.account.live
     results = read_results(asked.store, str(asked.store), () if live is None else live.require)
@@ -174,7 +174,7 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
             beside = f", compared with {counted(len(earlier), 'earlier one')}" if earlier else ""
             print_text(f" report {options['out']}{beside}")
     if not results.days:
-        raise StoreError("no session could be lived through", "what was wrong with each is told above")
+        raise StoreError("no session could be lived through", "the faults of each are listed above")
 
 
 def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:
@@ -184,7 +184,7 @@ def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:
     if not specs and (len(options["compared"]) < 2 or options["out"] is None):
         raise MisuseError("no spec was named", "name specs, or several --compare and --out to compare them")
     if not specs and (word := next((word for name, word in _OF_ONE.items() if is_explicit(name)), "")):
-        raise MisuseError(f"{word} is of a backtest, and no spec was named", "name specs, or leave it out")
+        raise MisuseError(f"{word} belongs to a backtest, and no spec was named", "name specs, or leave it out")
     if options["check_look_ahead"]:
         _check_kept(options)
     if options["compared"] and options["out"] is None:
@@ -278,7 +278,7 @@ def options_of(options: dict[str, Any]) -> "BacktestOptions":
     opens = partial(open_source, options["data"])
     first, last = session_range(opens(), options["data"], options["first"], options["last"])
     if options["resume"] and options["store"] is None:
-        raise MisuseError("--resume goes on with a store: name it with --store")
+        raise MisuseError("--resume continues a store: name it with --store")
     return BacktestOptions(
         opens=opens,
         data=options["data"],
@@ -321,7 +321,7 @@ def _make_folder(store: Path) -> None:
 
 
 @contextmanager
-def progress(form: str) -> "Iterator[Told]":
+def progress(form: str) -> "Iterator[Progress]":
     """Yield who is told of each session: a bar on a terminal, nobody in a pipe or where JSON is wanted."""
     with sessions_bar(form) as bar:
         yield lambda done, number, count: bar(number, count, f"{done.date}")
@@ -360,8 +360,10 @@ def result_lines(results: Results, *, width: int | None = None) -> Iterator[str]
 
 
 def _head(results: Results) -> Iterator[str]:
-    told = results.settings
-    sessions = sessions_words([day.has_data for day in results.days], named(told["source"], told["is_modelled"]))
+    reported = results.settings
+    sessions = sessions_words(
+        [day.has_data for day in results.days], named(reported["source"], reported["is_modelled"])
+    )
     bias = () if results.bias is None else bias_words(**asdict(results.bias))
     figures = ", ".join(f"{name} {value}" for name, value in figure_words(results.figures))
     days = [day.date for day in results.days]
@@ -371,13 +373,13 @@ def _head(results: Results) -> Iterator[str]:
     still = sum(trade.left is None for trade in results.trades)
     at_last = f"open at the end: {counted(still, 'position')}, which the account counts at the last mid"
     lines = [
-        f"{told['from']} to {told['to']}, {sessions}",
-        span_words(told, days),
+        f"{reported['from']} to {reported['to']}, {sessions}",
+        span_words(reported, days),
         *bias,
         _account_words(results),
         figures,
         short,
-        brought_words(told),
+        brought_words(reported),
         undivided_words(holds_shares=results.holds_shares),
         at_last if still else "",
         *kept_lines(results.kept, is_named=len(results.by_bot) > 1),

@@ -49,9 +49,7 @@ ELSEWHERE = 100
 @click.argument("what", nargs=-1, metavar="[DAY|FILE] [SPEC]...")
 @click.option("--list", "lists", is_flag=True, help="List what is recorded.")
 @click.option("--verify", is_flag=True, help="Replay everything that is recorded, or all of DAY; one line each.")
-@click.option(
-    "--at", "clock", type=CLOCK, metavar="HH:MM[:SS]", help="Stop there (New York time), and show what stood."
-)
+@click.option("--at", "clock", type=CLOCK, metavar="HH:MM[:SS]", help="Stop there (New York time), and show the state.")
 @click.option("--step", is_flag=True, help="Show each thing that was decided; on a terminal, one at a time.")
 @click.option("--drift", is_flag=True, help="Compare what was done with what the specs would have done, and say why.")
 @click.option(
@@ -140,10 +138,10 @@ def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool
     from rulebot.replay.recordings import EMPTY
 
     files, empty = _to_compare(what, folder, verify=verify)
-    told, unread = [], []
+    reported, unread = [], []
     for file in files:
         try:
-            told.append(_compare_one(file, short=verify, step=step, is_json=is_json))
+            reported.append(_compare_one(file, short=verify, step=step, is_json=is_json))
         except StoreError as error:
             if not verify:
                 raise
@@ -151,12 +149,12 @@ def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool
             if not is_json:
                 echo(f" NOT REPLAYED: {named_problem(file, error.whole)}")
     if is_json:
-        print_json({"replays": told, **({"unread": unread} if verify else {})})
+        print_json({"replays": reported, **({"unread": unread} if verify else {})})
     else:
         _echo_all(f" {shown_path(file)}: {EMPTY}" for file in empty)
     if unread:
         raise click.exceptions.Exit(StoreError.exit_code)
-    if any(each["difference"] for each in told):
+    if any(each["difference"] for each in reported):
         raise click.exceptions.Exit(1)
 
 
@@ -182,10 +180,10 @@ def _compare_one(file: Path, *, short: bool, step: bool, is_json: bool) -> dict[
 
     recording = open_recording(file)
     found, seconds = _replayed(recording, step=step and not is_json)
-    told = replay_document(recording, found, seconds)
+    reported = replay_document(recording, found, seconds)
     if not is_json:
-        _echo_all(replay_lines(told, found.difference, short=short))
-    return told
+        _echo_all(replay_lines(reported, found.difference, short=short))
+    return reported
 
 
 def _replayed(recording: "Recording", *, step: bool) -> "tuple[Replayed, float]":
@@ -209,12 +207,12 @@ class _Stepper:
     def __init__(self) -> None:
         from rulebot.replay.as_test import ReplayText
 
-        self.retelling = ReplayText()
+        self.resending = ReplayText()
         self.is_over = False
 
     def see(self, found: "Replayed", at: datetime) -> bool:
         """Show what is new; True ends the replay."""
-        lines = self.retelling.fresh(found, at)
+        lines = self.resending.fresh(found, at)
         _show(lines)
         if lines and sys.stdin.isatty():
             self.is_over = click.getchar(echo=False) in ("q", "\x03")
@@ -222,14 +220,14 @@ class _Stepper:
 
     def end(self, found: "Replayed") -> None:
         """Show what the end of the recording left to be shown."""
-        _show([] if self.is_over else self.retelling.rest(found))
+        _show([] if self.is_over else self.resending.rest(found))
 
 
 def _show(lines: "Sequence[EventLine]") -> None:
     from rulebot.cli.report import happening_line
 
-    for told in lines:
-        echo(happening_line(told).plain)
+    for reported in lines:
+        echo(happening_line(reported).plain)
 
 
 # ---------------------------------------------------------------- other texts
@@ -256,15 +254,15 @@ def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) ->
         overrides.append((was.overrides, _set_as_then(name, text, spec, then[name])))
     print_text(f"{', '.join(texts)}: walking twice through {day} ...", err=True)
     market = f"tapes:{files[0] if what.endswith('.tape') else folder}"
-    told = dict(zip(texts, relive_each(pairs, market, (day,), overrides), strict=True))
+    reported = dict(zip(texts, relive_each(pairs, market, (day,), overrides), strict=True))
     if is_json:
-        documents = {name: days_document(each.sides[0], each.sides[1], each.flaws) for name, each in told.items()}
+        documents = {name: days_document(each.sides[0], each.sides[1], each.flaws) for name, each in reported.items()}
         print_json({"compared": documents})
     else:
-        for name, found in told.items():
+        for name, found in reported.items():
             print_text(name)
             _echo_all((*behaviour_lines(*found.sides, is_all=True), *flaw_lines(found.flaws)))
-    if any(old[0].trades != new[0].trades for old, new in (found.sides for found in told.values())):
+    if any(old[0].trades != new[0].trades for old, new in (found.sides for found in reported.values())):
         raise click.exceptions.Exit(1)
 
 
@@ -324,8 +322,8 @@ def _drift(what: str, folder: Path, *, is_json: bool) -> None:
     found = []
     for file in files:
         recording = open_recording(file)
-        begun = partial(_say_begun, recording.day)
-        found.append(compared(recording, begun))
+        started = partial(_report_start, recording.day)
+        found.append(compared(recording, started))
         if not is_json:
             if len(files) > 1:
                 echo(f" {shown_path(file)}")
@@ -338,7 +336,7 @@ def _drift(what: str, folder: Path, *, is_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _say_begun(day: date, words: str) -> None:
+def _report_start(day: date, words: str) -> None:
     print_text(f"{day}: {words} ...", err=True)
 
 
@@ -355,11 +353,11 @@ def _as_test(what: str, folder: Path, given: dict[str, Any]) -> None:
 
 def _at(what: str, folder: Path, asked: time, *, is_json: bool) -> None:
     from rulebot.replay.recordings import meant
-    from rulebot.replay.replay import instant_of, known_until, lived_until, view_document, view_lines
+    from rulebot.replay.replay import instant_of, known_until, replayed_until, view_document, view_lines
 
     files = meant(what, folder)
     at = instant_of(files, asked)
-    found, ends = lived_until(files, at), known_until(files, at)
+    found, ends = replayed_until(files, at), known_until(files, at)
     stands = min(at, ends)
     if is_json:
         print_json(view_document(found, at, stands))
@@ -372,8 +370,8 @@ def _at(what: str, folder: Path, asked: time, *, is_json: bool) -> None:
     for line in (*(each.plain.rstrip() for each in glance_lines(shown, width)), *view_lines(found, stands)):
         echo(line)
     if at > ends:
-        stood = f" its recording ends at {clock(ends)}, and this is what stood then"
-        echo(f"{stood}: nothing is known of what came after")
+        stood = f" its recording ends at {clock(ends)}, and this was the state then"
+        echo(f"{stood}: later data is unknown")
 
 
 # ---------------------------------------------------------------- files
@@ -424,7 +422,7 @@ def _trim(folder: Path, days: int, *, is_json: bool) -> None:
 
 def _delete(file: Path) -> None:
     with failing_disk(
-        f"{shown_path(file)} cannot be deleted", "what is older has been deleted; mend that, and trim once more"
+        f"{shown_path(file)} cannot be deleted", "older files have been deleted; mend that, and trim again"
     ):
         file.unlink(missing_ok=True)
 
@@ -472,8 +470,8 @@ def _not_there(bot: str, at: datetime, recordings: "Sequence[Recording]") -> Mis
 
     day, ran = recordings[-1].day, sorted({name for each in recordings for name in each.head["specs"]})
     if bot in ran:
-        told = f"another run of {day} had it: 'rulebot replay --list' shows from when to when"
-        return MisuseError(f"the bot {bot} did not run at {short_clock(at)}", told)
+        reported = f"another run of {day} had it: 'rulebot replay --list' shows from when to when"
+        return MisuseError(f"the bot {bot} did not run at {short_clock(at)}", reported)
     if not bot and ran:
         return MisuseError(f"no bot ran at {short_clock(at)}: exits alone were watched", there_ran(ran))
     return MisuseError(f"no bot{bot and f' {bot!r}'} ran on {day}", there_ran(ran))
@@ -486,8 +484,8 @@ def _text_at(known: "Sequence[SpecVersionSpan]", name: str, at: datetime) -> "Sp
     if name in reign.texts:
         return reign.texts[name]
     later = [each.since for each in known if each.since > at and name in each.texts]
-    told = f"it ran from {clock(later[0])} on" if later else f"it ran until {clock(reign.since)} at the latest"
-    raise MisuseError(f"the bot {name} did not run at {short_clock(at)}", told)
+    reported = f"it ran from {clock(later[0])} on" if later else f"it ran until {clock(reign.since)} at the latest"
+    raise MisuseError(f"the bot {name} did not run at {short_clock(at)}", reported)
 
 
 def _spec_path(file: str, out: Path | None) -> str:

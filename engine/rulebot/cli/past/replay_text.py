@@ -42,20 +42,20 @@ def replay_document(recording: "Recording", found: "Replayed", seconds: float) -
     }
 
 
-def replay_lines(told: dict[str, Any], differs: "Difference | None", *, short: bool) -> Iterator[str]:
+def replay_lines(reported: dict[str, Any], differs: "Difference | None", *, short: bool) -> Iterator[str]:
 
-    counts = f"{told['decisions']} records of {told['turns']} turns"
-    until = clock(datetime.fromisoformat(told["until"]))
+    counts = f"{reported['decisions']} records of {reported['turns']} turns"
+    until = clock(datetime.fromisoformat(reported["until"]))
     if differs is None:
-        yield f" {told['file']}: the same, {counts} until {until}, in {told['seconds']:.1f} s"
+        yield f" {reported['file']}: the same, {counts} until {until}, in {reported['seconds']:.1f} s"
         return
     day = exchange_date(differs.at)
-    when = clock(differs.at) if day.isoformat() == told["day"] else f"{day} {clock(differs.at)}"
-    yield f" {told['file']}: DIFFERENT at {when}, after {counts}"
-    if told["same_code"]:
+    when = clock(differs.at) if day.isoformat() == reported["day"] else f"{day} {clock(differs.at)}"
+    yield f" {reported['file']}: DIFFERENT at {when}, after {counts}"
+    if reported["same_code"]:
         yield "   recorded by this very rulebot, so that this is a fault of it: the file shows it"
     else:
-        versions = f"{told['recorded_by']}; this is {told['replayed_by']}"
+        versions = f"{reported['recorded_by']}; this is {reported['replayed_by']}"
         yield f"   recorded by another rulebot ({versions}): CHANGELOG.md has what is"
         yield "   decided otherwise on purpose; what follows answers to orders that are others now, and is not compared"
     yield from (f"   {words}" for words in _values_of(differs))
@@ -85,13 +85,13 @@ def _values_of(differs: "Difference") -> Iterator[str]:
 
 
 def _lines_of(name: str, these: Sequence[str], others: Sequence[str]) -> Iterator[str]:
-    told = [line for line in these if line not in others]
+    reported = [line for line in these if line not in others]
     if not these:
         known = "nothing"
     else:
         known = "all but that" if set(others) - set(these) else "the same, in another order"
-    yield f"   {name}: {told[0] if told else known}"
-    yield from (f"         {line}" for line in told[1:])
+    yield f"   {name}: {reported[0] if reported else known}"
+    yield from (f"         {line}" for line in reported[1:])
 
 
 def compared_document(found: "DayComparison") -> dict[str, Any]:
@@ -152,7 +152,7 @@ def tape_line(tape: "RecordingFile") -> str:
     if tape.first is None or tape.last is None:
         return f" {tape.day}  {named_problem(tape.file, tape.problem)}"
     span = f"{short_clock(tape.first)} to {short_clock(tape.last)}"
-    bots = ", ".join(tape.bots) or ("goes on from the day before" if tape.goes_on else "no bot: exits only")
+    bots = ", ".join(tape.bots) or ("continues from the day before" if tape.goes_on else "no bot: exits only")
     return f" {tape.day}  {span}  {tape.entries:>9,} quotes  {size:>9}  {bots}  {shown_path(tape.file)}"
 
 
@@ -178,7 +178,7 @@ def drift_lines(compared: "DayComparison") -> Iterator[str]:
 
     day, found = compared.day, compared.trades
     if compared.since is not None:
-        yield f" the recording begins at {clock(compared.since)}: what stood before is not in it"
+        yield f" the recording begins at {clock(compared.since)}: the state before is not in it"
     if compared.until is not None and compared.is_other:
         yield f" this engine decides otherwise from {clock(compared.until)} on: what came after it is not compared"
         yield f" 'rulebot replay {compared.day}' shows how"

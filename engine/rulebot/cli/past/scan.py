@@ -73,7 +73,7 @@ _OF_A_SCAN = {
 @click.option(
     "--at", "clock", type=CLOCK, metavar="HH:MM[:SS]", help="At this time of it, New York (default: at its end)."
 )
-@click.option("--store", type=STORE, metavar="STORE", help="Of which store's runs (default: the last run's).")
+@click.option("--store", type=STORE, metavar="STORE", help="The store with the runs (default: the last run's).")
 @click.option("--top", type=WholeNumber(1), metavar="N", help="Show the best N of each bot only.")
 @click.option("--all", "all_shown", is_flag=True, help="Show those too for which a condition does not hold, and why.")
 @click.option("--sort", metavar="MEASURE", default="", help="Go by this measure (default: the spec's own rank).")
@@ -167,7 +167,7 @@ def _check_market(options: Mapping[str, Any]) -> None:
     for flag in ("sim", "live", "address", "lines", "settings"):
         if is_offline and options[flag]:
             named = "gateway" if flag == "address" else flag
-            raise MisuseError(f"--{named} is of a gateway: with {source} none is asked")
+            raise MisuseError(f"--{named} needs a gateway: with {source} no gateway is used")
     if options["recording"] is not None and options["source"] == "cboe":
         raise MisuseError("either --recording or --source cboe: one market at a time")
     for flag, named in (("clock", "at"), ("store", "store")):

@@ -55,7 +55,7 @@ from rulebot.sweep.variant import (
 if TYPE_CHECKING:
     from rulebot.documents.load_bots import LoadedBots
     from rulebot.sweep.executors import Runs
-    from rulebot.sweep.sweep import Search, StoredVariants, Told
+    from rulebot.sweep.sweep import Progress, Search, StoredVariants
     from rulebot.sweep.variant import VariantTerms
 
 # --- The result of a sweep for eyes and machines
@@ -142,12 +142,12 @@ def _ways(best: Sequence[Variant], sessions: int) -> Iterator[str]:
     else:
         others = "" if arrays == every else ", the others turn by turn"
         yield f" {arrays:,} of {counted(every, 'session')} by arrays{others}"
-        told = list(why.items())
-        yield from (f"   {number:,}: {reason}" for reason, number in told[:REASONS])
-        if more := told[REASONS:]:
+        reported = list(why.items())
+        yield from (f"   {number:,}: {reason}" for reason, number in reported[:REASONS])
+        if more := reported[REASONS:]:
             yield f"   {sum(number for _, number in more):,}: {counted(len(more), 'other reason')}, in --format json"
     if why:
-        yield " what goes by arrays is many times as fast: docs/backtest.md"
+        yield " variants by arrays are many times as fast: docs/backtest.md"
 
 
 def _table(best: Sequence[Variant], axes: Sequence[Axis], by: str, top: int, width: int | None) -> Iterator[str]:
@@ -224,11 +224,11 @@ def document_of(
     names = [each.name for each in axes]
     variants: list[dict[str, Any]] = []
     for each in (*best, *(one for one in found if one.problem)):
-        told = asdict(each)
-        del told["findings"], told["sessions"]
-        told["point"] = dict(zip(names, each.point, strict=True))
-        told["deflated"] = None if each.problem else merit(each.profits, each.trades, by_chance)
-        variants.append(told)
+        reported = asdict(each)
+        del reported["findings"], reported["sessions"]
+        reported["point"] = dict(zip(names, each.point, strict=True))
+        reported["deflated"] = None if each.problem else merit(each.profits, each.trades, by_chance)
+        variants.append(reported)
     sessions = sessions_of(found)
     forward = None if walked is None else {**asdict(walked), "sharpe": walked.sharpe}
     document = {
@@ -282,7 +282,7 @@ GOALS = SORTED[:-1]
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep each variant in this file (JSON Lines) as it comes; the same command goes on with it.",
+    help="Keep each variant in this file (JSON Lines) as it finishes; the same command continues it.",
 )
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with heat maps.")
 @click.option("--sort", type=click.Choice(SORTED), help="What comes first (default: what --for says, or sharpe).")
@@ -345,7 +345,7 @@ def sweep(spec: str, **options: Any) -> None:
 def _check_tried(variants: Sequence[Variant]) -> None:
     """End with the exit code of variants that could not be run. Raises: StoreError where none could."""
     if not any(each.profits or each.problem for each in variants):
-        raise StoreError("no session could be lived through", "what was wrong with each is told above")
+        raise StoreError("no session could be lived through", "the faults of each are listed above")
     if any(each.problem for each in variants):
         raise click.exceptions.Exit(1)
 
@@ -373,15 +373,15 @@ def _tried(
     found = _finder(desk, axes, search, terms, options)
     workers, out = options["workers"] or cores(), options["out"]
     kept = None if out is None else StoredVariants(out, _about(desk, axes, search, options, terms))
-    goes_on = "--out FILE keeps what is done, for the same command to go on with"
+    goes_on = "--out FILE keeps finished variants, so that the same command continues"
     if kept is not None:
-        goes_on = f"the same command goes on with what {kept.file} keeps"
+        goes_on = f"the same command continues from {kept.file}"
     if options["scheduler"] is None:
         places = in_processes(workers, None if options["workers"] else WallClock().elapsed)
     else:
         places = on_cluster(options["scheduler"], same_as_here(options["data"], terms.last), goes_on)
-    with stopped_by_hand(goes_on), sessions_bar(options["form"]) as told, places as runs:
-        return found(runs, told, kept, workers)
+    with stopped_by_hand(goes_on), sessions_bar(options["form"]) as reported, places as runs:
+        return found(runs, reported, kept, workers)
 
 
 def _walk_or_misfit(
@@ -425,7 +425,7 @@ def _finder(
     search: "Search | None",
     terms: "VariantTerms",
     options: Mapping[str, Any],
-) -> "Callable[[Runs, Told, StoredVariants | None, int], list[Variant]]":
+) -> "Callable[[Runs, Progress, StoredVariants | None, int], list[Variant]]":
     """Return what tries the combinations, when it is given where. Raises: MisuseError for what cannot be tried."""
     from functools import partial
 

@@ -54,7 +54,7 @@ def _legs(result: "Result", miss: "Miss") -> list[str]:
 
 
 def _records(result: "Result") -> Sequence[Record]:
-    return result.outcome.lived.records if result.outcome is not None else ()
+    return result.outcome.simulated.records if result.outcome is not None else ()
 
 
 def moment_of(result: "Result", miss: "Miss") -> RuleSnapshot:
@@ -77,10 +77,16 @@ def _reasons(result: "Result", miss: "Miss") -> list[tuple[datetime, str]]:
     records = [record for record in _records(result) if record.at <= miss.at]
     if not miss.places or not records:
         return []
-    told = explain_day(records)
-    if _is_of_entry(miss) and not told.watched and not told.entered and not told.halted and not told.blind:
+    reported = explain_day(records)
+    if (
+        _is_of_entry(miss)
+        and not reported.watched
+        and not reported.entered
+        and not reported.halted
+        and not reported.without_data
+    ):
         return [(miss.at, "it had not watched")]
-    said = (*told.refused, *told.unfilled) if _is_of_entry(miss) else told.rolled
+    said = (*reported.refused, *reported.unfilled) if _is_of_entry(miss) else reported.rolled
     judged = tuple(f"{each.rule}: " for each in moment_of(result, miss).conditions)
     return [(at, words) for at, words in said if not words.startswith(judged) and words not in miss.seen]
 
@@ -156,8 +162,8 @@ def _case(file: str, result: "Result") -> list[str]:
     head += f' time="{result.seconds:.3f}"'
     if result.is_passed:
         return [f"{head}/>"]
-    told = result.error or "; ".join(f"expected {miss.expected}, seen {miss.seen}" for miss in result.misses)
-    return [f"{head}>", f"      <failure message={quoteattr(told)}/>", "    </testcase>"]
+    reported = result.error or "; ".join(f"expected {miss.expected}, seen {miss.seen}" for miss in result.misses)
+    return [f"{head}>", f"      <failure message={quoteattr(reported)}/>", "    </testcase>"]
 
 
 # --- `rulebot test`: run the tests of specs, say what was expected and what was seen, and what no test tries

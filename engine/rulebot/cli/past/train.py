@@ -46,7 +46,7 @@ DATA = ("source", "is_modelled", "fills")
     type=click.Choice(["when", "require"]),
     default="when",
     show_default=True,
-    help="Where the model shall stand: in legs.require it may read the legs too.",
+    help="Where the model is used: in legs.require it may read the legs too.",
 )
 @click.option("--features", metavar="NAME,...", help="What it may read (default: the usual ones, docs/learning.md).")
 @click.option(
@@ -141,8 +141,8 @@ def _print_document(
 
     file, sha256 = (None, None) if kept is None else (str(kept), digest_of(text))
     data = {key: samples.settings.get(key) for key in DATA}
-    told = {"file": file, "sha256": sha256, **data, "let_through_by": own, **figures, "findings": samples.findings}
-    print_text(json.dumps(told, indent=1, default=str))
+    reported = {"file": file, "sha256": sha256, **data, "let_through_by": own, **figures, "findings": samples.findings}
+    print_text(json.dumps(reported, indent=1, default=str))
 
 
 def _show(lines: Iterable[str]) -> None:
@@ -168,7 +168,7 @@ def _show_condition(out: Path, spec: Path, place: str, sha256: str, rate: float)
     print_text(f" {out} is written. In {'entry.when' if place == 'when' else 'legs.require'}:")
     print_text(f"   - model: {{file: {_named_by(spec, out)}, sha256: {sha256}, above: {rate:.2f}}}")
     if not _is_beside(spec, out):
-        print_text(f" Put it beside {spec}, or in a folder beside it: a condition names no file elsewhere.")
+        print_text(f" Put it beside {spec}, or in a folder beside it: conditions cannot name files elsewhere.")
 
 
 def _asked(options: dict[str, Any]) -> "TrainOptions":
@@ -267,8 +267,8 @@ def _of_minutes(desk: "LoadedBots", named: list[str], options: dict[str, Any]) -
         sampling=sampling(options["place"], named),
         calendar=load_calendar,
     )
-    with sessions_bar(options["form"]) as told:
-        found, tried = sampled(asked, options["workers"] or cores(), told)
+    with sessions_bar(options["form"]) as reported:
+        found, tried = sampled(asked, options["workers"] or cores(), reported)
     return found, tried.words
 
 
@@ -280,8 +280,8 @@ def _backtest(desk: "LoadedBots", store: Path, named: list[str], options: dict[s
 
     wanted = sampling(options["place"], named)
     usual = {"cash": "1000000", "resume": False}
-    with progress(options["form"]) as told:
-        run_backtest(desk, options_of({**options, **usual, "store": store, "sampling": wanted}), told)
+    with progress(options["form"]) as reported:
+        run_backtest(desk, options_of({**options, **usual, "store": store, "sampling": wanted}), reported)
 
 
 def _is_beside(spec: Path, out: Path) -> bool:
@@ -368,7 +368,7 @@ def report_lines(report: Report, data: Mapping[str, Any], own: Sequence[str] = (
     for name, why in report.left_out:
         yield f" left out: {name}, {why}"
     yield ""
-    yield _verdict(report)
+    yield _evaluation(report)
 
 
 def _kinds(report: Report) -> Iterator[str]:
@@ -421,7 +421,7 @@ def _weights(report: Report) -> Iterator[str]:
     yield from aligned(rows, right=frozenset({1}))
 
 
-def _verdict(report: Report) -> str:
+def _evaluation(report: Report) -> str:
     if report.taken.is_better_than_chance:
         return " it foresees more than chance would have it, on this data"
     return " NOTHING LEARNED: on trades that it had not seen it is no better than always saying the share of good ones"

@@ -120,7 +120,7 @@ class LiveTable:
             kept = max(height - _SPARE - 1, 1)
             return [*lines[:kept], Text(f" {len(lines) - kept} more lines: 'rulebot top' has all", style="dim")]
         latest = list(self._latest)[-min(room, LATEST) :] if room > 0 else []
-        return [*lines, *([Text("")] if latest else []), *(happening_line(told, width - 1) for told in latest)]
+        return [*lines, *([Text("")] if latest else []), *(happening_line(reported, width - 1) for reported in latest)]
 
 
 # --- What a person sees while bots run
@@ -153,7 +153,7 @@ class Screen:
         self._diary: RunLog | None = None
         self._began = time.monotonic()
         self._is_mute = False
-        self._is_worth_told = False
+        self._is_worth_reported = False
 
     # ------------------------------------------------------------ the start
 
@@ -179,11 +179,11 @@ class Screen:
     def _recorded(self, records: Sequence[Record]) -> None:
         assert self._diary is not None
         self._diary.write(records)
-        if self._is_worth_told:
+        if self._is_worth_reported:
             return
         for record in records:
             if record.kind is Kind.ACCOUNT and record.data["net_liquidation"] is not None:
-                self._is_worth_told = True
+                self._is_worth_reported = True
                 self.say(f" net liquidation {_dollars(record.data['net_liquidation'])}")
                 return
 
@@ -193,13 +193,13 @@ class Screen:
         """Show the end of a batch."""
         assert self._diary is not None
         found = self._diary.note(run.loop.state, at)
-        for told in found:
-            note(told)
+        for reported in found:
+            note(reported)
         if self._page is not None:
             self._page.show(run, at, found)
         if self._table is None:
-            for told in found:
-                self.say(happening_line(told).plain)
+            for reported in found:
+                self.say(happening_line(reported).plain)
             return
         self._table.add(found)
         if self._table.is_due():
@@ -211,8 +211,8 @@ class Screen:
         if self._table is not None:
             self._table.add(found)
             return
-        for told in found:
-            self.say(happening_line(told).plain)
+        for reported in found:
+            self.say(happening_line(reported).plain)
 
     def stopping(self) -> None:
         """Say that Ctrl+C was seen."""
@@ -261,9 +261,9 @@ class Screen:
         """Say what each bot did, what stays open, and what to type next; then what is told beside it, for a width."""
         assert self._diary is not None
         at = run.loop.at or run.first
-        for told in self._diary.note(run.loop.state, at):
+        for reported in self._diary.note(run.loop.state, at):
             if self._table is None:
-                self.say(happening_line(told).plain)
+                self.say(happening_line(reported).plain)
         simulated = at - run.first if run.world.ib.link.is_lockstep else None
         width = max(_SHOWN_WIDTH if not self._console.is_terminal else self._console.width, 60)
         self.say("")
@@ -296,7 +296,7 @@ def start_lines(desk: "LoadedBots", run: "Run") -> list[str]:
         f" store {shown_path(run.options.store)}",
         *closed_lines(run.first),
         *resumed_lines(run),
-        " Ctrl+C stops; the next start goes on from the store"
+        " Ctrl+C stops; the next start continues from the store"
         if is_observing(run)
         else " Ctrl+C stops: entries are cancelled, exits stay at the broker",
     ]
@@ -366,13 +366,15 @@ def resumed_lines(run: "Run") -> list[str]:
     state = run.resumed.state
     held = sum(not position.is_flat for position in state.positions.by_id.values())
     orders = sum(order.status.is_live for order in state.orders.by_ref.values())
-    lines = [f" taken up from the last run: {counted(held, 'open position')}, {counted(orders, 'order')} at work"]
+    lines = [f" from the last run: {counted(held, 'open position')}, {counted(orders, 'order')} at work"]
     bots = Counter(position.bot for position in state.positions.by_id.values() if not position.is_flat)
     strange = [
         f"{counted(count, 'position')} of {bot}" for bot, count in bots.items() if bot not in run.loop.program.bots
     ]
     if strange:
-        lines.append(f" of bots that are not run: {', '.join(strange)}; exits go on, and no bot counts them as its own")
+        lines.append(
+            f" of bots that are not running: {', '.join(strange)}; exits continue, and no bot counts them as its own"
+        )
     lines += kept_out(reason_of(state.requests.operator), named_in(state.requests.operator))
     held_on = [each for each in state.positions.by_id.values() if each.freeze_reason and not each.is_flat]
     return lines + [f" on hold: {each.bot} {each.id}: {each.freeze_reason}" for each in held_on]
@@ -398,10 +400,10 @@ def _dollars(amount: object) -> str:
     return dollars(Decimal(str(amount)))
 
 
-def note(told: EventLine) -> None:
+def note(reported: EventLine) -> None:
     """Write a line into the program's own log, with its day."""
-    level = logging.WARNING if told.tone is Tone.ALARM else logging.INFO
-    EVENTS.log(level, "%s%s", exchange_date(told.at), happening_line(told).plain)
+    level = logging.WARNING if reported.tone is Tone.ALARM else logging.INFO
+    EVENTS.log(level, "%s%s", exchange_date(reported.at), happening_line(reported).plain)
 
 
 class ScreenHandler(logging.Handler):

@@ -21,10 +21,10 @@ KEYS = (
     ("S", "start: bots may enter again"),
     ("a", "acknowledge all alerts"),
     ("?", "this help"),
-    ("q", "leave; the engine goes on"),
+    ("q", "leave; the engine continues"),
 )
 """Every key with what it does, for the help."""
-_NOBODY = "no engine runs on this store: there is nobody to ask"
+_NO_READER = "no engine runs on this store"
 
 
 class Row(NamedTuple):
@@ -96,7 +96,7 @@ def after_key(
     if key == "a":
         found: ConfirmQuestion | str = _acknowledging(waiting, newest)
     elif (asks := _ASKS.get(key)) is not None:
-        found = _NOBODY if picture.engine == "stopped" else asks(focus.chosen, picture)
+        found = _NO_READER if picture.engine == "stopped" else asks(focus.chosen, picture)
     else:
         return focus, None
     if isinstance(found, str):

@@ -149,7 +149,7 @@ def order_lines(orders: Sequence[OrderSnapshot]) -> list[Text]:
         (each.bot, each.words, each.state, f"{each.filled} of {each.quantity}", each.price, f"try {each.attempt}")
         for each in orders
     ]
-    heading = [Text(" orders at work", style="dim")] if rows else []
+    heading = [Text(" working orders", style="dim")] if rows else []
     return [*heading, *(Text(line) for line in aligned(rows))]
 
 
@@ -186,8 +186,8 @@ _SHORT_FOOT = "? help  q quit"
 _DETAIL = 3
 """Lines about what is chosen, where there is room."""
 _HELP = (
-    "What acts says what it will do, and asks: y does it. It is left for the engine, which alone acts. Positions are "
-    "as of their last snapshot, conditions as of the last change of their verdict."
+    "A key that acts says what it will do, and asks: y confirms. The engine acts on it. Positions are "
+    "as of their last snapshot, conditions as of their last change."
 )
 _ROOMY = 18
 """Lines of a screen from which there is."""

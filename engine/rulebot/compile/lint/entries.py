@@ -57,7 +57,7 @@ def _never(look: LintContext, rules: tuple[Rule, ...]) -> Iterator[Problem]:
         else:
             fine.append(rule)
     if len(fine) == len(rules) and not _may_enter(look, *rules):
-        yield Problem("RB311", look.marked(rules[-1]), f"this and what stands above never hold together: {NO_ENTRY}")
+        yield Problem("RB311", look.marked(rules[-1]), f"this and the one above are never true together: {NO_ENTRY}")
 
 
 def _may_enter(look: LintContext, *rules: Rule) -> bool:
@@ -124,7 +124,7 @@ def sessions_without_window(look: LintContext) -> Iterator[Problem]:
     found = [day for day in half_days if _is_empty(*window_seconds(look.spec, day))]
     if not found:
         return
-    message = f"no entry on {dates(found)}: on a half day nothing is left of {window_words(look.spec)}"
+    message = f"no entry on {dates(found)}: a half day leaves nothing of {window_words(look.spec)}"
     help_text = "move it, or say that it is meant: 'session: {is: full}' in 'when'"
     yield Problem("RB320", _window_path(look), message, help_text)
 
@@ -254,7 +254,7 @@ def _most_a_day(look: LintContext) -> tuple[float, str]:
 LAGS = 60.0
 """Seconds after the open in which most members of an index have traded."""
 _FIRST = stretch(0.0, LAGS, high_open=True)
-_TOLD_LATE = "in its first seconds an index is told near its last close, since not all members have opened"
+_REPORTED_LATE = "in its first seconds an index is near its last close, since not all members have opened"
 _FROM_SPOT = (StrikeBy.OTM, StrikeBy.EXPECTED_MOVE, StrikeBy.AT_SPOT)
 
 
@@ -265,10 +265,10 @@ def before_members_open(look: LintContext) -> Iterator[Problem]:
     expected move of the open, which waits for the members, nor where a condition has to hold for as long.
     """
     yield from _entered(look)
-    told: set[Path] = set()
+    reported: set[Path] = set()
     for planned, rule in look.exit_rules():
-        if planned.roll is not None and rule.path not in told and _rolls_at_first(look, planned, rule):
-            told.add(rule.path)
+        if planned.roll is not None and rule.path not in reported and _rolls_at_first(look, planned, rule):
+            reported.add(rule.path)
             yield from _rolled(rule, planned.roll)
 
 
@@ -280,7 +280,9 @@ def _entered(look: LintContext) -> Iterator[Problem]:
     for leg in look.spec.legs.legs:
         symbol, key = symbol_of(leg, look.spec), _key_from_spot(leg.strike)
         if key is not None and symbol in INDICES:
-            message = f"'{leg.name}' counts from {symbol}, and the window is {window_words(look.spec)}: {_TOLD_LATE}"
+            message = (
+                f"'{leg.name}' counts from {symbol}, and the window is {window_words(look.spec)}: {_REPORTED_LATE}"
+            )
             yield Problem("RB349", (*leg.strike.path, key), message, "begin at 'open + 1m' or later")
 
 
@@ -298,7 +300,7 @@ def _rolled(rule: Rule, roll: RollPlan) -> Iterator[Problem]:
         if key is not None and leg.symbol in INDICES:
             message = f"{said(rule)} may roll '{leg.name}' to a strike that counts from {leg.symbol} at the open: "
             help_text = "add 'time: open + 1m' beside it, under 'all'"
-            yield Problem("RB349", (*leg.strike.path, key), message + _TOLD_LATE, help_text)
+            yield Problem("RB349", (*leg.strike.path, key), message + _REPORTED_LATE, help_text)
 
 
 def _asked(rules: Iterable[Rule]) -> float:

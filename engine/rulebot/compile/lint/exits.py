@@ -57,11 +57,11 @@ def parts_of_one(look: LintContext) -> Iterator[Problem]:
 
 def uncovering(look: LintContext) -> Iterator[Problem]:
     """Yield RB355 for each exit that closes what covers an option, or shares, that it leaves."""
-    told = set()
+    reported = set()
     for planned, rule in look.exit_rules():
         bare = left_bare(look.spec, planned.legs) if planned.legs and planned.roll is None else ()
-        if bare and planned.written not in told:
-            told.add(planned.written)
+        if bare and planned.written not in reported:
+            reported.add(planned.written)
             message = f"'{planned.written}' closes {_words(planned.legs)} alone, and leaves {_words(bare)} uncovered"
             help_text = "close both, as 'close: all' does, or write 'undefined_risk: allow' under 'risk'"
             yield Problem("RB355", look.marked(rule), message, help_text)
@@ -225,8 +225,8 @@ def never_true_exits(look: LintContext) -> Iterator[Problem]:
     above: list[tuple[ExitPlan, Rule]] = []
     for planned, rule in look.exit_rules():
         if not _may_act(look, rule):
-            is_told = is_of_an_hour(rule) and not ends(look, look.terms, look.places)
-            if not is_told and planned.if_unknown is not IfUnknown.EXIT:
+            is_reported = is_of_an_hour(rule) and not ends(look, look.terms, look.places)
+            if not is_reported and planned.if_unknown is not IfUnknown.EXIT:
                 yield _never(look, rule)
             continue
         if planned.if_unknown is not IfUnknown.EXIT and is_too_long(rule, look.terms, look.places):
@@ -238,9 +238,7 @@ def never_true_exits(look: LintContext) -> Iterator[Problem]:
         elif planned.activate_when:
             yield from _on_half_days(look, rule)
         elif not can_hold([(rule.test, False)], look.places.opened, look.terms):
-            message = (
-                f"{said(rule)} is true as soon as the position is open: it closes at once, and only costs are left"
-            )
+            message = f"{said(rule)} is true as soon as the position is open: it closes at once, and only costs remain"
             yield Problem("RB229", look.marked(rule), message, "leave room between what is entered and the exit")
         elif (other := _shadowing(look, above, planned, rule)) is not None:
             message = f"{said(rule)} never acts: whenever it is true, {said(other)} above it is true and acts first"
@@ -279,7 +277,7 @@ def _never(look: LintContext, rule: Rule) -> Problem:
     if gain is None:
         return Problem("RB333", where, f"{said(rule)} can never be true: this exit never acts")
     if _is_loss(gain, against[gain], look.places.open(gain)):
-        message = f"{said(rule)} lies beyond what this position can lose: the stop never acts"
+        message = f"{said(rule)} is beyond what this position can lose: the stop never acts"
         return Problem("RB331", where, message, _most_lost(look, gain))
     message = f"{said(rule)} asks for more than this position can win: the target is never reached"
     return Problem("RB330", where, message, _most_won(look, gain))
@@ -319,7 +317,7 @@ def _most_lost(look: LintContext, gain: Subject) -> str:
             most, least = look.worth.most_cost or 0.0, look.bounds.least
             return f"it costs {most:.2f} at most to close; sold at {least:.2f} or more, that is a loss of {-low:.0%}"
         case _:
-            return "what was bought can lose no more than it cost, and at that nothing is left to sell"
+            return "what was bought can lose no more than it cost, and then nothing remains to sell"
 
 
 def _most_won(look: LintContext, gain: Subject) -> str:
@@ -392,7 +390,7 @@ def _is_no_stricter(one: float | None, other: float | None) -> bool:
 
 def _instead(rule: Rule) -> str:
     if _is_clock(rule):
-        return "an exit that has acted goes on until it is done; 'then: market' in its order ends its ladder"
+        return "an exit that has acted continues until it is done; 'then: market' in its order ends its ladder"
     return "put the tighter one above the wider one, or take it away"
 
 

@@ -119,12 +119,12 @@ MARKET = frozenset(name for name, each in VOCABULARY.items() if Place.FILTER in 
 
 def rolled_again(look: LintContext) -> Iterator[Problem]:
     """Yield RB338 for each exit that rolls what it has just opened, when another strike is nearer by then."""
-    told = set()
+    reported = set()
     for planned, rule in look.exit_rules():
         roll = planned.roll
-        if roll is None or rule.path in told or not _moves(roll) or not _stays_true(look, planned):
+        if roll is None or rule.path in reported or not _moves(roll) or not _stays_true(look, planned):
             continue
-        told.add(rule.path)
+        reported.add(rule.path)
         message = (
             f"{said(rule)} is as true of what it opens: that is rolled at once where another strike is nearer then"
         )
@@ -133,13 +133,13 @@ def rolled_again(look: LintContext) -> Iterator[Problem]:
 
 def rolled_at_any_price(look: LintContext) -> Iterator[Problem]:
     """Yield RB354 for each exit that rolls whatever both sides of its order cost together."""
-    told = set()
+    reported = set()
     for planned, rule in look.exit_rules():
         roll = planned.roll
-        if roll is None or rule.path in told or any(_is_priced(each) for each in roll.require):
+        if roll is None or rule.path in reported or any(_is_priced(each) for each in roll.require):
             continue
-        told.add(rule.path)
-        message = f"{said(rule)} rolls whatever that costs: nothing is asked of the price of both sides together"
+        reported.add(rule.path)
+        message = f"{said(rule)} rolls whatever that costs: the price of both sides together has no limit"
         yield Problem("RB354", look.marked(rule), message, "as in 'require: [{credit: {at_least: 0.10}}]' of the roll")
 
 
@@ -170,7 +170,7 @@ def _beside(look: LintContext, roll: RollPlan) -> str:
     if outlives_its_day(look.spec):
         first = "sessions_in_trade: {at_least: 1}"
     more = ", or a 'dte' that the new expiry is beyond" if roll.is_moved else ""
-    return f"add '{first}' beside it, under 'all', which counts anew from each roll{more}"
+    return f"add '{first}' beside it, under 'all', which restarts at each roll{more}"
 
 
 # --- Exits that may be true as soon as the position is open
@@ -184,8 +184,8 @@ _FRIDAY, _WEEK, _MONTH = 4, 7, 28
 def immediate_exits(look: LintContext) -> Iterator[Problem]:
     """Yield RB334 where an exit is true of strikes as they are asked for, or of an expiry that an entry may get."""
     for planned, rule in look.exit_rules():
-        is_told = not can_hold([(rule.test, False)], look.places.opened, look.terms)
-        if planned.activate_when or is_told or not can_hold([(rule.test, True)], look.places.open, look.terms):
+        is_reported = not can_hold([(rule.test, False)], look.places.opened, look.terms)
+        if planned.activate_when or is_reported or not can_hold([(rule.test, True)], look.places.open, look.terms):
             continue
         if _is_true(look, rule, None):
             yield _problem(look, rule, "the position is open, with strikes as asked for")

@@ -65,13 +65,13 @@ def unknown_events(look: LintContext) -> Iterator[Problem]:
     named = [each for test in single_tests(look.conditions.values()) for each in _named(test)]
     if look.outside is None or not named:
         return
-    calendar, told = look.outside.calendars(), set[str]()
+    calendar, reported = look.outside.calendars(), set[str]()
     for name, path in named:
         for found in calendars_of((name,), look.spec.underlyings):
             if found not in calendar.published_until:
                 yield _without_calendar(found, path, calendar)
-            elif found not in told:
-                told.add(found)
+            elif found not in reported:
+                reported.add(found)
                 for words in expiry_warnings(calendar, look.outside.today, (found,)):
                     message, _, help_text = words.partition(". ")
                     yield Problem("RB315", path, message, help_text)

@@ -224,7 +224,7 @@ def stuck_at_mid(look: LintContext) -> Iterator[Problem]:
             leaving.setdefault(planned.order.path, []).append(f"'{planned.written}'")
     for path, names in leaving.items():
         who = ", ".join(dict.fromkeys(names))
-        message = f"the order of {who} asks for the mid and for nothing worse: it may stand unfilled for days"
+        message = f"the order of {who} asks for the mid and for nothing worse: it may stay unfilled for days"
         terms = "start: mid, step: 0.05, wait: 10s, tries: 6"
         help_text = f"let it step, as in '{{{terms}}}', and end with 'then: market' if it must end"
         if path == ("order",):

@@ -36,9 +36,9 @@ from rulebot.compile.plan import (
     Truth,
 )
 from rulebot.compile.problem import Problem
+from rulebot.measure.evaluation import group_truth, negated
 from rulebot.measure.ranges import ALL, Range, compared, meet, stretch
 from rulebot.measure.reading import Column, ColumnView, LegColumns, Value, column_of, exact
-from rulebot.measure.verdict import group_truth, negated
 from rulebot.measures.greeks import in_shares
 from rulebot.measures.registry import MEASURES
 from rulebot.measures.volatility import ExpectedMoveView
@@ -167,8 +167,8 @@ def unmet(look: LintContext) -> Iterator[Problem]:
         return
     markets = list(_markets(look))
     for rule in rules:
-        is_told = not can_hold([(rule.test, True)], look.places.entry, look.terms)
-        if not is_told and all(_verdict(rule.test, market) is False for market in markets):
+        is_reported = not can_hold([(rule.test, True)], look.places.entry, look.terms)
+        if not is_reported and all(_evaluation(rule.test, market) is False for market in markets):
             yield _problem(look, rule, stake)
 
 
@@ -179,8 +179,8 @@ def holds_everywhere(look: LintContext, rule: Rule) -> bool:
     """
     markets = list(_markets(look)) if look.stake is not None else []
     prices = [market.stake.entry for market in markets]
-    is_told = bool(markets) and all(price == 0.0 or exact(price) != 0.0 for price in prices)
-    return is_told and all(_verdict(rule.test, market) is True for market in markets)
+    is_reported = bool(markets) and all(price == 0.0 or exact(price) != 0.0 for price in prices)
+    return is_reported and all(_evaluation(rule.test, market) is True for market in markets)
 
 
 def lost_at_likely_prices(look: LintContext) -> float | None:
@@ -230,15 +230,15 @@ def _problem(look: LintContext, rule: Rule, stake: ExamplePayoff) -> Problem:
 # ---------------------------------------------------------------- judged
 
 
-def _verdict(test: Truth, market: Scenario) -> bool | None:
+def _evaluation(test: Truth, market: Scenario) -> bool | None:
     """Return whether a test holds in a market, None where the example does not tell."""
     match test:
         case Not(member):
-            return negated(_verdict(member, market))
+            return negated(_evaluation(member, market))
         case AllOf(members=members):
-            return group_truth([_verdict(each, market) for each in members], decisive=False)
+            return group_truth([_evaluation(each, market) for each in members], decisive=False)
         case AnyOf(members=members):
-            return group_truth([_verdict(each, market) for each in members], decisive=True)
+            return group_truth([_evaluation(each, market) for each in members], decisive=True)
         case Compare():
             return _compared(test, market)
         case _:
@@ -343,8 +343,8 @@ def never_in_the_example(look: LintContext) -> Iterator[Problem]:
                 message = f"{said(rule)} is armed by {said(arming)}, which never holds in the example"
                 yield Problem("RB369", look.marked(rule), message, f"with {look.sample.levels}: choose a smaller bound")
         reach = reaches[planned.kind.takes_profit]
-        is_told = not can_hold([(rule.test, True)], look.places.open, look.terms)
-        if not is_told and not can_hold([(rule.test, True)], reach, look.terms):
+        is_reported = not can_hold([(rule.test, True)], look.places.open, look.terms)
+        if not is_reported and not can_hold([(rule.test, True)], reach, look.terms):
             yield _never(look, stake, rule)
 
 

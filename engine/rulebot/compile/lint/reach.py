@@ -94,8 +94,8 @@ def most_brought(spec: Spec, worth: PayoffBounds) -> float | None:
     sides: dict[str, list[Leg]] = {}
     for leg in spec.legs.legs:
         sides.setdefault(leg.right, []).append(leg)
-    is_apart = _stand_apart(sides) if len(sides) > 1 else all(map(_is_outward, spec.legs.legs))
-    if worth.most_cost is None or len(spec.underlyings) != 1 or not is_apart:
+    is_separate = _stand_apart(sides) if len(sides) > 1 else all(map(_is_outward, spec.legs.legs))
+    if worth.most_cost is None or len(spec.underlyings) != 1 or not is_separate:
         return None
     last = max(dte_range(each)[1] for each in spec.legs.expiries)
     deviation = min(MOST_VOLATILITY * sqrt((last + 1) / 365), MOST_DEVIATION)

@@ -44,7 +44,7 @@ def crossed(look: LintContext) -> Iterator[Problem]:
                 f"the example sells '{put.plan.name}' at {put.strike:g} and '{call.plan.name}' at {call.strike:g}: "
                 "one of them always ends in the money"
             )
-            yield Problem("RB362", put.plan.strike.path, message, "the sold put stands below the sold call", None, True)
+            yield Problem("RB362", put.plan.strike.path, message, "the sold put is below the sold call", None, True)
 
 
 _STEP = 0.01
@@ -81,7 +81,7 @@ def without_bid(look: LintContext) -> Iterator[Problem]:
         name, symbol = leg.plan.name, leg.plan.symbol
         tick = float(product(symbol).option_ticks.steps[0][1])
         if symbol in LEVELS and name in wild and wild[name].mid < _NO_BID * tick:
-            message = f"the example sells '{name}' at {leg.strike:g}, where nobody bids: no entry is made"
+            message = f"the example sells '{name}' at {leg.strike:g}, which has no bid: no entry is made"
             help_text = f"{symbol} is {leg.spot:g} there, and one expected move {leg.move:.3g} points"
             yield Problem("RB361", leg.plan.strike.path, message, help_text, None, True)
 
@@ -144,7 +144,7 @@ def twice(look: LintContext) -> Iterator[Problem]:
 def _of_both(one: SampleLeg, other: SampleLeg) -> str:
     if one.plan.sign == other.plan.sign:
         return "one leg with a larger 'ratio' says it"
-    return "what one buys the other sells, and only commissions are left"
+    return "what one buys the other sells, and only commissions remain"
 
 
 def misnamed(look: LintContext) -> Iterator[Problem]:
@@ -320,7 +320,7 @@ def _in_order(look: LintContext) -> Iterator[Problem]:
         bought = next((name for name in order.leg_by_leg if sides.get(name, 0) > 0), None)
         if first is None or bought is None or sides.get(first, 0) > 0:
             continue
-        message = f"'{first}' is sold before '{bought}' is bought: it stands naked until then, or for good"
+        message = f"'{first}' is sold before '{bought}' is bought: it is naked until then, or for good"
         help_text = f"write '{bought}' first: what is bought risks only its price"
         yield Problem("RB372", (*order.path, "leg_by_leg"), message, help_text)
 

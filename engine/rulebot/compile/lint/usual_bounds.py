@@ -189,7 +189,7 @@ def _judged_without_unit(test: ExpressionTest, found: re.Match[str], *, is_turne
     else:
         return
     message = f"'{found['number']}' is read as {read}: numbers of an expression have no unit, and '{name}' is {is_a}"
-    help_text = f"{less}; with its unit it stands in a condition, as in '{name}: {{{op}: {meant}}}'"
+    help_text = f"{less}; write it with its unit in a condition, as in '{name}: {{{op}: {meant}}}'"
     yield Problem("RB345", test.path, message, help_text, found.span("number"))
 
 
@@ -342,17 +342,17 @@ def _effect(pair: ConditionRule, single: SingleTest, test: Compare, span: UsualR
     usual: Range = stretch(span.low, span.high, low_open=True, high_open=True)
     if span.usual.signed:
         usual = stretch(-span.high, span.high, low_open=True, high_open=True)
-    verdict = None
+    evaluation = None
     if not meet(usual, passing):
-        verdict = not single.wanted
+        evaluation = not single.wanted
     elif not meet(usual, rest(passing)):
-        verdict = single.wanted
-    if verdict is None:
+        evaluation = single.wanted
+    if evaluation is None:
         return "as a bound it is as good as 0"
-    often = "nearly always" if verdict else "hardly ever"
+    often = "nearly always" if evaluation else "hardly ever"
     if not single.is_alone and single.wanted:
         return f"this part is {often} true"
-    words = _ALWAYS if verdict else _NEVER
+    words = _ALWAYS if evaluation else _NEVER
     return f"the condition is {often} true, so {words[pair.standing]}"
 
 

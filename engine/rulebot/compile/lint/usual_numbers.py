@@ -116,7 +116,7 @@ def _protection(look: LintContext, stake: ExamplePayoff | None) -> Iterator[Numb
     protect = look.spec.risk.protect
     if protect is None:
         return
-    low, then = 1.0, "the stop at the broker lies where no price ever comes"
+    low, then = 1.0, "the stop at the broker is at a price that is never reached"
     planned = look.plan.risk.protect
     if stake is not None and stake.is_sold and planned is not None and planned.of_whole:
         short = max((leg.mid for leg in look.sample.legs.values() if planned.covers(leg.plan.name)), default=0.0)
@@ -369,7 +369,7 @@ def _order(order: Order, look: LintContext) -> Iterator[Number]:
         start, step = (None if each is None else float(each) for each in (order.price, order.step))
         yield Number((*path, "start"), start, price / _ROOM, price * _ROOM, bare, then)
         yield Number((*path, "step"), step, 0.01, max(price / 3, 4 * stake.tick), bare, then)
-    then = "the market moves on while the order stands at one price"
+    then = "the market moves while the order stays at one price"
     yield Number((*path, "wait"), order.wait, _LEAST_WAIT, 3600.0, duration, then)
     yield Number((*path, "pause"), order.pause, 0.0, 3600.0, duration, then)
 
@@ -388,7 +388,7 @@ def _patience(look: LintContext) -> Iterator[Number]:
     for rule in look.spec.exits:
         then = "an exit that cannot be judged waits for so long"
         yield Number((*rule.path, "grace"), rule.grace, 0.0, 3600, duration, then)
-    risk, then = look.spec.risk, "short legs stand without a stop for so long"
+    risk, then = look.spec.risk, "short legs are without a stop for so long"
     yield Number((*risk.path, "max_time_without_stop"), risk.max_time_without_stop, 0.0, 1800, duration, then)
 
 
@@ -418,7 +418,7 @@ def _counts(look: LintContext) -> Iterator[Number]:
     yield from _ratios(look)
     many = "so many positions are never watched one by one"
     yield Number((*entry.path, "max_open"), entry.max_open, 1, 250, bare, many)
-    yield Number((*entry.path, "per_day"), entry.per_day, 1, 100, bare, "it is no limit any more")
+    yield Number((*entry.path, "per_day"), entry.per_day, 1, 100, bare, "it no longer limits anything")
     if spec.growth is not None:
         most, then = max(spec.quantity - spec.growth.start, 1), "the first step goes to the most there may be"
         yield Number(("quantity", "grow", "by"), spec.growth.step, 1, most, bare, then)

@@ -19,7 +19,7 @@ from rulebot.model.values import replace
 from rulebot.record.record import Kind
 
 TOO_LATE_TO_SEE = timedelta(minutes=1)
-"""So shortly before its last day is over nobody sees any more that the account lacks an option."""
+"""So shortly before the end of an option's last day a shortfall of the account can no longer be noticed."""
 
 
 def _holders(work: StateBuilder, option: Option) -> list[tuple[Position, PositionLeg]]:
@@ -29,27 +29,27 @@ def _holders(work: StateBuilder, option: Option) -> list[tuple[Position, Positio
 
 
 def book_external_before_expiry(work: StateBuilder, option: Option, last: Decimal = ZERO) -> dict[str, str]:
-    """Book what others have closed of an option before it expired; return by position how it was closed.
+    """Book what others closed of an option before it expired; return by position how it was closed.
 
-    The account says no more what it lacks. What it was seen without counts, else by what it differed in the end (`last`
-    is what it had then), else what was told when nobody could see it any more. Of what was told in time it was seen
-    that the account had ours all the same.
+    After expiry the account no longer shows a shortfall. The observed shortfall counts, else the final difference
+    (`last` is its last holding), else external executions reported too late to be observed. For those reported in time,
+    the account still showed our contracts.
     """
-    told = [
+    reported = [
         booked
         for booked in work.positions.executions.values()
         if booked.foreign is not None and booked.foreign.option == option
     ]
-    lacking = _lacking_at_last(work, option, told, last) if told else 0
+    lacking = _lacking_at_last(work, option, reported, last) if reported else 0
     holders = [(each, leg) for each, leg in _holders(work, option) if leg.sign * lacking > 0]
     if len(holders) > 1:
         for each, _ in holders:
             if not each.account_missing:
-                _tell_shared(work, each, option)
+                _report_shared(work, each, option)
     if len(holders) != 1 or abs(lacking) > holders[0][1].held:
         return {}
     position, leg = holders[0]
-    found = _latest(told, position, option, lacking)
+    found = _latest(reported, position, option, lacking)
     reports = [booked.foreign for booked in found if booked.foreign is not None]
     for booked in found:
         _book(work, position.id, leg, booked)
@@ -60,7 +60,7 @@ def book_external_before_expiry(work: StateBuilder, option: Option, last: Decima
     return {position.id: _reason(reports)} if reports else {}
 
 
-def _lacking_at_last(work: StateBuilder, option: Option, told: Iterable[BookedExecution], last: Decimal) -> int:
+def _lacking_at_last(work: StateBuilder, option: Option, reported: Iterable[BookedExecution], last: Decimal) -> int:
     """Return what the account lacked of an expired option in the end, - of a short."""
     holders = _holders(work, option)
     counts = (
@@ -71,18 +71,20 @@ def _lacking_at_last(work: StateBuilder, option: Option, told: Iterable[BookedEx
     if last:
         return sum(leg.signed_held for _, leg in holders) - int(last)
     since = session_from(option.expiry).close - TOO_LATE_TO_SEE
-    late = [report for each in told if (report := each.foreign) is not None and report.at >= since]
+    late = [report for each in reported if (report := each.foreign) is not None and report.at >= since]
     return sum(int(each.quantity) * (-1 if each.is_buy else 1) for each in late)
 
 
-def _latest(told: Iterable[BookedExecution], position: Position, option: Option, lacking: int) -> list[BookedExecution]:
+def _latest(
+    reported: Iterable[BookedExecution], position: Position, option: Option, lacking: int
+) -> list[BookedExecution]:
     """Return the latest executions of others that together are just what the account lacks, - of a short; else none.
 
     None is older than the position, or of what is no trade any more: its option has expired.
     """
     since = position.opened_at
     until = None if option.is_share else session_from(option.expiry).close
-    reports = {each.exec_id: each.foreign for each in told if each.foreign is not None}
+    reports = {each.exec_id: each.foreign for each in reported if each.foreign is not None}
     right = [
         report
         for report in reports.values()
@@ -101,31 +103,31 @@ def _latest(told: Iterable[BookedExecution], position: Position, option: Option,
             break
         found.append(report.exec_id)
         left -= int(report.quantity)
-    return [] if left else [each for each in told if each.exec_id in found]
+    return [] if left else [each for each in reported if each.exec_id in found]
 
 
-def _book(work: StateBuilder, name: str, leg: PositionLeg, told: BookedExecution) -> None:
-    report = told.foreign
+def _book(work: StateBuilder, name: str, leg: PositionLeg, reported: BookedExecution) -> None:
+    report = reported.foreign
     assert report is not None
-    if report.option is not None and not leg.option.con_id:  # its own fills were never told
+    if report.option is not None and not leg.option.con_id:  # its own fills were never reported
         leg = replace(leg, option=report.option)
     sign = -1 if report.is_buy else 1
-    cash = report.price * told.quantity * leg.option.multiplier * sign
-    booked = replace(told, position=name, leg=leg.name, cash=cash, foreign=None, by_others=True)
-    put_booked(work, told.exec_id.execution, booked)
+    cash = report.price * reported.quantity * leg.option.multiplier * sign
+    booked = replace(reported, position=name, leg=leg.name, cash=cash, foreign=None, by_others=True)
+    put_booked(work, reported.exec_id.execution, booked)
     position = _put(work, name, leg, booked, is_liquidation=report.is_liquidation)
     _record(work, position, leg, booked, "", report.price, report.executed_at or report.at)
-    if told.is_paid:
-        put_position(work, add_commission(position, leg.name, told.commission, is_first=False))
-        amount = str(told.commission)
-        work.record(Kind.COMMISSION, position.bot, name, exec_id=str(told.exec_id), leg=leg.name, amount=amount)
+    if reported.is_paid:
+        put_position(work, add_commission(position, leg.name, reported.commission, is_first=False))
+        amount = str(reported.commission)
+        work.record(Kind.COMMISSION, position.bot, name, exec_id=str(reported.exec_id), leg=leg.name, amount=amount)
 
 
 def book_estimated_close(work: StateBuilder, name: str, leg: PositionLeg) -> PositionLeg:
     """Book what the account had no more of an expired leg at what it was quoted then; return the leg without it."""
     missed = next((each for each in work.positions.by_id[name].account_missing if each.leg == leg.name), None)
     if missed is not None and not missed.contracts:
-        _tell_shared(work, work.positions.by_id[name], leg.option)
+        _report_shared(work, work.positions.by_id[name], leg.option)
     if missed is None or not missed.contracts:
         return leg
     price = _price_by_mark(work, work.positions.by_id[name], leg) if missed.price is None else missed.price
@@ -137,9 +139,9 @@ def book_estimated_close(work: StateBuilder, name: str, leg: PositionLeg) -> Pos
     by_what = "quoted when the account was first seen without it"
     if missed.price is None:
         by_what = "by the last mark of all of it"
-    how = "went at a price that nobody has told"
-    if told := _told_of(work, position, leg):
-        how = f"went at {_prices(told)}, as the broker tells, and nobody can say which of it was of this position"
+    how = "was closed externally at an unknown price"
+    if reported := _reported_of(work, position, leg):
+        how = f"went at {_prices(reported)}, as the broker reports; which part was of this position is unknown"
     text = f"{count} {leg.option} of {name} {how}: booked at {price.normalize():f}, as {by_what}"
     asked = f"{name} PRICE --leg {leg.name}" if count == leg.held else f"{exec_id} PRICE"  # the rest ends now
     help = f"Compare it with the account's statement; 'rulebot store correct {asked}'"
@@ -173,18 +175,18 @@ def _price_by_mark(work: StateBuilder, position: Position, leg: PositionLeg) -> 
     return max(ZERO, worth).quantize(Decimal("0.0001"))
 
 
-def _told_of(work: StateBuilder, position: Position, leg: PositionLeg) -> list[ExecutionReport]:
-    """Return what others were told to have closed of an option since a position of it was opened, booked to none."""
+def _reported_of(work: StateBuilder, position: Position, leg: PositionLeg) -> list[ExecutionReport]:
+    """Return external closes of an option since a position of it was opened that are booked nowhere."""
     reports = [booked.foreign for booked in work.positions.executions.values() if booked.foreign is not None]
     since = position.opened_at or work.at
     of_it = [each for each in reports if each.option == leg.option and each.is_buy is (leg.sign < 0)]
     return [each for each in of_it if each.quantity and (each.executed_at or each.at) >= since]
 
 
-def _tell_shared(work: StateBuilder, position: Position, option: Option) -> None:
-    """Tell a person that others have closed of an option that several positions held, and nobody knows of which."""
+def _report_shared(work: StateBuilder, position: Position, option: Option) -> None:
+    """Alarm that others closed an option that several positions held, and that its position is unknown."""
     text = f"{option} of {position.id} has expired, and others had closed a part of what several positions held of it"
-    how = "nobody can say whose: it is booked as kept until then"
+    how = "for which position is unknown: it is booked as held until then"
     help = (
         f"Compare it with the account's statement; 'rulebot store correct {position.id} PRICE' puts in what was closed"
     )

@@ -8,7 +8,7 @@ from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.changes import move_position, put_base, put_day, put_position, set_bot
 from rulebot.core.state.lists import governing, orders_of
 from rulebot.fill.exit_level import ended_by, realized_since, terms_of
-from rulebot.fill.ledger import TOLD_LATE, BookedExecution, beyond_report
+from rulebot.fill.ledger import REPORTED_LATE, BookedExecution, beyond_report
 from rulebot.model.contract import Option
 from rulebot.model.event import ExecutionReport
 from rulebot.model.money import ZERO
@@ -36,7 +36,7 @@ def on_position_closed(work: StateBuilder, position: Position, trigger: str) -> 
 
 
 def ended_otherwise(work: StateBuilder, position: Position, reason: str) -> None:
-    """Keep that another exit has closed a position than was thought, for `again` too where that goes by its end."""
+    """Record that another exit closed a position than was assumed; also for `again` where that depends on it."""
     position = put_position(work, _with_terms(work, replace(position, exit_reason=reason)))
     if position.state != "closed" or position.bot not in work.bots.by_name:
         return
@@ -47,7 +47,7 @@ def ended_otherwise(work: StateBuilder, position: Position, reason: str) -> None
 
 
 def _with_terms(work: StateBuilder, position: Position) -> Position:
-    """Return a position with the terms of the exit that has closed it: what rested at the broker began by itself."""
+    """Return a position with the terms of the exit that closed it: a resting order has no other start."""
     if position.bot not in work.bots.by_name or (
         position.terms is not None and position.terms.exit == position.exit_reason
     ):
@@ -64,7 +64,7 @@ def _as_opened(position: Position) -> Position:
 
 
 def left_before_expiry(work: StateBuilder, position: Position) -> None:
-    """Keep when a closed position was left of which fills take the place of the expiry, once none of it has expired."""
+    """Record the close time of a position whose late fills replace its expiry, once none of it has expired."""
     if position.state == "closed" and not any(leg.settled for leg in position.legs):
         _left(work, position, _left_at(work, position, "closed_out"))
 
@@ -77,7 +77,7 @@ def _left(work: StateBuilder, position: Position, at: datetime) -> Position:
 
 
 def _left_at(work: StateBuilder, position: Position, trigger: str) -> datetime:
-    """Return when the last of a position was dealt; now, where that is told at once or its last leg has settled."""
+    """Return when the last of a position traded; now, if reported at once or after its last leg settled."""
     if trigger == "settled" and any(leg.settled for leg in position.legs):
         return work.at
     dealt = (
@@ -86,11 +86,11 @@ def _left_at(work: StateBuilder, position: Position, trigger: str) -> datetime:
         if booked.position == position.id and booked.quantity and not booked.is_entry and booked.dealt_at is not None
     )
     last = max(dealt, default=work.at)
-    return last if work.at - last >= TOLD_LATE else work.at
+    return last if work.at - last >= REPORTED_LATE else work.at
 
 
 def _is_rolled(work: StateBuilder, position: Position) -> bool:
-    """Say whether a position goes on in another one: what it was rolled into at last, or what is open of its parts."""
+    """Say whether a position continues in another one: its last roll, or an open part."""
     rolls = (order for order in orders_of(work, position.id) if order.opens_position and order.position == position.id)
     filled = [order for order in rolls if order.has_fills]
     return any(order.reason == position.exit_reason or _goes_on(work, order.opens_position) for order in filled)
@@ -102,7 +102,7 @@ def _goes_on(work: StateBuilder, name: str) -> bool:
 
 
 def _is_last(work: StateBuilder, position: Position) -> bool:
-    """Say whether no other position of its bot was left after this one: of several it may be told in any order."""
+    """Say whether no other position of its bot closed after this one; reports may arrive in any order."""
     symbol = governing(work, position).symbol
     others = (each for each in work.positions.by_id.values() if each.bot == position.bot and each.state == "closed")
     alike = (each for each in others if each.opened_at is not None and governing(work, each).symbol == symbol)
@@ -125,9 +125,9 @@ def _counts_for_again(work: StateBuilder, position: Position) -> bool:
 
 
 def count_closed(work: StateBuilder, name: str) -> None:
-    """Count anew what a bot has realised, once of this position is closed what an order, or its expiry, closes of it.
+    """Recompute a bot's realised profit, once per close of a position by an order or by expiry.
 
-    Not while it is closed leg by leg.
+    Not while the position is closed leg by leg.
     """
     position = work.positions.by_id[name]
     if position.state == "closed" or (position.state == "open" and not position.is_flat):
@@ -135,7 +135,7 @@ def count_closed(work: StateBuilder, name: str) -> None:
 
 
 def count_realized(work: StateBuilder, bot: str) -> None:
-    """Keep what closing positions of the bot, or parts of them, has made today; counted anew, since it may change."""
+    """Record the bot's realised profit of today from closed positions and parts; recomputed, since it may change."""
     if bot not in work.bots.by_name:
         return
     day = work.bots.by_name[bot].day
@@ -155,7 +155,7 @@ def count_realized(work: StateBuilder, bot: str) -> None:
 def record_fill(
     work: StateBuilder, event: ExecutionReport, booked: BookedExecution, option: Option, ref: str, purpose: str
 ) -> None:
-    """Record a fill with the position it is of; what a roll opens is told as the entry of its new position."""
+    """Record a fill with its position; what a roll opens is recorded as the entry of the new position."""
     work.record(
         Kind.FILL,
         work.positions.by_id[booked.position].bot,

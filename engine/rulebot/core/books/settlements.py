@@ -116,7 +116,7 @@ def record_settlement(
     )
 
 
-# --- Settlements that are taken back, since their contracts had been traded before
+# --- Settlements that are reversed because their contracts had traded before
 
 
 def reverse_settlement(
@@ -129,10 +129,10 @@ def reverse_settlement(
 
 
 def make_room(work: StateBuilder, order: Order, name: str, leg: str, count: int, executed_at: datetime | None) -> bool:
-    """Take back what has settled of a leg where a fill that is told only now had closed it before its expiry, if so.
+    """Reverse the settlement of a leg that a late fill had closed before its expiry.
 
-    Not of a position whose options gave or took shares of its other legs: which of them is not known any more. What has
-    left before its expiry was assigned: a fill closes more than was held then. executed_at: None where it is unknown.
+    Not for a position whose options delivered or took shares of its other legs: which of them is no longer known. What
+    left before its expiry was assigned: a fill closes more than was held then. executed_at: None where unknown.
     """
     position = work.positions.by_id[name]
     found = leg_of(position, leg)
@@ -150,7 +150,7 @@ def make_room(work: StateBuilder, order: Order, name: str, leg: str, count: int,
     if position.state == "closed":
         position = replace(position, exit_reason=order.reason)
     reverse_settlement(work, position, leg, beyond, *settled)
-    text = f"{order.ref} had closed {beyond} {found.option} of {name} before the expiry, as the broker tells now"
+    text = f"{order.ref} had closed {beyond} {found.option} of {name} before the expiry, as the broker reports now"
     alarm(work, position.bot, f"{text}: that is booked instead of the expiry", name)
     return True
 

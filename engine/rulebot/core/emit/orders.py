@@ -1,4 +1,4 @@
-"""Orders on their way out: their terms, their next price, and cancels of one order or of all entries."""
+"""Outgoing orders: their terms, their next price, and cancels of one order or of all entries."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -18,15 +18,15 @@ CANCEL_PATIENCE = timedelta(seconds=10)
 
 
 def cancel(
-    work: StateBuilder, order: Order, cause: Cause, about: Name = "", detail: Text = "", *, heard: bool = False
+    work: StateBuilder, order: Order, cause: Cause, about: Name = "", detail: Text = "", *, received: bool = False
 ) -> Order:
-    """Ask for an order to be taken back, once; fills may still win. One that is over at the broker needs no asking.
+    """Request the cancel of an order, once; fills may still arrive first. An ended order needs no request.
 
-    about, detail: of the cause, as an order keeps them. heard: the broker's message on it is a part of the cause.
+    about, detail: of the cause, as an order keeps them. received: the broker's message about it is part of the cause.
     """
     if not order.status.is_live or order.status is OrderStatus.CANCELLING:
         return order
-    recalled = order.for_cause(cause, about, detail, heard=heard)
+    recalled = order.for_cause(cause, about, detail, received=received)
     order = put_order(work, replace(recalled, status=OrderStatus.CANCELLING))
     return order if order.reported_final_status is OrderStatus.CANCELLED else request_cancel(work, order)
 
@@ -41,10 +41,10 @@ def request_cancel(work: StateBuilder, order: Order, patience: timedelta = CANCE
 
 
 def is_too_early(work: StateBuilder, order: Order) -> bool:
-    """Say whether a "not found" answers a cancel that left while the order may have been on its way; count it off.
+    """Say whether a "not found" answers a cancel that was sent while its order was in transit; count it off.
 
-    The broker answers in the order in which it was asked; what is told twice, before the grace is over, answers
-    nothing that was asked after it either. Of an order that never came to the gateway it says the truth at once.
+    The broker answers in order. A second "not found" within the grace period answers nothing later either. For an order
+    that never reached the gateway the answer is correct at once.
     """
     if order.ref in work.inquiries.undelivered:
         return False
@@ -61,7 +61,7 @@ def _may_be_on_its_way(work: StateBuilder, order: Order) -> bool:
 
 
 def cancel_entries(work: StateBuilder, bot: str, cause: Cause, detail: Text = "") -> None:
-    """Take back every order of a bot that may open something ("": of all bots)."""
+    """Cancel every opening order of a bot ("": of all bots)."""
     for order in all_live_orders(work):
         if order.status.is_live and order.can_increase_risk and bot in ("", order.bot):
             cancel(work, order, cause, detail=detail)

@@ -15,7 +15,7 @@ from rulebot.model.values import replace
 from rulebot.wording.condition import describe
 
 PLACE = "choose"
-"""Where the conditions of alternatives stand, on record."""
+"""Place of the conditions of alternatives in records."""
 
 Taken = tuple[CompiledBot, tuple[Reading, ...]]
 
@@ -66,7 +66,7 @@ def _judged(
             return choice.bot, judged, None
         if False not in truths:
             return None, judged, readings[truths.index(None)]
-        if not is_at_work and all(reading.verdict.truth is not False for reading in readings):
+        if not is_at_work and all(reading.evaluation.truth is not False for reading in readings):
             return None, judged, readings[truths.index(False)]
     return None, judged, None
 
@@ -79,8 +79,8 @@ def _none(work: StateBuilder, bot: CompiledBot, missed: list[Reading], readings:
         return
     record_miss(work, bot, missed, readings)
     first = missed[0]
-    words = first_missing(first.verdict) or describe(first.rule, first.verdict)
+    words = first_missing(first.evaluation) or describe(first.rule, first.evaluation)
     set_bot(work, name, replace(work.bots.by_name[name], status_text=f"no alternative: {first.rule.name} {words}"))
-    if bot.plan.entry.once and all(reading.verdict.truth is False for reading in missed):
+    if bot.plan.entry.once and all(reading.evaluation.truth is False for reading in missed):
         decided = f"no alternative: {first.rule.name} {words}"
         put_day(work, work.bots.by_name[name].day.note(bot.symbol, decided=decided))

@@ -44,15 +44,13 @@ CLOSED_BY_HAND = "closed by the operator"
 
 
 def entry_order_ended(work: StateBuilder, fact: EntryOrderEnded) -> None:
-    """Take the next try or stage of an entry of which an order is over; without one the entry is over, too."""
+    """Send the next try or stage of an entry after one of its orders ended; without one the entry ends."""
     order = work.orders.by_ref[fact.ref]
     position = work.positions.by_id[order.position]
     if position.state != "entering" or has_live_entry(work, position.id):
         return  # of two that work at once, since one came back to life, the last one ends it
     if order.status is OrderStatus.LOST:
-        stop_for_today(
-            work, position, Halt.UNACKNOWLEDGED, f"{order.ref} was never acknowledged and may still come to life"
-        )
+        stop_for_today(work, position, Halt.UNACKNOWLEDGED, f"{order.ref} was never acknowledged and may still arrive")
     elif order.status is not OrderStatus.FILLED and _tries_again(work, position, order):
         return
     bot = governing(work, position)
@@ -84,7 +82,7 @@ def next_opening(work: StateBuilder, position: Position) -> None:
 
 
 def _is_opposed(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
-    """Return what of the other side the broker would refuse the next opening order for; what rests is taken back."""
+    """Return why the broker would refuse the next opening order; crossing resting orders are cancelled."""
     stage = next_stage(work, bot, position)
     legs = () if stage is None else stage[0]
     if leaving := opposing_exit(work, bot, legs):
@@ -97,10 +95,9 @@ def _is_opposed(work: StateBuilder, bot: CompiledBot, position: Position) -> str
 
 
 def _count_unsent(work: StateBuilder, bot: CompiledBot, position: Position, reason: str) -> None:
-    """Count a try of the rest of an entry that is not sent, for this reason, like one that does not fill; the last ends
-    it.
+    """Count a try of an entry's rest that was not sent, like one that did not fill; the last ends the entry.
 
-    A leg without its partner, or a part that no exit rests for yet, would stand so while the market stays away.
+    Otherwise a leg without its partner, or a part without resting exits, would stay that way.
     """
     since, ladder = position.retry_at, bot.plan.order
     if since is None or not position.has_fills or not reason:
@@ -117,9 +114,9 @@ def _count_unsent(work: StateBuilder, bot: CompiledBot, position: Position, reas
 def _no_more(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
     """Return why no further order of this entry may be sent, "" when one may."""
     if next_stage(work, bot, position) is None:
-        return "nothing is left to be opened"
+        return "nothing remains to be opened"
     if not bot.plan.order.leg_by_leg and not is_unwound(position):
-        return "an earlier try has filled after all, without all its legs"
+        return "an earlier try has filled late, without all its legs"
     if not is_trading(work) or position.session != work.schedule.session.date:
         return "the session is over"
     if reason := only_reduces(work) or _stopped_by_others(work, position) or kept_out(work):
@@ -134,7 +131,7 @@ def _no_more(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
 
 
 def _no_begin(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
-    """Return why an entry of which nothing has filled may be begun no more, "" when it may."""
+    """Return why an unfilled entry may no longer start; "" when it may."""
     sent = (order.prepared_at for order in orders_of(work, position.id))
     if is_past_exits(work, bot, min(sent, default=work.at)):
         return PAST_EXITS
@@ -171,9 +168,7 @@ def _no_room(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
 
 
 def cancel_other_entries(work: StateBuilder, fact: EntryFilledLate) -> None:
-    """Take back entries of a bot for which there is no room any more: an order of an earlier one has filled though it
-    was over.
-    """
+    """Cancel entries of a bot that exceed its limits after an ended order of an earlier entry filled."""
     bot = work.positions.by_id[fact.position].bot
     for other in all_live_orders(work):
         entered = work.positions.by_id[other.position]
@@ -202,9 +197,7 @@ def _entry_over(
 
 
 def _tries_again(work: StateBuilder, position: Position, order: Order) -> bool:
-    """Say whether a further try follows as a new order (another priority, or after a pause), or the same once more, at
-    a price on the grid.
-    """
+    """Say whether another try follows as a new order: with another priority, after a pause, or on the tick grid."""
     ladder = governing(work, position).plan.order
     if order.status is OrderStatus.REJECTED and is_off_grid(work, order):
         attempt, pause = order.attempt, 0.0
@@ -236,7 +229,7 @@ def blocked_today(bot: str, orders: Iterable[Order]) -> frozenset[Option]:
 
 
 def _try_another_strike(work: StateBuilder, position: Position) -> None:
-    """Orders that are not ours work on the other side of this contract: nothing was sold, the next strike is tried."""
+    """Try the next strike: external orders work on the other side of this contract, so nothing was sold."""
     state = work.bots.by_name[position.bot]
     blocked = state.blocked | {leg.option for leg in position.legs}
     symbol = governing(work, position).symbol
@@ -247,7 +240,7 @@ def _try_another_strike(work: StateBuilder, position: Position) -> None:
     put_day(work, day)
     if state.manual_position == position.id:
         ask_on(work, position.bot)
-    text = f"{position.legs[0].option} has orders of the other side that are not ours: another strike is tried"
+    text = f"{position.legs[0].option} has external orders on the other side: another strike is tried"
     work.record(Kind.DECISION, position.bot, position.id, what="shift", reason=text, values=[])
     wake(work, position.bot, 0.0)
 
@@ -266,11 +259,11 @@ def end_of_entry(work: StateBuilder, position: Position, how: str) -> None:
 def part_ended(work: StateBuilder, fact: PartEnded) -> None:
     """Note that an entry has filled, once what had no partner of it is closed, or a part before the entry was over."""
     position = work.positions.by_id[fact.position]
-    if fact.was_unwinding or _is_end_untold(work, position):
+    if fact.was_unwinding or _is_end_unreported(work, position):
         end_of_entry(work, position, "filled")
 
 
-def _is_end_untold(work: StateBuilder, position: Position) -> bool:
+def _is_end_unreported(work: StateBuilder, position: Position) -> bool:
     """Say whether this is what a bot entered last, and how that has ended is not known to it."""
     if position.bot not in work.bots.by_name or is_entering(work, position.bot):
         return False
@@ -282,7 +275,7 @@ def _is_end_untold(work: StateBuilder, position: Position) -> bool:
 
 
 def unwind(work: StateBuilder, position: Position, why: str) -> None:
-    """Legs stand without their partners, for this reason: close those."""
+    """Close legs that are open without their partners, for this reason."""
     reason = f"a leg was not filled ({why}): what has no partner is closed"
     work.record(Kind.DECISION, position.bot, position.id, what="unwind", reason=reason, values=[])
     position = replace(position, exit_reason=UNWIND, attempts=0, retry_at=None)

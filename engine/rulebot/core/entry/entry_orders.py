@@ -94,14 +94,14 @@ def _of(work: StateBuilder, bot: CompiledBot) -> dict[str, Json]:
     state = work.bots.by_name[bot.plan.name]
     by_hand = state.manual_entry_until is not None
     is_named = by_hand and state.named is not None
-    told = (("symbol", bot.symbol), ("alternative", bot.alternative), (BY_HAND, by_hand), (IS_NAMED, is_named))
-    return {name: said for name, said in told if said}
+    reported = (("symbol", bot.symbol), ("alternative", bot.alternative), (BY_HAND, by_hand), (IS_NAMED, is_named))
+    return {name: said for name, said in reported if said}
 
 
 def send_opening(work: StateBuilder, bot: CompiledBot, position: Position, attempt: int) -> Order | None:
     """Send the position's next opening order: all legs as one, or the next of `leg_by_leg`.
 
-    Returns None when nothing is left to send or there is no price to send it at (then it is tried again shortly).
+    Return None when nothing remains to send or there is no price yet (it is tried again shortly).
     """
     ladder = bot.plan.order
     found = next_stage(work, bot, position)
@@ -148,7 +148,7 @@ def _priced(
     """Return the quote of legs that are to be opened, the price of this try, and why it is not sent, None if it is."""
     ladder, order_legs = bot.plan.order, opening_legs(legs)
     parts = order_parts(order_legs, order_legs[0].side)
-    quote = net_quote(parts, work.market.board, work.now, told=work.market.facts.ticks)
+    quote = net_quote(parts, work.market.board, work.now, reported=work.market.facts.ticks)
     net = ladder_price(ladder, quote, parts, attempt, entry_bound(work, bot, position, legs))
     at_market = ladder.start is PriceFrom.MARKET and quote.natural is not None
     judged = Decimal(f"{quote.natural:.4f}") if at_market else net
@@ -156,7 +156,7 @@ def _priced(
 
 
 def next_stage(work: StateBuilder, bot: CompiledBot, position: Position) -> tuple[tuple[PositionLeg, ...], int] | None:
-    """Return the legs to open next and how many structures of them; None when nothing is left, or an order works."""
+    """Return the legs to open next and how many structures; None when nothing remains, or an order works."""
     if has_live_entry(work, position.id):
         return None
     sequence = bot.plan.order.leg_by_leg
@@ -220,7 +220,7 @@ def next_entry_try(work: StateBuilder, fact: EntryTryDue) -> None:
 def _reprice(work: StateBuilder, order: Order, ladder: Ladder, bound: Bound) -> None:
     """Step the limit; without a sound quote the order stays as it is until there is one."""
     parts = order_parts(order.legs, order.side)
-    quote = net_quote(parts, work.market.board, work.now, closing=False, told=work.market.facts.ticks)
+    quote = net_quote(parts, work.market.board, work.now, closing=False, reported=work.market.facts.ticks)
     net = ladder_price(ladder, quote, parts, order.attempt + 1, bound)
     if net is None:
         alarm_of_price(work, order.bot, f"no price for the next try: {quote.brief}", order.position)

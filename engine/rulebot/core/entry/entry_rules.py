@@ -9,7 +9,7 @@ from rulebot.core.entry.structure_selection import note_selection, price_legs, r
 from rulebot.core.facts import EntryCrosses
 from rulebot.core.gate.entry_limits import entry_refusal, halt_on_entry_rate
 from rulebot.core.gate.exposure import exposure_with
-from rulebot.core.gate.margin import ask_margin, is_told
+from rulebot.core.gate.margin import ask_margin, is_reported
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.crossing import crossing_orders, opposing_exit
 from rulebot.core.queries.entry_blocks import not_trading, skip
@@ -49,7 +49,7 @@ def evaluate_entry(work: StateBuilder, bot: CompiledBot) -> None:
     if not is_to_be_judged(work, bot):
         return
     name = bot.plan.name
-    if reason := not_trading(work, bot.plan.underlyings):  # told before its missing quotes are
+    if reason := not_trading(work, bot.plan.underlyings):  # reported before missing quotes are
         set_bot(work, name, replace(work.bots.by_name[name], status_text=reason))
         skip(work, name, reason)
     else:
@@ -68,7 +68,7 @@ def _note_blocker(work: StateBuilder, name: str) -> None:
 
 
 def is_to_be_judged(work: StateBuilder, bot: CompiledBot) -> bool:
-    """Say whether an entry may be judged now: no other is at work, there is an opportunity, and it is due."""
+    """Say whether an entry may be judged now: no other works, there is an opportunity, and it is due."""
     name = bot.plan.name
     if is_entering(work, name):
         return False
@@ -95,7 +95,7 @@ def is_to_be_judged(work: StateBuilder, bot: CompiledBot) -> bool:
 
 
 def is_entering(work: StateBuilder, name: str) -> bool:
-    """Say whether an entry of the bot is at work."""
+    """Say whether an entry of the bot is working."""
     if work.orders.live and any(
         order.purpose is Purpose.ENTRY and order.bot == name for order in all_live_orders(work)
     ):
@@ -126,7 +126,7 @@ def _opportunity(work: StateBuilder, bot: CompiledBot, window: int) -> Opportuni
 
 
 def _grid_point(work: StateBuilder, bot: CompiledBot) -> datetime:
-    """Return when a watch that begins judges first: at once, or where the grid of the watch it goes on with lies."""
+    """Return when a starting watch judges first: at once, or on the grid of the watch that it continues."""
     every, since = bot.plan.entry.every, work.bots.by_name[bot.plan.name].grid_since
     if every is None or since is None:
         return work.at
@@ -172,10 +172,10 @@ def _not_open(work: StateBuilder, bot: CompiledBot, found: Opportunity, window: 
 
 
 def _note_unwatched(work: StateBuilder, bot: CompiledBot, found: Opportunity, window: int) -> None:
-    """Keep on record what keeps a bot from watching in its window: a cap, or a day on which it does not enter.
+    """Record what keeps a bot from watching in its window: a cap, or a day without entries.
 
-    The day keeps it of the first window; a later one that is shut before anything was sent in it is told by itself,
-    unless the bot enters in none of them on such a day.
+    The day keeps the reason of the first window. A later window that is shut before anything was sent has a record of
+    its own, unless the bot enters in none of them on such a day.
     """
     name = bot.plan.name
     day = work.bots.by_name[name].day
@@ -189,7 +189,7 @@ def _note_unwatched(work: StateBuilder, bot: CompiledBot, found: Opportunity, wi
 
 
 def record_block(work: StateBuilder, bot: CompiledBot, reason: str) -> None:
-    """Let a bot wait that may not enter now; within its window the day keeps why, should it come to no watch."""
+    """Let a bot wait that may not enter now; inside its window the day keeps the reason."""
     name = bot.plan.name
     set_bot(work, name, replace(work.bots.by_name[name], status_text=reason, is_waiting_to_enter=False))
     if work.bots.by_name[name].is_watching or work.bots.by_name[name].day.skip:
@@ -212,15 +212,15 @@ def _judge_entry(work: StateBuilder, bot: CompiledBot) -> None:
     missed = failing(readings)
     if missed:
         record_miss(work, bot, missed, readings)
-        if plan.entry.once and all(r.verdict.truth is not None for r in readings):
-            reason = f"{missed[0].rule.name} {describe(missed[0].rule, missed[0].verdict)}"
+        if plan.entry.once and all(r.evaluation.truth is not None for r in readings):
+            reason = f"{missed[0].rule.name} {describe(missed[0].rule, missed[0].evaluation)}"
             put_day(work, replace(work.bots.by_name[name].day, decided=reason))
     else:
         set_bot(work, name, replace(work.bots.by_name[name], status_text="confirmation"))
 
 
 def choose_and_send(work: StateBuilder, bot: CompiledBot, view: View, readings: tuple[Reading, ...]) -> None:
-    """Choose the legs of an entry whose conditions hold, and send it unless something stands in its way."""
+    """Select the legs of an entry whose conditions hold, and send it unless something blocks it."""
     plan = bot.plan
     name = plan.name
     avoid = blocked_for(work, name)
@@ -241,7 +241,7 @@ def choose_and_send(work: StateBuilder, bot: CompiledBot, view: View, readings: 
 def send_selected(
     work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection, readings: tuple[Reading, ...]
 ) -> None:
-    """Send an entry of the structure that was chosen, unless something stands in its way."""
+    """Send an entry of the selected structure, unless something blocks it."""
     name = bot.plan.name
     quote = price_legs(selection, view)
     if not require_holds(work, bot, view, selection, quote, readings, is_first=True):
@@ -255,7 +255,7 @@ def send_selected(
         record_limit_miss(work, bot, LIMITS, reason, readings)
         skip(work, name, reason, bot.symbol)
         return
-    if not is_told(work, bot, selection, view.quantity):
+    if not is_reported(work, bot, selection, view.quantity):
         ask_margin(work, bot, view, selection)
         return
     if leaving := opposing_exit(work, bot, selection.legs):
@@ -268,7 +268,7 @@ def send_selected(
         return
     if crossing := crossing_orders(work, bot, selection.legs):
         work.follow_up(EntryCrosses(crossing))
-        waits = "resting orders of the other side to be taken back"
+        waits = "cancel of resting orders on the other side"
         set_bot(work, name, replace(work.bots.by_name[name], status_text=waits, is_waiting_to_enter=True))
         wake(work, name, 1.0)
         return

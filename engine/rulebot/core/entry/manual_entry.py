@@ -1,9 +1,9 @@
-"""What an operator asks of one bot by hand: an entry at once, whatever its window and its `when` say.
+"""Manual entries: an operator asks one bot to enter at once, whatever its window and its `when` say.
 
-It may name the structure, as a row of a scan has it: then that one is entered and no other, of whatever symbol of its
-universe, and whatever `choose` says. All else holds as ever: the cap of entries a day, positions open at once, what its
-legs must offer (`require`), the limits of the bot and of the account, the pause, the halt. It is asked for once and
-waits a minute for quotes and an answer on margin; a restart does not ask again.
+The request may name the structure, as a row of a scan; then only that one is entered, whatever symbol of the universe
+and whatever `choose` says. Everything else applies: daily and open-position caps, `require`, limits of bot and account,
+pause, halt. The request is valid for a minute, in which it waits for quotes and a margin answer; a restart does not
+repeat it.
 """
 
 from collections.abc import Iterator
@@ -33,42 +33,42 @@ from rulebot.record.record import Kind
 
 # --- A structure that an operator names by its contracts, as a row of a scan has it
 
-ANEW = "scan again, and enter a new row"
+AGAIN = "scan again, and enter a new row"
 
 
 def unfit(work: StateBuilder, whole: CompiledBot, named: Named) -> str:
-    """Return why a bot may not enter this structure as things are, "" where its text could have chosen it."""
+    """Return why a bot may not enter this structure now; "" if its spec could have chosen it."""
     bot = bot_of_named(whole, named)
     if bot is None:
         which = f"{named.symbol} {named.alternative}".rstrip()
-        return f"its text has no structure {which} now: {ANEW}"
+        return f"its text has no structure {which} now: {AGAIN}"
     legs = {leg.name: leg for leg in bot.plan.legs}
     if legs.keys() != dict(named.legs).keys():
-        return f"its text has other legs than {', '.join(name for name, _ in named.legs)} now: {ANEW}"
+        return f"its text has other legs than {', '.join(name for name, _ in named.legs)} now: {AGAIN}"
     taken = taken_for(work, bot)
     for name, option in named.legs:
         leg = legs[name]
         if reason := next(_misfits(work, leg, option), ""):
             return f"{name}: {reason}"
         if option in blocked_for(work, whole.plan.name) or (option, leg.sign) in taken:
-            return f"{name}: an order or a position of the other side stands in {option}"
+            return f"{name}: an order or a position is on the other side in {option}"
     return ""
 
 
 def _misfits(work: StateBuilder, leg: LegPlan, option: Option) -> Iterator[str]:
     """Yield why the leg of a text cannot be this contract; what is not listed yet may be."""
     if option.is_share is not leg.is_shares or option.symbol != leg.symbol:
-        yield f"its text has no {option} there now: {ANEW}"
+        yield f"its text has no {option} there now: {AGAIN}"
     elif not leg.is_shares:
         if option.right is not leg.right or option.trading_class != leg.trading_class:
-            yield f"its text has no {option} there now: {ANEW}"
+            yield f"its text has no {option} there now: {AGAIN}"
         if option.expiry < work.schedule.session.date:
-            yield f"{option} is over: {ANEW}"
+            yield f"{option} is over: {AGAIN}"
         listing = work.market.facts.listings.get((leg.symbol, leg.trading_class))
         if listing is not None:
             expiry = expiry_on(leg.expiry, listing.expiries, work.schedule.session.date)
             if expiry != option.expiry:
-                yield f"its text takes {expiry or 'no expiry'} today, and not {option.expiry}: {ANEW}"
+                yield f"its text takes {expiry or 'no expiry'} today, and not {option.expiry}: {AGAIN}"
             strikes = listing.strikes.get(option.expiry)
             if strikes and option.strike not in strikes:
                 yield f"{option} is not listed"
@@ -91,9 +91,9 @@ def named_selection(bot: CompiledBot, named: Named, view: View) -> StructureSele
 PATIENCE = timedelta(seconds=60)
 """How long an entry that was asked for waits until all that it needs is known."""
 ASKED = "asked by the operator: "
-"""How the reason of an entry that was asked for, and refused, begins."""
+"""First words of the reason of a refused manual entry."""
 NO_BROKER = "there was no connection to the broker"
-"""Why one that was asked for came to nothing, where none came back in time."""
+"""Reason of a manual entry that expired without an answer."""
 LOOK_EVERY = 1.0
 """Seconds between two looks at whether it is."""
 
@@ -120,9 +120,9 @@ def ask_entry(work: StateBuilder, name: str, named: Named | None = None) -> None
 
 
 def ask_on(work: StateBuilder, name: str) -> None:
-    """Ask on for an entry of which the broker would not have these contracts: others are tried, whatever the window.
+    """Try other contracts for a manual entry whose contracts the broker refused, whatever the window.
 
-    Where the operator has named them, no others are.
+    If the operator named the contracts, no others are tried.
     """
     if work.bots.by_name[name].is_named:
         _end(work, name, "the broker has orders of the other side in one of its contracts")
@@ -132,7 +132,7 @@ def ask_on(work: StateBuilder, name: str) -> None:
 
 
 def evaluate_manual_entry(work: StateBuilder, bot: CompiledBot, blocked: str) -> None:
-    """Enter, as an operator has asked, unless something stands in the way; `blocked`: why nothing may enter now."""
+    """Enter as an operator asked, unless something blocks it; `blocked`: why nothing may enter now."""
     name = bot.plan.name
     state = replace(work.bots.by_name[name], is_waiting_to_enter=False)
     assert state.manual_entry_until is not None
@@ -158,7 +158,7 @@ def evaluate_manual_entry(work: StateBuilder, bot: CompiledBot, blocked: str) ->
         )
         set_bot(work, name, found)
     elif (day := work.bots.by_name[name].day).of_member(taken.symbol).decided and not decided:
-        put_day(work, day.note(taken.symbol, decided=decided))  # of its own try, with `try: once`, that says nothing
+        put_day(work, day.note(taken.symbol, decided=decided))  # does not count as the bot's own try under `try: once`
 
 
 def _choose_and_send(work: StateBuilder, bot: CompiledBot, named: Named | None) -> None:
@@ -171,13 +171,13 @@ def _choose_and_send(work: StateBuilder, bot: CompiledBot, named: Named | None) 
 
 
 def give_up(work: StateBuilder, name: str, reason: str) -> None:
-    """Say why an entry that was asked for comes to nothing, where one still waits."""
+    """Record why a waiting manual entry will not be sent."""
     if name in work.bots.by_name and work.bots.by_name[name].manual_entry_until is not None:
         _end(work, name, reason)
 
 
 def _refusal(work: StateBuilder, bot: CompiledBot, named: Named | None) -> str:
-    """Return why an entry by hand cannot be, whatever the market does, "" while it may be."""
+    """Return why a manual entry is impossible whatever the market does; "" while it is possible."""
     if named is None:
         return "it chooses among symbols by its conditions" if bot.members else _spent(work, bot)
     if reason := _spent(work, bot) or unfit(work, bot, named):
@@ -187,15 +187,15 @@ def _refusal(work: StateBuilder, bot: CompiledBot, named: Named | None) -> str:
 
 
 def _spent(work: StateBuilder, bot: CompiledBot) -> str:
-    """Return which cap leaves no entry, "" while one is left; the times of the windows are those of the session.
+    """Return which cap leaves no entry; "" while one remains. The windows' times are those of the session.
 
-    What the bot has decided by its conditions is no cap.
+    A decision of the bot by its conditions is no cap.
     """
     name = bot.plan.name
     if not work.requests.operator.may_enter(name):
         return work.requests.operator.reason or "the operator lets it enter nothing"
     if is_entering(work, name):
-        return "an entry of it is at work"
+        return "an entry of it is working"
     session = work.schedule.session
     if not session.is_on(work.at):
         return "the market is closed"
@@ -205,7 +205,7 @@ def _spent(work: StateBuilder, bot: CompiledBot) -> str:
     open_now = count_trades(positions_of(work, name))
     day = replace(work.bots.by_name[name].day, decided="")
     if bot.members:
-        day = replace(day, before=day.entries)  # each symbol has an entry of its own
+        day = replace(day, before=day.entries)  # each symbol has its own entry
     found = opportunity(entry, session, (session.open, session.close), day, open_now, work.at)
     return "" if found.is_open else found.reason
 

@@ -36,7 +36,7 @@ from rulebot.spec.spec import Fits
 from rulebot.wording.condition import describe
 
 NO_LONGER = "its conditions no longer hold"
-"""Why an entry is taken back."""
+"""Reasons of cancelled entries."""
 FIRST_QUOTES = timedelta(seconds=10)
 """How long after a connection the quotes that conditions read may take to come."""
 
@@ -56,7 +56,7 @@ def note_selection(
 
 def price_legs(selection: StructureSelection, view: View) -> NetQuote:
     """Return what opening the selected structure brings, mid and natural."""
-    return net_quote(opening_parts(selection), view.board, view.now, told=view.facts.ticks)
+    return net_quote(opening_parts(selection), view.board, view.now, reported=view.facts.ticks)
 
 
 def show_candidate(view: View, plan: Plan, selection: StructureSelection, quote: NetQuote) -> None:
@@ -101,7 +101,7 @@ def require_holds(
     missed = failing(required)
     if missed:
         words = record_structure_miss(work, bot, view, selection, missed, (*readings, *required))
-        if plan.entry.once and is_first and not quote.missing and all(r.verdict.truth is not None for r in required):
+        if plan.entry.once and is_first and not quote.missing and all(r.evaluation.truth is not None for r in required):
             put_day(work, work.bots.by_name[plan.name].day.note(bot.symbol, decided=f"{missed[0].rule.name} {words}"))
     elif quote.missing:
         set_bot(work, plan.name, replace(work.bots.by_name[plan.name], status_text=quote.missing))
@@ -127,16 +127,16 @@ def record_structure_miss(
 ) -> str:
     """Remember rules that a structure missed, and record it with the first of them; return the words of that one."""
     record_miss(work, bot, missed, readings)
-    words = describe(missed[0].rule, missed[0].verdict)
+    words = describe(missed[0].rule, missed[0].evaluation)
     note_selection(work, bot, view, selection, f"{missed[0].rule.name}: {words}")
     return words
 
 
 def still_holds(work: StateBuilder, bot: CompiledBot, position: Position) -> bool:
-    """Judge `when`, the choice and `require` again on what is being entered; in a halt it does not hold.
+    """Judge `when`, the choice and `require` again for a working entry; during a halt they do not hold.
 
-    Of what an operator has had entered neither `when` is asked nor what has led to it: the universe and `choose`. The
-    shares that it needs itself are free to it.
+    For a manual entry, `when`, universe and `choose` are not judged. The shares that the entry itself needs count as
+    free.
     """
     view = view_of(work, entering=position.id)
     name = position.bot
@@ -172,13 +172,13 @@ def awaits_quotes(work: StateBuilder, name: str) -> bool:
     if linked_at is None or work.at - linked_at > FIRST_QUOTES or work.bots.by_name[name].day.halt:
         return False
     readings = readings_of(work, name).items()
-    truths = {key: each.verdict.truth for key, each in readings if each.at == work.at and not position_of(key[0])}
+    truths = {key: each.evaluation.truth for key, each in readings if each.at == work.at and not position_of(key[0])}
     is_false = any(truth is False for (place, _), truth in truths.items() if place != HALTS)
     return None in truths.values() and not is_false
 
 
 def _was_confirmed(work: StateBuilder, whole: CompiledBot, bot: CompiledBot) -> None:
-    """Let what led to an entry that is at work count as confirmed where a restart has forgotten how far it had come."""
+    """Count the conditions of a working entry as confirmed after a restart, which loses their progress."""
     name, head = bot.plan.name, whole.on(bot.symbol)
     rules = [(head.place("when"), rule) for rule in head.when]
     rules += [(bot.place("require"), rule) for rule in bot.require]

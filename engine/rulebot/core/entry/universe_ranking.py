@@ -1,9 +1,9 @@
-"""Which symbols of a universe are entered: those whose conditions hold, by their rank, one entry after the other.
+"""Universe ranking: which symbols of a universe are entered, by rank, one entry after the other.
 
-At each judgement every symbol is asked: what the universe requires of its options at the money, then the entry's
-conditions. Those for which all of it holds are ranked, also one that is held or has had its entry: it keeps its place.
-One whose rank is unknown is passed over, and one of which calls are to be sold against shares that are not there. Of
-those taken the first that may still be entered is.
+At each judgement every symbol is checked: the universe's requirements of its at-the-money options, then the entry's
+conditions. Symbols that pass are ranked, including those that are held or had their entry: they keep their place.
+Passed over are symbols with an unknown rank, and covered calls without shares. Of the selected symbols, the first that
+may still be entered is entered.
 """
 
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def evaluate_universe(work: StateBuilder, bot: CompiledBot) -> None:
     if not is_to_be_judged(work, bot):
         return
     name = bot.plan.name
-    _tell_halts(work, bot)
+    _report_halts(work, bot)
     if reason := shut_today(work, bot):
         set_bot(work, name, replace(work.bots.by_name[name], status_text=reason))
         return
@@ -88,7 +88,7 @@ def _judged(work: StateBuilder, member: CompiledMember) -> Candidate | None:
         if missed := failing(readings):
             record_miss(work, bot, missed, readings)
             _decide(work, bot, missed, readings)
-        if any(reading.verdict.truth is False for reading in missed):
+        if any(reading.evaluation.truth is False for reading in missed):
             _forget(work, bot)
         return None
     taken = take_alternative(work, bot, view, readings)
@@ -99,8 +99,8 @@ def _judged(work: StateBuilder, member: CompiledMember) -> Candidate | None:
 
 def _decide(work: StateBuilder, bot: CompiledBot, missed: list[Reading], readings: tuple[Reading, ...]) -> None:
     """With `try: once` the first clear answer decides the symbol's opportunity."""
-    if bot.plan.entry.once and all(reading.verdict.truth is not None for reading in readings):
-        words = f"{missed[0].rule.name} {describe(missed[0].rule, missed[0].verdict)}"
+    if bot.plan.entry.once and all(reading.evaluation.truth is not None for reading in readings):
+        words = f"{missed[0].rule.name} {describe(missed[0].rule, missed[0].evaluation)}"
         name = bot.plan.name
         day = work.bots.by_name[name].day
         if not day.of_member(bot.symbol).decided:
@@ -142,9 +142,9 @@ def _price(work: StateBuilder, candidate: Candidate) -> str:
 
 
 def _ranked(work: StateBuilder, bot: CompiledBot, found: list[Candidate]) -> tuple[list[Candidate], list[str]]:
-    """Return the candidates taken, the best first, and all symbols taken; who is, and who is passed over, is on record.
+    """Return the selected candidates, best first, and all selected symbols; records selected and passed-over symbols.
 
-    A symbol that waits for its turn of lines has the rank of its last one: neither it is entered nor one below it.
+    A symbol that waits for its turn of market data lines keeps its last rank: neither it nor a lower one is entered.
     """
     ranking = bot.plan.ranking
     if ranking is None:
@@ -180,7 +180,7 @@ def _forget(work: StateBuilder, bot: CompiledBot) -> None:
 
 
 def _waiting(work: StateBuilder, bot: CompiledBot, found: list[Candidate]) -> dict[str, float]:
-    """Return the last ranks of symbols of which nothing is streamed now that they could be judged or ranked by."""
+    """Return the last ranks of symbols whose streamed data does not suffice to judge or rank them now."""
     view = view_of(work)
     missing = {each.member.symbol for each in found if each.value is None}
     judged = {each.member.symbol for each in found} - missing
@@ -195,7 +195,7 @@ def _waiting(work: StateBuilder, bot: CompiledBot, found: list[Candidate]) -> di
 
 
 def _has_no_lines(bot: CompiledBot, view: View) -> bool:
-    """Say whether the options at the money are not streamed now, or without a price nobody knows which they are."""
+    """Say whether the at-the-money options are not streamed, or unknown because there is no price."""
     pair = at_the_money(bot, view)
     return not pair or any(leg.row < 0 for leg in pair)
 
@@ -229,11 +229,11 @@ def _note_focus(work: StateBuilder, name: str, taken: list[str]) -> None:
         set_bot(work, name, replace(work.bots.by_name[name], subscribed_symbols=focus))
 
 
-# ---------------------------------------------------------------- what stands in the way
+# ---------------------------------------------------------------- obstacles
 
 
-def _tell_halts(work: StateBuilder, bot: CompiledBot) -> None:
-    """Record which symbols are halted, or closed: they are not entered, whatever their conditions say."""
+def _report_halts(work: StateBuilder, bot: CompiledBot) -> None:
+    """Record which symbols are halted or closed: they are not entered, whatever their conditions say."""
     for symbol in dict.fromkeys((*closed(work, bot.symbols), *halted(work, bot.symbols))):
         skip(work, bot.plan.name, not_trading(work, (symbol,)), symbol)
 

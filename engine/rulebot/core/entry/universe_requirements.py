@@ -8,14 +8,14 @@ from rulebot.core.rules.rule_evaluation import confirmed, evaluate_rules
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import Reading
 from rulebot.evaluate.strike_terms import listing_of
+from rulebot.measure.evaluation import Evaluation, NotOpen
 from rulebot.measure.listings import neighbours
-from rulebot.measure.verdict import NotOpen, Verdict
 from rulebot.measure.view import LegView, View
 from rulebot.model.contract import listed
 from rulebot.model.values import replace
 
 PLACE = "universe"
-"""Where the conditions of a universe stand, on record."""
+"""Place of the conditions of a universe in records."""
 
 
 def evaluate_universe_member(
@@ -44,7 +44,7 @@ def show_pair(member: CompiledMember, view: View) -> tuple[CompiledRule, ...]:
 
 
 def _lacking(bot: CompiledBot, view: View) -> str:
-    """Return why nobody knows which options of a symbol are at the money."""
+    """Return why the at-the-money options of a symbol are unknown."""
     leg = bot.plan.nearest_leg(bot.symbol) or bot.plan.legs[0]
     if view.board.level_row(bot.symbol) < 0:
         return "not streamed"
@@ -62,9 +62,11 @@ def _without_pair(compiled: CompiledRule, why: str) -> CompiledRule:
     return replace(compiled, judge=lambda view: _explained(compiled.judge(view), why))
 
 
-def _explained(verdict: Verdict, why: str) -> Verdict:
-    members = tuple((name, _explained(each, why)) for name, each in verdict.members)
-    return verdict._replace(missing=why if isinstance(verdict.missing, NotOpen) else verdict.missing, members=members)
+def _explained(evaluation: Evaluation, why: str) -> Evaluation:
+    members = tuple((name, _explained(each, why)) for name, each in evaluation.members)
+    return evaluation._replace(
+        missing=why if isinstance(evaluation.missing, NotOpen) else evaluation.missing, members=members
+    )
 
 
 def still_offers(work: StateBuilder, bot: CompiledBot, symbol: str, view: View) -> bool:

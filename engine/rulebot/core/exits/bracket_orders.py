@@ -1,10 +1,10 @@
-"""Orders that rest at the broker: the take-profit and stop of a position, as one OCA group that outlives us.
+"""Bracket orders: take-profit and stop of a position, resting at the broker as one OCA group.
 
-Of several legs it is the target alone, as one combo without a group (`rests_at.py`); the engine watches the stops. They
-are GTC, sized to what is open, priced from the entry's fills. When today's entry would stand against them in the
-same contract, which the broker refuses (requirement A4), they are taken back for as long as the entry works, and the
-engine watches their prices meanwhile; then they are put back. An exit takes them back before it closes; over the night
-they rest under one that was not done.
+For several legs only the target rests, as one combo without a group; the engine watches the stops. The orders are GTC,
+sized to the open quantity and priced from the entry's fills. The broker refuses orders on both sides of one contract
+(requirement A4): when an entry of today would cross them, they are cancelled while the entry works, the engine watches
+their prices meanwhile, and then they are placed again. An exit cancels them before it closes. An exit that is not
+complete by the close leaves them resting over night.
 """
 
 from collections.abc import Iterable
@@ -84,7 +84,7 @@ def _may_rest(work: StateBuilder, position: Position) -> bool:
 
 
 def withdraw_resting(work: StateBuilder, position: Position, to: str) -> Position:
-    """Let the engine watch the prices of what rests of a position, or would: it gives way to an order."""
+    """Let the engine watch the prices of a position's resting orders while they are cancelled for another order."""
     where = "in" if len(position.legs) == 1 else "of"
     reason = f"resting orders {where} {named(position)} are watched by the engine while {to} works"
     work.record(Kind.DECISION, position.bot, position.id, what="suspend", reason=reason, values=[])
@@ -102,7 +102,7 @@ def is_restarting(work: StateBuilder, bot: str) -> bool:
 def _missing(
     work: StateBuilder, position: Position, planned: tuple[ExitPlan, ...], live: list[Order]
 ) -> list[ExitPlan]:
-    """Return what is missing of the group while the others work: it was lost, never arrived, or ended by itself."""
+    """Return the orders of the group that are missing while others work: lost, never accepted, or ended."""
     is_there = [order.is_working or (position.is_lost and _is_under_way(order)) for order in live]
     if has_expired(work, position) or not all(is_there):
         return []
@@ -115,8 +115,9 @@ def _is_under_way(order: Order) -> bool:
 
 
 def _fit(work: StateBuilder, position: Position, live: list[Order]) -> None:
-    """Change resting orders that are larger or smaller than what is held, or priced otherwise than by all fills and
-    commissions so far. One of other legs than are held is taken back: it is placed anew once it is over.
+    """Change resting orders whose size or price no longer fits the holdings, fills and commissions.
+
+    An order for other legs than are held is cancelled, and placed again after its end.
     """
     by_name = {planned.name: planned for planned in governing(work, position).resting}
     for order in live:

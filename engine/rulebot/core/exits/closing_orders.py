@@ -63,7 +63,7 @@ from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.rules.unknown_exits import known_again, note_unknown
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.changes import move_position, put_order, put_position, send_order, set_bot
-from rulebot.core.state.lists import governing, is_doubted, live_orders_of, orders_of
+from rulebot.core.state.lists import governing, is_suspect, live_orders_of, orders_of
 from rulebot.core.state.turn import alarm, alarm_of_price
 from rulebot.model.cause import Cause, Name
 from rulebot.model.market import QuoteFault
@@ -84,23 +84,23 @@ FIRST_QUOTE = 30.0
 
 
 def close_position(work: StateBuilder, position: Position, reason: str, why: str = "") -> None:
-    """Have the engine close all that is left, for a reason that is no exit of the spec; `why` raises the alarm."""
+    """Close the whole remaining position for a reason that is no exit of the spec; `why` is the text of the alarm."""
     work_close(work, start_close(work, position, reason, reason, why))
 
 
 def sell_shares(work: StateBuilder, position: Position) -> None:
-    """Close what an open position holds when its options are gone and only shares are left."""
+    """Close an open position whose options are gone and that holds only shares."""
     if is_left_with_shares(position):
-        close_position(work, position, UNWIND, "its options are gone, and its shares are left")
+        close_position(work, position, UNWIND, "its options are gone, and its shares remain")
 
 
 def start_close(
     work: StateBuilder, position: Position, reason: str, kind: str, why: str = "", legs: tuple[str, ...] = ()
 ) -> Position:
-    """Record why the position, or these legs of it, is closed, and move it there.
+    """Record why the position, or these legs, are closed, and move it to its closing state.
 
-    An exit that begins again after its order was withdrawn says so. What has given way to another order waits on for
-    its contract where legs stay open.
+    An exit that continues after its order was withdrawn is recorded as such. A position that yielded to another order
+    keeps waiting for its contract while legs are open.
     """
     again: dict[str, Json] = {"again": True} if was_withdrawn(work, position, reason) else {}
     work.record(
@@ -138,7 +138,7 @@ def work_close(work: StateBuilder, position: Position) -> None:
 
 
 def _clear_for_closing(work: StateBuilder, position: Position) -> bool:
-    """Take back what works beside the next closing order; say whether nothing does."""
+    """Cancel what works beside the next closing order; say whether nothing works any more."""
     live = live_orders_of(work, position.id)
     others = [order for order in live if order.purpose not in CLOSING and not is_unrelated_order(work, position, order)]
     for order in others:
@@ -156,9 +156,9 @@ def _clear_for_closing(work: StateBuilder, position: Position) -> bool:
 
 
 def waits_for_first_quote(work: StateBuilder, position: Position) -> bool:
-    """Say whether the exit at work has dealt, and what it has left has not been quoted since the engine began to watch.
+    """Say whether the working exit has filled and its rest has had no quote since the engine started.
 
-    In the first seconds after a start nobody knows whether somebody bids for a wing that was left to expire.
+    In the first seconds after a start it is unknown whether a wing that was left to expire has a bid.
     """
     if position.bot not in work.bots.by_name or position.state != "exiting" or live_orders_of(work, position.id):
         return False
@@ -191,17 +191,17 @@ def _take_back(work: StateBuilder, order: Order, cause: Cause, about: Name = "")
 
 
 def _closes_too_much(work: StateBuilder, position: Position, order: Order) -> bool:
-    """Say whether an order would close more than stands without its partner: a leg has filled after its cancel."""
+    """Say whether an order would close more than the unpartnered quantity: a leg filled after its cancel."""
     alone = {leg.name: count for leg, count in legs_to_close(position, governing(work, position))}
     left = zip(order.legs, order.unfilled, strict=True)
     return any(count > alone.get(leg.name, 0) for leg, count in left)
 
 
 def protect_remaining(work: StateBuilder, position: Position) -> None:
-    """Keep stops on the short legs that an exit leaves open, or cannot close: it may have begun before they had any.
+    """Keep stops on short legs that an exit leaves open or cannot close.
 
-    So it is with all of them, and with what rests of one leg, from the close to the next open, should no engine be
-    there then. What its order may still close, though it is being taken back, gets none beside it.
+    From the close to the next open this holds for all short legs and for single-leg resting orders, in case no engine
+    runs then. Legs that a working closing order may still close get none.
     """
     if position.state != "exiting":
         return
@@ -234,12 +234,12 @@ def _send_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned
 
 
 def nothing_to_roll_into(work: StateBuilder, position: Position, planned: ExitPlan, found: RollCandidate) -> None:
-    """Let a position whose exit found nothing to roll into stay open, or be closed, as the exit says.
+    """Keep a position open, or close it, when its exit found nothing to roll into, as the exit says.
 
-    Where the engine stops, or the session is over, that is left to the next one; where the account lacks it, for later.
+    When the engine stops, the session is over, or the account lacks the position, the decision is deferred.
     """
     assert planned.roll is not None
-    is_later = work.requests.is_stopping or work.at >= work.schedule.session.close or is_doubted(work, position)
+    is_later = work.requests.is_stopping or work.at >= work.schedule.session.close or is_suspect(work, position)
     if is_later or found.is_put_off:
         _open_again(work, position, planned)
         return
@@ -254,14 +254,14 @@ def _open_again(work: StateBuilder, position: Position, planned: ExitPlan) -> No
     """Let a position that was not rolled be open as before; what has lost its partner meanwhile is closed."""
     position = move_position(work, replace(position, exit_reason="", attempts=0, retry_at=None, leave_open=0), "ended")
     if not is_balanced_ignoring_worthless(work, partners(position, planned.legs)) or is_reopened(position):
-        close_position(work, position, UNWIND, "legs stand without their partners")
+        close_position(work, position, UNWIND, "legs are open without their partners")
 
 
 def _withdraw(work: StateBuilder, position: Position, target: ExitPlan) -> None:
-    """Let a position be open again whose target is no longer met: its protective orders rest again.
+    """Reopen a position whose target is no longer met: its protective orders rest again.
 
-    What has filled of a part counts as that part. A target on all of it acts anew once it is met. Legs whose partners
-    its order has closed are closed too: an exchange may trade a combo in part.
+    Fills of a partial exit count for that part. A target on the whole position acts again once it is met. Legs whose
+    partners the order closed are closed too: an exchange may fill a combo in part.
     """
     lost = [order for order in orders_of(work, position.id) if order.cause is Cause.TARGET_LOST]
     again: dict[str, Json] = {"again": True} if len(lost) > 1 else {}
@@ -274,14 +274,14 @@ def _withdraw(work: StateBuilder, position: Position, target: ExitPlan) -> None:
     position = replace(position, exit_reason="", attempts=0, retry_at=None, leave_open=0, partial_exits_done=acted)
     position = move_position(work, position, "ended")
     set_bot(work, position.bot, replace(work.bots.by_name[position.bot], status_text=""))
-    if _is_torn(work, position, target):
-        close_position(work, position, UNWIND, "legs stand without their partners")
+    if _is_incomplete(work, position, target):
+        close_position(work, position, UNWIND, "legs are open without their partners")
         return
     place_resting(work, position)
     place_protection(work, work.positions.by_id[position.id])
 
 
-def _is_torn(work: StateBuilder, position: Position, target: ExitPlan) -> bool:
+def _is_incomplete(work: StateBuilder, position: Position, target: ExitPlan) -> bool:
     """Say whether orders of a target have left legs without their partners, which others have not closed."""
     if position.account_missing or position.closed_by_others:
         return False
@@ -313,7 +313,7 @@ def _send_closing(work: StateBuilder, position: Position) -> None:
     ladder = closing_ladder(work, position, attempt)
     at_market = ladder.start is PriceFrom.MARKET or (ladder.then is OnUnfilled.MARKET and attempt > ladder.tries)
     parts = order_parts(legs, legs[0].side)
-    quote = net_quote(parts, work.market.board, work.now, closing=True, told=work.market.facts.ticks)
+    quote = net_quote(parts, work.market.board, work.now, closing=True, reported=work.market.facts.ticks)
     net = None
     bound, missing = bound_of(work, position, legs)
     if at_market and is_beyond(quote, bound):
@@ -353,9 +353,9 @@ def _send_closing(work: StateBuilder, position: Position) -> None:
 
 
 def _wait_for_trading(work: StateBuilder, position: Position, reason: str) -> None:
-    """Send no market order while nothing is dealt: it would be dealt at whatever price trading begins with.
+    """Send no market order during a halt: it would fill at whatever price trading resumes.
 
-    Then the ladder begins anew, with its limits, and waits for a price as long as it does at first.
+    The ladder then restarts with its limits, and waits for a price as long as at first.
     """
     alarm(work, position.bot, f"{reason}: no market order is sent, '{position.exit_reason}' waits", position.id)
     put_position(work, replace(position, attempts=0))
@@ -406,7 +406,7 @@ def next_closing_try(work: StateBuilder, fact: ClosingTryDue) -> None:
 
 
 def _waits_without_wing(work: StateBuilder, order: Order, bound: Bound) -> bool:
-    """Say whether an order waits at its bound, which would close with a wing that somebody bids for again."""
+    """Say whether an order waits at its bound and would also close a wing that has a bid again."""
     position = work.positions.by_id[order.position]
     is_at_bound = is_beyond(_quote_of(work, order), bound)
     return is_at_bound and lacks_a_wing(work, position, governing(work, position), order)
@@ -414,7 +414,7 @@ def _waits_without_wing(work: StateBuilder, order: Order, bound: Bound) -> bool:
 
 def _quote_of(work: StateBuilder, order: Order) -> NetQuote:
     parts = order_parts(order.legs, order.side)
-    return net_quote(parts, work.market.board, work.now, closing=True, told=work.market.facts.ticks)
+    return net_quote(parts, work.market.board, work.now, closing=True, reported=work.market.facts.ticks)
 
 
 def _go_to_market(work: StateBuilder, order: Order, ladder: Ladder) -> None:
@@ -427,9 +427,9 @@ def _go_to_market(work: StateBuilder, order: Order, ladder: Ladder) -> None:
 
 
 def _next_roll_try(work: StateBuilder, order: Order, bot: CompiledBot) -> None:
-    """Step the limit of a roll, never past what it requires; after the last try that it may have nothing was found.
+    """Step the limit of a roll, never past its requirements; after the last allowed try, nothing was found.
 
-    While nothing is dealt that is no try: it works on as it is.
+    During a halt a step is no try: the order keeps working.
     """
     if not_trading(work, [leg.option.symbol for leg in order.legs]):
         return
@@ -450,7 +450,7 @@ def _next_roll_try(work: StateBuilder, order: Order, bot: CompiledBot) -> None:
 
 
 def _keep_at_market(work: StateBuilder, order: Order) -> None:
-    """A market order has no next try: it works on, unless nobody bids for one of its legs any more."""
+    """Keep a market order working; cancel a combo when one of its legs has no bid."""
     quote = net_quote(order_parts(order.legs, order.side), work.market.board, work.now, closing=True)
     if order.is_combo and quote.fault is QuoteFault.NO_BID:
         cancel(work, order, Cause.NO_BID, detail=quote.missing)
@@ -470,7 +470,7 @@ def _reprice(work: StateBuilder, order: Order, ladder: Ladder, bound: Bound) -> 
             cancel(work, order, Cause.NO_BID, detail=quote.missing)
         else:
             alarm_of_price(work, order.bot, f"no price for the next try: {missing}", order.position)
-            _go_to_market_blind(work, order, ladder)
+            _go_to_market_without_quote(work, order, ladder)
         return
     price_is_there(work, work.positions.by_id[order.position])
     waits_at_target = target_at_work(work, work.positions.by_id[order.position]) is not None
@@ -480,7 +480,7 @@ def _reprice(work: StateBuilder, order: Order, ladder: Ladder, bound: Bound) -> 
     offer(work, order, ladder, net)
 
 
-def _go_to_market_blind(work: StateBuilder, order: Order, ladder: Ladder) -> None:
+def _go_to_market_without_quote(work: StateBuilder, order: Order, ladder: Ladder) -> None:
     """Take a closing order back whose ladder ends at market once its tries would be over, though none has a price."""
     position = work.positions.by_id[order.position]
     if has_waited_for_price(work, position, ladder, order.attempt + 1):

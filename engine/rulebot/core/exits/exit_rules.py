@@ -1,7 +1,7 @@
-"""From open to closed: which exit acts.
+"""Exit rules: which exit acts on an open position.
 
-Exits stand in order of priority. An exit that has acted goes on until it has closed its part (`pursuing`); one that
-stands higher, or any other when a target is at work, takes over (language.md, Exits).
+Exits are in order of priority. An exit that acted continues until it has closed its part (`pursuing`). An exit of
+higher priority takes over, and any exit takes over from a target (docs/language.md, Exits).
 """
 
 from decimal import Decimal
@@ -34,11 +34,11 @@ from rulebot.core.rules.trailing import note_best
 from rulebot.core.rules.unknown_exits import acts_unknown, known_again
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.changes import put_position, set_bot
-from rulebot.core.state.lists import governing, is_doubted, live_orders_of, view_of
+from rulebot.core.state.lists import governing, is_suspect, live_orders_of, view_of
 from rulebot.core.state.state import Reading, exits_of
 from rulebot.core.state.turn import alarm
 from rulebot.fill.exit_level import terms_of
-from rulebot.measure.verdict import NotOpen
+from rulebot.measure.evaluation import NotOpen
 from rulebot.measure.view import View
 from rulebot.model.position import FLATTENED, Position
 from rulebot.model.values import replace
@@ -81,7 +81,7 @@ def _is_on_hold(work: StateBuilder, position: Position) -> bool:
 
 
 def _is_to_be_settled(work: StateBuilder, position: Position) -> bool:
-    """Say whether it has expired while nobody looked: the settlement is still to come, and shares may be gone."""
+    """Say whether it expired while no engine ran: its settlement is due, and shares may have moved."""
     if structure(work, position).expiry >= work.schedule.session.date:
         return False
     return has_expired(work, position) or has_delivered(work, position)
@@ -109,7 +109,7 @@ def _closes_after_liquidation(work: StateBuilder, position: Position) -> bool:
 
 
 def _ends_unprotected(work: StateBuilder, position: Position) -> bool:
-    """Close what has stood too long without protection; say whether that is so."""
+    """Close what has been without protection too long; say whether that is so."""
     limit = governing(work, position).plan.risk.max_time_without_stop
     reason = LOST_COVER if limit is None else UNPROTECTED
     is_too_long = is_unprotected_too_long(work, position) and position.exit_reason != reason
@@ -144,7 +144,7 @@ def _true_exits(work: StateBuilder, position: Position, bot: CompiledBot, view: 
         reading = evaluate_rule(work, position.bot, place, compiled, view, position.id)
         truth = planned.name == halting or confirmed(work, position.bot, place, reading, view)
         if truth is None:
-            if isinstance(first_missing(reading.verdict), NotOpen) or closed(work, _symbols_held(position)):
+            if isinstance(first_missing(reading.evaluation), NotOpen) or closed(work, _symbols_held(position)):
                 continue  # no quote is to come
             truth = acts_unknown(work, position, planned, reading)
         elif work.bots.by_name[position.bot].unknown_since:
@@ -157,11 +157,11 @@ def _true_exits(work: StateBuilder, position: Position, bot: CompiledBot, view: 
 
 
 def _is_not_true(work: StateBuilder, position: Position, planned: ExitPlan, reading: Reading) -> None:
-    """Let a roll look no further, and an exit that repeats act anew: not while it is being confirmed anew."""
+    """End a roll's search, and let a repeating exit act again, unless its condition is being confirmed."""
     if planned.roll is not None:
         end_roll_search(work, position, planned)
-    elif planned.repeat and reading.verdict.truth is False:
-        _acts_anew(work, position, planned)
+    elif planned.repeat and reading.evaluation.truth is False:
+        _acts_again(work, position, planned)
 
 
 def _act_on_first(work: StateBuilder, position: Position, bot: CompiledBot, true: list[ExitPlan]) -> None:
@@ -182,7 +182,7 @@ def _act_on_first(work: StateBuilder, position: Position, bot: CompiledBot, true
 
 
 def _protect_on_hold(work: StateBuilder, position: Position) -> None:
-    """Buy back short legs of a position on which no exit acts, and that stand too long without protection."""
+    """Buy back short legs without protection for too long when no exit acts on their position."""
     position = note_protection(work, position)
     is_too_long = position.may_buy_back and is_unprotected_too_long(work, position)
     if is_too_long and position.exit_reason != LOST_COVER:
@@ -190,17 +190,17 @@ def _protect_on_hold(work: StateBuilder, position: Position) -> None:
 
 
 def _end_unprotected(work: StateBuilder, position: Position, reason: str) -> None:
-    """Close at market what has stood without protection for too long: all of it, or what has lost its cover."""
+    """Close at market what was without protection too long: the whole position, or the legs without cover."""
     if reason == UNPROTECTED:
-        close_position(work, position, reason, "a short leg has stood without protection for too long")
+        close_position(work, position, reason, "a short leg was without protection for too long")
         return
-    text = f"{position.unprotected} of {position.id} has stood without protection for too long"
+    text = f"{position.unprotected} of {position.id} was without protection for too long"
     alarm(work, position.bot, f"{text}: it is closed at market, and its other legs stay open", position.id)
     close_position(work, position, reason)
 
 
 def _is_left_by_liquidation(work: StateBuilder, position: Position) -> bool:
-    """Say whether legs stand alone that the exit at work, if there is one, does not close."""
+    """Say whether legs have lost their partners and no working exit closes them."""
     if not position.liquidated or position.exit_reason == LIQUIDATION:
         return False
     closing = leg_names_to_close(work, position) if position.state == "exiting" else set()
@@ -220,9 +220,9 @@ def _symbols_held(position: Position) -> list[str]:
 
 
 def _step_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned: ExitPlan) -> _Step:
-    """Look for what an exit rolls into; one that has found nothing holds, or closes like any other.
+    """Search for the new legs of a roll. An exit that finds none holds, or closes like any other.
 
-    While the engine stops it is left to the next one.
+    While the engine stops, the next engine searches.
     """
     assert planned.roll is not None
     closes = planned.roll.otherwise is OnUnknown.CLOSE
@@ -230,7 +230,7 @@ def _step_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned
         return _Step.ACT if closes else _Step.NEXT
     if work.requests.is_stopping:
         return _Step.NEXT
-    if position.account_missing or is_doubted(work, position):
+    if position.account_missing or is_suspect(work, position):
         text = f"the account holds {position.id} otherwise than our books: '{planned.name}' does not roll it meanwhile"
         alarm(work, position.bot, text, position.id)
         return _Step.NEXT
@@ -265,8 +265,8 @@ def _is_armed(
     return True
 
 
-def _acts_anew(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
-    """Let an exit close its part once more when it is true again, since it no longer is."""
+def _acts_again(work: StateBuilder, position: Position, planned: ExitPlan) -> None:
+    """Allow an exit to close its part again: its condition is no longer true, so it may become true again."""
     position = work.positions.by_id[position.id]
     if planned.name in position.partial_exits_done and position.exit_reason != planned.name:
         left = tuple(name for name in position.partial_exits_done if name != planned.name)
@@ -274,14 +274,14 @@ def _acts_anew(work: StateBuilder, position: Position, planned: ExitPlan) -> Non
 
 
 def _only_waits_for_expiry(work: StateBuilder, position: Position) -> bool:
-    """Say whether an exit has closed all that anybody bids for: what is left needs no further exit."""
+    """Say whether an exit has closed everything with a bid: the rest needs no further exit."""
     if position.state != "exiting" or live_orders_of(work, position.id):
         return False
     return all(is_worthless_long(work, leg) for leg in position.common.legs if leg.held)
 
 
 def _has_come_to_its_end(work: StateBuilder, position: Position, bot: CompiledBot) -> bool:
-    """Say whether the exit at work has closed all of its part that anybody bids for: another one may act then."""
+    """Say whether the working exit has closed everything of its part with a bid, so another exit may act."""
     return not live_orders(work, position) and next_close_legs(work, position, bot) is None
 
 
@@ -310,7 +310,7 @@ def kept(position: Position, part: Decimal) -> int:
 
 
 def _may_act(work: StateBuilder, position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
-    """Say whether a true exit has something to close, and takes over the one that is at work, if one is."""
+    """Say whether a true exit has something to close, and takes over from a working exit if there is one."""
     legs = [leg for leg in position.common.legs if leg.held and leg.name in planned.legs]
     if planned.legs and all(is_worthless_long(work, leg) for leg in legs):
         return False

@@ -64,8 +64,8 @@ from rulebot.model.session import exchange_date
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
 
-TOLD_LOST = 2
-"""Closing orders that get lost on end until a person is told: once, for they are sent on and on."""
+REPORTED_LOST = 2
+"""Closing orders lost in a row before a person is alarmed, once; the engine keeps sending."""
 
 
 def position_filled(work: StateBuilder, fact: PositionFilled) -> None:
@@ -86,11 +86,9 @@ def position_filled(work: StateBuilder, fact: PositionFilled) -> None:
         count_realized(work, position.bot)
         work.follow_up(EntryFilledLate(position.id, order.ref))
         if position.state == "open" and not order.is_combo and not is_unwound(position):
-            close_position(
-                work, position, UNWIND, f"{order.ref} was over and has filled after all, without its partners"
-            )
+            close_position(work, position, UNWIND, f"{order.ref} had ended and has filled late, without its partners")
         elif position.exit_reason == UNWIND and is_unwound(position):
-            _after_closing(work, position)  # the partners are told now
+            _after_closing(work, position)  # its partners have now been reported
     elif order.purpose in RESTING and position.state == "open":
         move_position(work, replace(position, exit_reason=order.reason), "rest_partly_filled")
     elif order.purpose in CLOSING and position.state == "exiting":
@@ -117,7 +115,7 @@ def _note_parted(work: StateBuilder, order: Order) -> None:
 
 
 def _opened(work: StateBuilder, position: Position, order: Order, executed_at: datetime | None) -> Position:
-    """Keep with a position when it was opened: as its first fill was told, or was dealt where that was told late."""
+    """Set when a position was opened: the time of its first fill, or the execution time of a late report."""
     at = when_dealt(work.at, executed_at, order.sent_at)
     if position.opened_at is not None and position.opened_at <= at:
         return position
@@ -125,9 +123,9 @@ def _opened(work: StateBuilder, position: Position, order: Order, executed_at: d
 
 
 def count_opened(work: StateBuilder, order: Order, at: datetime) -> None:
-    """Count what an entry has opened against `per_day` and `per_week`; at: of its first fill, however late it is told.
+    """Count an entry against `per_day` and `per_week`. at: time of its first fill, even if reported late.
 
-    It is of the session in which that was. What a roll opens counts for nothing.
+    It counts for the session of that time. What a roll opens does not count.
     """
     if order.opens_position or order.bot not in work.bots.by_name:
         return
@@ -139,7 +137,7 @@ def count_opened(work: StateBuilder, order: Order, at: datetime) -> None:
 
 
 def _take_back_further_tries(work: StateBuilder, position: Position) -> None:
-    """An order that was over has filled after all: a later try would open the same once more, or part of it."""
+    """Cancel later tries of an entry whose ended order has filled: they would open the same again."""
     missing = {leg.name: position.quantity * leg.ratio - leg.held for leg in position.legs}
     for other in live_orders_of(work, position.id):
         is_too_much = any(other.remaining * leg.ratio > missing[leg.name] for leg in other.legs)
@@ -148,9 +146,9 @@ def _take_back_further_tries(work: StateBuilder, position: Position) -> None:
 
 
 def _take_back_too_much(work: StateBuilder, position: Position, order: Order) -> None:
-    """An order that was given up and came to life has closed something: beside it too much may be at work now.
+    """Cancel orders that would close too much after an order that was given up has filled.
 
-    What is of the order's own group the broker takes back.
+    The broker cancels orders of the same OCA group itself.
     """
     held = {leg.name: leg.held for leg in position.legs}
     for other in live_orders_of(work, position.id):
@@ -162,11 +160,11 @@ def _take_back_too_much(work: StateBuilder, position: Position, order: Order) ->
 
 
 def _closed_after_all(work: StateBuilder, position: Position, order: Order) -> None:
-    """An order that was over has closed something after all: what works for the same legs would close too much.
+    """Handle an ended order that closed something after all: orders for the same legs would close too much.
 
-    Of a protective stop what is left is closed, as if it had been hit while it was known to rest.
+    After a protective stop the rest of the position is closed, as when the stop is hit.
     """
-    if position.is_flat and position.state == "open":  # so it ends by this order, not by what is taken back beside it
+    if position.is_flat and position.state == "open":  # so that this order, not a cancel beside it, ends the position
         position = put_position(work, replace(position, exit_reason=order.reason))
     live, names = live_orders_of(work, position.id), {leg.name for leg in order.legs}
     for other in live:
@@ -175,13 +173,13 @@ def _closed_after_all(work: StateBuilder, position: Position, order: Order) -> N
     if position.is_flat and not live and position.state in ("open", "exiting"):
         on_position_closed(work, replace(position, exit_reason=_ended_by(work, position) or order.reason), "closed_out")
     elif position.state == "exiting" and position.exit_reason == UNWIND and is_unwound(position) and not live:
-        _after_closing(work, position)  # all of it was taken back by now, and nothing stands without its partner
+        _after_closing(work, position)  # every order is cancelled by now, and no leg lacks its partner
     elif _leaves_a_rest(work, position, order):
-        what = f"the protective stop of {order.legs[0].option} was over and has filled after all"
+        what = f"the protective stop of {order.legs[0].option} had ended and has filled late"
         close_position(work, position, PROTECT, what)
     elif _leaves_one_alone(position, order):
         close_position(
-            work, position, UNWIND, f"{order.ref} was over and has filled after all, and a leg lacks its partner"
+            work, position, UNWIND, f"{order.ref} had ended and has filled late, and a leg lacks its partner"
         )
 
 
@@ -207,7 +205,7 @@ def order_ended(work: StateBuilder, fact: OrderEnded) -> None:
 
 
 def _closing_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
-    if lost_on_end(order, orders_of(work, position.id)) == TOLD_LOST:
+    if lost_on_end(order, orders_of(work, position.id)) == REPORTED_LOST:
         lost = "closing orders do not get through: two were sent on end, and the broker has none; they are sent again"
         alarm(work, position.bot, f"{lost} until one does. A person must look", position.id)
     is_refused = order.status is OrderStatus.REJECTED or is_rejected(order)
@@ -215,7 +213,7 @@ def _closing_ended(work: StateBuilder, position: Position, order: Order, *, aske
         position = put_position(work, replace(position, retry_at=None, attempts=max(position.attempts - 1, 0)))
     elif is_refused:
         text = f"the broker refused a closing order: {order.why}"
-        alarm(work, position.bot, text, position.id, tells=order.ref)
+        alarm(work, position.bot, text, position.id, reports=order.ref)
         position = put_position(work, replace(position, retry_at=work.at + retry_after(work, position)))
         position = _try_another_way(work, position, order)
     elif order.status is OrderStatus.CANCELLED and (_is_over_unclosed(work, position, order) or not asked):
@@ -232,18 +230,18 @@ def _closing_ended(work: StateBuilder, position: Position, order: Order, *, aske
 
 
 def _closing_cancelled(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> Position:
-    """Tell of a closing order that was cancelled by others, or that the close has ended: a person must know of it."""
+    """Alarm of a closing order that others cancelled or that ended at the close."""
     text = "a closing order was cancelled, and not by us: it is sent again"
     if is_by_broker := is_ended_by_broker(order):
         text = "the broker cancelled a closing order: it is sent again"
     if _has_ended_with_its_day(work, order):
-        text = "a closing order was at work up to the close: it is sent again"
+        text = "a closing order was working at the close: it is sent again"
         if is_between_sessions(work):
-            text = "a closing order was at work up to the close: it is sent again at the next open"
+            text = "a closing order was working at the close: it is sent again at the next open"
         if all(option_has_expired(work, leg.option) for leg in order.legs):
-            text = "a closing order was at work up to the close: what it was to close has expired"
+            text = "a closing order was working at the close: its contracts have expired"
     words = "" if asked else order.said
-    alarm(work, position.bot, f"{text} ({words})" if words else text, position.id, tells=order.ref if words else "")
+    alarm(work, position.bot, f"{text} ({words})" if words else text, position.id, reports=order.ref if words else "")
     wait = retry_after(work, position) if is_by_broker else FIRST_RETRY
     position = put_position(work, replace(position, retry_at=work.at + wait))
     if is_by_broker:
@@ -254,23 +252,23 @@ def _closing_cancelled(work: StateBuilder, position: Position, order: Order, *, 
 
 
 def _is_over_unclosed(work: StateBuilder, position: Position, order: Order) -> bool:
-    """Say whether the close has ended an order that was being taken back for the next one, which is sent no more."""
+    """Say whether the close ended an order during its cancel for the next try, which is then not sent."""
     is_closed = position.state != "exiting" or position.is_frozen or position.is_flat
     return not is_closed and _has_ended_with_its_day(work, order)
 
 
 def _has_ended_with_its_day(work: StateBuilder, order: Order) -> bool:
-    """Say whether an order of the day was over by the close, at which the broker ends all, however late it is told."""
+    """Say whether a DAY order ended with the close, even if reported late."""
     session = work.schedule.session
     return work.at >= session.close or (order.sent_at is not None and exchange_date(order.sent_at) < session.date)
 
 
 def _try_another_way(work: StateBuilder, position: Position, order: Order) -> Position:
-    """Begin the ladder anew where the refusal of an order has its position closed leg by leg, or as one again."""
-    is_apart = closes_by_leg(work, position)
-    if is_apart is closes_by_leg(work, position, before=order):
+    """Restart the ladder when a reject changes how the position is closed: leg by leg, or as one order."""
+    is_separate = closes_by_leg(work, position)
+    if is_separate is closes_by_leg(work, position, before=order):
         return position
-    if is_apart:
+    if is_separate:
         text = f"the broker has refused to close {position.id} as one twice on end"
         alarm(work, position.bot, f"{text}: its legs are closed one by one, the short ones first", position.id)
     return put_position(work, replace(position, attempts=0))
@@ -291,7 +289,7 @@ def _after_closing(work: StateBuilder, position: Position) -> None:
 
 
 def _ended_by(work: StateBuilder, position: Position) -> str:
-    """Return what has closed a position: the exit at work, unless that has closed none, and what rested the last."""
+    """Return what closed a position: the working exit if it closed anything, else the last resting order."""
     if exit_has_dealt(work, position):
         return position.exit_reason
     fills = (each for each in work.positions.executions.values() if each.position == position.id and not each.is_entry)
@@ -301,7 +299,7 @@ def _ended_by(work: StateBuilder, position: Position) -> str:
 
 
 def part_closed(work: StateBuilder, fact: PartClosed) -> None:
-    """Let the rest of a position go on whose exit has nothing more to close."""
+    """Continue a position whose exit has nothing more to close."""
     position = work.positions.by_id[fact.position]
     was_unwinding = position.exit_reason == UNWIND
     acted = _acted(work, position)
@@ -311,7 +309,7 @@ def part_closed(work: StateBuilder, fact: PartClosed) -> None:
     work.follow_up(PartEnded(position.id, was_unwinding))
     position = work.positions.by_id[position.id]
     if not was_unwinding and is_reopened(position):
-        close_position(work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner")
+        close_position(work, position, UNWIND, "the exchange busted a fill, and a leg is open without its partner")
     elif not was_unwinding and any(leg.settled for leg in position.legs if not leg.option.is_share):
         sell_shares(work, position)
 
@@ -326,24 +324,22 @@ def _acted(work: StateBuilder, position: Position) -> tuple[str, ...]:
 
 
 def _roll_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
-    """An order that rolls is over: what it has opened is a position of its own, what it has not closed is held on."""
+    """Handle the end of a roll order: opened legs are a new position, unclosed legs stay held."""
     _rolled_into(work, work.positions.by_id[order.opens_position], order)
     position = work.positions.by_id[position.id]
     planned = rolling_exit(governing(work, position), position)
     is_at_work = planned is not None and planned.name == order.reason and position.state == "exiting"
     if order.status is OrderStatus.LOST:
-        stop_for_today(
-            work, position, Halt.UNACKNOWLEDGED, f"{order.ref} was never acknowledged and may still come to life"
-        )
+        stop_for_today(work, position, Halt.UNACKNOWLEDGED, f"{order.ref} was never acknowledged and may still arrive")
     if order.status is OrderStatus.FILLED or not is_at_work or position.is_flat:
-        if planned is not None and is_at_work and rolled_legs(position, planned):  # what it has left nobody bids for
+        if planned is not None and is_at_work and rolled_legs(position, planned):  # the rest has no bid
             position = replace(position, partial_exits_done=(*position.partial_exits_done, planned.name))
         _after_closing(work, put_position(work, replace(position, attempts=0)))
         return
     if order.status is OrderStatus.REJECTED or (order.status is OrderStatus.CANCELLED and not asked):
         is_over = _has_ended_with_its_day(work, order) and order.last_message is None
-        why = "it was at work up to the close" if is_over else why_over(order, asked=asked)
-        alarm(work, position.bot, f"{order.ref} to roll {position.id}: {why}", position.id, tells=order.ref)
+        why = "it was working at the close" if is_over else why_over(order, asked=asked)
+        alarm(work, position.bot, f"{order.ref} to roll {position.id}: {why}", position.id, reports=order.ref)
     assert planned is not None
     why = why_over(order, asked=asked)
     is_put_off = order.cause is Cause.NO_BID_TO_ROLL or _has_ended_with_its_day(work, order)
@@ -354,7 +350,7 @@ def _roll_ended(work: StateBuilder, position: Position, order: Order, *, asked: 
 
 
 def _rolled_into(work: StateBuilder, position: Position, order: Order) -> None:
-    """Let what was rolled into be open, unless nothing of it was opened; its own exit goes on where one acts."""
+    """Open the position that a roll created, unless nothing of it filled. An exit that acts on it continues."""
     if position.state == "exiting":
         _after_closing(work, position)
     if position.state != "entering":
@@ -389,7 +385,7 @@ def _resting_ended(work: StateBuilder, position: Position, order: Order, *, aske
         on_position_closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
     elif order.status is OrderStatus.REJECTED or is_rejected(order):
         if is_off_grid(work, order) and not position.resting_orders_withdrawn:
-            _put_back_anew(work, position, Cause.PARTNER_OFF_GRID)
+            _restore_again(work, position, Cause.PARTNER_OFF_GRID)
         else:
             _watched_instead(work, position, order, "refused")
     elif was_lost_twice(order, orders_of(work, position.id)):
@@ -399,13 +395,13 @@ def _resting_ended(work: StateBuilder, position: Position, order: Order, *, aske
     elif asked or order.status is not OrderStatus.CANCELLED:
         place_resting(work, position)
     elif order.has_fills or partner_has_filled(work, order):
-        _put_back_anew(work, position, Cause.GROUP_FILLED)
+        _restore_again(work, position, Cause.GROUP_FILLED)
     else:
-        _somebody_cancelled(work, position, order)
+        _cancelled_externally(work, position, order)
 
 
 def _protection_ended(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
-    """A protective stop that was hit has bought one short leg back: what is left of the position is closed."""
+    """Close the rest of a position after a protective stop bought back one short leg."""
     if _leaves_a_rest(work, position, order):
         close_position(work, position, PROTECT, f"the protective stop of {order.legs[0].option} was hit")
     elif position.state == "exiting":
@@ -420,9 +416,9 @@ def _protection_ended(work: StateBuilder, position: Position, order: Order, *, a
 
 
 def _leaves_a_rest(work: StateBuilder, position: Position, order: Order) -> bool:
-    """Say whether a protective stop has filled and left something that no exit at work closes.
+    """Say whether a filled protective stop left something that no working exit closes.
 
-    Where it has closed more than was held, nothing is sent any more.
+    If it closed more than was held, nothing more is sent.
     """
     if order.purpose is not Purpose.PROTECT or not order.has_fills or position.is_flat:
         return False
@@ -432,9 +428,9 @@ def _leaves_a_rest(work: StateBuilder, position: Position, order: Order) -> bool
 
 
 def _leaves_one_alone(position: Position, order: Order) -> bool:
-    """Say whether a leg that was closed once more, beside what an exit has closed of all, leaves others without it.
+    """Say whether a leg that was closed twice leaves other legs without their partner.
 
-    Of a combo the other legs are still to be told.
+    For a combo the other legs' reports are still due.
     """
     if position.state != "open" or position.is_flat or position.is_frozen or order.is_combo:
         return False
@@ -442,7 +438,7 @@ def _leaves_one_alone(position: Position, order: Order) -> bool:
 
 
 def _is_closing(work: StateBuilder, position: Position, order: Order) -> bool:
-    """Say whether the exit at work closes the leg of a protective stop, too, and nothing of it stays open."""
+    """Say whether the working exit also closes the leg of a protective stop, leaving nothing of it open."""
     planned = planned_exit(governing(work, position), position.exit_reason)
     if planned is None:
         return True
@@ -456,7 +452,12 @@ def _watched_instead(work: StateBuilder, position: Position, order: Order, how: 
     position = record_lost_order(work, position, is_refused=True)
     then = _instead(position)
     alarm(
-        work, position.bot, f"a resting order was {how}, {then}: {order.why}", position.id, again=True, tells=order.ref
+        work,
+        position.bot,
+        f"a resting order was {how}, {then}: {order.why}",
+        position.id,
+        again=True,
+        reports=order.ref,
     )
     cancel_order(work, position, Cause.PARTNER_LOST, how)
     put_position(work, replace(position, resting_orders_withdrawn=True))
@@ -464,22 +465,22 @@ def _watched_instead(work: StateBuilder, position: Position, order: Order, how: 
 
 def _instead(position: Position) -> str:
     """Return in words who closes a position for which nothing rests: no exit waits for that."""
-    return "the engine watches its price" if position.state == "open" else "its exit goes on at the next open"
+    return "the engine watches its price" if position.state == "open" else "its exit continues at the next open"
 
 
-def _somebody_cancelled(work: StateBuilder, position: Position, order: Order) -> None:
+def _cancelled_externally(work: StateBuilder, position: Position, order: Order) -> None:
     """A resting order was cancelled, and not by us: it is sent again, and its partner rests on."""
     before, position = position.lost_at, record_lost_order(work, position)
     what = f"the resting {order.purpose.value} of {named(position)}"
     then = sent_again_text(position)
     text = f"{what} was cancelled at the broker: {then}"
     words = f"{text} ({order.said})" if order.said else text
-    tells, is_new = order.ref if order.said else "", position.lost_at != before
-    alarm(work, position.bot, words, position.id, again=is_new, tells=tells)
+    reports, is_new = order.ref if order.said else "", position.lost_at != before
+    alarm(work, position.bot, words, position.id, again=is_new, reports=reports)
     place_resting(work, position)
 
 
-def _put_back_anew(work: StateBuilder, position: Position, cause: Cause) -> None:
+def _restore_again(work: StateBuilder, position: Position, cause: Cause) -> None:
     """Take the rest of a group back; once nothing of it works, a new one is placed for what is held."""
     if cancel_order(work, position, cause):
         place_resting(work, position)

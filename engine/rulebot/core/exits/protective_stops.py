@@ -1,10 +1,10 @@
-"""Protection: a wide stop at the broker on each short leg, or on one, so that a dead engine leaves no naked risk.
+"""Protective stops: a wide stop order at the broker on each short leg, in case the engine dies.
 
-Each rests by itself, GTC, as a single-leg stop order: that stops on a combo, or one group across combos, work at the
-broker is not known. An exit takes them back before it closes (`pursue`); over the night they rest under it. One that
-fills has bought a short leg back: what is left of the position is closed by the engine. While one has given way to an
-entry, or waits for another exit to be over, the engine watches its price, and closes the position where it would have
-been hit.
+Each is a single-leg GTC stop order without a group: whether the broker supports stops on combos, or one group across
+combos, is not known. An exit cancels them before it closes (`pursue`); an exit that is not complete by the close leaves
+them resting over night. When one fills, it has bought back a short leg and the engine closes the rest of the position.
+While a stop is cancelled for an entry, or waits for another exit, the engine watches its price and closes the position
+where the stop would have been hit.
 """
 
 from collections.abc import Collection
@@ -50,7 +50,7 @@ from rulebot.model.order import Order, OrderStatus, OrderType, Purpose, Replace,
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.text import clock
 from rulebot.model.values import replace
-from rulebot.order.price import NONE_TOLD, closing_legs, draft
+from rulebot.order.price import NONE_REPORTED, closing_legs, draft
 
 HITS = 2
 """How many bids in a row trigger a stop that buys an option. Source: Interactive Brokers, "Modify the Stop Trigger
@@ -70,11 +70,11 @@ def _may_protect(work: StateBuilder, position: Position) -> bool:
 
 
 def place_protection(work: StateBuilder, position: Position, closing: Collection[str] = ()) -> None:
-    """Put a stop on every short leg that is to have one and has none; those that are there fit what is held.
+    """Place a stop on every short leg that needs one, and fit existing stops to the holdings.
 
-    closing: names of legs that are left out, since an exit closes them. Stops are only made smaller while a position is
-    on hold, and while it is too soon to act on what the account lacks; one that is held back since its closing orders
-    come to nothing keeps them, and gets those that the exit took back.
+    closing: names of legs that an exit closes; they get none. Stops are only made smaller while a position is on hold
+    and while a shortfall of the account is too recent. A position on hold because its closing orders fail keeps its
+    stops and gets back those that the exit cancelled.
     """
     plan = governing(work, position).plan.risk.protect
     if plan is None or not _may_protect(work, position):
@@ -95,9 +95,9 @@ def place_protection(work: StateBuilder, position: Position, closing: Collection
 
 
 def _fit(work: StateBuilder, position: Position, leg: PositionLeg, order: Order, plan: ProtectPlan | None) -> None:
-    """Change a stop that is of another size than what is held, or priced otherwise than by all fills so far.
+    """Change a stop whose size or price no longer fits the holdings and fills.
 
-    plan: None where nothing but fewer contracts may be put at risk.
+    plan: None when only a reduction is allowed.
     """
     count, price = min(order.remaining, leg.held), order.stop_price
     if plan is not None:
@@ -108,7 +108,7 @@ def _fit(work: StateBuilder, position: Position, leg: PositionLeg, order: Order,
 
 
 def _wait_for_exit(work: StateBuilder, position: Position) -> None:
-    """Let the engine watch the price of a stop that another exit stands against, unless some of the position rest."""
+    """Let the engine watch the price of a stop that another exit crosses, unless part of the position rests."""
     position = work.positions.by_id[position.id]
     if position.state == "open" and not position.resting_orders_withdrawn and not resting_orders(work, position.id):
         withdraw_resting(work, position, "an exit")
@@ -118,7 +118,7 @@ def _place(work: StateBuilder, position: Position, leg: PositionLeg, plan: Prote
     price = stop_price(position, leg, plan, work.market.facts.ticks)
     if price is None:
         return
-    _tell_of_spread(work, position, leg, price)
+    _alarm_of_spread(work, position, leg, price)
     (closing,) = closing_legs((leg,))
     send_order(
         work,
@@ -133,8 +133,8 @@ def _place(work: StateBuilder, position: Position, leg: PositionLeg, plan: Prote
     )
 
 
-def _tell_of_spread(work: StateBuilder, position: Position, leg: PositionLeg, price: Decimal) -> None:
-    """Say of the first stop of a leg that it lies within the leg's quote, where no move of the market need hit it."""
+def _alarm_of_spread(work: StateBuilder, position: Position, leg: PositionLeg, price: Decimal) -> None:
+    """Alarm that the first stop of a leg is inside the leg's bid-ask spread, where it may fill without a move."""
     row = work.market.board.rows.get(leg.option, -1)
     ask = work.market.board.ask[row] if row >= 0 else nan
     guarded = (order.legs[0].name for order in orders_of(work, position.id) if order.purpose is Purpose.PROTECT)
@@ -143,12 +143,14 @@ def _tell_of_spread(work: StateBuilder, position: Position, leg: PositionLeg, pr
         alarm(work, position.bot, f"{text}: it may act at the next bids", position.id)
 
 
-def stop_price(position: Position, leg: PositionLeg, plan: ProtectPlan, told: Grids = NONE_TOLD) -> Decimal | None:
-    """Return the price per share at which a short leg is bought back, on the tick; None while its credit is not known.
+def stop_price(
+    position: Position, leg: PositionLeg, plan: ProtectPlan, reported: Grids = NONE_REPORTED
+) -> Decimal | None:
+    """Return the stop price per share of a short leg, on the tick; None while its credit is unknown.
 
-    Of each short leg or of this one alone: so many times what this leg brought. Else so many times the credit of the
-    whole structure, shared by the contracts of the leg in one structure: what one leg alone then costs, the structure
-    costs at least, less what its long legs bring.
+    A multiple of a leg's credit is of that leg. A multiple of the structure's credit is shared by the leg's contracts
+    in one structure: the cost of that leg alone is a lower bound of the structure's cost, less what its long legs are
+    worth.
     """
     if not plan.of_whole:
         brought = leg.entry_cash / (leg.opened * leg.option.multiplier) if leg.opened else None
@@ -157,10 +159,10 @@ def stop_price(position: Position, leg: PositionLeg, plan: ProtectPlan, told: Gr
         brought = None if entry is None else entry / leg.ratio
     if brought is None or brought <= 0:
         return None
-    return _rests_at(leg.option, brought, plan, told)
+    return _rests_at(leg.option, brought, plan, reported)
 
 
-# ---------------------------------------------------------------- while a stop has given way
+# ---------------------------------------------------------------- while a stop is cancelled
 
 
 class StopHit(NamedTuple):
@@ -173,10 +175,10 @@ class StopHit(NamedTuple):
 def watched_stop_hit(
     work: StateBuilder, position: Position, closing: Collection[str], *, waits_at_price: bool = False
 ) -> StopHit | None:
-    """Return which protective stop of a position, taken back for a while or lost, would have been hit.
+    """Return which cancelled or lost protective stop of a position would have been hit.
 
-    closing: names of legs that an exit at work closes, which have none. waits_at_price: the stops were taken back for
-    the order of a target, which does not follow the market.
+    closing: names of legs that a working exit closes, which have none. waits_at_price: the stops were cancelled for a
+    target order that waits at its price.
     """
     plan = governing(work, position).plan.risk.protect
     is_watched = position.resting_orders_withdrawn or position.is_lost or waits_at_price
@@ -198,7 +200,7 @@ def _price_of_last(work: StateBuilder, position: Position, leg: PositionLeg) -> 
 
 
 def _is_bid(work: StateBuilder, position: Position, leg: PositionLeg, price: Decimal) -> bool:
-    """Say whether so much was bid in as many quotes as trigger a stop; what is not known neither counts nor ends it."""
+    """Say whether the bid reached the stop in as many quotes as trigger one; unknown quotes neither count nor reset."""
     board = work.market.board
     row = board.rows.get(leg.option, -1)
     if quote_fault(board, row, work.now) not in (None, QuoteFault.NO_BID):
@@ -213,7 +215,7 @@ def _is_bid(work: StateBuilder, position: Position, leg: PositionLeg, price: Dec
     return after.count >= HITS
 
 
-# ---------------------------------------------------------------- how long a short leg may stand alone
+# ---------------------------------------------------------------- time without protection
 
 
 class UnprotectedLeg(NamedTuple):
@@ -225,10 +227,10 @@ class UnprotectedLeg(NamedTuple):
 
 
 def bare_legs(work: StateBuilder, position: Position) -> list[UnprotectedLeg]:
-    """Return the short legs that need a stop or a closing order at the broker and have none.
+    """Return the short legs that need a stop or closing order at the broker and have none.
 
-    Where the spec says how long one may stand without, that is each short leg. Otherwise it is those of which others
-    closed what covered them, and while no exit acts on the position, those that nothing covers.
+    With `max_time_without_stop` in the spec this is each short leg. Otherwise: those whose cover others closed, and,
+    while no exit acts on the position, those without cover.
     """
     lost = without_cover(position)
     is_each = governing(work, position).plan.risk.max_time_without_stop is not None
@@ -244,7 +246,7 @@ def bare_legs(work: StateBuilder, position: Position) -> list[UnprotectedLeg]:
 
 
 def note_protection(work: StateBuilder, position: Position) -> Position:
-    """Keep with a position since when a short leg of it has stood without protection, and which, and why."""
+    """Keep since when a short leg of a position has had no protection, which leg, and why."""
     bare = bare_legs(work, position)
     words = ", ".join(f"-{each.contracts} {each.leg.option}{_why(each)}" for each in bare)
     since = (position.unprotected_since or work.at) if bare else None
@@ -270,13 +272,13 @@ def _why(bare: UnprotectedLeg) -> str:
 
 
 def most_unprotected(work: StateBuilder, position: Position) -> timedelta:
-    """Return how long a short leg may stand without protection."""
+    """Return how long a short leg may be without protection."""
     limit = governing(work, position).plan.risk.max_time_without_stop
     return CLOSED_AFTER if limit is None else timedelta(seconds=limit)
 
 
 def is_unprotected_too_long(work: StateBuilder, position: Position) -> bool:
-    """Say whether a short leg has stood without protection for longer than it may."""
+    """Say whether a short leg has been without protection longer than allowed."""
     if position.unprotected_since is None:
         return False
     left = (position.unprotected_since + most_unprotected(work, position) - work.at).total_seconds()
@@ -286,9 +288,9 @@ def is_unprotected_too_long(work: StateBuilder, position: Position) -> bool:
 
 
 def note_gone(work: StateBuilder, position: Position, order: Order, *, asked: bool) -> None:
-    """Say that a position has lost a protective stop, and not by a fill: it is sent again (`losses.py`).
+    """Alarm that a position lost a protective stop without a fill; the stop is sent again.
 
-    One whose price was off the grid is sent anew at once, and no loss: an exit that is at work sends it by itself.
+    A stop with a price off the tick grid is sent again at once and is not a loss. A working exit sends it itself.
     """
     is_refused = order.status is OrderStatus.REJECTED or is_rejected(order)
     is_lost = not is_refused and was_lost_twice(order, orders_of(work, position.id))
@@ -305,13 +307,13 @@ def note_gone(work: StateBuilder, position: Position, order: Order, *, asked: bo
     text = f"the protective stop of {order.legs[0].option} was {how}: {then}"
     words = order.why
     text = f"{text} ({words})" if words else text
-    alarm(work, position.bot, text, position.id, again=True, tells=order.ref if words else "")
+    alarm(work, position.bot, text, position.id, again=True, reports=order.ref if words else "")
     if is_open:
         place_protection(work, position)
 
 
 def note_restored(work: StateBuilder, position: Position) -> None:
-    """Tell a person once the broker has confirmed all that was lost and is to rest for a position."""
+    """Report once the broker has confirmed all resting orders of a position that were lost."""
     live = resting_orders(work, position.id)
     if (
         not position.is_lost

@@ -1,9 +1,8 @@
-"""Short options that nobody asked for: the broker has closed a long option twice, and no long option covers it.
+"""Reversed longs: the broker closed a long option twice, so the account is short without cover.
 
-Two orders under one reference can both fill on one quote, since a change came to the broker as a second order. The
-position is then reversed. What a reversed leg has covered by another one stays until a person acts. A short option
-without cover is bought back at market, as `max_time_without_stop` says or after `CLOSED_AFTER`, if the account
-shows it.
+A change can reach the broker as a second order, and both orders under one reference can fill on one quote. A reversed
+leg that another leg covers stays until a person acts. An uncovered short option is bought back at market after
+`max_time_without_stop` or `CLOSED_AFTER`, if the account shows it.
 """
 
 from collections.abc import Iterable
@@ -67,7 +66,7 @@ def _covers(leg: PositionLeg, short: Option) -> bool:
 
 
 def _take(covers: dict[str, int], legs: Iterable[PositionLeg], wanted: int) -> int:
-    """Take so many shares of cover from these legs, where they have them; return how many were taken."""
+    """Take this many shares of cover from these legs, as far as they have them; return how many were taken."""
     taken = 0
     for leg in sorted(legs, key=lambda each: each.option.expiry):
         part = min(covers[leg.name], wanted - taken)
@@ -77,16 +76,16 @@ def _take(covers: dict[str, int], legs: Iterable[PositionLeg], wanted: int) -> i
 
 
 def find_reversed(work: StateBuilder, bot: str) -> None:
-    """Open the closed positions of a bot again of which such options stand, so that they are watched and shown."""
+    """Reopen closed positions of a bot that have reversed longs, so that they are watched and shown."""
     for position in [each for each in work.positions.by_id.values() if each.bot == bot and each.state == "closed"]:
         if position.is_closed_too_far:
             _note(work, position)
 
 
 def close_reversed_shorts(work: StateBuilder, position: Position) -> bool:
-    """Buy back the short options that nobody asked for, once they have stood as long as they may.
+    """Buy back uncovered reversed longs after their time limit.
 
-    Return whether there are some, or may be some: then nothing else is sent for the position.
+    Return whether there are any, or may be: then nothing else is sent for the position.
     """
     if not reversed_shorts(position):
         return False
@@ -109,12 +108,12 @@ def _buy_back_when_due(work: StateBuilder, position: Position, since: datetime) 
 
 
 def _note(work: StateBuilder, position: Position) -> Position | None:
-    """Keep since when short options stand that nobody asked for, once the account shows them.
+    """Keep since when uncovered reversed longs exist, once the account shows them.
 
-    None while fills may still be told: of a combo they come leg by leg.
+    None while fills may still arrive: a combo reports leg by leg.
     """
-    told = max((order.changed_at for order in orders_of(work, position.id)), default=work.at)
-    left = (told + TOO_MUCH - work.at).total_seconds()
+    reported = max((order.changed_at for order in orders_of(work, position.id)), default=work.at)
+    left = (reported + TOO_MUCH - work.at).total_seconds()
     if left > 0:
         wake(work, position.bot, left)
         return None
@@ -133,7 +132,7 @@ def _note(work: StateBuilder, position: Position) -> Position | None:
 
 
 def _since(work: StateBuilder, position: Position) -> datetime:
-    """Return since when they stand: what stood without protection before the last fill was something else."""
+    """Return since when they exist. What was unprotected before the last fill is another matter."""
     own = (each for each in work.positions.executions.values() if each.position == position.id)
     last = max((each.dealt_at for each in own if each.dealt_at is not None), default=work.at)
     known = position.unprotected_since
@@ -156,7 +155,7 @@ def _buy_back(work: StateBuilder, position: Position, leg: PositionLeg, count: i
 
 
 def bought_back(work: StateBuilder, position: Position) -> None:
-    """Take the step that the end of such an order leads to: a position of which nothing is left is closed."""
+    """Handle the end of a buy-back order: a position with nothing left is closed."""
     if position.is_closed_too_far or position.unprotected_since is None:
         return
     position = put_position(work, replace(position, unprotected="", unprotected_since=None, retry_at=None))

@@ -1,11 +1,11 @@
-"""Exits that roll: one order closes a position, or a part of it, and opens the same legs anew as one of its own.
+"""Rolls: one order closes a position, or a part of it, and opens the same legs anew as a new position.
 
-A part is what the exit would close without its roll: a side, legs by name, what its `of` judges. The rest of the
-position stays as it is, under its own exits, and for what limits look at it is held beside the new legs.
+A part is what the exit would close without its roll: a side, legs by name, or the subject of its `of`. The rest of the
+position stays under its own exits and counts with the new legs for limits.
 
-What it would open is looked for as an entry's legs are, once its condition is true: strikes, price, the conditions of
-`require`, and the gate that entries pass. Where that finds nothing the exit holds until the next session, or only
-closes. While quotes are missing it goes on looking; after its grace exits that stand lower may act meanwhile.
+Once the exit's condition is true, the new legs are selected like those of an entry: strikes, price, the conditions of
+`require`, and the entry gate. If nothing is found, the exit holds until the next session or only closes. While quotes
+are missing it keeps searching; after its grace period exits of lower priority may act.
 """
 
 from collections.abc import Collection, Iterable
@@ -68,9 +68,9 @@ SOON = 1.0
 
 
 class RollOffer(NamedTuple):
-    """What a roll would deal: the legs held, the new ones, and both sides together, per share of one structure.
+    """The trades of a roll: held legs, new legs, and both together, per share of one structure.
 
-    closed: those of the legs held that it closes; a long one that nobody bids for is left to expire, as by any exit.
+    closed: held legs that it closes. A long leg without a bid is left to expire, as by any exit.
     """
 
     rolled: tuple[PositionLeg, ...]
@@ -85,9 +85,9 @@ class RollOffer(NamedTuple):
 
 
 class RollCandidate(NamedTuple):
-    """What looking has found: an offer, or what is `missing` to tell, or why there is none.
+    """The result of a roll's search: an offer, what is `missing`, or why there is none.
 
-    is_final: it stays so for this session. is_put_off: it is looked for anew at once.
+    is_final: it holds for this session. is_put_off: search again at once.
     """
 
     offer: RollOffer | None
@@ -114,7 +114,7 @@ def find_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned:
     view = view_of(work)
     legs = _legs_into(roll, rolled, work.schedule.session.date)
     if not legs:
-        return RollCandidate(None, refused="its legs count from one that it does not hold any more")
+        return RollCandidate(None, refused="its legs count from one that it no longer holds")
     selection = select(legs, view, roll.expected_move)
     if not selection.is_complete:
         return RollCandidate(None, selection.missing, selection.refused)
@@ -151,7 +151,7 @@ def find_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned:
 
 
 def _kept_out(work: StateBuilder, position: Position) -> str:
-    """Return why nothing may be opened for this bot whatever it would be, "" when it may."""
+    """Return why nothing may be opened for this bot, whatever the structure; "" when it may."""
     standing: OperatorState = work.requests.operator
     if not standing.may_enter(position.bot) or work.requests.is_stopping:
         return standing.reason or "the operator allows only what reduces"
@@ -162,7 +162,7 @@ def _kept_out(work: StateBuilder, position: Position) -> str:
 
 
 def is_kept_out(work: StateBuilder, position: Position) -> bool:
-    """Say whether all that a bot could open is kept out at the moment: what it had at work for that was taken back."""
+    """Say whether everything that a bot could open is blocked at the moment; its roll order was cancelled."""
     return bool(_kept_out(work, position) or kept_out(work))
 
 
@@ -178,12 +178,12 @@ def _apart(
     if not rolled:
         return "it holds none of its legs"
     if not is_balanced_ignoring_worthless(work, partners(position, planned.legs)):
-        return "legs of it stand without their partners"
+        return "legs of it are open without their partners"
     if bot.plan.risk.undefined_risk:
         return ""
     for right in dict.fromkeys(leg.option.right for leg in rolled):
         if sum(leg.sign * leg.ratio for leg in rolled if leg.option.right is right) < 0:
-            return f"what is sold of its {right.value}s would stand without what covers it"
+            return f"what is sold of its {right.value}s would have no cover"
     return ""
 
 
@@ -199,7 +199,7 @@ def _the_same(position: Position, selection: StructureSelection) -> str:
 
 
 def _turned(bot: CompiledBot, rolled: tuple[PositionLeg, ...], quote: NetQuote) -> str:
-    """Return that a part would open the other way round than the whole did, whose exits it has; "" when it does not."""
+    """Return that a part would open in the opposite direction of the whole; "" when it does not."""
     if len(rolled) == len(bot.plan.legs):
         return ""
     is_credit, mid = bot.plan.opens_for == "credit", quote.mid or 0.0
@@ -215,12 +215,12 @@ def _opening(selection: StructureSelection) -> tuple[OrderLeg, ...]:
 
 
 def _parts(legs: tuple[OrderLeg, ...]) -> tuple[Part, ...]:
-    """Return what is dealt of legs that are dealt together with others: by their ratios, also where it is one."""
+    """Return the quantities of legs that trade together with others, by their ratios."""
     return tuple(Part(leg.option, -leg.side.sign, leg.price_multiplier) for leg in legs)
 
 
 def _quote(work: StateBuilder, legs: tuple[OrderLeg, ...], *, closing: bool) -> NetQuote:
-    return net_quote(_parts(legs), work.market.board, work.now, closing=closing, told=work.market.facts.ticks)
+    return net_quote(_parts(legs), work.market.board, work.now, closing=closing, reported=work.market.facts.ticks)
 
 
 def _together(quotes: tuple[NetQuote, NetQuote]) -> NetQuote:
@@ -247,8 +247,8 @@ def _over_the_limits(
     others = replaced.beside(positions_of(work, position.bot))
     view.exposure = exposure_with(work, view, selection, others, "the bot")
     readings = evaluate_rules(work, position.bot, f"risk {position.id}", bot.risk, view)
-    unmet = next((each for each in readings if each.verdict.truth is not True), None)
-    return "" if unmet is None else f"{unmet.rule.name} {describe(unmet.rule, unmet.verdict)}"
+    unmet = next((each for each in readings if each.evaluation.truth is not True), None)
+    return "" if unmet is None else f"{unmet.rule.name} {describe(unmet.rule, unmet.evaluation)}"
 
 
 def _without(position: Position, names: Collection[str]) -> Position | None:
@@ -267,9 +267,9 @@ def _require(
     if all(truth is True for truth in truths):
         return None
     if failed := failing(readings):
-        return RollCandidate(None, refused=f"{failed[0].rule.name} {describe(failed[0].rule, failed[0].verdict)}")
-    unknown = next((each for each in readings if each.verdict.truth is None), None)
-    return RollCandidate(None, "confirmation" if unknown is None else first_missing(unknown.verdict))
+        return RollCandidate(None, refused=f"{failed[0].rule.name} {describe(failed[0].rule, failed[0].evaluation)}")
+    unknown = next((each for each in readings if each.evaluation.truth is None), None)
+    return RollCandidate(None, "confirmation" if unknown is None else first_missing(unknown.evaluation))
 
 
 def _bound(roll: CompiledRoll, view: View, commission: Decimal) -> Bound:
@@ -281,9 +281,9 @@ def _bound(roll: CompiledRoll, view: View, commission: Decimal) -> Bound:
 def _bound_of_next(
     work: StateBuilder, order: Order, bot: CompiledBot, planned: ExitPlan, quotes: tuple[NetQuote, NetQuote]
 ) -> Bound | None:
-    """Return how far the price of a roll at work may go, by the market of this moment.
+    """Return the worst price to which a working roll may step, by the current market.
 
-    None while nobody knows what its trade could lose, or that has no bound and must have one.
+    None while the possible loss of its trade is unknown, or unbounded where a bound is required.
     """
     view, rows, risk = view_of(work), work.market.board.rows, bot.plan.risk
     new = tuple(leg for leg in order.legs if leg.opens)
@@ -295,8 +295,8 @@ def _bound_of_next(
     if unknown or (worst is None and not risk.undefined_risk):
         return None
     floors = [bound.floor, floor_of_roll(worst, quotes, order.quantity, risk.max_loss_per_trade)]
-    is_begun = work.positions.by_id[order.opens_position].has_fills
-    if not is_begun and (unhit := unhit_floor(risk.protect, planned.order, view.legs, work)):
+    is_started = work.positions.by_id[order.opens_position].has_fills
+    if not is_started and (unhit := unhit_floor(risk.protect, planned.order, view.legs, work)):
         floors.append(unhit + Decimal(f"{quotes[0].mid or 0.0:.4f}"))
     return bound._replace(floor=max((floor for floor in floors if floor is not None), default=None))
 
@@ -304,7 +304,7 @@ def _bound_of_next(
 def _worst_of_next(
     work: StateBuilder, order: Order, planned: ExitPlan, opening: NetQuote, view: View
 ) -> tuple[Decimal | None, str]:
-    """Return the dollars that the trade could lose with what a roll at work opens at once, and why they are unknown."""
+    """Return the dollars that the trade could lose with the legs of a working roll, and why unknown."""
     position = work.positions.by_id[order.position]
     rolled = {leg.name for leg in rolled_legs(position, planned)} | {leg.name for leg in order.legs_of(position.id)}
     others = Replaced(position, _without(position, rolled)).beside(active_positions(work))
@@ -329,7 +329,7 @@ def _commission(work: StateBuilder, legs: Iterable[OrderLeg], quantity: int) -> 
 
 
 def send_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned: ExitPlan, offer: RollOffer) -> Order:
-    """Send the one order that closes these legs and opens a new position, which stands as entering from now on."""
+    """Send the one order that closes these legs and opens a new position, which is entering from now on."""
     parts = _parts(offer.legs)
     net = ladder_price(planned.order, offer.quote, parts, 1, offer.bound)
     new = _new_position(work, position, bot, offer)
@@ -337,12 +337,12 @@ def send_roll(work: StateBuilder, position: Position, bot: CompiledBot, planned:
     part = "" if len(legs) == len(held) else f"{' and '.join(leg.name for leg in legs)} of "
     into = ", ".join(str(leg.option) for leg in offer.selection.legs)
     left = ", ".join(leg.name for leg in offer.rolled if leg not in legs)
-    rest = f"; nobody bids for {left}, left to expire" if left else ""
+    rest = f"; no bid for {left}, left to expire" if left else ""
     said = f"{planned.name} rolls {part}{position.id} into {into}{rest}"
     work.record(Kind.DECISION, position.bot, new.id, what="roll", reason=said, values=[position.id])
     roll = bot.rolls[planned.name]
-    told = replace(bot, plan=replace(roll.plan, legs=_legs_into(roll, offer.rolled, work.schedule.session.date)))
-    record_selection(work, told, offer.view, offer.selection, "", new.id)
+    reported = replace(bot, plan=replace(roll.plan, legs=_legs_into(roll, offer.rolled, work.schedule.session.date)))
+    record_selection(work, reported, offer.view, offer.selection, "", new.id)
     put_position(work, new)
     new = move_position(work, new, "enter")
     order = draft(
@@ -388,10 +388,10 @@ def _new_position(work: StateBuilder, position: Position, bot: CompiledBot, offe
 
 
 def start_roll_search(work: StateBuilder, position: Position, planned: ExitPlan, missing: str) -> float:
-    """Note that an exit has nothing to tell by yet; return the seconds that are left of its grace."""
-    is_begun = is_unknown(work, position, _looking(planned))
+    """Note that an exit cannot decide yet; return the remaining seconds of its grace period."""
+    is_started = is_unknown(work, position, _looking(planned))
     since = note_unknown(work, position, _looking(planned))
-    if not is_begun:
+    if not is_started:
         unindex(work)  # what it reads is to be streamed, at once, and wakes it
         set_watch_at(work, work.at)
     wake(work, position.bot, SOON)
@@ -410,9 +410,9 @@ def end_roll_search(work: StateBuilder, position: Position, planned: ExitPlan) -
 
 
 def record_no_roll(work: StateBuilder, position: Position, planned: ExitPlan, found: RollCandidate) -> Position:
-    """Record that an exit finds nothing to roll into; return the position, for which it rolls no more today.
+    """Record that an exit found nothing to roll into; return the position, which rolls no more today.
 
-    What keeps everything out at the moment is told once, and looked at again; where the exit closes instead, it does.
+    A temporary obstacle is reported once and checked again. An exit with a fallback to close closes.
     """
     end_roll_search(work, position, planned)
     position = work.positions.by_id[position.id]
@@ -430,7 +430,7 @@ def record_no_roll(work: StateBuilder, position: Position, planned: ExitPlan, fo
 
 
 def sells_worthless(work: StateBuilder, order: Order) -> bool:
-    """Say whether an order that rolls would sell a leg that nobody bids for any more, beside others."""
+    """Say whether a roll order with other legs would sell a leg that no longer has a bid."""
     names = {leg.name for leg in order.legs_of(order.position)}
     dead = [
         leg for leg in work.positions.by_id[order.position].legs if leg.name in names and is_worthless_long(work, leg)

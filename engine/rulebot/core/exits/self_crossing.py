@@ -1,7 +1,7 @@
-"""Orders of ours on both sides of one option: what rests gives way to an entry, or an exit, of one leg.
+"""Self-crossing: orders of ours on both sides of one option. Resting orders yield to entries and exits.
 
-The broker refuses an order while one of the other side works in the same option (requirement A4). What is taken back is
-watched by the engine, and put back as soon as its contract is free.
+The broker refuses an order while one on the other side works in the same option (requirement A4). The engine watches
+the prices of cancelled resting orders and places them again as soon as the contract is free.
 """
 
 from collections.abc import Sequence
@@ -35,15 +35,15 @@ def crossing_entries(work: StateBuilder, position: Position) -> list[Order]:
 
 
 def give_way_to_entry(work: StateBuilder, fact: EntryCrosses) -> None:
-    """Take back the resting orders that stand against an entry; the engine watches their prices meanwhile."""
+    """Cancel resting orders that would cross an entry; the engine watches their prices meanwhile."""
     _give_way(work, [work.orders.by_ref[ref] for ref in fact.refs], "an entry")
 
 
 def clear_for_exit(work: StateBuilder, position: Position, legs: Sequence[OrderLeg]) -> bool:
-    """Take back what rests of other positions against a closing order of these legs; say whether nothing does.
+    """Cancel resting orders of other positions that would cross a closing order; say whether none remains.
 
-    The broker would refuse it as long as that works. A protective stop stays where a long leg is to be sold: that leg
-    can lose no more than it is worth, and a short one without its stop more than that.
+    A protective stop stays when a long leg is sold: that leg can lose at most its value, a short leg without its stop
+    more.
     """
     signs = {leg.option: leg.side.sign for leg in legs}
     against = [
@@ -62,9 +62,9 @@ def _guards(order: Order, side: Side) -> bool:
 
 
 def _give_way(work: StateBuilder, orders: Sequence[Order], to: str) -> None:
-    """Take these back, with all that rests of their positions; what was sent in this instant a moment later.
+    """Cancel these and all resting orders of their positions; those sent at this instant a moment later.
 
-    An order is on record before the broker hears of it, as one that is sent.
+    An order is recorded before the broker receives it, as one that is sent.
     """
     for name in dict.fromkeys(order.position for order in orders):
         position = work.positions.by_id[name]
@@ -95,7 +95,7 @@ def restore_orders(work: StateBuilder) -> None:
 
 
 def is_withdrawn_for_other(state: State, at: datetime) -> bool:
-    """Say whether something that has given way to an order of ours is still to be put back."""
+    """Say whether something that yielded to one of our orders is still to be placed again."""
     positions = (state.positions.by_id[name] for name in state.positions.active)
     return any(
         each.resting_orders_withdrawn and each.state == "open" and _may_rest_again(each, at) for each in positions
@@ -111,7 +111,7 @@ def _may_be_put_back(work: StateBuilder, position: Position) -> bool:
 
 
 def _may_rest_again(position: Position, at: datetime) -> bool:
-    """Say no to what was refused a moment ago, or was cancelled by somebody too often."""
+    """Refuse what was rejected a moment ago, or was cancelled externally too often."""
     waits = position.retry_at is not None and at < position.retry_at
     return not waits and not position.is_frozen and not is_paused(position, at)
 

@@ -1,10 +1,9 @@
-"""The price of a target: no order of it goes further, and what becomes of one whose market has moved away.
+"""Target price: the limit that no order of a target exit exceeds, and what happens when the market moves away.
 
-A target is a price. Its order steps as its ladder says, at most to the price that keeps what the target promises, and
-waits there. Once the rule was not true at any step for `PATIENCE` the order is cancelled, and the position is open
-again, with its protective stops: they cannot rest while a closing order works. The target acts anew when it is true.
-A quote near the target price changes sides within seconds. Without the wait each change would cancel an order and send
-another.
+A target is a price. Its order steps along its ladder at most to the price that keeps the promised profit, and waits
+there. After the rule was not true for `PATIENCE` the order is cancelled and the position is open again with its
+protective stops, which cannot rest while a closing order works. The target acts again when it is true. Quotes near the
+target price change sides within seconds; without the wait each change would cancel an order and send another.
 """
 
 from collections.abc import Iterable
@@ -47,9 +46,9 @@ _MICRO = Decimal("0.000001")
 
 
 def target_at_work(work: StateBuilder, position: Position) -> ExitPlan | None:
-    """Return the exit at work if its orders must keep a target price.
+    """Return the working exit if its orders must keep a target price.
 
-    None once a leg was closed alone and others must follow: they are closed as the ladder says.
+    None after one leg was closed alone: the others are closed along the ladder.
     """
     planned = planned_exit(governing(work, position), position.exit_reason)
     if planned is None or not planned.is_target_price or _must_follow(work, position):
@@ -58,9 +57,9 @@ def target_at_work(work: StateBuilder, position: Position) -> ExitPlan | None:
 
 
 def _must_follow(work: StateBuilder, position: Position) -> bool:
-    """Say whether the exit at work has closed legs, or a part of them, without others that somebody bids for.
+    """Say whether the working exit closed some legs, or part of them, while others with a bid remain.
 
-    An order of several legs on one underlying closes all that are bid for.
+    An order of several legs on one underlying closes all that have a bid.
     """
     is_pair = len(governing(work, position).plan.underlyings) > 1
     dealt = {
@@ -76,7 +75,7 @@ def _must_follow(work: StateBuilder, position: Position) -> bool:
 
 
 def closing_ladder(work: StateBuilder, position: Position, attempt: int) -> Ladder:
-    """Return how try `attempt` of the exit at work is priced: the orders of a target are never market orders."""
+    """Return how try `attempt` of the working exit is priced: target orders are never market orders."""
     bot = governing(work, position)
     ladder = exit_ladder(bot, position.exit_reason)
     if target_at_work(work, position) is None:
@@ -88,9 +87,9 @@ def closing_ladder(work: StateBuilder, position: Position, attempt: int) -> Ladd
 
 
 def in_a_hurry(work: StateBuilder, planned: ExitPlan | None, ladder: Ladder) -> Ladder:
-    """Return the ladder of a clock exit, whose last try before the close goes as far as it may.
+    """Return the ladder of a clock exit, whose last try before the close goes as far as allowed.
 
-    One that ends at market goes there before the close, however many tries are left; any other one goes to natural.
+    A ladder that ends at market goes to market before the close, however many tries remain; any other to natural.
     """
     if planned is None or clock_time(planned) is None or ladder.start is PriceFrom.MARKET:
         return ladder
@@ -116,10 +115,10 @@ def bound_of(work: StateBuilder, position: Position, legs: tuple[OrderLeg, ...])
 def target_floor(
     work: StateBuilder, position: Position, planned: ExitPlan, legs: tuple[OrderLeg, ...]
 ) -> Decimal | str:
-    """Return the least net price of an order that closes these legs and keeps the target, or what quote it lacks.
+    """Return the least net price of an order that closes these legs and keeps the target, or the missing quote.
 
-    Legs that are closed later count at natural, a wing that nobody bids for at 0, legs that stay open as the rule
-    prices them. Units: per share of one structure of the order, of a single leg per share of one contract.
+    Legs that are closed later count at natural, a wing without a bid at 0, legs that stay open as the rule prices them.
+    Units: per share of one structure of the order; for a single leg per share of one contract.
     """
     needed = needed_dollars(position, planned)
     if needed is None:
@@ -134,7 +133,7 @@ def target_floor(
 
 
 def _rest(work: StateBuilder, position: Position, planned: ExitPlan, dealt: dict[str, int]) -> Decimal | str:
-    """Return the dollars that count beside the contracts dealt, less those dealt that the target does not count."""
+    """Return the dollars that count besides the traded contracts, less trades that the target does not count."""
     level = planned.compares
     assert level is not None
     leaving = {leg.name for leg, _ in legs_to_close(position, governing(work, position))}
@@ -193,9 +192,9 @@ def is_within_reach(
 
 
 def _is_for_nothing(work: StateBuilder, legs: tuple[OrderLeg, ...], floor: Decimal) -> bool:
-    """Say whether legs that can only cost would have to be closed for 0 or a credit: nobody deals at such a price."""
-    parts, told = order_parts(legs, legs[0].side), work.market.facts.ticks
-    ticks = option_ticks(parts[0].option, told) if len(parts) == 1 else ticks_of(parts, told)
+    """Say whether legs that can only cost would have to be closed for 0 or a credit: such a price never fills."""
+    parts, reported = order_parts(legs, legs[0].side), work.market.facts.ticks
+    ticks = option_ticks(parts[0].option, reported) if len(parts) == 1 else ticks_of(parts, reported)
     return ticks.round(floor, Rounding.UP) >= 0 and never_pays(parts)
 
 
@@ -218,7 +217,7 @@ def was_withdrawn(work: StateBuilder, position: Position, target: str) -> bool:
 
 
 def as_judged(work: StateBuilder, order: Order) -> Order:
-    """Return an order that works with `unmet_since` as the quotes of now have it; None there while nobody can say."""
+    """Return a working order with `unmet_since` as of the current quotes; None there while undecidable."""
     position = work.positions.by_id[order.position]
     planned = target_at_work(work, position)
     if planned is None or planned.name != order.reason or is_met(work, position, planned, order.legs) is not False:
@@ -227,9 +226,9 @@ def as_judged(work: StateBuilder, order: Order) -> Order:
 
 
 def may_wait(work: StateBuilder, order: Order) -> bool:
-    """Say whether an order of a target that is no longer met may wait at its price, after `as_judged`.
+    """Say whether an order of an unmet target may wait at its price, after `as_judged`.
 
-    For `PATIENCE`, or as long as the spec lets a short leg stand without its stop, and not where it has no price.
+    For `PATIENCE`, or as long as the spec lets a short leg be without its stop; not if it has no price.
     """
     if order.unmet_since is None:
         return True

@@ -43,7 +43,7 @@ from rulebot.model.event import SettlementCorrected
 from rulebot.model.loss_bound import ASSIGNED, DELIVERING, SETTLED
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order
-from rulebot.model.position import CLOSED_BY_HAND, ESTIMATED, PAST_US, Position, PositionLeg
+from rulebot.model.position import CLOSED_BY_HAND, CLOSED_ELSEWHERE, ESTIMATED, Position, PositionLeg
 from rulebot.model.values import replace
 from rulebot.record.record import CLOSING, Kind
 
@@ -52,15 +52,14 @@ OPENED_AFTER = timedelta(minutes=30)
 
 
 def settle(work: StateBuilder, option: Option, last: Decimal = ZERO) -> None:
-    """Take an expired option out of every position that holds it, at what it is worth.
+    """Settle an expired option in every position that holds it.
 
-    A closed one holds it when the broker has closed more than was held.
-    Cash-settled: intrinsic value at the closing level of the index, or at the opening level of the day after its last
-    session; until that is known it waits (`settle_missed`). Shares: nothing is paid for the option; in the
-    money by a cent or more it is assigned (short) or exercised (long), else it is worthless. What that moves of the
-    position's own shares leaves it at the strike; of options whose shares come by one and go by another the position
-    has the difference of the strikes. What others have closed of it before has left at the price that is told of it.
-    last: what the account had of it until now.
+    A closed position holds it when the broker closed more than was held. Cash-settled: intrinsic value at the closing
+    level of the index, or at the opening level of the day after its last session; until that is known it waits
+    (`settle_missed`). On shares: in the money by a cent or more it is assigned (short) or exercised (long), else
+    worthless; the option itself costs nothing. Shares of the position that are delivered leave it at the strike. When
+    one option brings shares and another takes them, the position has the difference of the strikes. What others closed
+    before leaves at its reported price. last: the account's last holding.
     """
     known = work.account.holdings_at_expiry
     if not _is_over(work, option):
@@ -70,9 +69,9 @@ def settle(work: StateBuilder, option: Option, last: Decimal = ZERO) -> None:
     last = last or known.get(option, ZERO)
     at_last = {each: count for each, count in known.items() if each != option}
     work.account = replace(work.account, holdings_at_expiry=at_last)
-    told = book_external_before_expiry(work, option, last)
+    reported = book_external_before_expiry(work, option, last)
     level = settlement_level(work, option)
-    for position in [each for each in work.positions.by_id.values() if not each.is_flat or each.id in told]:
+    for position in [each for each in work.positions.by_id.values() if not each.is_flat or each.id in reported]:
         for leg in position.legs:
             if leg.held and leg.option == option:
                 leg = book_estimated_close(work, position.id, leg)
@@ -86,24 +85,24 @@ def settle(work: StateBuilder, option: Option, last: Decimal = ZERO) -> None:
                     continue
                 _settle_leg(work, position.id, leg, level)
         if level is not None or work.positions.by_id[position.id].is_flat:
-            _after_settlement(work, work.positions.by_id[position.id], told.get(position.id, ""))
+            _after_settlement(work, work.positions.by_id[position.id], reported.get(position.id, ""))
     work.follow_up(HoldingsChanged())
 
 
 def settle_missed(work: StateBuilder) -> None:
-    """Settle what expired while nobody looked: the account has it no more, and no report will say so again.
+    """Settle what expired while no engine ran: the account no longer holds it, and no report will follow.
 
-    What has paid cash at a close is settled on a later day although the account still lists it: it would keep its bot
-    from entering.
+    Cash settlements at a close are booked on a later day even if the account still lists the option, which would keep
+    its bot from entering.
     """
     session = work.schedule.session
     if not work.connection.is_ready or first_expiry(work) > session.date:
         return
     held = (leg.option for leg in held_legs(work) if leg.option.expiry <= session.date)
     for option in sorted({option for option in held if option_has_expired(work, option)}, key=str):
-        is_told_soon = option.expiry == session.date and work.at < session.close + SETTLED_AFTER
+        is_reported_soon = option.expiry == session.date and work.at < session.close + SETTLED_AFTER
         listed = work.account.holdings.get(option, ZERO)
-        if not is_told_soon and (not listed or _is_known_to_pay(work, option)):
+        if not is_reported_soon and (not listed or _is_known_to_pay(work, option)):
             settle(work, option, listed)
 
 
@@ -142,10 +141,10 @@ def _is_over(work: StateBuilder, option: Option) -> bool:
 
 
 def _is_known_to_pay(work: StateBuilder, option: Option) -> bool:
-    """Say whether the close is known at which an option of an earlier day, still listed, was settled in cash.
+    """Say whether the close is known at which a listed, expired, cash-settled option of an earlier day settled.
 
-    IBKR may list what has expired until the next open and longer. Shares come and go when the account shows it. Until
-    its index has printed in this session, live, the close that it tells may be an older one.
+    IBKR may list expired options until the next open and longer. Shares move when the account shows it. Until its index
+    has printed live in this session, the reported close may be an older one.
     """
     session, board = work.schedule.session, work.market.board
     if option.settles_at_open or product(option.symbol).settlement is Settlement.SHARES:
@@ -163,9 +162,9 @@ def _is_asked_for(work: StateBuilder, option: Option) -> bool:
 
 
 def keep_closing(work: StateBuilder) -> Mapping[str, float]:
-    """Return the last prints of the session, by symbol, of shares that options are held on: later ones are no close.
+    """Return the last prints of the session, by symbol, of shares with held options; later prints are no close.
 
-    Each is on record, for a start to go by.
+    Each is recorded for a restart.
     """
     close, board = work.schedule.session.close, work.market.board
     if not close <= work.at <= close + AT_THE_CLOSE:
@@ -188,10 +187,10 @@ def _settle_leg(work: StateBuilder, name: str, leg: PositionLeg, level: Decimal)
             _deliver(work, name, leg, found.quantity, level)
 
 
-def _after_settlement(work: StateBuilder, position: Position, told: str) -> None:
-    """Close the books of a position that holds nothing more. told: how others have closed it, "" if not.
+def _after_settlement(work: StateBuilder, position: Position, reported: str) -> None:
+    """Close the books of a position with no holdings. reported: how others closed it, "" if they did not.
 
-    Of one that holds on what trades the exit at work may have had nothing but this to close.
+    For a position with legs that still trade, the working exit may have had nothing else to close.
     """
     if position.state == "exiting" and not (position.is_flat or has_expired(work, position)):
         if part_is_over(work, position):
@@ -204,18 +203,20 @@ def _after_settlement(work: StateBuilder, position: Position, told: str) -> None
     if position.state == "closed":
         return
     is_estimate, is_settled = has_estimates(work, position), any(leg.settled for leg in position.legs)
-    if not position.is_flat or not (is_estimate or is_settled or told):
+    if not position.is_flat or not (is_estimate or is_settled or reported):
         return
-    reason = _settled_reason(work, position, told, is_estimate=is_estimate, is_settled=is_settled)
+    reason = _settled_reason(work, position, reported, is_estimate=is_estimate, is_settled=is_settled)
     on_position_closed(work, replace(position, exit_reason=reason), "settled")
 
 
-def _settled_reason(work: StateBuilder, position: Position, told: str, *, is_estimate: bool, is_settled: bool) -> str:
+def _settled_reason(
+    work: StateBuilder, position: Position, reported: str, *, is_estimate: bool, is_settled: bool
+) -> str:
     """Return how a position has ended that holds nothing more since its last options were settled."""
     levels_of = ((leg, settlement_level(work, leg.option)) for leg in position.legs if leg.settled)
     hows = {how_settled(leg, level) for leg, level in levels_of if level is not None}
     reason = CLOSED_BY_HAND if position.hold and not is_stopped(position) else _left_by(work, position)
-    reason = ESTIMATED if is_estimate else reason if is_settled else told
+    reason = ESTIMATED if is_estimate else reason if is_settled else reported
     if not reason and hows <= {"worthless"}:
         reason = _left_but_wings(work, position)
     if reason:
@@ -240,13 +241,13 @@ def _left_but_wings(work: StateBuilder, position: Position) -> str:
 
 
 def _left_by(work: StateBuilder, position: Position) -> str:
-    """Return what ended a position of which the rest has settled; "" where the exit at work had closed none of it."""
-    if position.state != "exiting" or position.exit_reason in PAST_US:
+    """Return what ended a position whose rest has settled; "" where the working exit closed none of it."""
+    if position.state != "exiting" or position.exit_reason in CLOSED_ELSEWHERE:
         return position.exit_reason
     return position.exit_reason if exit_has_dealt(work, position) else ""
 
 
-# --- What had left before its expiry, and nobody told
+# --- Closed before expiry without a report
 
 
 def ending_corrected(work: StateBuilder, event: SettlementCorrected) -> None:

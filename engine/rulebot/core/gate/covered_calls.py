@@ -1,8 +1,8 @@
-"""Calls against shares held: how many the shares of the account allow, and what follows when shares are gone.
+"""Covered calls: how many calls the account's shares allow, and what happens when shares are gone.
 
-The calls of a bot with `overwrite` stand against a part of all shares of the account, and never against one that
-another call needs. When somebody sells the shares, entries at work are taken back and a person is told; nothing is
-bought or closed to make it good, for nobody but that person knows what was meant.
+The calls of a bot with `overwrite` use part of all shares of the account, never shares that another call needs. When
+shares are sold externally, working entries are cancelled and a person is alarmed. Nothing is bought or closed: only
+that person knows the intention.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from rulebot.core.state.lists import (
     active_positions,
     all_live_orders,
     governing,
-    is_doubted,
     is_opening,
+    is_suspect,
     positions_of,
     shares_of,
 )
@@ -27,7 +27,7 @@ from rulebot.core.state.share_coverage import shares_needed
 from rulebot.core.state.turn import alarm
 from rulebot.decide.limits import ShareCoverage, SizeLimits
 from rulebot.evaluate.strikes import StructureSelection
-from rulebot.measures.account import NOT_TOLD
+from rulebot.measures.account import NOT_REPORTED
 from rulebot.model.cause import Cause
 from rulebot.model.contract import LOT
 from rulebot.model.loss_bound import ShareHolding, uncovered_calls
@@ -36,7 +36,7 @@ from rulebot.model.order import Purpose
 from rulebot.model.position import Position
 
 PATIENCE = timedelta(seconds=30)
-"""How long shares may be missing before a person is told: assignment may take them before the call is gone."""
+"""How long shares may be missing before the alarm: an assignment may take them before the call disappears."""
 
 
 # ---------------------------------------------------------------- how many
@@ -49,7 +49,7 @@ def structures_covered(
     symbol = bot.plan.underlyings[0]
     shares = shares_of(work, symbol)
     if shares is None:
-        return SizeLimits(0, missing=NOT_TOLD)
+        return SizeLimits(0, missing=NOT_REPORTED)
     each, own = _needed(selection, symbol), _against(work, bot, symbol)
     count = most_within(band, shares, each, own)
     return SizeLimits(count, refused="" if count else f"quantity: {too_few(band, shares, each, own, symbol)}")
@@ -71,9 +71,9 @@ def _against(work: StateBuilder, bot: CompiledBot, symbol: str) -> int:
 
 
 def most_within(band: Overwrite, shares: ShareHolding, each: int, own: int) -> int:
-    """Return the most structures that need `each` shares and stay within the band with `own`, 0 if there are none.
+    """Return the most structures that need `each` shares and stay in the band with `own`; 0 if there are none.
 
-    Units: shares. `own` are those that the bot's calls need already; the band is of all shares held.
+    Units: shares. `own`: shares that the bot's calls already need. The band is a fraction of all shares held.
     """
     room = min(shares.held * band.most - own, shares.free)
     count = int((room / each).to_integral_value(ROUND_FLOOR)) if each > 0 and room > 0 else 0
@@ -86,7 +86,7 @@ def too_few(band: Overwrite, shares: ShareHolding, each: int, own: int, symbol: 
         return f"the account holds no {symbol} shares"
     most = shares.held * band.most
     found = f"{_plain(band.most * 100)}% of {_plain(shares.held)} {symbol} shares is {_plain(most)}"
-    found += f", {own:,} stand against calls of its own" if own else ""
+    found += f", {own:,} cover its own calls" if own else ""
     if shares.free < most - own:
         found += f", {_plain(shares.free)} are held that no call needs"
     is_below = min(most - own, shares.free) >= each
@@ -126,7 +126,7 @@ def no_cover(work: StateBuilder, bot: CompiledBot, position: Position) -> str:
 
 
 def shares_changed(work: StateBuilder, symbol: str) -> dict[str, datetime]:
-    """Judge bots on this underlying again, and take back entries without cover; return what lacks shares since when."""
+    """Judge bots on this underlying again and cancel uncovered entries; return what lacks shares, since when."""
     for name, bot in work.program.bots.items():
         if any(symbol in each.plan.underlyings for each in bot.structures()):
             wake(work, name, 0.0)
@@ -144,13 +144,13 @@ def _take_entries_back(work: StateBuilder, symbol: str) -> None:
 
 
 def lacking(work: StateBuilder, known: Mapping[str, datetime]) -> dict[str, datetime]:
-    """Return the symbols of which the account has fewer shares than calls need that were sold against them."""
+    """Return the symbols with fewer shares than their short calls need."""
     symbols = {governing(work, position).plan.underlyings[0] for position in _overwriting(work)}
     return {symbol: known.get(symbol, work.at) for symbol in sorted(symbols) if _missing(work, symbol) > 0}
 
 
 def close_uncovered_calls(work: StateBuilder) -> dict[str, datetime]:
-    """Tell a person of calls that no share has covered for a while; no entry works on where shares went unseen."""
+    """Alarm of calls without covering shares; cancel working entries of symbols whose shares are unknown."""
     found = lacking(work, work.account.uncovered)
     for symbol, since in found.items():
         _take_entries_back(work, symbol)
@@ -172,7 +172,7 @@ def _overwriting(work: StateBuilder) -> list[Position]:
         position
         for position in active_positions(work)
         if governing(work, position).plan.overwrite is not None
-        if not position.hold and not is_doubted(work, position) and _needed_by(work, position)
+        if not position.hold and not is_suspect(work, position) and _needed_by(work, position)
     ]
 
 

@@ -1,6 +1,6 @@
-"""The gate in front of an order that opens something: what it would come to, and what the limits say of it.
+"""Entry limits: checks an opening order's size, cost and possible loss against the limits.
 
-An entry passes it, and so does what an exit rolls into; of that the legs that are rolled count no more.
+Entries pass this gate, and so does what an exit rolls into; the rolled legs no longer count.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rulebot.core.gate.covered_calls import cover_of
 from rulebot.core.gate.exposure import as_one_trade, cash_cap, exposure_with, worst_case_cap
 from rulebot.core.gate.halts import halt
-from rulebot.core.gate.margin import margin_cap, margin_told
+from rulebot.core.gate.margin import margin_cap, margin_reported
 from rulebot.core.program import CompiledBot
 from rulebot.core.queries.account import excess_of
 from rulebot.core.queries.day_pnl import account_today, bot_today, unvalued
@@ -35,12 +35,12 @@ from rulebot.model.values import replace
 from rulebot.order.price import NetQuote, limited_at, price_band
 from rulebot.spec.nouns import IfHeld
 
-ACCOUNT_TOLD = timedelta(minutes=4)
+ACCOUNT_REPORTED = timedelta(minutes=4)
 """How old account values may be. Source: TWS API, reqAccountUpdates: every three minutes."""
 
 
 class Replaced(NamedTuple):
-    """The position of which legs are rolled, and what stays of it, None when nothing does."""
+    """The position whose legs are rolled, and what remains of it; None when nothing remains."""
 
     position: Position
     rest: Position | None
@@ -146,10 +146,10 @@ def worst_of_roll(
     quote: NetQuote,
     quantity: int,
 ) -> tuple[Decimal | None, str]:
-    """Return the dollars that what a roll opens at once could lose at expiry, together with what goes on of its trade.
+    """Return the dollars that a roll's trade could lose at expiry, if it opened now.
 
-    None without a bound; None, and why, while that is not known. of_trade: what is open of that without the legs that
-    are rolled and those that are opened.
+    None without a bound; None and the reason while unknown. of_trade: the trade's open legs without those rolled and
+    those opened.
     """
     if going_on := [each for each in of_trade if not each.waits_for_expiry]:
         return as_one_trade(work, going_on, selection, quantity)
@@ -159,11 +159,11 @@ def worst_of_roll(
 def floor_of_roll(
     worst: Decimal | None, quotes: tuple[NetQuote, NetQuote], quantity: int, limit: Decimal | None
 ) -> Decimal | None:
-    """Return the net price of both sides of a roll below which it could open what may lose more than this limit.
+    """Return the net price of a roll below which its trade could lose more than this limit.
 
-    worst: the dollars that it could lose opened at once, None without a bound. None while that is within the limit.
-    Else what it closes, the first of `quotes`, counts at the best that the market may give: what both bring beyond that
-    is of the new legs, whatever price each leg is dealt at.
+    worst: the dollars that it could lose if opened now, None without a bound. None while that is within the limit.
+    Otherwise the closed legs, the first of `quotes`, count at the best possible market price: the rest of the net price
+    belongs to the new legs, whatever the price of each leg.
     """
     if limit is None or worst is None or worst <= limit:
         return None
@@ -173,7 +173,7 @@ def floor_of_roll(
 
 
 def _notional(work: StateBuilder, option: Option, count: int) -> Decimal:
-    """Return the dollars behind so many contracts by their strike, behind shares by their ask."""
+    """Return the notional in dollars: contracts by their strike, shares by their ask."""
     if not option.is_share:
         return option.strike * option.multiplier * count
     row = work.market.board.rows.get(option, -1)
@@ -208,7 +208,7 @@ def _required(
     if not rules:
         return ""
     exposure = exposure_with(work, view, selection, others, "all bots")
-    margin = margin_told(work, bot, selection, view.quantity)
+    margin = margin_reported(work, bot, selection, view.quantity)
     account = work.market.facts.account
     return rules_problem(rules, AccountFacts(work.at, work.schedule.session, exposure, margin, account.net_liquidation))
 
@@ -232,7 +232,7 @@ def _needs_day_trade(work: StateBuilder, position: Position) -> bool:
     if position.session != session.date:
         return False
     if position.closed_at is not None:
-        return position.opened_at is not None and work.at - position.closed_at < ACCOUNT_TOLD
+        return position.opened_at is not None and work.at - position.closed_at < ACCOUNT_REPORTED
     since = position.opened_at or work.at
     return governing(work, position).closes_on_its_day(session, [leg.option for leg in position.legs], since)
 
@@ -240,10 +240,10 @@ def _needs_day_trade(work: StateBuilder, position: Position) -> bool:
 def _conflicts(
     work: StateBuilder, others: list[Position], bot: CompiledBot, selection: StructureSelection
 ) -> tuple[str, ...]:
-    """Return the contracts that some bot holds the other way round, or enters so, unless the spec allows it.
+    """Return the contracts that a bot holds, or enters, on the other side, unless the spec allows it.
 
-    And those that the account holds so beyond our books, whatever the spec says: the broker nets the two, and what is
-    left cannot be told from a position that a person has closed.
+    Also those that the account holds on the other side beyond our books, whatever the spec says: the broker nets the
+    two, and the rest looks like a position that a person closed.
     """
     theirs = [leg.option for leg in selection.legs if excess_of(work, leg.option) * leg.sign < 0]
     if theirs:

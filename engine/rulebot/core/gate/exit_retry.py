@@ -1,10 +1,9 @@
-"""Where an exit is not simply tried again: closing orders that come to nothing, and prices that look wrong.
+"""Exit retries: closing orders that fail repeatedly, and prices that look wrong.
 
-An exit that somebody cancels, or whose fills the exchange takes back, is sent again; after the third time in a session
-it is no longer a mishap, and sending on would fight a person or deal for ever: nothing more is sent to close the
-position until `rulebot resume`, and its protective stops rest. A refusal, or a cancel for a reason of the broker's own,
-is answered by longer and longer waits, never by giving up. Where nothing is quoted no
-limit can be laid: a ladder that ends at market goes there once its tries would have been over, any other one waits.
+An exit that is cancelled externally, or whose fills are busted, is sent again. After the third time in a session,
+sending on would fight a person or trade for ever: no closing order is sent until `rulebot resume`, and protective stops
+rest. After a reject, or a cancel by the broker, the waits grow but never end. Without quotes there is no limit price: a
+ladder that ends at market goes to market after its tries, any other one waits.
 """
 
 from datetime import timedelta
@@ -30,14 +29,14 @@ from rulebot.spec.spec import OnUnfilled
 from rulebot.spec.spec import Order as Ladder
 
 SETBACKS = 3
-"""How many closing orders of a position may come to nothing in one session."""
+"""Failed closing orders of a position in one session before it is put on hold."""
 BUSTED = "the exchange took a closing fill back"
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=10), timedelta(minutes=5)
 """How long after the broker refused a closing order it is sent again: doubled from the first to the longest."""
-EXIT_NOT_BY_US = "a closing order was cancelled, and not by us"
-"""What is told of that."""
-SETBACK_TEXTS = {HoldReason.EXIT_CANCELLED: EXIT_NOT_BY_US, HoldReason.FILL_TAKEN_BACK: BUSTED}
-"""Why closing orders come to nothing, with the words for it."""
+EXIT_NOT_OURS = "a closing order was cancelled, and not by us"
+"""The alarm of that."""
+SETBACK_TEXTS = {HoldReason.EXIT_CANCELLED: EXIT_NOT_OURS, HoldReason.FILL_TAKEN_BACK: BUSTED}
+"""Reasons of failed closing orders, with their words."""
 NO_PRICE = "no price"
 """Under this name it is kept since when a position has had no price to close at."""
 
@@ -53,14 +52,14 @@ def is_backed_off(position: Position) -> bool:
 
 
 def count_failed_close(work: StateBuilder, position: Position, what: HoldReason) -> Position:
-    """Count a closing order that came to nothing; too many put the position on hold."""
+    """Count a failed closing order; too many put the position on hold."""
     position = put_position(work, replace(position, failed_close_attempts=position.failed_close_attempts + 1))
     text = f"{SETBACK_TEXTS[what]}, the {SETBACKS}rd time today"
     return pause_exits(work, position, what, text) if is_stopped(position) else position
 
 
 def uncount_failed_close(work: StateBuilder, position: Position, what: HoldReason) -> None:
-    """Count a closing order no more that was counted for this: it has come out that it came to nothing otherwise."""
+    """Uncount a failed closing order whose failure had another reason."""
     if not position.failed_close_attempts or position.state != "exiting":
         return
     is_of_it = position.hold is what
@@ -79,8 +78,8 @@ def release(position: Position) -> Position:
 
 
 def pause_exits(work: StateBuilder, position: Position, why: HoldReason, words: str) -> Position:
-    """Send nothing more to close a position, and take back what works for it but stops, until a person says so."""
-    text = f"{words}: nothing is sent for {position.id} any more until 'rulebot resume'"
+    """Put the closing of a position on hold: cancel its working orders except stops, until a person resumes."""
+    text = f"{words}: no closing order is sent for {position.id} until 'rulebot resume'"
     alarm(work, position.bot, f"{text}. A person must look", position.id)
     for order in live_orders_of(work, position.id):
         if order.purpose is not Purpose.PROTECT:
@@ -91,7 +90,7 @@ def pause_exits(work: StateBuilder, position: Position, why: HoldReason, words: 
 
 
 def on_busted_fill(work: StateBuilder, order: Order) -> None:
-    """Count a closing order of which the exchange takes fills back: once, however many of its legs are."""
+    """Count a closing order with busted fills: once, however many of its legs."""
     if order.cause is not Cause.BUSTED:
         put_order(work, order.for_cause(Cause.BUSTED))
         count_failed_close(work, work.positions.by_id[order.position], HoldReason.FILL_TAKEN_BACK)
@@ -107,10 +106,9 @@ def resume_position(work: StateBuilder, bot: str) -> None:
 
 
 def begin_session(work: StateBuilder, session: Session) -> None:
-    """Count anew, but for positions that are stopped, and those of bots whose day began before a restart.
+    """Reset the counts, except for positions on hold and bots whose day began before a restart.
 
-    The ladder of an exit that was not done by the close begins anew: else it would go on at market at the open, at
-    whatever price trading begins with.
+    The ladder of an exit that was not complete by the close restarts: otherwise it would go to market at the open.
     """
     for position in active_positions(work):
         state = work.bots.by_name.get(position.bot)
@@ -127,9 +125,9 @@ def begin_session(work: StateBuilder, session: Session) -> None:
 
 
 def alarm_unclosed(work: StateBuilder, *, again: bool = False) -> None:
-    """Say on a new day, and after a start, which positions nobody closes.
+    """Alarm, on a new day and after a start, of positions whose closing is on hold.
 
-    again: also if it was said in this session.
+    again: also if this session had the alarm.
     """
     for position in active_positions(work):
         if is_stopped(position) or position.is_closed_too_far:
@@ -155,7 +153,7 @@ def retry_after(work: StateBuilder, position: Position) -> timedelta:
 def check_exit_price(
     work: StateBuilder, position: Position, parts: tuple[Part, ...], quote: NetQuote, net: Decimal | None
 ) -> None:
-    """Say when an exit is about to be dealt at a price that no entry would be sent at; it is sent all the same.
+    """Alarm that an exit will trade at a price at which no entry would be sent; it is sent anyway.
 
     net: its limit, None for a market order, which is judged by the price that fills at once.
     """

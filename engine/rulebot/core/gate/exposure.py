@@ -1,9 +1,9 @@
-"""What all open and working positions could lose, and what their short puts need, with one entry more.
+"""Exposure: what all open and working positions could lose, and what their short puts need, with one more entry.
 
-Each position counts with its own bound (`model/loss_bound.py`), and the bounds add up: positions close at different
-times and prices, so a gain of one never makes up for a loss of another. Of a position whose entry is at work two ways
-are looked at: as it stands now, and filled to the end at the prices that fill at once. A ladder never goes past those,
-and the account's limits are convex in what has filled: the worst lies at one of the two.
+Each position counts with its own bound (`model/loss_bound.py`) and the bounds are summed: positions close at different
+times and prices, so a gain of one never offsets a loss of another. A position with a working entry is bounded twice: as
+it is, and filled completely at the prices that fill at once. A ladder never exceeds those, and the account's limits are
+convex in the filled quantity, so the worst case is one of the two.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ from math import isnan
 
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.lists import is_opening, shares_of
-from rulebot.core.state.share_coverage import owed
+from rulebot.core.state.share_coverage import outstanding
 from rulebot.decide.account_rules import bound_in_dollars
 from rulebot.decide.limits import Cap
 from rulebot.evaluate.strikes import StructureSelection
@@ -36,7 +36,7 @@ from rulebot.model.position import Position, PositionLeg
 from rulebot.spec.nouns import PromotionEvidence
 
 _Standing = tuple[str, Sequence[GroupedLeg], list[Way | None]]
-"""A position by its name, its legs, and the ways in which it may stand; None is a way without sound quotes."""
+"""A position by its name and legs, in each possible state; None for a state without sound quotes."""
 
 
 def worst_case_cap(
@@ -73,13 +73,13 @@ def together(
 def _with_entry(
     work: StateBuilder, positions: Iterable[Position], selection: StructureSelection, quantity: int
 ) -> list[_Standing]:
-    """Return each position, and the entry, with its legs and the ways in which it may stand."""
+    """Return each position, and the entry, with its legs in each possible state."""
     held: list[_Standing] = [(each.id, each.legs, _ways(work, each)) for each in positions]
     return [*held, ("this entry", selection.legs, [_proposed(work, selection, quantity)])]
 
 
 def _worst_of(ways: Iterable[Way], legs: Iterable[GroupedLeg]) -> Decimal | None:
-    """Return the most that a position can lose in any of these ways to stand, in dollars; None without a bound."""
+    """Return the largest loss of a position over these states, in dollars; None without a bound."""
     group_of = {leg.option: leg.group for leg in legs}
     found = [dollars_at_risk(_in_groups(way, group_of)) for way in ways]
     known = [each for each in found if each is not None]
@@ -116,8 +116,8 @@ def as_one_trade(
 
 
 def filled_count(work: StateBuilder, position: Position, leg: PositionLeg) -> int:
-    """Return the contracts of a leg (+ long), as if an entry at work had filled to the end."""
-    missing = owed(position, leg) if is_opening(work, position) else 0
+    """Return the contracts of a leg (+ long), as if a working entry had filled completely."""
+    missing = outstanding(position, leg) if is_opening(work, position) else 0
     return leg.signed_held + leg.sign * missing
 
 
@@ -129,7 +129,7 @@ class _Shares:
         self._left: dict[str, Decimal] = {}
 
     def cover(self, ways: tuple[Way, ...]) -> tuple[Way, ...]:
-        """Return how a position may stand without the calls that shares cover, which are then given away."""
+        """Return a position's states without the calls that shares cover, which are delivered."""
         for symbol in dict.fromkeys(option.symbol for way in ways for option, _, _ in way):
             needed = max(shares_covering(way, symbol) for way in ways)
             given = int(min(self._free(symbol), Decimal(needed)))
@@ -170,18 +170,18 @@ def _counts(work: StateBuilder, position: Position) -> list[Way]:
     now = tuple((leg.option, leg.signed_held, ZERO) for leg in position.legs)
     if not is_opening(work, position):
         return [now]
-    filled = tuple((leg.option, leg.signed_held + leg.sign * owed(position, leg), ZERO) for leg in position.legs)
+    filled = tuple((leg.option, leg.signed_held + leg.sign * outstanding(position, leg), ZERO) for leg in position.legs)
     return [now, filled]
 
 
 def _ways(work: StateBuilder, position: Position) -> list[Way | None]:
-    """Return how the position may stand, with what was paid; None for a way whose prices are unknown."""
+    """Return a position's states with the price paid; None for a state with unknown prices."""
     now = tuple((leg.option, leg.signed_held, paid(leg)) for leg in position.legs)
     if not is_opening(work, position):
         return [now]
     filled: list[Holding] = []
     for leg in position.legs:
-        missing = owed(position, leg)
+        missing = outstanding(position, leg)
         price = _at_once(work, leg.option, leg.sign) if missing else ZERO
         if price is None:
             return [now, None]

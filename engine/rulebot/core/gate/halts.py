@@ -26,7 +26,7 @@ DAILY_LOSS = "daily_loss"
 LIQUIDATES = "the broker liquidates in this account"
 """Why all bots are halted, those that are added later on the same day too."""
 UNVALUED_GRACE = timedelta(seconds=30)
-"""How long a position may be without a sound quote before a person is told that daily_loss does not see it."""
+"""How long a position may have no sound quote before the alarm that daily_loss does not include it."""
 
 
 def stop_for_today(work: StateBuilder, position: Position, why: Halt, reason: Text) -> None:
@@ -61,7 +61,7 @@ def evaluate_halts(work: StateBuilder, bot: CompiledBot) -> str:
     unknown = readings[truths.index(None)] if None in truths else None
     if unknown is None:
         return ""
-    return shut_today(work, bot) or f"halt condition {unknown.rule.name} unknown: {first_missing(unknown.verdict)}"
+    return shut_today(work, bot) or f"halt condition {unknown.rule.name} unknown: {first_missing(unknown.evaluation)}"
 
 
 def halts_at_a_try(work: StateBuilder, name: str) -> str:
@@ -77,7 +77,7 @@ def _halt_by(work: StateBuilder, bot: CompiledBot, true: Sequence[Reading]) -> N
     exits = {planned.name for planned in bot.plan.exits}
     found = next((reading for reading in true if HALT + reading.rule.name in exits), true[0])
     rule, closing = found.rule, HALT + found.rule.name
-    words = f"{rule.name} {describe(rule, found.verdict)}"
+    words = f"{rule.name} {describe(rule, found.evaluation)}"
     name = bot.plan.name
     if closing in exits:
         put_day(work, replace(work.bots.by_name[name].day, closing=closing, closing_text=bot.plan.digest))
@@ -105,13 +105,13 @@ def halt_by_account(work: StateBuilder) -> None:
 
 
 def _close_by_loss(work: StateBuilder, name: str) -> None:
-    """Have all that a bot has open closed, under whatever text, in the next turn (`at_daily_loss: {close: all}`)."""
+    """Close everything that a bot has open in the next turn, under any spec (`at_daily_loss: {close: all}`)."""
     put_day(work, replace(work.bots.by_name[name].day, closing=DAILY_LOSS, closing_text=""))
     wake(work, name, 0.0)
 
 
 def _left_open(work: StateBuilder) -> list[str]:
-    """Return the bots that have something open or on its way, and that no loss of the day closes yet."""
+    """Return the bots with open positions or working entries that no daily loss closes yet."""
     names = dict.fromkeys(position.bot for position in active_positions(work))
     return [name for name in names if work.bots.by_name[name].day.closing != DAILY_LOSS]
 
@@ -134,7 +134,7 @@ def _note_unvalued(work: StateBuilder, name: str) -> None:
 
 
 def halt(work: StateBuilder, name: str, why: Halt, reason: Text, rule: Name = "") -> None:
-    """Let a bot enter nothing more today, and take back what it is entering; what is open goes on under its exits.
+    """Stop a bot's entries for today and cancel its working entries; open positions keep their exits.
 
     rule: the condition that is the cause.
     """

@@ -1,8 +1,8 @@
-"""What margin an entry adds, and what the whole account would need with it, as the broker answers before it is sent.
+"""Margin: what an entry adds, and what the whole account would then need, asked before the entry is sent.
 
-The question is an order that reaches no exchange (what-if). Its answer counts for these contracts for a short while;
-without one nothing is sent (faults.md row 47). A bot has one question under way at a time. Entries that still work are
-not in the broker's answer on the account, so what they were said to need is added. Exits are never asked about.
+The question is a what-if order that reaches no exchange. Its answer is valid for these contracts for a short while;
+without an answer nothing is sent (docs/faults.md row 47). A bot has one open question at a time. The broker's figures
+exclude working entries, so their answers are added. Exits are never asked about.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ Asked = tuple[tuple[Option, int], ...]
 PATIENCE = timedelta(seconds=3)
 """How long an answer is waited for."""
 GOOD_FOR = timedelta(seconds=15)
-"""How old an answer may be: then it is asked for anew."""
+"""Age at which an answer expires and the question is asked again."""
 
 
 def margin_cap(work: StateBuilder, bot: CompiledBot, selection: StructureSelection, quantity: int) -> Cap | None:
@@ -47,23 +47,23 @@ def margin_cap(work: StateBuilder, bot: CompiledBot, selection: StructureSelecti
     limit, missing = bound_in_dollars(bound, work.market.facts.account.net_liquidation, "margin")
     if limit is None:
         return Cap(None, None, missing)
-    told = margin_told(work, bot, selection, quantity)
-    return None if told is None else Cap(told.amount, limit, told.missing)
+    reported = margin_reported(work, bot, selection, quantity)
+    return None if reported is None else Cap(reported.amount, limit, reported.missing)
 
 
-def margin_told(
+def margin_reported(
     work: StateBuilder, bot: CompiledBot, selection: StructureSelection, quantity: int
 ) -> AccountInputs | None:
     """Return the initial margin that the account would need with this entry; None while no answer is there."""
     answer = _answer(work, bot, selection, quantity)
-    if answer is None or answer.is_owed:
+    if answer is None or answer.is_pending:
         return None
     if answer.initial is None:
         return AccountInputs(None, answer.problem)
     others = ZERO
     for name, change in _of_entries_at_work(work, bot.plan.name):
         if change is None:
-            return AccountInputs(None, f"what margin the entry of {name} at work needs is not known")
+            return AccountInputs(None, f"the margin that the entry of {name} needs is not known yet")
         others += max(change, ZERO)
     return AccountInputs(answer.initial + others)
 
@@ -71,38 +71,38 @@ def margin_told(
 def margin_added(work: StateBuilder, bot: CompiledBot, selection: StructureSelection, quantity: int) -> Margin | None:
     """Return the initial margin that this entry adds; None while no answer is there."""
     answer = _answer(work, bot, selection, quantity)
-    if answer is None or answer.is_owed:
+    if answer is None or answer.is_pending:
         return None
     return Margin(None if answer.change is None else float(answer.change), answer.problem)
 
 
-def is_told(work: StateBuilder, bot: CompiledBot, selection: StructureSelection, quantity: int) -> bool:
-    """Say whether nothing is left to ask before this entry is sent."""
+def is_reported(work: StateBuilder, bot: CompiledBot, selection: StructureSelection, quantity: int) -> bool:
+    """Say whether no margin question is open before this entry is sent."""
     if not work.program.asks_margin and not bot.asks_margin:
         return True
     answer = _answer(work, bot, selection, quantity)
-    return answer is not None and not answer.is_owed
+    return answer is not None and not answer.is_pending
 
 
 def ask_margin(work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection) -> None:
-    """Ask the broker, unless an answer is owed; the bot is judged again when it has answered, or should have."""
+    """Ask the broker, unless an answer is due; the bot is judged again at the answer or its deadline."""
     name = bot.plan.name
     state = work.bots.by_name[name]
-    owed = [each for each in state.margins if each.is_owed and work.at - each.asked_at < PATIENCE]
-    if not owed:
+    outstanding = [each for each in state.margins if each.is_pending and work.at - each.asked_at < PATIENCE]
+    if not outstanding:
         order_id = use_order_id(work)
         answer = MarginAnswer(_contracts(selection, view.quantity), order_id, work.at)
         work.commands.append(AskMargin(_question(work, bot, view, selection, order_id)))
         state = replace(state, margins=(*_still_of_use(work, name, besides=answer.legs), answer))
-        owed = [answer]
-    wake(work, name, (owed[0].asked_at + PATIENCE - work.at).total_seconds())
+        outstanding = [answer]
+    wake(work, name, (outstanding[0].asked_at + PATIENCE - work.at).total_seconds())
     set_bot(work, name, replace(state, status_text="the broker's answer on margin", is_waiting_to_enter=True))
 
 
 def on_margin(work: StateBuilder, event: MarginReport) -> None:
     """Take an answer, and have its bot judged at once."""
     name, asked = _asked(work, event.order_id)
-    if asked is not None and asked.is_owed:
+    if asked is not None and asked.is_pending:
         _put(work, name, asked._replace(initial=event.initial, change=event.change))
         symbol = asked.legs[0][0].symbol
         work.record(Kind.FACTS, name, symbol=symbol, what="margin", value=float(event.initial))
@@ -115,7 +115,7 @@ def take_refusal(work: StateBuilder, event: OrderMessage) -> bool:
     if asked is None:
         return False
     work.record(Kind.MESSAGE, name, code=event.message.code, text=event.message.text, ref="")
-    if not event.message.means(MessageMeaning.INFORMS) and asked.is_owed:
+    if not event.message.means(MessageMeaning.INFORMS) and asked.is_pending:
         _put(work, name, asked._replace(problem=f"the broker would refuse it: {event.message.words}"))
         wake(work, name, 0.0)
     return True
@@ -124,7 +124,7 @@ def take_refusal(work: StateBuilder, event: OrderMessage) -> bool:
 def accept_unrequested_margin(work: StateBuilder, event: OrderUnsent) -> bool:
     """Take that a question of margin could not be sent. Say whether it was one."""
     name, asked = _asked(work, event.order_id)
-    if asked is not None and asked.is_owed:
+    if asked is not None and asked.is_pending:
         _put(work, name, asked._replace(problem=f"rulebot could not ask the broker: {event.text}"))
         wake(work, name, 0.0)
     return asked is not None
@@ -145,7 +145,7 @@ def _put(work: StateBuilder, name: str, answer: MarginAnswer) -> None:
 
 
 def _still_of_use(work: StateBuilder, name: str, besides: Asked) -> Iterator[MarginAnswer]:
-    """Yield the answers of a bot that are not too old, or of an entry at work."""
+    """Yield the answers of a bot that are recent, or of a working entry."""
     at_work = {_held(each) for each in positions_of(work, name) if is_opening(work, each)}
     for each in work.bots.by_name[name].margins:
         if each.legs != besides and (each.legs in at_work or work.at - each.asked_at < GOOD_FOR):
@@ -159,14 +159,14 @@ def _answer(work: StateBuilder, bot: CompiledBot, selection: StructureSelection,
         return None
     if _has_filled_since(work, asked.asked_at):
         return None
-    if asked.is_owed and work.at - asked.asked_at >= PATIENCE:
+    if asked.is_pending and work.at - asked.asked_at >= PATIENCE:
         seconds = PATIENCE.total_seconds()
         return asked._replace(problem=f"the broker did not say within {seconds:.0f} s what margin it would need")
     return asked
 
 
 def _has_filled_since(work: StateBuilder, at: datetime) -> bool:
-    """Say whether an entry has filled since: what it needs is then in no answer of before, nor at work any more."""
+    """Say whether an entry has filled since: earlier answers exclude it, and it no longer works."""
     entries = (order for order in work.orders.by_ref.values() if order.can_increase_risk)
     return any(order.has_fills and order.changed_at > at for order in entries)
 
@@ -203,7 +203,7 @@ def _question(work: StateBuilder, bot: CompiledBot, view: View, selection: Struc
 
 
 def _of_entries_at_work(work: StateBuilder, besides: str) -> Iterator[tuple[str, Decimal | None]]:
-    """Yield the bots whose entries are under way, with the margin that those were said to need."""
+    """Yield the bots with working entries, each with the margin answer of its entry."""
     for position in active_positions(work):
         if position.bot != besides and is_opening(work, position):
             answer = _last(work, position.bot, _held(position))

@@ -1,7 +1,7 @@
-"""How far an entry's price may go: never past a bound of `require`, nor past what a trade may lose.
+"""Price limits: how far an entry's price may step, by the bounds of `require` and by the possible loss.
 
-A bound on credit or debit by a number is a price. Whatever else of `require` depends on the price of the order is
-judged at each price on the way to that of a try, from the one it starts from on, by the market of that moment.
+A numeric bound on credit or debit is a price. Other conditions of `require` that depend on the order's price are judged
+at each price between the start and the price of a try, by the current market.
 """
 
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ def entry_bound(work: StateBuilder, bot: CompiledBot, position: Position, legs: 
         return Bound(legging_floor(work, bot, position, legs[0], opened))
     commission = _commission(position, work, leg_by_leg=bool(bot.plan.order.leg_by_leg))
     floor = _structure_floor(bot, position, work, commission)
-    holds = holds_at(bot.priced, _entering(work, bot, position, commission), is_begun=position.has_fills)
+    holds = holds_at(bot.priced, _entering(work, bot, position, commission), is_started=position.has_fills)
     if len(legs) > 1:
         return Bound(floor, holds, None if position.entry_mid is None else costs(position.entry_mid))
     got, price_multiplier = received(others), legs[0].price_multiplier
@@ -51,7 +51,7 @@ def entry_bound(work: StateBuilder, bot: CompiledBot, position: Position, legs: 
     return Bound(None if floor is None else (floor - got) / price_multiplier, of_piece)
 
 
-def holds_at(priced: tuple[CompiledRule, ...], view: View, *, is_begun: bool = False) -> Holds | None:
+def holds_at(priced: tuple[CompiledRule, ...], view: View, *, is_started: bool = False) -> Holds | None:
     """Return what says whether conditions hold with an order at a net price per share of one structure.
 
     None where no condition depends on it. What only the broker's answer on margin could decide is passed over, and
@@ -62,14 +62,14 @@ def holds_at(priced: tuple[CompiledRule, ...], view: View, *, is_begun: bool = F
 
     def holds(net: Decimal) -> bool:
         offered = view.offering(float(net))
-        return all(_is_met(compiled, offered, is_begun=is_begun) for compiled in priced)
+        return all(_is_met(compiled, offered, is_started=is_started) for compiled in priced)
 
     return holds
 
 
-def _is_met(compiled: CompiledRule, offered: View, *, is_begun: bool) -> bool:
+def _is_met(compiled: CompiledRule, offered: View, *, is_started: bool) -> bool:
     truth = compiled.judge(offered).truth
-    return truth is True or (truth is None and (is_begun or "margin" in compiled.rule.reads))
+    return truth is True or (truth is None and (is_started or "margin" in compiled.rule.reads))
 
 
 def _entering(work: StateBuilder, bot: CompiledBot, position: Position, commission: Decimal) -> View:
@@ -124,9 +124,9 @@ def size_floor(
     fees: Decimal,
     net_liquidation: Decimal | None,
 ) -> Decimal | None:
-    """Return the price below which so many structures would no longer fit what the quantity counts by.
+    """Return the price below which this many structures exceed the sizing rule.
 
-    least: what closing one structure brings at least, per share, None without a bound. commission: dollars of opening.
+    least: the least that closing one structure brings, per share, None without a bound. commission: dollars of opening.
     fees: the most dollars of opening and closing one structure.
     """
     if size is None:
@@ -172,9 +172,9 @@ def _floor_of(test: Truth, shares: int, commission: Decimal) -> Decimal | None:
 
 
 def _commission(position: Position, work: StateBuilder, *, leg_by_leg: bool) -> Decimal:
-    """Return the dollars of opening: what was paid already, and an estimate for the contracts not yet dealt.
+    """Return the dollars of opening commissions: paid so far, and estimated for the unfilled contracts.
 
-    One order for each underlying, or for each leg; what the one at work has filled counts towards its least.
+    One order per underlying, or per leg; fills of the working one count towards its minimum.
     """
     orders: dict[str, list[tuple[Option, int, float]]] = {}
     filled: dict[str, list[tuple[Option, int, float]]] = {}

@@ -1,1 +1,1 @@
-"""What the broker reports about orders and executions, applied to ours."""
+"""Orders, statuses and executions: applies the broker's reports to our orders."""

@@ -1,7 +1,7 @@
-"""What the broker reports of executions and commissions, reduced: each moves a position once.
+"""Executions and commissions: each moves a position exactly once.
 
-An execution is counted once, whatever its revision; a correction replaces. Only legs move positions: the
-summary execution of a combo is passed over.
+An execution counts once, whatever its revision; a correction replaces it. Only legs move positions; the summary
+execution of a combo is skipped.
 """
 
 from decimal import Decimal
@@ -43,9 +43,9 @@ from rulebot.fill.ledger import (
     add_commission,
     add_fill,
     book,
+    has_no_pending,
     leg_of,
     of_others,
-    owes_none,
     taken_back,
     unbook,
     when_dealt,
@@ -74,7 +74,7 @@ def on_execution(work: StateBuilder, event: ExecutionReport) -> None:
     if known is not None:
         if known.exec_id.revision >= revision:
             return
-        _tell_corrected(work, known, event)
+        _alarm_of_correction(work, known, event)
         _unbook(work, order, known)
         order = work.orders.by_ref[order.ref]
         if event.quantity < abs(known.quantity):
@@ -96,7 +96,7 @@ def count_fill(work: StateBuilder, order: Order, event: ExecutionReport) -> None
     _book(work, work.orders.by_ref[order.ref], event, event.exec_id.execution, None)
 
 
-def _tell_corrected(work: StateBuilder, known: BookedExecution, event: ExecutionReport) -> None:
+def _alarm_of_correction(work: StateBuilder, known: BookedExecution, event: ExecutionReport) -> None:
     """Alarm of what the exchange makes of a fill that was booked."""
     assert event.option is not None
     count = abs(known.quantity)
@@ -104,7 +104,7 @@ def _tell_corrected(work: StateBuilder, known: BookedExecution, event: Execution
     if count == event.quantity and before == event.price:
         return
     words = f"{known.leg} {'bought' if event.is_buy else 'sold'}"
-    text = f"the exchange has taken back a fill of {known.position}: {count} {words} at {before:f}"
+    text = f"the exchange busted a fill of {known.position}: {count} {words} at {before:f}"
     if event.quantity:
         now = f"{event.quantity:f} {words} at {event.price:f}"
         text = f"the exchange has corrected a fill of {known.position}: {now}, not {count} at {before:f}"
@@ -112,7 +112,7 @@ def _tell_corrected(work: StateBuilder, known: BookedExecution, event: Execution
 
 
 def _replace_guess(work: StateBuilder, order: Order, event: ExecutionReport) -> Order:
-    """Take out what was booked for this leg when nobody had heard its fills, as far as it is told now."""
+    """Remove the estimate booked for this leg when its fills were missed, as far as the fills are reported now."""
     leg = next((leg for leg in order.legs if leg.option == event.option), None)
     guess = None if leg is None else work.positions.executions.get(unseen_base(order.ref, leg.key))
     if leg is None or guess is None or not guess.quantity:
@@ -142,18 +142,18 @@ def _replace_guess_of_partner(work: StateBuilder, order: Order, event: Execution
             if (
                 work.positions.pnl_at_open.get(position.id) == position.net
             ):  # the guess has closed it, and was not made today
-                told = event.price * event.quantity * leg.option.multiplier * (-1 if event.is_buy else 1)
-                put_base(work, position.id, work.positions.by_id[position.id].net + told)
+                reported = event.price * event.quantity * leg.option.multiplier * (-1 if event.is_buy else 1)
+                put_base(work, position.id, work.positions.by_id[position.id].net + reported)
             ended_otherwise(work, work.positions.by_id[position.id], order.reason)
 
 
 def _take_guess_out(
-    work: StateBuilder, order: Order, leg: OrderLeg, guess: BookedExecution, event: ExecutionReport, told: int
+    work: StateBuilder, order: Order, leg: OrderLeg, guess: BookedExecution, event: ExecutionReport, reported: int
 ) -> None:
-    """Leave of what was booked for a leg of an order what is beyond so many contracts."""
+    """Keep of an estimate for one leg of an order only what exceeds this many contracts."""
     _unbook(work, order, guess)
     option, exec_id = event.option or leg.option, guess.exec_id.next
-    count = max(guess.quantity - told, 0)
+    count = max(guess.quantity - reported, 0)
     each = guess.cash / guess.quantity
     price = each / option.multiplier * (-1 if event.is_buy else 1) if count else event.price
     rest = replace(guess, exec_id=exec_id, quantity=count, cash=each * count)
@@ -164,13 +164,11 @@ def _take_guess_out(
     record = replace(event, exec_id=exec_id, quantity=Decimal(count), price=price)
     record_fill(work, record, rest, option, order.ref, order.purpose.value)
     if not count:
-        text = (
-            f"the fill of {leg.name} by {order.ref} is told after all, at {event.price:f}: it is no estimate any more"
-        )
+        text = f"the fill of {leg.name} by {order.ref} is reported late, at {event.price:f}: it replaces the estimate"
         work.record(Kind.ALARM, order.bot, guess.position, text=text)
-    if guess.commission:  # a person had put it in; that of the fill itself is told with it
-        owed = (guess.commission * count / guess.quantity).quantize(CENT) if count else ZERO
-        on_commission(work, CommissionReport(event.at, exec_id, owed))
+    if guess.commission:  # a person had entered it; the fill's own commission follows in its own report
+        outstanding = (guess.commission * count / guess.quantity).quantize(CENT) if count else ZERO
+        on_commission(work, CommissionReport(event.at, exec_id, outstanding))
 
 
 def _external(work: StateBuilder, event: ExecutionReport) -> None:
@@ -183,31 +181,34 @@ def _external(work: StateBuilder, event: ExecutionReport) -> None:
             _corrected(work, base, known, event)
         return
     put_booked(work, base, of_others(event))
-    text = f"not ours: {_dealt(event)} at {event.price}"
+    text = f"external: {_dealt(event)} at {event.price}"
     if event.is_liquidation:
-        text = f"the broker liquidates: {_dealt(event)} at {event.price}; no bot enters any more today"
+        text = f"the broker liquidates: {_dealt(event)} at {event.price}; entries of all bots stop for today"
         for name in list(work.bots.by_name):
             put_day(work, work.bots.by_name[name].day.halted_for(Halt.LIQUIDATION, LIQUIDATES))
         cancel_entries(work, "", Cause.LIQUIDATION)
-    _tell_of_others(work, event, text)
+    _alarm_of_external(work, event, text)
     note(work, event.ref, f"{_dealt(event)} today")
     work.follow_up(ExternalFill())
 
 
-def _tell_of_others(work: StateBuilder, event: ExecutionReport, text: str, position: str = "") -> None:
-    """Alarm of an execution with the whole of it: a start reads it back. position: of ours that it is of, if any."""
+def _alarm_of_external(work: StateBuilder, event: ExecutionReport, text: str, position: str = "") -> None:
+    """Alarm of an external execution with all its data, so that a restart can read it.
+
+    position: ours, if it is of one.
+    """
     data: dict[str, Json] = {"contract": str(event.option or event.symbol), EXECUTION: encode(event)}
     work.record(Kind.ALARM, "", position, text=text, **data)
 
 
 def _corrected(work: StateBuilder, base: str, known: BookedExecution, event: ExecutionReport) -> None:
-    """Take what the exchange corrects of an execution that is of no order at hand."""
+    """Book a correction of an execution whose order is no longer in memory."""
     if known.foreign is not None:
         put_booked(work, base, replace(known, exec_id=event.exec_id, quantity=int(event.quantity), foreign=event))
         how = f"taken it back: {_dealt(known.foreign)}"
         if event.quantity:
             how = f"corrected it: {_dealt(event)} at {event.price}"
-        _tell_of_others(work, event, f"not ours, and the exchange has {how}")
+        _alarm_of_external(work, event, f"external, and the exchange has {how}")
     elif known.position not in work.positions.by_id:
         _corrected_too_late(work, base, known, event)
     elif not is_of_ours(work, event.ref):
@@ -225,7 +226,7 @@ def _corrected_roll(work: StateBuilder, base: str, known: BookedExecution, event
     leg = leg_of(work.positions.by_id[known.position], known.leg)
     count = int(event.quantity)
     cash = event.price * count * leg.option.multiplier * (-1 if event.is_buy else 1)
-    is_paid = known.is_paid or owes_none(event.exec_id, count)
+    is_paid = known.is_paid or has_no_pending(event.exec_id, count)
     gone = taken_back(known, count)
     booked = replace(known, exec_id=event.exec_id, quantity=count, cash=cash, is_paid=is_paid, taken_back=gone)
     put_booked(work, base, booked)
@@ -239,17 +240,17 @@ def _corrected_roll(work: StateBuilder, base: str, known: BookedExecution, event
 
 
 def _corrected_too_late(work: StateBuilder, base: str, known: BookedExecution, event: ExecutionReport) -> None:
-    """Tell a person what the exchange corrects of an order, or a position, that is over since an earlier day."""
+    """Alarm that the exchange corrected an order or position of an earlier day."""
     put_booked(work, base, replace(known, exec_id=event.exec_id))
-    text = f"the exchange has taken back an older fill of {known.position}, {event.option or event.symbol}"
+    text = f"the exchange busted an older fill of {known.position}, {event.option or event.symbol}"
     if event.quantity:
         text = f"the exchange has corrected an older fill of {known.position}, it {_dealt(event)} at {event.price}"
     help = "our books stay as they are. Compare them with the account's statement: a person must look"
-    _tell_of_others(work, event, f"{text}: {help}", known.position)
+    _alarm_of_external(work, event, f"{text}: {help}", known.position)
 
 
 def _dealt(event: ExecutionReport) -> str:
-    """Return in words what others have dealt."""
+    """Describe an external trade in words."""
     return f"{'bought' if event.is_buy else 'sold'} {event.quantity} {event.option or event.symbol}"
 
 
@@ -274,7 +275,7 @@ def _book(
     counted = -count if is_buy_back(order) else count
     is_instead = not is_entry and counted >= 0 and make_room(work, order, holder, leg.name, count, event.executed_at)
     commission = corrected.commission if corrected else ZERO
-    is_paid = owes_none(event.exec_id, count) or (corrected is not None and corrected.is_paid)
+    is_paid = has_no_pending(event.exec_id, count) or (corrected is not None and corrected.is_paid)
     dealt_at = corrected.dealt_at if corrected else when_dealt(work.at, event.executed_at, order.sent_at)
     booked = BookedExecution(
         event.exec_id,
@@ -314,7 +315,7 @@ def _book(
 
 
 def _after_correction(work: StateBuilder, position: Position) -> None:
-    """A bust may leave nothing, a leg without its partner, or open again what was closed: that is closed once more."""
+    """Close what a bust reopened, and a leg that lost its partner by it."""
     if position.state == "closed" and any(leg.held > 0 for leg in position.legs):
         reason = position.exit_reason or UNWIND
         position = move_position(work, replace(position, closed_at=None), "late_fill")
@@ -333,7 +334,7 @@ def _after_correction(work: StateBuilder, position: Position) -> None:
         return
     if not position.is_flat:
         if not is_unwound(position):
-            why = "the exchange took a fill back, and a leg stands without its partner"
+            why = "the exchange busted a fill, and a leg is open without its partner"
             work.follow_up(CloseWanted(position.id, UNWIND, why))
         return
     cancel_order(work, position, Cause.FILLS_BUSTED)
@@ -342,10 +343,10 @@ def _after_correction(work: StateBuilder, position: Position) -> None:
 
 
 def fit_orders_to_position(work: StateBuilder, position: Position) -> None:
-    """Let what works for a position of which the exchange has taken something back close no more than it holds now.
+    """Reduce working orders of a position to what it holds after a bust.
 
-    What rests is made smaller, or taken back with the last that it was for. A closing order is taken back, and what is
-    held is closed by the next one.
+    Resting orders are made smaller, or cancelled when nothing remains for them. A closing order is cancelled; the next
+    one closes what is held.
     """
     held = {leg.name for leg in position.legs if leg.held > 0}
     for order in live_orders_of(work, position.id):
@@ -360,8 +361,8 @@ def fit_orders_to_position(work: StateBuilder, position: Position) -> None:
 
 def _unbook(work: StateBuilder, order: Order, known: BookedExecution) -> None:
     """Take a corrected execution out again."""
-    told = (known.position, known.leg)
-    index = next(i for i, leg in enumerate(order.legs) if (order.position_of(leg), leg.name) == told)
+    reported = (known.position, known.leg)
+    index = next(i for i, leg in enumerate(order.legs) if (order.position_of(leg), leg.name) == reported)
     put_order(work, add_fill(order, index, -abs(known.quantity)))
     put_position(work, unbook(work.positions.by_id[known.position], known))
 

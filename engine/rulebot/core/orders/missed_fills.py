@@ -1,16 +1,15 @@
-"""Fills that nobody heard: what traded on an earlier day, while no engine was connected, is taken up from the account.
+"""Missed fills: trades of an earlier day without a connected engine, inferred from the account.
 
-The broker tells the executions of the current day only (TWS API, reqExecutions). An order of an earlier day that works
-no more has filled, or it has ended: only the account's holdings say which, but where the broker calls it filled,
-cancelled or inactive today, with what had filled. Where they differ from our books by what our orders would have made
-of them, and in no other way, those orders have filled: a combo whole, though of some legs nothing is told since they
-have expired. An entry is booked at the account's average cost, which holds
-its commission; an exit at the limit or stop price it had, since nothing else is known; of a roll what it opens as an
-entry, and what it closes at the rest of its price. What the broker tells of others is theirs. Where more than one order
-could be meant nothing is booked: a person must look.
+The broker reports executions of the current day only (TWS API, reqExecutions). An order of an earlier day that no
+longer works has filled or ended. Only the account's holdings decide which, unless the broker reports it today as
+filled, cancelled or inactive. If the holdings differ from our books exactly by what our orders would have made, those
+orders have filled. A combo fills whole, even when expired legs have no report. An entry is booked at the account's
+average cost, which includes its commission; an exit at its limit or stop price; a roll as an entry for the legs it
+opens and at the rest of its price for those it closes. Executions of others are theirs. If several orders could explain
+a difference, nothing is booked and a person is alarmed.
 
-An order of this day that the broker calls filled, and whose executions it does not tell when it is asked, is booked by
-its word, at the average price that came with it.
+An order of today that the broker calls filled without reporting executions when asked is booked at the reported average
+price.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,11 +29,11 @@ from rulebot.model.order import ExecutionId, Order, OrderLeg, OrderStatus, Purpo
 from rulebot.model.session import exchange_date
 
 _UNFILLED = (OrderStatus.CANCELLED, OrderStatus.REJECTED)
-"""Ends that the broker tells with what had filled, which is no more than that."""
+"""Final statuses that carry the filled quantity."""
 
 
 class _Claim(NamedTuple):
-    """One leg of an order that may have filled: so many contracts at most, bought (1) or sold (-1)."""
+    """One leg of an order that may have filled: at most this many contracts, bought (1) or sold (-1)."""
 
     order: Order
     leg: int
@@ -49,10 +48,10 @@ class _Claim(NamedTuple):
 def book_missed_fills(
     work: StateBuilder, at_broker: frozenset[str], costs: Mapping[Option, Decimal], *, today: bool = False
 ) -> None:
-    """Book what the account shows that our orders made of it; `costs` are its average costs, dollars a contract.
+    """Book the fills that the account shows; `costs` are its average costs, dollars a contract.
 
-    `today`: also of orders of this day that the broker has said to be filled, when it was asked in vain. For those its
-    word counts, whatever the account holds, in which others may have traded: what it calls filled is filled whole.
+    today: also for orders of today that the broker calls filled without executions. Such an order counts as filled
+    whole, whatever the account holds: others may have traded the same contracts.
     """
     gone = [order for order in work.orders.by_ref.values() if _may_have_filled(work, order, at_broker, today)]
     said = [order for order in gone if today and has_unreported_fills(work, order) and not _has_expired(work, order)]
@@ -71,12 +70,12 @@ def book_missed_fills(
             _book(work, order, counts, costs)
             if work.positions.by_id[order.position].is_flat:
                 put_base(work, order.position, work.positions.by_id[order.position].net)  # it was not made today
-        elif not _told_legs(work, order):
-            _tell_unknown(work, order)
+        elif not _reported_legs(work, order):
+            _alarm_of_unknown(work, order)
 
 
 def _shared_out(work: StateBuilder, gone: list[Order]) -> tuple[dict[tuple[str, int], int], set[str]]:
-    """Return what filled of each leg of these orders by the account, and the refs of those that it does not tell."""
+    """Return the inferred fills of each leg of these orders, and the refs that the account cannot decide."""
     claims = [claim for order in gone for claim in _claims(work, order)]
     filled: dict[tuple[str, int], int] = {}
     unclear: set[str] = set()
@@ -88,9 +87,9 @@ def _shared_out(work: StateBuilder, gone: list[Order]) -> tuple[dict[tuple[str, 
     return filled, unclear
 
 
-def _tell_unknown(work: StateBuilder, order: Order) -> None:
-    """Alarm of an order whose options have expired, and of which neither broker nor account tells any more."""
-    text = f"whether {order.ref} filled is not told any more, and its options have expired"
+def _alarm_of_unknown(work: StateBuilder, order: Order) -> None:
+    """Alarm of an order whose options have expired and that neither broker nor account reports."""
+    text = f"whether {order.ref} filled will not be reported any more, and its options have expired"
     kept, then = "", ""
     if not order.opens(order.position):
         kept = " what it closes is booked as kept until then,"
@@ -99,7 +98,7 @@ def _tell_unknown(work: StateBuilder, order: Order) -> None:
 
 
 def _may_have_filled(work: StateBuilder, order: Order, at_broker: frozenset[str], today: bool) -> bool:
-    """Say whether an order has gone on a day of which no executions are told, or after the broker said it filled."""
+    """Say whether an order ended on a day without execution reports, or after the broker called it filled."""
     if not order.status.is_live or order.ref in at_broker or order.status is OrderStatus.PREPARED:
         return False
     if order.reported_final_status in _UNFILLED and not has_unreported_fills(work, order):
@@ -117,21 +116,21 @@ def _of_groups(work: StateBuilder, orders: Iterable[Order]) -> list[Order]:
 
     Where it calls none so, only the one that costs more: the other cannot have filled as well.
     """
-    told: list[Order] = []
+    reported: list[Order] = []
     found: dict[str, Order] = {}
     for order in orders:
         key = order.oca_group or order.ref
         if has_unreported_fills(work, order):
-            told.append(order)
+            reported.append(order)
         elif key not in found or order.purpose is Purpose.STOP:
             found[key] = order
-    groups = {order.oca_group for order in told if order.oca_group}
-    return [*told, *(order for order in found.values() if order.oca_group not in groups)]
+    groups = {order.oca_group for order in reported if order.oca_group}
+    return [*reported, *(order for order in found.values() if order.oca_group not in groups)]
 
 
 def _claims(work: StateBuilder, order: Order) -> Iterable[_Claim]:
-    is_told = order.reported_final_status is not None and has_unreported_fills(work, order)
-    left = unreported_contracts(work, order, order.broker_filled) if is_told else dict(enumerate(order.unfilled))
+    is_reported = order.reported_final_status is not None and has_unreported_fills(work, order)
+    left = unreported_contracts(work, order, order.broker_filled) if is_reported else dict(enumerate(order.unfilled))
     for index, (leg, most) in enumerate(zip(order.legs, left.values(), strict=True)):
         if most > 0 and not leg.option.is_share and not option_has_expired(work, leg.option):
             yield _Claim(order, index, order.side_of(leg).sign, most)
@@ -150,7 +149,7 @@ def _share_out(differs: int, claims: list[_Claim], filled: dict[tuple[str, int],
 
 
 def _of_others(work: StateBuilder, option: Option) -> int:
-    """Return how many contracts others were told to have bought in this session, - sold, that are booked to nothing."""
+    """Return contracts that others bought in this session (- sold) and that no booking explains."""
     reports = (booked.foreign for booked in work.positions.executions.values())
     today = exchange_date(work.at)
     return sum(
@@ -161,7 +160,7 @@ def _of_others(work: StateBuilder, option: Option) -> int:
 
 
 def _beyond(differs: int, others: int) -> int:
-    """Return by how many contracts the account differs beyond what others have dealt the same way."""
+    """Return the account's difference in contracts beyond what others traded in the same direction."""
     if differs * others <= 0:
         return differs
     left = max(abs(differs) - abs(others), 0)
@@ -169,30 +168,30 @@ def _beyond(differs: int, others: int) -> int:
 
 
 def _is_of_shares(order: Order) -> bool:
-    """Say whether an order deals in shares alone: others in the account hide what it has made of them."""
+    """Say whether an order trades only shares: other holdings in the account hide its fills."""
     return all(leg.option.is_share for leg in order.legs)
 
 
-def _told_legs(work: StateBuilder, order: Order) -> set[int]:
-    """Return the legs of an order of which the account still tells: options that trade on."""
+def _reported_legs(work: StateBuilder, order: Order) -> set[int]:
+    """Return the legs of an order that the account still reports: options that have not expired."""
     options = ((at, leg.option) for at, leg in enumerate(order.legs) if not leg.option.is_share)
     return {at for at, option in options if not option_has_expired(work, option)}
 
 
 def _with_expired(work: StateBuilder, order: Order, counts: dict[int, int]) -> None:
-    """Let the legs of a combo that have expired, of which the account tells nothing, have filled as its others have."""
-    told = _told_legs(work, order)
-    whole = {(order.counts[at] + counts[at]) // order.legs[at].ratio for at in told}
-    if len(whole) != 1 or not any(counts[at] for at in told):
+    """Let expired legs of a combo, which the account no longer reports, fill like its other legs."""
+    reported = _reported_legs(work, order)
+    whole = {(order.counts[at] + counts[at]) // order.legs[at].ratio for at in reported}
+    if len(whole) != 1 or not any(counts[at] for at in reported):
         return
     (filled,) = whole
     for at, leg in enumerate(order.legs):
-        if at not in told and not leg.option.is_share:
+        if at not in reported and not leg.option.is_share:
             counts[at] = max(filled * leg.ratio - order.counts[at], 0)
 
 
 def _with_shares(order: Order, counts: dict[int, int]) -> None:
-    """Let the shares of a combo have filled as its options have: it trades whole or not at all."""
+    """Let the share leg of a combo fill like its options: a combo trades whole or not at all."""
     at = next((at for at, leg in enumerate(order.legs) if not leg.option.is_share), None)
     if at is None:
         return
@@ -203,7 +202,7 @@ def _with_shares(order: Order, counts: dict[int, int]) -> None:
 
 
 def _is_whole(order: Order, counts: Mapping[int, int]) -> bool:
-    """Say whether the legs of a combo have filled alike: it trades whole or not at all."""
+    """Say whether all legs of a combo filled equally: a combo trades whole or not at all."""
     return len({(order.counts[at] + count) / order.legs[at].ratio for at, count in counts.items()}) == 1
 
 
@@ -220,7 +219,9 @@ def _book(work: StateBuilder, order: Order, counts: Mapping[int, int], costs: Ma
     net = sum((price * leg.price_multiplier * -leg.side.sign for price, leg in priced), ZERO)
     shown = f"{abs(net if order.is_combo else prices[0]):f}"
     fact = (
-        "has filled, and not all of it is told" if has_unreported_fills(work, order) else "filled while nobody listened"
+        "has filled, and not all its executions are reported"
+        if has_unreported_fills(work, order)
+        else "filled while no engine was connected"
     )
     text = f"{order.ref} {fact}: {max(counts.values())} booked at the {how}, {shown}"
     help = f"Compare it with the account's statement; 'rulebot store correct {order.ref} PRICE' puts it right"
@@ -234,21 +235,21 @@ def _average_costs(legs: Iterable[OrderLeg], costs: Mapping[Option, Decimal]) ->
 def _own_prices(
     work: StateBuilder, order: Order, counts: Mapping[int, int], costs: Mapping[Option, Decimal]
 ) -> list[Decimal]:
-    """Return what the legs traded at, per share, so that the order had its price: the broker's average, else its own.
+    """Return leg prices per share that sum to the order's price: the broker's average, else the order's own.
 
-    Legs that were told have their prices, those that a roll opens what they have cost the account; what is left of a
-    combo's price stands at the first of the others.
+    Reported legs keep their prices; legs that a roll opens cost what the account paid. The rest of a combo's price goes
+    to the first remaining leg.
     """
     price = _own_price(work, order)
     if not order.is_combo:
         return [price]
     weights = [leg.price_multiplier * leg.side.sign * order.side.sign for leg in order.legs]
-    prices = [ZERO if counts[at] else _told_price(work, order, at) for at in range(len(order.legs))]
-    untold = [at for at, count in counts.items() if count]
-    first = next((at for at in untold if not order.legs[at].opens), untold[0])
-    for at, opened_at in _opened_at(work, order, [at for at in untold if order.legs[at].opens], costs).items():
+    prices = [ZERO if counts[at] else _reported_price(work, order, at) for at in range(len(order.legs))]
+    unreported = [at for at, count in counts.items() if count]
+    first = next((at for at in unreported if not order.legs[at].opens), unreported[0])
+    for at, opened_at in _opened_at(work, order, [at for at in unreported if order.legs[at].opens], costs).items():
         prices[at] = ZERO if at == first else opened_at
-    known = sum((weight * told for weight, told in zip(weights, prices, strict=True)), ZERO)
+    known = sum((weight * reported for weight, reported in zip(weights, prices, strict=True)), ZERO)
     prices[first] = (price - known) / weights[first]
     return prices
 
@@ -274,22 +275,22 @@ def _own_price(work: StateBuilder, order: Order) -> Decimal:
 
 
 def _average(work: StateBuilder, order: Order) -> Decimal | None:
-    """Return the average price that the broker has told of what it has not told the executions of."""
+    """Return the average price that the broker reported for fills without executions."""
     return order.average_price if has_unreported_fills(work, order) else None
 
 
-def _told_price(work: StateBuilder, order: Order, at: int) -> Decimal:
-    """Return what a leg has traded at on the average, per share, by the executions of its position that were told."""
+def _reported_price(work: StateBuilder, order: Order, at: int) -> Decimal:
+    """Return a leg's average price per share, from the reported executions of its position."""
     leg = order.legs[at]
     holder = order.position_of(leg)
     of_leg = holder, leg.name, order.opens(holder)
-    told = [
+    reported = [
         booked
         for booked in work.positions.executions.values()
         if (booked.position, booked.leg, booked.is_entry) == of_leg and booked.quantity
     ]
-    count = sum(booked.quantity for booked in told)
-    return abs(sum((booked.cash for booked in told), ZERO)) / (count * leg.option.multiplier) if count else ZERO
+    count = sum(booked.quantity for booked in reported)
+    return abs(sum((booked.cash for booked in reported), ZERO)) / (count * leg.option.multiplier) if count else ZERO
 
 
 def _price_word(work: StateBuilder, order: Order) -> str:

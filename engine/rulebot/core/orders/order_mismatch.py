@@ -1,9 +1,8 @@
-"""What the broker has or does that nobody asked for: other terms, a second order, more contracts, a worse price.
+"""Order mismatch: the broker works other terms, a duplicate order, more contracts or a worse price than was sent.
 
-A person is told, and the bot enters nothing more today. An entry with other terms is taken back, since its worst case
-was checked as it was sent; an exit is left as it is unless it would close more than was meant: then the next one is
-sent, and after that a person must look. What a position holds is
-always what has filled (faults.md rows 11, 50 and 51).
+A person is alarmed and the bot enters nothing more today. An entry with other terms is cancelled, because its worst
+case was checked as it was sent. An exit stays unless it would close too much; then it is cancelled and sent again once,
+and after that a person must act. A position always holds what has filled (docs/faults.md rows 11, 50 and 51).
 """
 
 from collections.abc import Iterable
@@ -17,7 +16,7 @@ from rulebot.core.queries.close_plan import CLOSING
 from rulebot.core.queries.orders import RESTING
 from rulebot.core.queries.protection import NEVER_AGAIN
 from rulebot.core.state.builder import StateBuilder
-from rulebot.core.state.changes import put_position, put_twin
+from rulebot.core.state.changes import put_duplicate, put_position
 from rulebot.core.state.lists import governing, live_orders_of, orders_of, positions_of
 from rulebot.core.state.state import DuplicateOrder
 from rulebot.core.state.turn import alarm, alarm_key, key_of
@@ -31,15 +30,15 @@ from rulebot.model.values import replace
 from rulebot.order.price import net_price
 
 AGAIN_AFTER = timedelta(minutes=1)
-"""How long after an exit with more contracts than were meant was taken back the next one is sent."""
+"""Pause before the next exit is sent after one with too many contracts was cancelled."""
 
 _PRESETS = "look at the broker's presets"
 
 
 def halt_on_mismatch(work: StateBuilder, position: Position, text: Text, key: Name = "") -> None:
-    """Tell a person; the bot enters nothing more today, and what it has at work to enter is taken back.
+    """Alarm, stop entries of the bot for today and cancel its working entries.
 
-    key: of the alarm, "" where it is made of the text.
+    key: of the alarm; "" derives it from the text.
     """
     alarm(
         work,
@@ -62,30 +61,30 @@ def check_order_terms(work: StateBuilder, order: Order, event: OrderReport, *, i
     found = _differences(order, event)
     if not found:
         return
-    told = f"the broker has {order.ref} as {', '.join(found)}"
-    is_of_presets = is_first or _is_of_presets(work, order, told)
-    why = _PRESETS if is_of_presets else "somebody has changed it"
-    text = f"{told} ({why})"
-    key = _key_of_presets(order, told) if is_of_presets else ""
+    reported = f"the broker has {order.ref} as {', '.join(found)}"
+    is_of_presets = is_first or _is_of_presets(work, order, reported)
+    why = _PRESETS if is_of_presets else "another client changed it"
+    text = f"{reported} ({why})"
+    key = _key_of_presets(order, reported) if is_of_presets else ""
     position = work.positions.by_id[order.position]
     if order.can_increase_risk:
-        halt_on_mismatch(work, position, f"{text}: it is taken back", key)
+        halt_on_mismatch(work, position, f"{text}: rulebot cancels it", key)
         cancel(work, work.orders.by_ref[order.ref], Cause.OTHER_TERMS)
     elif _closes_more(order, event):
-        alarm(work, order.bot, f"{text}: it would close more than was meant and is taken back", position.id, key=key)
+        alarm(work, order.bot, f"{text}: it would close too much; rulebot cancels it", position.id, key=key)
         if order.purpose in RESTING:  # the next one would be no better: the engine watches its price
             put_position(work, replace(position, resting_orders_withdrawn=True, resting_orders_replaced=NEVER_AGAIN))
             cancel_order(work, work.positions.by_id[position.id], Cause.PARTNER_CLOSES_MORE)
         else:
             _take_back_once(work, position, order)
     else:
-        alarm(work, order.bot, f"{text}: it is left as it is", position.id, key=key)
+        alarm(work, order.bot, f"{text}: it keeps working", position.id, key=key)
 
 
 def _take_back_once(work: StateBuilder, position: Position, order: Order) -> None:
-    """Take an exit back that would close too much; the next one is sent, and of a second such nothing more.
+    """Cancel an exit that would close too much. The next one is sent once; after a second such mismatch none.
 
-    One that fills before it is taken back leaves what nobody asked for.
+    If it fills before the cancel, the excess is an unwanted position.
     """
     taken_back = [each.ref for each in orders_of(work, position.id) if each.cause is Cause.CLOSES_MORE]
     if order.ref in taken_back:
@@ -98,18 +97,18 @@ def _take_back_once(work: StateBuilder, position: Position, order: Order) -> Non
         put_position(work, replace(position, retry_at=work.at + AGAIN_AFTER))
 
 
-def _is_of_presets(work: StateBuilder, order: Order, told: str) -> bool:
+def _is_of_presets(work: StateBuilder, order: Order, reported: str) -> bool:
     """Say whether the presets were named as the cause of this before: the broker says it again, no person did it."""
     state = work.bots.by_name.get(order.bot)
-    return state is not None and alarm_key(order.position, _key_of_presets(order, told)) in state.alarmed
+    return state is not None and alarm_key(order.position, _key_of_presets(order, reported)) in state.alarmed
 
 
-def _key_of_presets(order: Order, told: Text) -> Name:
-    return f"presets {order.ref} {key_of(told)}"
+def _key_of_presets(order: Order, reported: Text) -> Name:
+    return f"presets {order.ref} {key_of(reported)}"
 
 
 def _differences(order: Order, event: OrderReport) -> list[str]:
-    """Return in words what the broker has otherwise; what it was sent with before a change may still be told."""
+    """Describe how the broker's order differs. Terms from before a change may still be reported."""
     known = (*order.previous_terms, order.terms)
     found = []
     if event.side is not None and event.side is not order.wire_side:
@@ -140,7 +139,7 @@ def check_count(work: StateBuilder, order: Order, position: Position) -> None:
     most = order.largest
     if position.is_closed_too_far:
         left = _unclosed(order, position)
-        rest = f", and nobody closes what is left of it, {left}" if left else ""
+        rest = f", and no exit closes the rest, {left}" if left else ""
         halt_on_mismatch(work, position, f"more was closed of {position.id} than was held{rest}")
     elif any(count > most * leg.ratio for count, leg in zip(order.counts, order.legs, strict=True)):
         halt_on_mismatch(work, position, f"{order.ref} has filled more than its {order.quantity}")
@@ -151,7 +150,7 @@ def check_count(work: StateBuilder, order: Order, position: Position) -> None:
 
 
 def check_entry_caps(work: StateBuilder, order: Order, position: Position) -> None:
-    """Say when an entry that was over, or is taken back for one that was, opens more than its bot may have."""
+    """Return the time at which an ended or cancelled entry opened more than its bot may hold; None if it did not."""
     was_over = not order.status.is_live and order.status is not OrderStatus.FILLED
     is_late = was_over or order.cause in LATE_FILLS
     if order.purpose is not Purpose.ENTRY or not is_late or position.bot not in work.bots.by_name:
@@ -166,7 +165,7 @@ def check_entry_caps(work: StateBuilder, order: Order, position: Position) -> No
 
 
 def _unclosed(order: Order, position: Position) -> str:
-    """Return what is left in the legs that an order is not for: nothing is sent for it any more."""
+    """Return the holdings in legs that an order does not close: nothing more is sent for them."""
     others = (leg for leg in position.legs if leg.held > 0 and leg.name not in {each.name for each in order.legs})
     return ", ".join(f"{leg.signed_held:+d} {leg.option}" for leg in others)
 
@@ -196,16 +195,17 @@ def check_net_price(work: StateBuilder, order: Order) -> None:
 
 
 def _of_whole_cents(order: Order, position: Position) -> Decimal:
-    """Return by how much the prices of legs, told in whole cents, may miss the net price that they were dealt at.
+    """Return the possible error of a net price computed from leg prices in whole cents.
 
-    A cent more for a leg of ratio 3 is three of the whole, so where no leg has a ratio of 1 some prices are no sum.
+    One cent of a leg with ratio 3 is three cents of the whole, so without a leg of ratio 1 some prices have no exact
+    sum.
     """
     names = {leg.name for leg in order.legs}
     return CENT / 2 * min((leg.price_multiplier for leg in position.legs if leg.name in names), default=1)
 
 
 def _dealt_by_all(work: StateBuilder, order: Order, position: Position) -> tuple[Decimal, Decimal] | None:
-    """Return the net price of the legs of an order, by all orders that dealt in them, and the worst of their limits."""
+    """Return the net price of an order's legs over all orders that traded them, and the worst of their limits."""
     is_entry = order.opens(position.id)
     names = {leg.name for leg in order.legs}
     alike = [each for each in _dealing(work, position, is_entry) if names & {leg.name for leg in each.legs}]
@@ -219,7 +219,7 @@ def _dealt_by_all(work: StateBuilder, order: Order, position: Position) -> tuple
 
 
 def _rolled_at(work: StateBuilder, order: Order, position: Position) -> tuple[Decimal, Decimal] | None:
-    """Return the net price of both sides of a roll, and its limit; None where other orders have dealt in a side."""
+    """Return the net price of both sides of a roll, and its limit; None where other orders traded a side."""
     into, total = work.positions.by_id[order.opens_position], ZERO
     for each, is_entry in ((position, False), (into, True)):
         names = {leg.name for leg in order.legs_of(each.id)}
@@ -237,7 +237,7 @@ def _dealing(work: StateBuilder, position: Position, is_entry: bool) -> list[Ord
 
 
 def _dealt_at(position: Position, names: set[str], is_entry: bool) -> Decimal | None:
-    """Return the net price per share at which these legs were dealt; None where one was not, or has settled."""
+    """Return the net price per share of these legs; None where one has no fill or was settled."""
     total = ZERO
     for leg in position.legs:
         if leg.name not in names:
@@ -249,10 +249,10 @@ def _dealt_at(position: Position, names: set[str], is_entry: bool) -> Decimal | 
     return total
 
 
-# --- Second orders that work at the broker under one reference of ours, until they are gone
+# --- Duplicate orders: second working orders under one of our references
 
 PATIENCE = timedelta(minutes=1)
-"""How long a second order is taken back again and again until a person is told to do it."""
+"""How long the cancel of a duplicate order is repeated before a person is alarmed."""
 _OVER = (BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.INACTIVE)
 
 
@@ -268,9 +268,9 @@ def cancelled_for_duplicate(orders: Iterable[Order]) -> dict[str, DuplicateOrder
 
 
 def is_duplicate(work: StateBuilder, order: Order, event: OrderReport) -> bool:
-    """Say whether a report is of a second order under our reference, whose end is not that of ours.
+    """Say whether a report is of a duplicate order, whose end is not the end of ours.
 
-    One that works is taken back, and ours with it where both have one id.
+    A working duplicate is cancelled, and ours with it where both have one order id.
     """
     if not _is_of_second(order, event):
         return False
@@ -282,7 +282,7 @@ def is_duplicate(work: StateBuilder, order: Order, event: OrderReport) -> bool:
 
 
 def _ended(work: StateBuilder, order: Order, event: OrderReport) -> None:
-    """Forget a second order that is over; one whose executions are still to come is left to the lists."""
+    """Forget a duplicate order that has ended. If its executions are still missing, the lists resolve it."""
     is_filled = event.status is BrokerStatus.FILLED or bool(event.filled)
     if is_filled and order.filled < order.quantity:
         _note(work, order.ref)
@@ -292,7 +292,7 @@ def _ended(work: StateBuilder, order: Order, event: OrderReport) -> None:
 
 def _note(work: StateBuilder, ref: str) -> None:
     known = work.inquiries.duplicate_orders.get(ref)
-    put_twin(work, ref, DuplicateOrder(work.at if known is None else known.since, work.at))
+    put_duplicate(work, ref, DuplicateOrder(work.at if known is None else known.since, work.at))
 
 
 def _take_back(work: StateBuilder, order: Order, event: OrderReport) -> None:
@@ -301,7 +301,7 @@ def _take_back(work: StateBuilder, order: Order, event: OrderReport) -> None:
     is_ours = bool(event.order_id) and event.client_id == work.connection.client_id
     is_one_id = is_ours and event.order_id == order.order_id and order.status.is_live
     if is_ours:
-        text = "both are taken back" if is_one_id else "the second is taken back"
+        text = "rulebot cancels both" if is_one_id else "rulebot cancels the second"
     else:
         text = "the second is of another client: a person must cancel it"
     halt_on_mismatch(work, work.positions.by_id[order.position], f"{both}: {text}")
@@ -315,9 +315,9 @@ def _take_back(work: StateBuilder, order: Order, event: OrderReport) -> None:
 
 
 def check_owner(work: StateBuilder, order: Order, event: ExecutionReport) -> None:
-    """Take an order back for which a second one under its reference has filled: beside that it would deal too much."""
+    """Cancel an order whose duplicate has filled: together they would trade too much."""
     if _is_of_second(order, event) and order.reported_final_status is None and order.filled:
-        text = f"a second order at the broker has filled as {order.ref}: ours is taken back"
+        text = f"a second order at the broker has filled as {order.ref}: rulebot cancels its own"
         alarm(work, order.bot, text, order.position)
         cancel(work, order, Cause.SECOND_FILLED)
 
@@ -342,24 +342,24 @@ def awaits_duplicate_end(work: StateBuilder, order: Order) -> bool:
 def drop_duplicate(work: StateBuilder, ref: str) -> None:
     """Note that no second order works under a reference any more."""
     if ref in work.inquiries.duplicate_orders:
-        put_twin(work, ref, None)
+        put_duplicate(work, ref, None)
 
 
 def duplicate_ended(work: StateBuilder, listed: frozenset[str], *, first_list: bool) -> list[str]:
-    """Forget the second orders that two complete lists of open orders lack; return under which references they were.
+    """Forget duplicates that two complete lists of open orders lack; return their references.
 
-    first_list: it came with a connection. One that is listed for a minute is left to a person.
+    first_list: it came with a connection. A duplicate that is listed for a minute is reported to a person.
     """
     since = work.connection.down_at if first_list else work.inquiries.asked_at
     found = []
-    for ref, twin in sorted(work.inquiries.duplicate_orders.items()):
-        if ref not in listed or (since is not None and twin.told_at < since):
-            if twin.is_missed:
+    for ref, duplicate in sorted(work.inquiries.duplicate_orders.items()):
+        if ref not in listed or (since is not None and duplicate.reported_at < since):
+            if duplicate.is_missed:
                 drop_duplicate(work, ref)
                 found.append(ref)
             else:
-                put_twin(work, ref, twin._replace(is_missed=True))
-        elif work.at - twin.since >= PATIENCE and (order := work.orders.by_ref.get(ref)) is not None:
-            text = f"a second order works as {ref} and is not taken back: a person must cancel it at the broker"
+                put_duplicate(work, ref, duplicate._replace(is_missed=True))
+        elif work.at - duplicate.since >= PATIENCE and (order := work.orders.by_ref.get(ref)) is not None:
+            text = f"a second order works as {ref} and its cancel has no effect: cancel it at the broker"
             alarm(work, order.bot, text, order.position)
     return found

@@ -1,12 +1,11 @@
-"""What the broker has not said it is asked for: positions, executions of today, open orders; what they show counts.
+"""Order status requests: asks the broker for positions, executions and open orders; the answers count.
 
-A list may be wrong, also the one that comes with a connection, and an order that lives on unseen is worse than one that
-is missed. So an order that it lists is adopted, whatever we thought of it; one that a list lacks is UNKNOWN, and asked
-for again; one that two on end lack is first taken back, and over when the next one lacks it too (faults.md rows
-24 to 26, 38 and 44).
+A list may be wrong, also the first one of a connection, and an order that works unseen is worse than one that is
+missed. So a listed order is adopted, whatever its state in our books. An order that one list lacks is UNKNOWN and the
+list is requested again. An order that two lists in a row lack is cancelled, and it has ended when the next list lacks
+it too (docs/faults.md rows 24 to 26, 38 and 44).
 
-It is asked for the rest of the day when all orders are over as well: a fill after the end, or a correction of one, is
-told by itself only once.
+Requests continue for the rest of the day after all orders have ended: a late fill or a correction is pushed only once.
 """
 
 from rulebot.core.emit.orders import cancel, request_cancel
@@ -18,7 +17,7 @@ from rulebot.core.orders.order_updates import finalize_after_duplicate
 from rulebot.core.orders.other_engines import record_foreign_refs
 from rulebot.core.orders.revived_orders import adopt_order, cancel_revived
 from rulebot.core.queries.account import expected_holdings, has_unreported_fills
-from rulebot.core.queries.orders import has_run_out, is_told_filled, is_told_over, option_has_expired
+from rulebot.core.queries.orders import has_run_out, is_reported_filled, is_reported_over, option_has_expired
 from rulebot.core.queries.schedule import ask_at
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
@@ -66,9 +65,9 @@ def orders_listed(work: StateBuilder, event: OrdersListed) -> None:
 
 
 def listed_at_first(work: StateBuilder, at_broker: frozenset[str]) -> None:
-    """Compare our orders with the list that came with a connection: alone it ends nothing that may still work.
+    """Compare our orders with the list of a new connection. It alone ends no order that may still work.
 
-    Those of which the broker owes executions are left to the lists that follow.
+    Orders with missing executions wait for the following lists.
     """
     missing = []
     for ref in list(work.orders.by_ref):
@@ -111,17 +110,17 @@ def _is_of_earlier_day(work: StateBuilder, order: Order) -> bool:
 
 
 def _missed_once(work: StateBuilder, order: Order) -> None:
-    """One list lacks an order that we thought at work: nothing of it is changed until the next one."""
+    """Handle an order that one list lacks: nothing changes until the next list."""
     if order.is_working and order.filled < order.quantity:
         put_order(work, replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
 
 
 def _missed_again(work: StateBuilder, order: Order) -> None:
-    """Two lists on end lack an order: one that was acknowledged is first taken back."""
+    """Handle an order that two lists in a row lack: an acknowledged one is cancelled first."""
     is_asked = order.status is OrderStatus.CANCELLING
     is_left = order.filled < order.quantity and not has_run_out(work, order)
     if order.perm_id and order.reported_final_status is None and is_left and not is_asked:
-        alarm(work, order.bot, f"the broker does not list {order.ref} any more: it is taken back", order.position)
+        alarm(work, order.bot, f"the broker does not list {order.ref} any more: rulebot cancels it", order.position)
         cancel(work, order, Cause.UNLISTED_TWICE)
     elif order.status.is_live:
         not_found(work, order)
@@ -131,9 +130,10 @@ def _missed_again(work: StateBuilder, order: Order) -> None:
 
 
 def found(work: StateBuilder, order: Order, *, ask_again: bool = True) -> None:
-    """An order that works at the broker: adopted. `ask_again`: a cancel that was asked for may have been lost.
+    """Adopt an order that works at the broker. `ask_again`: an earlier cancel may have been lost.
 
-    One that is over in our books comes back only when it was also told to work: rows of dead orders may be listed too.
+    An order that has ended in our books comes back only if the broker also reported it working: lists may contain dead
+    orders.
     """
     if order.status is OrderStatus.LOST or (order.ref in work.inquiries.revived_refs and not order.status.is_live):
         cancel_revived(work, order)
@@ -146,11 +146,10 @@ def found(work: StateBuilder, order: Order, *, ask_again: bool = True) -> None:
 
 
 def not_found(work: StateBuilder, order: Order) -> None:
-    """An order that the broker does not list: its final report may have been missed while we were away.
+    """Handle an order that the broker does not list: its final report may have been missed during an outage.
 
-    One that was never acknowledged may still be on its way: it stays UNKNOWN for its grace, then it is taken back.
-    What the broker says to that is believed: that there is none, that it was over, or that it had filled. What was for
-    an earlier day alone is on no way any more.
+    An order that was never acknowledged may still be in transit: it stays UNKNOWN for its grace period, then a cancel
+    is sent. The answer counts: no such order, ended, or filled. An order for an earlier day is not in transit.
     """
     asked = order.status is OrderStatus.CANCELLING
     if order.reported_final_status is not None:
@@ -159,26 +158,26 @@ def not_found(work: StateBuilder, order: Order) -> None:
         ended = OrderStatus.CANCELLED
     elif order.filled >= order.quantity:
         ended = OrderStatus.FILLED
-    elif order.perm_id and is_told_filled(order):  # by that word, unless the next answer has its executions
+    elif order.perm_id and is_reported_filled(order):  # by that word, unless the next answer has its executions
         put_order(work, replace(order, reported_final_status=OrderStatus.FILLED, broker_filled=order.quantity))
         return
-    elif order.perm_id or is_told_over(order) or _is_of_earlier_day(work, order):
+    elif order.perm_id or is_reported_over(order) or _is_of_earlier_day(work, order):
         ended = OrderStatus.CANCELLED
     else:
         if order.status is OrderStatus.SENDING:
             put_order(work, replace(order.for_cause(Cause.UNLISTED), status=OrderStatus.UNKNOWN))
         return
-    text = f"{order.ref} is not at the broker any more: {ended.value}"
+    text = f"{order.ref} is no longer at the broker: {ended.value}"
     if order.filled < order.quantity and not has_run_out(work, order):
         alarm(work, order.bot, text, order.position)
     known = order if asked else order.for_cause(Cause.GONE, order.ref, ended.value)
     order = put_order(work, replace(known, status=ended, reported_final_status=ended, attempt_until=None))
     work.follow_up(OrderEnded(order.ref, asked))
     if order.can_increase_risk and ended is OrderStatus.CANCELLED:
-        _doubt_the_end(work, order)
+        _suspect_missed_end(work, order)
 
 
-def _doubt_the_end(work: StateBuilder, order: Order) -> None:
+def _suspect_missed_end(work: StateBuilder, order: Order) -> None:
     """What the account holds more than our books, on the side of an entry that ended unseen, may be that entry's."""
     ours = expected_holdings(work)
     for leg in order.legs:
@@ -186,6 +185,6 @@ def _doubt_the_end(work: StateBuilder, order: Order) -> None:
         held, known = work.account.holdings.get(leg.option, ZERO), ours.get(leg.option, ZERO)
         if (held - known) * sign > 0 and not leg.option.is_share and not option_has_expired(work, leg.option):
             text = f"{order.ref} may have filled unseen: the account holds {held} {leg.option}, our books {known}"
-            alarm(work, order.bot, f"{text}. Nobody watches it: a person must look", order.position)
+            alarm(work, order.bot, f"{text}. No exit watches it: check the account", order.position)
             stop_for_today(work, work.positions.by_id[order.position], Halt.UNSEEN_FILL, text)
             return

@@ -1,7 +1,7 @@
-"""What the broker reports of orders, reduced.
+"""Order updates: applies the broker's order statuses and errors.
 
-An order is final only when the broker has given a final status and every execution it owes has been counted; a done
-order never blocks a fill (`executions`).
+An order is final only after a final status and all its executions. An ended order never blocks a late fill
+(`executions`).
 """
 
 from datetime import timedelta
@@ -48,10 +48,10 @@ _UNDERSTOOD = (
     MessageMeaning.INFORMS,
     MessageMeaning.FILLED_BEFORE,
 )
-TOLD_AT_THE_END = (*CLOSING, *RESTING)
-"""Orders of which why the broker has cancelled them is told with what follows: one alarm for both."""
+REPORTED_AT_THE_END = (*CLOSING, *RESTING)
+"""Orders whose reason for a broker's cancel follows in another message: one alarm covers both."""
 PARTNERS = timedelta(seconds=5)
-"""How long the legs of a combo that is over may still be told: those of one fill follow each other at once."""
+"""How long after the end of a combo its leg executions may still arrive. Legs of one fill arrive together."""
 
 
 def find_order(work: StateBuilder, event: OrderReport | ExecutionReport) -> Order | None:
@@ -69,7 +69,7 @@ def find_order(work: StateBuilder, event: OrderReport | ExecutionReport) -> Orde
 
 
 def on_order(work: StateBuilder, event: OrderReport) -> None:
-    """Reduce how the broker says that an order stands."""
+    """Apply an order status."""
     next_order_id = above(work.orders.next_order_id, event.order_id)
     if next_order_id != work.orders.next_order_id:
         work.orders = replace(work.orders, next_order_id=next_order_id)
@@ -89,7 +89,7 @@ def on_order(work: StateBuilder, event: OrderReport) -> None:
     if not order.status.is_live and event.status is BrokerStatus.WORKING:
         on_unexpected_working(work, order)
         return
-    order = _as_told(work, order, event)
+    order = _as_reported(work, order, event)
     check_order_terms(work, order, event, is_first=is_first)
     order = _refused_instead(work, work.orders.by_ref[order.ref])
     if not _waits_for_words(work, order):
@@ -103,14 +103,14 @@ def _with_report(work: StateBuilder, order: Order, event: OrderReport) -> Order:
         changed = replace(changed, perm_id=event.perm_id)
     if event.order_id and event.order_id != order.order_id and event.client_id == work.connection.client_id:
         changed = replace(changed, order_id=event.order_id)
-    if (filled := _told_filled(changed, event)) > changed.broker_filled:
+    if (filled := _reported_filled(changed, event)) > changed.broker_filled:
         changed = replace(changed, broker_filled=filled)
     if event.average_price is not None and event.filled:
         changed = replace(changed, average_price=event.average_price)
     return changed
 
 
-def _told_filled(order: Order, event: OrderReport) -> int:
+def _reported_filled(order: Order, event: OrderReport) -> int:
     """Return how many structures a report says are filled: one of a list of open orders gives the status alone."""
     if event.filled is not None:
         return int(event.filled)
@@ -120,7 +120,7 @@ def _told_filled(order: Order, event: OrderReport) -> int:
 
 
 def _ended_by_itself(order: Order) -> bool:
-    """Say whether the broker calls an order cancelled that we did not want back: a refusal may come so, too."""
+    """Say whether the broker cancelled an order without our request; a reject may look the same."""
     return (
         order.status.is_live
         and order.reported_final_status is OrderStatus.CANCELLED
@@ -129,24 +129,24 @@ def _ended_by_itself(order: Order) -> bool:
 
 
 def _waits_for_words(work: StateBuilder, order: Order) -> bool:
-    """Say whether the message that says why an order is over may still come: it may follow the status.
+    """Say whether the message with the reason of an end may still follow the status.
 
-    Of one that has worked the status says enough, somebody or the exchange has cancelled it, but for an exit and what
-    rests: no other is sent at once, unless its partner has filled.
+    For an order that has worked, the status suffices: a person or the exchange cancelled it. Exits and resting orders
+    wait for the reason, since no other order is sent at once, unless an OCA partner has filled.
     """
     if order.reported_final_status is OrderStatus.REJECTED:
         return not has_reason(order)
     if not _ended_by_itself(order) or order.last_message is not None:
         return False
-    if order.status is OrderStatus.WORKING and order.purpose not in TOLD_AT_THE_END:
+    if order.status is OrderStatus.WORKING and order.purpose not in REPORTED_AT_THE_END:
         return False
     return not partner_has_filled(work, order)
 
 
 def _refused_instead(work: StateBuilder, order: Order) -> Order:
-    """Take an order as refused that the broker calls cancelled beside a refusal.
+    """Treat a cancel with a reject message as a reject.
 
-    Of one that was changed the message may be of the change, and somebody has cancelled it.
+    After a change of the order, the message may refer to the change; then it was cancelled externally.
     """
     if _ended_by_itself(order) and has_reason(order) and not order.previous_terms:
         return put_order(work, replace(order, reported_final_status=OrderStatus.REJECTED))
@@ -183,17 +183,17 @@ def finalize_order(work: StateBuilder, order: Order) -> None:
     wake(work, order.bot, 0.0)
     check_net_price(work, order)
     work.follow_up(OrderEnded(order.ref, asked))
-    if order.purpose in TOLD_AT_THE_END:
+    if order.purpose in REPORTED_AT_THE_END:
         said = order.last_message
-        if said is not None and said.means(MessageMeaning.CANCELLED) and order.ref not in work.told_ends:
-            _tell_cancelled(work, order, said.text)
-    for other in live_orders_of(work, order.position):  # what has been taken back by that may be over already
+        if said is not None and said.means(MessageMeaning.CANCELLED) and order.ref not in work.reported_ends:
+            _alarm_of_cancelled(work, order, said.text)
+    for other in live_orders_of(work, order.position):  # the cancel of one may have ended others already
         if other.status is OrderStatus.CANCELLING and other.reported_final_status is OrderStatus.CANCELLED:
             finalize_order(work, work.orders.by_ref[other.ref])  # the end of the one before may have ended it
 
 
 def _waits_for_partners(work: StateBuilder, order: Order) -> bool:
-    """Say whether legs of a combo that is over may still be told: its count of what has filled may lag behind them."""
+    """Say whether leg executions of an ended combo may still arrive; the filled count of the combo may lag."""
     most = max(-(-count // leg.ratio) for count, leg in zip(order.counts, order.legs, strict=True))
     if not any(unreported_contracts(work, order, min(most, order.quantity)).values()):
         return False
@@ -214,7 +214,7 @@ def finalize_after_duplicate(work: StateBuilder, ref: str) -> None:
             finalize_order(work, work.orders.by_ref[other.ref])
 
 
-def _tell_cancelled(work: StateBuilder, order: Order, text: str) -> None:
+def _alarm_of_cancelled(work: StateBuilder, order: Order, text: str) -> None:
     if not (has_run_out(work, order) or partner_has_filled(work, order)):
         alarm(work, order.bot, f"the broker has cancelled {order.ref}: {text}", order.position)
 
@@ -232,18 +232,18 @@ def on_message(work: StateBuilder, event: OrderMessage) -> None:
     if message.means(MessageMeaning.CANCEL_FAILED) and not order.status.is_live:
         return  # our cancel came too late: that says nothing of how the order has ended
     is_cancelled = message.means(MessageMeaning.CANCELLED)
-    if message.means(MessageMeaning.INFORMS) and not _tells_why(work, order, message):
+    if message.means(MessageMeaning.INFORMS) and not _gives_reason(work, order, message):
         if is_cancelled and order.reported_final_status is OrderStatus.CANCELLED:
             finalize_order(work, order)
         return
-    if is_cancelled and not (order.status.is_live and order.purpose in TOLD_AT_THE_END):
-        _tell_cancelled(work, order, message.text)
-    told = replace(order, answer=message) if _answers_cancel(order, message) else order.hearing(message)
-    told = put_order(work, told)
+    if is_cancelled and not (order.status.is_live and order.purpose in REPORTED_AT_THE_END):
+        _alarm_of_cancelled(work, order, message.text)
+    reported = replace(order, answer=message) if _answers_cancel(order, message) else order.hearing(message)
+    reported = put_order(work, reported)
     if order.status.is_live:
-        _said_of_live(work, told, message)
+        _said_of_live(work, reported, message)
     else:
-        _said_of_cancelled(work, order, told, message)
+        _said_of_cancelled(work, order, reported, message)
 
 
 def _said_of_live(work: StateBuilder, order: Order, message: BrokerMessage) -> None:
@@ -276,11 +276,11 @@ def _said_of_cancelled(work: StateBuilder, before: Order, order: Order, message:
     if order.status is not OrderStatus.CANCELLED or not is_silent or has_reason(before):
         return
     if message.means(MessageMeaning.REFUSES) and not order.previous_terms:
-        text = f"{order.ref} was not cancelled by somebody, the broker has refused it: {message.text}"
+        text = f"{order.ref} was not cancelled by another client: the broker rejected it: {message.text}"
         alarm(work, order.bot, text, order.position)
-        _not_by_somebody(work, order)
+        _not_cancelled_externally(work, order)
     elif not is_ended_by_broker(before) and is_ended_by_broker(order):
-        _not_by_somebody(work, order)
+        _not_cancelled_externally(work, order)
 
 
 def order_unsent(work: StateBuilder, event: OrderUnsent) -> None:
@@ -299,7 +299,7 @@ def order_unsent(work: StateBuilder, event: OrderUnsent) -> None:
         finalize_order(work, put_order(work, replace(unsent, reported_final_status=OrderStatus.REJECTED)))
 
 
-def _not_by_somebody(work: StateBuilder, order: Order) -> None:
+def _not_cancelled_externally(work: StateBuilder, order: Order) -> None:
     """Count a closing order no more as cancelled by a person: the broker has said only now why it is over."""
     if order.purpose in CLOSING:
         uncount_failed_close(work, work.positions.by_id[order.position], HoldReason.EXIT_CANCELLED)
@@ -315,26 +315,30 @@ def _answers_cancel(order: Order, message: BrokerMessage) -> bool:
 
 
 def _said_of_working(work: StateBuilder, order: Order, message: BrokerMessage) -> None:
-    """Take an error of an order that works on: a change of it was refused, if there was one, so it has its terms of
-    before. What rests is placed anew. So is an order of a ladder that takes no change at all.
+    """Handle an error for an order that works on: a change was rejected, so its earlier terms apply.
+
+    A resting order is placed again. So is a ladder order that accepts no change.
     """
     if message.means(MessageMeaning.FILLED_BEFORE, MessageMeaning.NO_SUCH_ORDER) or _is_in_question(order):
         ask_broker(work)
     if message.means(MessageMeaning.FILLED_BEFORE):
         return
     is_refused = bool(order.previous_terms) and message.means(MessageMeaning.REFUSES)
-    text = f"the broker says of {order.ref}, which is at work: {message.words}"
-    told = f"the broker refused a change of {order.ref}: {message.text}" if is_refused else text
+    text = f"the broker says of {order.ref}, which is working: {message.words}"
+    reported = f"the broker refused a change of {order.ref}: {message.text}" if is_refused else text
     takes_none = bool(order.previous_terms) and message.means(MessageMeaning.TAKES_NO_CHANGE)
-    is_tried_anew = takes_none and order.purpose not in RESTING and not order.opens_position
+    is_retried = takes_none and order.purpose not in RESTING and not order.opens_position
     alarm(
-        work, order.bot, f"{told}: it is taken back, and a new order follows" if is_tried_anew else told, order.position
+        work,
+        order.bot,
+        f"{reported}: rulebot cancels it and sends a new order" if is_retried else reported,
+        order.position,
     )
-    _keep_former(work, order, is_refused=is_refused, is_tried_anew=is_tried_anew)
+    _keep_former(work, order, is_refused=is_refused, is_retried=is_retried)
 
 
-def _keep_former(work: StateBuilder, order: Order, *, is_refused: bool, is_tried_anew: bool = False) -> None:
-    """Take an order that works on with its terms of before; what rests is placed anew where its change was refused."""
+def _keep_former(work: StateBuilder, order: Order, *, is_refused: bool, is_retried: bool = False) -> None:
+    """Restore the earlier terms of an order that works on; place it again if it rests and its change was rejected."""
     if (
         not order.previous_terms or (before := order.previous_terms[-1]) == order.terms
     ):  # so it is when it was said before
@@ -342,20 +346,20 @@ def _keep_former(work: StateBuilder, order: Order, *, is_refused: bool, is_tried
     if order.purpose not in RESTING:
         former = (*order.previous_terms[:-1], order.terms, before)[-TERMS_KEPT:]
         order = put_order(work, replace(order.with_terms(before.quantity, before.price), previous_terms=former))
-        if is_tried_anew:
-            _try_anew(work, order)
+        if is_retried:
+            _retry(work, order)
     elif is_refused:
-        _place_anew(work, order)
+        _place_again(work, order)
 
 
-def _try_anew(work: StateBuilder, order: Order) -> None:
-    """Take an order back of which the broker takes no change: the try that it refused so is a new order."""
+def _retry(work: StateBuilder, order: Order) -> None:
+    """Cancel an order that accepts no change. The rejected try is sent as a new order."""
     attempt = order.attempt - 1
     put_position(work, replace(work.positions.by_id[order.position], attempts=attempt))
     cancel(work, replace(order, attempt=attempt), Cause.NEXT_TRY)
 
 
-def _place_anew(work: StateBuilder, order: Order) -> None:
+def _place_again(work: StateBuilder, order: Order) -> None:
     """Take a resting order back that the broker works in another quantity than is held, or at another price."""
     if order.purpose is Purpose.PROTECT:
         cancel(work, order, Cause.NOT_CHANGED)
@@ -364,34 +368,34 @@ def _place_anew(work: StateBuilder, order: Order) -> None:
 
 
 def _is_in_question(order: Order) -> bool:
-    """Say whether the broker has said of an order that was changed what nobody knows: it may be a refusal."""
+    """Say whether the broker sent an unknown message for a changed order: it may be a reject."""
     return bool(order.previous_terms) and order.last_message is not None and not order.last_means(*_UNDERSTOOD)
 
 
-def _as_told(work: StateBuilder, order: Order, event: OrderReport) -> Order:
+def _as_reported(work: StateBuilder, order: Order, event: OrderReport) -> Order:
     """Take an order whose change is in question as the broker says that it works: with the change, or without."""
     if event.quantity is None or event.status is not BrokerStatus.WORKING or order.status is not OrderStatus.WORKING:
         return order
     if not _is_in_question(order):
         return order
-    told = OrderTerms(int(event.quantity), event.stop_price if order.kind is OrderType.STOP else event.limit_price)
+    reported = OrderTerms(int(event.quantity), event.stop_price if order.kind is OrderType.STOP else event.limit_price)
     is_taken_back = order.previous_terms[-1] == order.terms
     other = order.previous_terms[-2] if is_taken_back and len(order.previous_terms) > 1 else order.previous_terms[-1]
-    if told not in (order.terms, other):
+    if reported not in (order.terms, other):
         return order
     order = put_order(work, order.for_cause(None))
-    if told == order.terms:
+    if reported == order.terms:
         return order
     if order.purpose in RESTING:
-        _place_anew(work, order)
+        _place_again(work, order)
         return work.orders.by_ref[order.ref]
-    return put_order(work, order.with_terms(told.quantity, told.price))
+    return put_order(work, order.with_terms(reported.quantity, reported.price))
 
 
-def _tells_why(work: StateBuilder, order: Order, message: BrokerMessage) -> bool:
-    """Say whether a message has the reason why the broker cancels an order that we did not want back.
+def _gives_reason(work: StateBuilder, order: Order, message: BrokerMessage) -> bool:
+    """Say whether a message gives the reason of a cancel that rulebot did not ask for.
 
-    Of one whose partner has filled it is the group that ended it, though we wanted it back as well.
+    When an OCA partner has filled, the group ended the order, even if rulebot also asked for the cancel.
     """
     is_ours = not order.is_silent and not partner_has_filled(work, order)  # our words say why we wanted it back
     is_over = order.status is OrderStatus.CANCELLED and not is_ours
@@ -400,7 +404,7 @@ def _tells_why(work: StateBuilder, order: Order, message: BrokerMessage) -> bool
 
 
 def _not_there(work: StateBuilder, order: Order) -> None:
-    """Give an order up that the broker does not have, unless it was asked while the order may have been on its way."""
+    """End an order that the broker does not have, unless the question was sent while the order was in transit."""
     if is_too_early(work, order):
         text = f"the broker has no {order.ref}, which may still be on its way: it is asked again"
         alarm(work, order.bot, text, order.position)

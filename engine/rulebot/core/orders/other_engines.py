@@ -1,9 +1,9 @@
-"""Somebody else who trades this account as we do: another rulebot, or a copy of this store.
+"""Another engine on this account: another rulebot, or a copy of this store.
 
-Every order carries `rb:<install>:<number>`. An order that works at the broker or has traded today, or an execution of
-today, with another install is another store's; one with ours that no record knows is of a copy of this store, or this
-store is a backup that was put back. Both together would trade what one is meant to: so nothing is entered until a
-person says so (`rulebot resume`), entries at work are taken back, and exits go on. Nothing of theirs is touched.
+Each order carries `rb:<install>:<number>`. A working order or an execution of today with another install belongs to
+another store. One with our install but without a record belongs to a copy of this store, or this store is a restored
+backup. Two engines would double the trades. So entries stop until a person runs `rulebot resume`, working entries are
+cancelled, and exits continue. Orders of the other engine are not touched.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from rulebot.model.event import BrokerStatus, OrderReport
 from rulebot.model.values import replace
 from rulebot.record.record import Kind
 
-HELP = "nothing is entered until 'rulebot resume'; exits go on"
+HELP = "no entries until 'rulebot resume'; exits continue"
 
 
 def record_foreign_refs(work: StateBuilder, refs: Iterable[str]) -> None:
@@ -26,7 +26,7 @@ def record_foreign_refs(work: StateBuilder, refs: Iterable[str]) -> None:
 
 
 def note(work: StateBuilder, ref: str, what: str) -> None:
-    """Look at one reference that the broker told; say so once when it is no order of this store."""
+    """Check one reported reference; alarm once when it is no order of this store."""
     install, number = _parts(ref)
     if not install or ref in work.orders.by_ref:
         return
@@ -44,10 +44,10 @@ def note(work: StateBuilder, ref: str, what: str) -> None:
 
 
 def note_ended(work: StateBuilder, event: OrderReport) -> None:
-    """Look at an order that is in no record at hand: the broker tells all of today that are over, of any client.
+    """Check an order without a record in memory: the broker lists all ended orders of today, of any client.
 
-    Those that have traded count as executions do. One under our install may only be read back no more; one that is
-    numbered above all of ours is of a copy. Of the others the name alone counts: it is used once.
+    Orders with fills count as executions do. One under our install may be too old for memory; a number above all of
+    ours is a copy's. For other installs the name alone decides: it is unique.
     """
     install, number = _parts(event.ref)
     is_ours = install == work.program.install
@@ -63,7 +63,7 @@ def _count_above(work: StateBuilder, number: int) -> None:
 
 
 def is_of_ours(work: StateBuilder, ref: str) -> bool:
-    """Say whether a reference is of an order of this store, also of one that is over and not read back any more."""
+    """Say whether a reference is of an order of this store, including ended ones that are not in memory."""
     return bool(ref) and _parts(ref)[0] == work.program.install
 
 

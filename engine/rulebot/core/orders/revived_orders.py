@@ -1,4 +1,4 @@
-"""Orders that the broker has after all: one that was in doubt goes on, one that was over is taken back."""
+"""Revived orders: the broker works an order that was UNKNOWN (it continues) or had ended (it is cancelled)."""
 
 from rulebot.core.emit.orders import cancel
 from rulebot.core.orders.order_mismatch import halt_on_mismatch
@@ -27,16 +27,16 @@ def on_unexpected_working(work: StateBuilder, order: Order) -> None:
 
 
 def cancel_revived(work: StateBuilder, order: Order) -> None:
-    """An order that was over works at the broker after all: nobody waits for it any more, so it is taken back.
+    """Cancel an ended order that the broker works again.
 
-    What was sent instead of it would open or close the same once more, and goes too; what rests as protection stays.
+    Orders sent in its place would open or close the same again, so they are cancelled too. Protective stops stay.
     """
     was = "given up" if order.status is OrderStatus.LOST else order.status.value
-    text = f"{order.ref} was {was} and works after all"
+    text = f"{order.ref} was {was} and works again"
     if order.can_increase_risk:
         halt_on_mismatch(work, work.positions.by_id[order.position], text)
     else:
-        alarm(work, order.bot, f"{text}: it is taken back", order.position)
+        alarm(work, order.bot, f"{text}: rulebot cancels it", order.position)
     for other in live_orders_of(work, order.position):
         if order.purpose in CLOSING and other.purpose in CLOSING:
             cancel(work, other, Cause.INSTEAD_OF_REVIVED, order.ref)

@@ -1,7 +1,7 @@
-"""Price grids of options: what the broker tells of a class counts, of any other the table of products.
+"""Tick sizes of options: the broker's market rule for a class counts, else the table of products.
 
-A price that it refuses for lying between two steps says that the grid is coarser than was known: then that of classes
-outside of the penny interval program counts (Cboe rule 5.4), and what was refused is sent once more on it.
+A reject for a price between two ticks shows a coarser grid. Then the grid of classes outside the penny interval program
+applies (Cboe rule 5.4), and the order is sent once more on it.
 """
 
 from decimal import Decimal
@@ -26,14 +26,14 @@ _COARSE_WORDS = "multiples of 0.05 below 3.00, and of 0.10 from there"
 
 
 def on_tick_sizes(work: StateBuilder, listing: Listing) -> Grids:
-    """Return the grids that are known with what a listing tells of its class: it counts, whatever was taken before."""
+    """Return the known grids with those of a listing. They replace what was assumed before."""
     if listing.ticks is None:
         return work.market.facts.ticks
     return _noted(work, listing.symbol, listing.trading_class, listing.ticks)
 
 
 def on_off_tick_reject(work: StateBuilder, order: Order, message: BrokerMessage) -> None:
-    """Take the coarse grid for a class of which the broker refuses a price that lies between two steps, and tell."""
+    """Use the coarse grid for a class whose price between two ticks the broker rejected, and record it."""
     option, price = order.legs[0].option, order.terms.price
     if order.is_combo or option.is_share or price is None or not message.means(MessageMeaning.OFF_GRID):
         return
@@ -49,8 +49,9 @@ def on_off_tick_reject(work: StateBuilder, order: Order, message: BrokerMessage)
 
 
 def _noted(work: StateBuilder, symbol: str, trading_class: str, ticks: TickRule) -> Grids:
-    """Return the grids with that of a class. One that is news, or that the table has not, is recorded each time it is
-    told: a start goes by it.
+    """Return the grids with that of a class.
+
+    A grid that is new, or not in the table, is recorded each time it is reported: a restart reads it.
     """
     known, by_table = work.market.facts.ticks, product(symbol).option_ticks
     before = known.get(trading_class) or by_table

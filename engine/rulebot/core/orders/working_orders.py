@@ -26,8 +26,10 @@ RESTING_PATIENCE = timedelta(seconds=0.3)
 REASON_PATIENCE = timedelta(seconds=1)
 """How long a refused order waits for the message that says why; it may come after the status."""
 PAST_CLOSE = timedelta(seconds=5)
-"""How long after the close an order of the day may take to be told over by itself. Options on indices and on some funds
-are dealt in for a quarter of an hour more, and so long the broker lets it work."""
+"""How long after the close a DAY order may wait for its final report.
+
+Options on indices and some funds trade a quarter of an hour longer, and the broker works such orders until then.
+"""
 SILENCE = timedelta(seconds=10)
 """How long an order may stay without an answer before it is UNKNOWN."""
 
@@ -66,34 +68,34 @@ def _await_reason(work: StateBuilder, order: Order) -> None:
         finalize_order(work, order)
         return
     said = order.said
-    why = "and nobody says why: it is taken back"
-    text = f"is inactive and is taken back, the broker says: {said}" if said else f"is inactive, {why}"
+    why = "without a reason: rulebot cancels it"
+    text = f"is inactive; rulebot cancels it. The broker says: {said}" if said else f"is inactive, {why}"
     alarm(work, order.bot, f"{order.ref} {text}", order.position)
-    known = replace(order, reported_final_status=None, heard=order.last_message)
-    cancel(work, known, Cause.INACTIVE, heard=order.last_message is not None)
+    known = replace(order, reported_final_status=None, received=order.last_message)
+    cancel(work, known, Cause.INACTIVE, received=order.last_message is not None)
 
 
 def _is_unanswered(work: StateBuilder, order: Order) -> bool:
-    """Doubt an order without an answer, and take it back after its grace; say whether either was due."""
+    """Mark an unacknowledged order as UNKNOWN, and cancel it after its grace period; say whether either was due."""
     if order.status is OrderStatus.SENDING and order.sent_at is not None and work.at - order.sent_at >= SILENCE:
-        _doubt(work, order)
+        _uncertainty(work, order)
         return True
     is_due = order.status is OrderStatus.UNKNOWN and work.at - (_unknown_since(order) or work.at) >= GRACE
     if is_due and order.last_message is None:
         cancel(work, order, Cause.NOBODY_ANSWERS)
     elif is_due:
-        cancel(work, replace(order, heard=order.last_message), Cause.BROKER_SAID, heard=True)
+        cancel(work, replace(order, received=order.last_message), Cause.BROKER_SAID, received=True)
     return is_due
 
 
 def _is_past_exits(work: StateBuilder, order: Order) -> bool:
-    """Say whether an entry of which nothing has filled works on past the time at which exits close all."""
+    """Say whether an unfilled entry works past the time at which exits close everything."""
     position = work.positions.by_id[order.position]
     return position.is_flat and is_past_exits(work, governing(work, position), order.prepared_at)
 
 
 def _outlives_its_session(work: StateBuilder, order: Order) -> bool:
-    """Say whether an order of the day works on after the close: it has no further try, and nobody follows its fills."""
+    """Say whether a DAY order works after the close: it has no further try, and no exit watches its fills."""
     is_of_the_day = order.status is OrderStatus.WORKING and order.time_in_force is TimeInForce.DAY
     return is_of_the_day and work.at >= work.schedule.session.close
 
@@ -107,17 +109,17 @@ def _end_with_its_session(work: StateBuilder, order: Order) -> None:
         cancel(work, order, Cause.WINDOW_OVER if order.purpose is Purpose.ENTRY else Cause.SESSION_OVER)
 
 
-def _doubt(work: StateBuilder, order: Order) -> None:
+def _uncertainty(work: StateBuilder, order: Order) -> None:
     """An order was not acknowledged: what became of it is UNKNOWN, also after words that are no refusal."""
-    is_told = order.last_message is not None
+    is_reported = order.last_message is not None
     text = f"{order.ref} is neither taken nor refused, the broker says: {order.said}"
-    alarm(work, order.bot, text if is_told else f"no answer about order {order.ref}", order.position)
-    known = order if is_told else order.for_cause(Cause.NO_ANSWER)
+    alarm(work, order.bot, text if is_reported else f"no answer about order {order.ref}", order.position)
+    known = order if is_reported else order.for_cause(Cause.NO_ANSWER)
     put_order(work, replace(known, status=OrderStatus.UNKNOWN))
 
 
 def _cancel_again(work: StateBuilder, order: Order) -> None:
-    """Ask once more for an order to be taken back, seldom when the broker has it and does not find it."""
+    """Repeat a cancel; seldom when the broker has the order and does not find it."""
     said = order.last_message
     if is_not_found(order):
         if order.perm_id and order.ref not in work.inquiries.missing_from_open_orders:

@@ -14,30 +14,30 @@ from rulebot.model.order import Order, is_estimate, is_synthetic
 from rulebot.model.position import Position, PositionLeg
 
 FALLEN = timedelta(seconds=1)
-"""How long the account may show fewer contracts than before until what rests is resized: a fill may be told later."""
-DOUBT = timedelta(seconds=30)
-"""How long the account may hold less than our books say: a fill may be told after the position it made."""
+"""How long the account may show fewer contracts before resting orders are resized: a fill may be reported later."""
+UNCERTAIN = timedelta(seconds=30)
+"""How long the account may hold less than our books: a fill may be reported after the account's count."""
 TOO_MUCH = timedelta(seconds=5)
-"""The same until closing orders that are too large are cancelled, and until contracts that a fill of ours has opened
-count as missing."""
+"""The same before closing orders that are too large are cancelled, and before newly filled contracts count as missing.
+"""
 
 
 def expected_holdings(work: StateBuilder) -> dict[Option, int]:
     """Return what our positions hold of each contract that the account must have, negative when short.
 
-    Of all positions: one that was closed holds something between a fill that is told late and what follows from it.
+    Over all positions: a closed one holds something between a late fill and its follow-up.
     """
     ours: dict[Option, int] = {}
     for position in work.positions.by_id.values():
-        for leg in _told_of(work, position):
+        for leg in _reported_of(work, position):
             ours[leg.option] = ours.get(leg.option, 0) + leg.signed_held
     return ours
 
 
-def _told_of(work: StateBuilder, position: Position) -> list[PositionLeg]:
-    """Return the legs held of which the account tells whether it has them: not what has expired.
+def _reported_of(work: StateBuilder, position: Position) -> list[PositionLeg]:
+    """Return the held legs that the account reports: unexpired ones.
 
-    Shares beside an option that has expired may have gone with it: they count again when it is settled.
+    Shares beside an expired option may have been delivered: they count again after settlement.
     """
     held = [leg for leg in position.legs if leg.held]
     trading = [leg for leg in held if not option_has_expired(work, leg.option)] if held else []
@@ -68,18 +68,18 @@ def lacks(work: StateBuilder, option: Option, ours: int) -> int:
 
 
 def _unshown(work: StateBuilder, option: Option) -> int:
-    """Return what fills of ours have changed, + bought, that the account has still to show."""
-    doubt = work.account.shortfalls.get(option)
-    if doubt is None or doubt.filled_at is None or work.at - doubt.filled_at >= TOO_MUCH:
+    """Return the contracts (+ bought) of our fills that the account has not shown yet."""
+    uncertainty = work.account.shortfalls.get(option)
+    if uncertainty is None or uncertainty.filled_at is None or work.at - uncertainty.filled_at >= TOO_MUCH:
         return 0
-    return doubt.fills
+    return uncertainty.fills
 
 
 def waits_for_account(work: StateBuilder, position: Position) -> bool:
-    """Say whether an exit waits, since the account lacks something of a position and fills may explain it.
+    """Say whether an exit waits because the account lacks contracts that fills may explain.
 
-    What closes at market for want of protection does not. One leg is closed as far as the account holds it. Of several
-    legs one may cover another: those wait for `DOUBT`, or until the broker tells that others have traded.
+    Closing at market for lack of protection does not wait. A single leg is closed as far as the account holds it. Legs
+    that may cover each other wait for `UNCERTAIN`, or until the broker reports external trades.
     """
     if is_unsure(work, position):
         return True
@@ -90,40 +90,42 @@ def waits_for_account(work: StateBuilder, position: Position) -> bool:
     lacking = {leg.option for leg in position.legs if is_lacking(work, leg)}
     if not lacking or position.hold:
         return False
-    told = _dealt_by_others(work)
-    return any(option not in told and work.at - work.account.shortfalls[option].since <= DOUBT for option in lacking)
+    reported = _dealt_by_others(work)
+    return any(
+        option not in reported and work.at - work.account.shortfalls[option].since <= UNCERTAIN for option in lacking
+    )
 
 
 def _may_be_assigned(work: StateBuilder, position: Position) -> bool:
-    """Say whether shares have moved while short options went that deliver them: which is booked after `DOUBT`."""
+    """Say whether shares moved while short options that deliver them disappeared: booked after `UNCERTAIN`."""
     shifts = work.account.share_changes
     return any(
-        leg.sign < 0 and leg.option.symbol in shifts and work.at - shifts[leg.option.symbol].at <= DOUBT + FALLEN
+        leg.sign < 0 and leg.option.symbol in shifts and work.at - shifts[leg.option.symbol].at <= UNCERTAIN + FALLEN
         for leg in position.legs
         if is_lacking(work, leg) and not leg.option.is_share
     )
 
 
 def _dealt_by_others(work: StateBuilder) -> frozenset[Option]:
-    """Return the options in which others were told to have dealt a moment ago, and that is booked to nothing."""
+    """Return the options with external trades of a moment ago that are booked nowhere."""
     reports = (booked.foreign for booked in work.positions.executions.values())
-    return frozenset(each.option for each in reports if each and each.option and work.at - each.at <= DOUBT)
+    return frozenset(each.option for each in reports if each and each.option and work.at - each.at <= UNCERTAIN)
 
 
-def doubts_due(work: StateBuilder) -> datetime | None:
+def suspicions_due(work: StateBuilder) -> datetime | None:
     """Return when what the account lacks is to be acted on next, None while nothing waits for that."""
     unsure = [each for each in active_positions(work) if is_unsure(work, each)] if work.account.shortfalls else []
     lacking = {leg.option for each in unsure for leg in each.legs if is_lacking(work, leg)}
     return min((_due_at(work.account.shortfalls[option]) for option in lacking), default=None)
 
 
-def _due_at(doubt: Shortfall) -> datetime:
-    return doubt.since + (FALLEN if doubt.has_fallen else TOO_MUCH)
+def _due_at(uncertainty: Shortfall) -> datetime:
+    return uncertainty.since + (FALLEN if uncertainty.has_fallen else TOO_MUCH)
 
 
-def is_untold(account: Account) -> bool:
-    """Say whether the account may hold something beyond our books that nobody was told of."""
-    return any(each.is_untold for each in account.excess.values())
+def is_unreported(account: Account) -> bool:
+    """Say whether the account may hold something beyond our books that was not reported to a person."""
+    return any(each.is_unreported for each in account.excess.values())
 
 
 def excess_of(work: StateBuilder, option: Option) -> int:
@@ -137,7 +139,7 @@ def _more(held: int, ours: int) -> int:
 
 
 def has_estimates(work: StateBuilder, position: Position) -> bool:
-    """Say whether something of a position stands booked that others have closed at a price that nobody has told."""
+    """Say whether a position has an estimated booking: others closed it at an unknown price."""
     return any(each.position == position.id and _is_estimated(each) for each in work.positions.executions.values())
 
 
@@ -146,29 +148,27 @@ def _is_estimated(booked: BookedExecution) -> bool:
 
 
 def is_known(state: State) -> bool:
-    """Say whether it is known what the account held until now: not as a first run begins."""
+    """Say whether the account's earlier holdings are known; not at the start of a first run."""
     return state.connection.is_ready or state.account.seen_at is not None
 
 
-# --- What the broker owes us
+# --- Fills that the broker has not reported yet
 
 
 def unreported_contracts(work: StateBuilder, order: Order, filled: int) -> dict[int, int]:
-    """Return the contracts of each leg, by its number, that are yet to be told when so many structures have filled."""
+    """Return the unreported contracts of each leg, by its number, when this many structures have filled."""
     counted = zip(order.legs, order.counts, strict=True)
     lacking = {at: max(filled * leg.ratio - count, 0) for at, (leg, count) in enumerate(counted)}
     return {at: count and max(count - _taken_back(work, order, at, count), 0) for at, count in lacking.items()}
 
 
 def has_unreported_fills(work: StateBuilder, order: Order) -> bool:
-    """Say whether the broker has said that more is filled than it has told executions of."""
+    """Say whether the broker reported a larger filled quantity than its executions add up to."""
     return order.broker_filled > order.filled and any(unreported_contracts(work, order, order.broker_filled).values())
 
 
 def _taken_back(work: StateBuilder, order: Order, at: int, most: int) -> int:
-    """Return how many contracts of a leg were told and taken back: of so many at most, all where it was told only that
-    one was.
-    """
+    """Return how many contracts of a leg were reported and busted; all when only one report exists."""
     leg, total = order.legs[at], 0
     of_leg = order.ref, order.position_of(leg), leg.name
     for booked in work.positions.executions.values():

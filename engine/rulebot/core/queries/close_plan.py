@@ -1,6 +1,6 @@
-"""How a position is closed: its legs that the exit at work closes, in which order, and the ladder that it is worked by.
+"""Close plan: which legs the working exit closes next, in which order, and along which ladder.
 
-What closes it is decided in `leaving`, when in `pursuing`; nothing here sends or records.
+`closing_orders` decides what closes, `exit_rules` when; nothing here sends or records.
 """
 
 from collections.abc import Collection, Iterable
@@ -61,26 +61,26 @@ def exit_ladder(bot: CompiledBot, reason: str) -> Ladder:
 
 
 def rolling_exit(bot: CompiledBot, position: Position) -> ExitPlan | None:
-    """Return the exit at work if it rolls the position, None when it closes."""
+    """Return the working exit if it rolls the position; None when it closes."""
     planned = planned_exit(bot, position.exit_reason)
     is_rolling = planned is not None and planned.roll is not None and may_roll(position, planned)
     return planned if is_rolling else None
 
 
 def may_roll(position: Position, planned: ExitPlan) -> bool:
-    """Say whether an exit that rolls has neither found nothing today, nor rolled all that anybody bids for."""
+    """Say whether a rolling exit has neither found nothing today nor rolled everything with a bid."""
     return planned.name not in (*position.rolls_without_candidate, *position.partial_exits_done)
 
 
 def next_close_legs(
     work: StateBuilder, position: Position, bot: CompiledBot
 ) -> tuple[tuple[OrderLeg, ...], int] | None:
-    """Return the legs to close next and how many structures of them; None when only what nobody bids for is left.
+    """Return the legs to close next and how many structures; None when only legs without a bid remain.
 
-    Whole structures go as one order, those on two underlyings as one for each, also where legs were entered one by one.
-    When counts do not match, or where the broker has no combos of it, short legs go first, one at a time. An unwinding
-    position closes only what has no partner. After a liquidation or a protective stop short legs without cover go
-    first, then those that the closed leg stood with: an order of more legs would wait for the sizes of all of them.
+    Whole structures close as one order, or one per underlying, even if legs were entered one by one. When counts do not
+    match, or the broker has no such combo, short legs go first, one at a time. An unwinding position closes only legs
+    without partners. After a liquidation or a protective stop, uncovered short legs go first, then the partners of the
+    closed leg: an order of several legs would wait for the size of all of them.
     """
     held_legs = legs_to_close(position, bot)
     alive = [leg for leg, _ in held_legs if not is_worthless_long(work, leg)]
@@ -93,8 +93,8 @@ def next_close_legs(
     together = [leg for leg in alive if leg.option.symbol == first.option.symbol]
     structures = min(counts[leg.name] // leg.ratio for leg in together)
     is_alone = len(together) == 1 < len(alive)
-    is_apart = is_alone or (len(together) > 1 and closes_by_leg(work, position))
-    if structures and not is_apart:
+    is_separate = is_alone or (len(together) > 1 and closes_by_leg(work, position))
+    if structures and not is_separate:
         return closing_legs(together), structures
     (closing,) = closing_legs((first,))
     return (OrderLeg(closing.name, closing.option, closing.side, 1),), counts[first.name]
@@ -114,10 +114,10 @@ def _left_first(
 
 
 def closing_bound(work: StateBuilder, position: Position, bot: CompiledBot, legs: tuple[OrderLeg, ...]) -> Bound:
-    """Return how far the price of an order that closes these legs may go where it leaves wings that nobody bids for.
+    """Return how far the price of a closing order may step when it leaves wings without a bid.
 
-    Left to expire, or sold later, they still cover what they were bought for: together with them nothing can lose more
-    than that. Legs that go one after the other are bound by nothing, for the others are dealt later.
+    Whether they expire or are sold later, the wings still cover what they were bought for, so together the legs cannot
+    lose more. Legs that close one after the other have no such bound: the others trade later.
     """
     counts = {leg.name: (leg, count) for leg, count in legs_to_close(position, bot)}
     closed = [counts[leg.name][0] for leg in legs if leg.name in counts]
@@ -137,20 +137,21 @@ def closing_bound(work: StateBuilder, position: Position, bot: CompiledBot, legs
 def closing_net(
     ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], attempt: int, bound: Bound
 ) -> tuple[Decimal | None, str]:
-    """Return the net price of a try at closing, and why there is none, "" if there is.
+    """Return the net price of a closing try, and why there is none ("" if there is).
 
-    There is none either where a single option may cost nothing at all (`closing_bound`): no broker takes such a price.
+    There is none either where a single option may cost nothing at all (`closing_bound`): no broker accepts such a
+    price.
     """
     net = ladder_price(ladder, quote, parts, attempt, bound)
     if net is None:
         return None, quote.brief
     if is_past_zero(net, parts):
-        return None, f"{parts[0].option} alone is worth nothing beside what covers it and nobody bids for"
+        return None, f"{parts[0].option} alone is worth nothing beside its cover, and has no bid"
     return net, ""
 
 
 def lacks_a_wing(work: StateBuilder, position: Position, bot: CompiledBot, order: Order) -> bool:
-    """Say whether somebody bids again for a wing that an order at work leaves: all of it can close as one."""
+    """Say whether a wing that a working order leaves has a bid again: all legs can close as one order."""
     found = next_close_legs(work, position, bot)
     names = {leg.name for leg in order.legs}
     return found is not None and names < {leg.name for leg in found[0]}
@@ -167,24 +168,24 @@ def to_natural(ladder: Ladder) -> Ladder:
 
 
 def closes_by_leg(work: StateBuilder, position: Position, *, before: Order | None = None) -> bool:
-    """Say whether a position is closed leg by leg today, since the broker has refused combos of it twice on end.
+    """Say whether a position closes leg by leg today because the broker rejected its combos twice in a row.
 
-    An exchange may take no combo that is new to it, and every option by itself: Cboe lets a broker make so many a day
-    in one underlying, and IBKR has run out of them in SPX (ib-adapter.md). Where single legs are refused as often, it
-    is tried as one again. before: as it was without this order.
+    An exchange may accept single options but no new combo: Cboe limits how many a broker may create a day in one
+    underlying, and IBKR has reached that limit in SPX (docs/ib-adapter.md). When single legs are rejected as often, a
+    combo is tried again. before: the state without this order.
     """
-    is_apart, refused = False, 0
+    is_separate, refused = False, 0
     for order in orders_of(work, position.id):
         is_of_today = exchange_date(order.prepared_at) == work.schedule.session.date
         if not is_of_today or order.purpose not in CLOSING or order.opens_position or order == before:
             continue
         if not is_rejected_unchanged(order):
             refused = 0 if order.has_fills else refused
-        elif order.is_combo is not is_apart:
+        elif order.is_combo is not is_separate:
             refused += 1
         if refused == REFUSED_ON_END:
-            is_apart, refused = not is_apart, 0
-    return is_apart
+            is_separate, refused = not is_separate, 0
+    return is_separate
 
 
 def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLeg, int]]:
@@ -208,14 +209,14 @@ def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLe
 
 
 def leaves_to_expire(position: Position, bot: CompiledBot) -> bool:
-    """Say whether of what an exit closes only long legs are left: nobody bids for them, and they may expire."""
+    """Say whether an exit has only long legs without a bid to close; they may expire."""
     if position.waits_for_expiry or position.state != "exiting" or position.exit_reason == UNWIND:
         return position.waits_for_expiry
     return all(leg.sign > 0 and not leg.option.is_share for leg, _ in legs_to_close(position, bot))
 
 
 def _without_partners(position: Position) -> list[tuple[PositionLeg, int]]:
-    """Return what is held beside whole structures: of legs that were closed apart from the others, all of it."""
+    """Return what is held beside whole structures; legs that were closed separately count completely."""
     keep = _whole(partners(position))
     found = (
         (leg, leg.held - (0 if leg.name in position.separately_closed_legs else keep * leg.ratio))
@@ -239,15 +240,13 @@ def rolled_legs(position: Position, planned: ExitPlan) -> tuple[PositionLeg, ...
 
 
 def is_balanced(legs: Collection[PositionLeg]) -> bool:
-    """Say whether legs hold as many structures each, and nothing beside them."""
+    """Say whether legs hold equally many structures and nothing else."""
     count = _whole(legs)
     return all(leg.held == count * leg.ratio for leg in legs)
 
 
 def is_balanced_ignoring_worthless(work: StateBuilder, legs: Collection[PositionLeg]) -> bool:
-    """Say whether legs hold as many structures each, and beside them only wings that nobody bids for: a roll of a part
-    of them has left those.
-    """
+    """Say whether legs hold equally many structures, apart from wings without a bid (left by a partial roll)."""
     count = _whole(legs)
     return all(leg.held == count * leg.ratio or is_worthless_long(work, leg) for leg in legs)
 
@@ -257,22 +256,22 @@ def _whole(legs: Collection[PositionLeg]) -> int:
 
 
 def is_worthless_long(work: StateBuilder, leg: PositionLeg) -> bool:
-    """Say whether a long leg has an ask but nobody bids for it: it is left to expire, the shorts are bought back."""
+    """Say whether a long leg has an ask but no bid: it is left to expire, the short legs are bought back."""
     board = work.market.board
     row = board.rows.get(leg.option, -1)
     return leg.sign > 0 and row >= 0 and quote_fault(board, row, work.now) is QuoteFault.NO_BID
 
 
 def exit_has_dealt(work: StateBuilder, position: Position) -> bool:
-    """Say whether an order of the exit at work has had a fill: what rested and filled is none of it."""
+    """Say whether an order of the working exit has filled; resting orders do not count."""
     return any(order.has_fills for order in orders_of(work, position.id) if order.reason == position.exit_reason)
 
 
 def only_unbid_left(work: StateBuilder, position: Position) -> bool:
-    """Say whether the exit at work has dealt, and has left only what nobody bid for when it was quoted last.
+    """Say whether the working exit has filled and left only legs that had no bid in their last quote.
 
-    However long ago that was: without a newer quote no limit can be sent for it, by whichever exit. One that has closed
-    nothing yet, or that keeps a part, leaves more than that: another one that comes true takes over all the same.
+    However old that quote is: without a newer one no exit can send a limit. An exit that has closed nothing yet, or
+    that keeps a part, leaves more than that: another exit may take over.
     """
     if not exit_has_dealt(work, position) or live_orders_of(work, position.id):
         return False
@@ -297,12 +296,12 @@ def is_reopened(position: Position) -> bool:
 
 
 def part_is_over(work: StateBuilder, position: Position) -> bool:
-    """Say whether the exit of a position has nothing more to close, and none of its orders works."""
+    """Say whether a position's exit has nothing more to close and none of its orders works."""
     return not (legs_to_close(position, governing(work, position)) or live_orders(work, position))
 
 
 def is_left_with_shares(position: Position) -> bool:
-    """Say whether the options of an open position are gone and only shares are left."""
+    """Say whether the options of an open position are gone and only shares remain."""
     held = [leg for leg in position.common.legs if leg.held]
     return bool(held) and position.state == "open" and all(leg.option.is_share for leg in held)
 
@@ -328,19 +327,19 @@ def live_orders(work: StateBuilder, position: Position) -> list[Order]:
 
 
 def of_structure(position: Position, legs: tuple[OrderLeg, ...], mid: Decimal | None) -> Decimal | None:
-    """Return the mid of an order per share of one structure: that of a single leg is of one piece of it."""
+    """Return an order's mid per share of one structure; a single leg's mid is per contract."""
     if mid is None or len(legs) > 1:
         return mid
     return mid * next(leg.price_multiplier for leg in position.legs if leg.name == legs[0].name)
 
 
 def outranks(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool:
-    """Say whether an exit stands higher than the one at work, or that one is a target or closes less.
+    """Say whether an exit may take over: it has higher priority, or the working one is a target or closes less.
 
-    A target never takes over what is no target, nothing what closes all at market for want of a stop, and what stands
-    higher nothing that closes more (a part aside, which acts once): the two would take each other's orders back for
-    ever. What closes the rest after a protective stop was hit, or legs without partners, gives way to what closes all;
-    the former not to a stop with a price, which what that leg cost has passed by itself.
+    A target never takes over from anything else. Nothing takes over from closing everything at market for lack of a
+    stop. Higher priority never takes over from what closes more (except a part, which acts once): the two would cancel
+    each other's orders for ever. What closes the rest after a protective stop, or legs without partners, yields to what
+    closes everything; the former not to a stop with a price, which that leg's cost exceeds by itself.
     """
     if position.exit_reason in AT_MARKET:
         return False
@@ -371,12 +370,12 @@ def _legs_of(planned: ExitPlan, held: set[str]) -> set[str]:
 
 
 def broken_combo_orders(work: StateBuilder, position: Position) -> list[Order]:
-    """Return the orders that are over and have left the position legs without their partners.
+    """Return the ended orders that left the position with legs without partners.
 
-    A combo that opened and has been unwound since its last fill is none of them: an exit may close single legs of what
-    was kept. One that was unwound before is, if its last fills were of the partners of what was closed then, and one
-    that has filled beyond its size, and so opened again what an exit had closed apart. So is what unwound, where it has
-    filled more than had no partner. While a further try works its end decides.
+    An opening combo that was unwound since its last fill is not one: an exit may close single legs of what was kept.
+    One that was unwound before is, if its last fills were of the partners closed then, or if it overfilled and so
+    reopened what an exit had closed. So is an unwinding order that overfilled. While another try works, its end
+    decides.
     """
     if position.state not in ("open", "entering") or position.is_frozen or is_unwound(position):
         return []
@@ -398,7 +397,7 @@ def _lacks_legs(order: Order, position: Position) -> bool:
 
 
 def _is_uneven(position: Position, orders: Iterable[Order]) -> bool:
-    """Say whether what was opened, without what was closed for want of partners, is not of whole structures."""
+    """Say whether the opened legs, without those closed for lack of partners, are not whole structures."""
     left = {leg.name: 0 for leg in partners(position)}
     for order in orders:
         sign = (

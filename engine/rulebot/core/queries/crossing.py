@@ -17,23 +17,23 @@ Legs = Sequence[LegView] | Sequence[PositionLeg]
 
 
 def crossing_orders(work: StateBuilder, bot: CompiledBot, legs: Legs) -> tuple[str, ...]:
-    """Return the refs of resting orders of ours that would make the broker refuse an entry of these legs."""
+    """Return the refs of our resting orders for which the broker would refuse an entry of these legs."""
     alone, wanted = _alone(bot, legs), {leg.option: leg.sign for leg in legs}
     resting = (order for order in all_live_orders(work) if order.purpose in RESTING)
     return tuple(order.ref for order in resting if _deals_against(order, wanted if order.is_combo else alone))
 
 
 def _alone(bot: CompiledBot, legs: Legs) -> dict[Option, int]:
-    """Return, with their signs, the options that the bot enters by orders of one leg.
+    """Return, with their signs, the options that the bot enters by single-leg orders.
 
-    A combo gives way to no order and asks none of one leg to, as the broker is believed to compare orders of one leg
-    alone. A combo that rests gives way to any order all the same: nothing is lost while the engine watches a target.
+    The broker is believed to compare only single-leg orders. So combos and single legs do not yield to each other,
+    except that a resting combo yields to any order: the engine watches its target meanwhile.
     """
     return {leg.option: leg.sign for leg in legs} if len(legs) == 1 or bot.plan.order.leg_by_leg else {}
 
 
 def _deals_against(order: Order, signs: Mapping[Option, int]) -> bool:
-    """Say whether an order deals in one of these options on the other side; signs: + is bought."""
+    """Say whether an order trades one of these options on the other side; signs: + is bought."""
     return any(signs.get(leg.option, order.side_of(leg).sign) != order.side_of(leg).sign for leg in order.legs)
 
 

@@ -23,7 +23,7 @@ def marked(work: StateBuilder, position: Position) -> Decimal:
 def unvalued(work: StateBuilder, bot: str = "") -> tuple[str, ...]:
     """Return the positions of a bot ("": of all) that hold something and cannot be valued now.
 
-    Not those of which the account has had nothing since before the session: what they have made does not change in it.
+    Without those that the account has not held since before the session: their profit does not change in it.
     """
     asked = (found for found in active_positions(work) if bot in ("", found.bot))
     unknown = (position for position in asked if profit_of(work, position) is None)
@@ -92,7 +92,7 @@ def _made(position: Position, board: Board) -> Structure:
 
 
 def profit_of(work: StateBuilder, position: Position) -> Decimal | None:
-    """Return the dollars a position has made since it began, None while that cannot be told."""
+    """Return the dollars a position has made since it began; None while unknown."""
     known = _known(work, position)
     if known is None:
         return profit(position, work.market.board, work.now)

@@ -1,4 +1,4 @@
-"""What keeps an entry out whatever its bot's rules say, on record."""
+"""Entry blocks: what prevents an entry whatever the bot's rules say, with its records."""
 
 from collections.abc import Collection, Iterable
 
@@ -11,7 +11,7 @@ from rulebot.decide.limits import account_day_problem, clock_problem, closed_wor
 from rulebot.model.values import replace
 from rulebot.record.record import Json, Kind
 
-NOT_RUN = "its bot is not run any more"
+NOT_RUN = "its bot is not loaded"
 """Why nothing is opened for a bot that was removed, or where exits alone are watched."""
 _NO_DIGITS = str.maketrans("", "", "0123456789.,-")
 
@@ -37,7 +37,7 @@ def halted(work: StateBuilder, symbols: Iterable[str]) -> tuple[str, ...]:
 
 
 def not_trading(work: StateBuilder, symbols: Collection[str]) -> str:
-    """Return why nothing is dealt in these symbols now, "" when it is."""
+    """Return why these symbols do not trade now; "" when they trade."""
     return closed_words(closed(work, symbols)) or halt_words(halted(work, symbols))
 
 
@@ -55,14 +55,14 @@ def only_reduces(work: StateBuilder) -> str:
 
 
 def kept_out(work: StateBuilder) -> str:
-    """Return why no bot may enter now, nor send a further try of an entry, "" when each may."""
+    """Return why no bot may enter now or send another entry try; "" when each may."""
     over = account_day_problem(account_today(work), work.program.limits.day)
-    told = (
+    reported = (
         (over.text if over else "")
         or other_engine_text(work.inquiries.foreign_orders)
         or clock_problem(is_known=work.connection.is_time_known)
     )
-    return told or record_problem(takes_records=work.connection.takes_records)
+    return reported or record_problem(takes_records=work.connection.takes_records)
 
 
 def waits_for_reload(work: StateBuilder, name: str) -> str:
@@ -71,9 +71,9 @@ def waits_for_reload(work: StateBuilder, name: str) -> str:
 
 
 def skip(work: StateBuilder, name: str, reason: str, symbol: str = "", window: int = 0) -> None:
-    """Record a refusal, once for the same words whatever their numbers are; of a universe with its `symbol`.
+    """Record a block, once for the same words whatever their numbers; for a universe with its `symbol`.
 
-    window: of the session, where the same words are told once in each.
+    window: of the session; the same words are recorded once in each.
     """
     state = work.bots.by_name[name]
     key = " ".join(filter(None, ("skip", symbol, "#" * window, reason.translate(_NO_DIGITS))))

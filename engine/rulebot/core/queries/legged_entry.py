@@ -59,7 +59,7 @@ def received(legs: Iterable[PositionLeg]) -> Decimal:
 def _opening(work: StateBuilder, ladder: Ladder, leg: GroupedLeg) -> Decimal:
     """Return the net price of the first order of a leg, per share of one structure."""
     parts = (Part(leg.option, -leg.sign, 1),)
-    quote = net_quote(parts, work.market.board, work.now, told=work.market.facts.ticks)
+    quote = net_quote(parts, work.market.board, work.now, reported=work.market.facts.ticks)
     start = start_net(ladder, quote, parts)
     net = limited_at(ladder, None if start is None else float(start), quote) or 0.0
     return Decimal(f"{net:.4f}") * leg.price_multiplier

@@ -18,7 +18,7 @@ LOST_COVER = "lost_cover"
 LIQUIDATION = "liquidation"
 """The reason of an exit that closes what was to close together with a leg that the broker liquidated."""
 CLOSED_AFTER = timedelta(minutes=1)
-"""How long a short leg that has lost its cover may stand without protection where its spec says nothing."""
+"""How long a short leg that lost its cover may be without protection if its spec says nothing."""
 
 
 def lost_cover(position: Position) -> dict[str, int]:
@@ -40,7 +40,7 @@ def _by_kind(legs: Sequence[PositionLeg]) -> Iterator[tuple[list[PositionLeg], l
 
 
 def _shared(shorts: Iterable[PositionLeg], left: Fraction) -> dict[str, int]:
-    """Return so many shares without cover as contracts of these legs, the first ones first."""
+    """Return this many uncovered shares as contracts of these legs, the first ones first."""
     found = {}
     for leg in shorts:
         if left > 0 and leg.held > 0:
@@ -83,10 +83,10 @@ def buys_back(position: Position) -> bool:
 
 
 def left_by_liquidation(position: Position) -> dict[str, int]:
-    """Return by leg the contracts that stand alone since the broker liquidated a leg of their group.
+    """Return by leg the contracts without partners since the broker liquidated a leg of their group.
 
-    Whole structures of a group stay. What stands alone would close at another price than the liquidated leg did, and
-    could lose more than the bound of the trade (`model/loss_bound.py`).
+    Whole structures of a group stay. The rest would close at another price than the liquidated leg, and could lose more
+    than the bound of the trade (`model/loss_bound.py`).
     """
     legs, found = position.common.legs, {}
     for group in {leg.group for leg in legs if leg.name in position.liquidated}:
@@ -101,7 +101,7 @@ def _is_short(leg: PositionLeg) -> bool:
 
 
 def _covers(leg: PositionLeg, shorts: Iterable[PositionLeg]) -> bool:
-    """Say whether a leg covers one of these short legs, which are of one symbol and right."""
+    """Say whether a leg covers one of these short legs of one symbol and right."""
     return any(leg.option.symbol == short.option.symbol and _covers_option(leg, short.option) for short in shorts)
 
 

@@ -15,7 +15,7 @@ from rulebot.model.order import Order, OrderStatus
 from rulebot.model.position import Position, PositionLeg
 from rulebot.order.price import NetQuote, Part, is_past_zero, price_band
 
-NOT_BY_US = "cancelled at the broker, and not by us"
+NOT_OURS = "cancelled at the broker, and not by us"
 LATE = timedelta(minutes=1)
 """How long after it was due a try is still sent once the window is over."""
 
@@ -29,12 +29,12 @@ def bot_of_named(whole: CompiledBot, named: Named) -> CompiledBot | None:
 
 
 def held_or_entering(work: StateBuilder, position: Position) -> list[PositionLeg]:
-    """Return the legs that a position holds, or that its entry under way may make it hold at any moment."""
+    """Return the legs that a position holds, or that its working entry may fill at any moment."""
     return list(position.legs) if is_opening(work, position) else [leg for leg in position.legs if leg.held]
 
 
 def opening_parts(selection: StructureSelection) -> tuple[Part, ...]:
-    """Return what opening one selected structure deals in."""
+    """Return the legs that opening one selected structure trades."""
     return tuple(Part(leg.option, -leg.sign, leg.price_multiplier) for leg in selection.legs)
 
 
@@ -42,7 +42,7 @@ def why_over(order: Order, *, asked: bool) -> str:
     """Return why an entry is over; `asked`: we wanted it back."""
     is_by_others = order.is_silent or order.last_message is not None
     if order.status is OrderStatus.CANCELLED and not asked and is_by_others:
-        return f"{NOT_BY_US}: {order.said}" if order.said else NOT_BY_US
+        return f"{NOT_OURS}: {order.said}" if order.said else NOT_OURS
     is_refused = order.status in (OrderStatus.REJECTED, OrderStatus.RISK_REJECTED)
     return order.message or ("refused" if is_refused else "not filled")
 
@@ -59,13 +59,13 @@ _TEXTS = {
     Unpriced.OUT_OF_BAND: "too far from the mid (price_band)",
     Unpriced.PAST_ZERO: "below zero, as it may cost less than one tick",
 }
-"""Why an entry is taken back, and why an order is sent at no such price."""
+"""Reason of a cancelled entry, and of an order not sent at such a price."""
 
 
 def free_id(work: StateBuilder, name: str, day: date, number: int) -> str:
-    """Return an id of its own, from this number on.
+    """Return a free id, from this number on.
 
-    Entries that another strike was tried for do not count, but keep theirs, and so does what was rolled into.
+    Entries that were replaced by another strike do not count but keep their ids, as do rolled positions.
     """
     number += work.orders.order_number_floor
     while (found := f"{name}-{day:%Y%m%d}-{number}") in work.positions.by_id:
@@ -84,12 +84,12 @@ def no_price(work: StateBuilder, parts: tuple[Part, ...], quote: NetQuote, net: 
 
 
 def unpriced_text(why: Unpriced, quote: NetQuote) -> Text:
-    """Return what people are told of an order without a price, by the quote of its legs."""
+    """Describe why an order has no price, by the quotes of its legs."""
     return _TEXTS.get(why, quote.brief)
 
 
 def comes_too_late(work: StateBuilder, bot: CompiledBot, due: datetime | None) -> bool:
-    """Say whether a try has long been due, and the window is over: nobody was there to send it, or it had no price."""
+    """Say whether a try is overdue and the window is over: no engine ran, or it had no price."""
     if due is None or work.at - due < LATE:
         return False
     start, end = bot.window(work.schedule.session, due)

@@ -19,10 +19,12 @@ from rulebot.order.price import option_ticks
 
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
 LEAVING = (Purpose.EXIT, Purpose.UNWIND)
-"""Orders of an exit; of one leg they stand against what would rest on the other side."""
+"""Orders of an exit; single-leg ones cross resting orders on the other side."""
 GRACE = timedelta(seconds=40)
-"""How long an order of which nothing was heard may still be on its way: only what the broker is asked after that says
-whether it has it."""
+"""How long an unacknowledged order may be in transit.
+
+Only questions asked after that show whether the broker has it.
+"""
 REVERSED = "reversed"
 """The reason of an order that buys back what was closed twice."""
 
@@ -33,7 +35,7 @@ def resting_orders(work: StateBuilder, position: str) -> list[Order]:
 
 
 def is_between_sessions(work: StateBuilder) -> bool:
-    """Say whether nothing is dealt now by the clock: what an exit has not closed it closes from the next open on."""
+    """Say whether the market is closed by the clock: an exit continues at the next open."""
     session = work.schedule.session
     return not session.is_on(work.at)
 
@@ -83,7 +85,10 @@ def has_run_out(work: StateBuilder, order: Order) -> bool:
 
 
 def has_reason(order: Order) -> bool:
-    """Say whether the broker has said why it refuses: Inactive, alone or beside a warning, may be an order it holds."""
+    """Say whether the broker gave a reason for a reject.
+
+    Inactive alone, or with a warning, may be an order that it holds.
+    """
     return order.last_means(MessageMeaning.REFUSES)
 
 
@@ -101,13 +106,13 @@ def is_off_grid(work: StateBuilder, order: Order) -> bool:
     """Say whether the broker has refused an order for its price, and another one would be sent now."""
     option: Option = order.legs[0].option
     price = order.terms.price
-    if order.is_combo or price is None or not _is_told_off_grid(order):
+    if order.is_combo or price is None or not _is_reported_off_grid(order):
         return False
     return not _lies_on(option_ticks(option, work.market.facts.ticks), price)
 
 
-def _is_told_off_grid(order: Order) -> bool:
-    return order.heard is not None and order.heard.means(MessageMeaning.OFF_GRID)
+def _is_reported_off_grid(order: Order) -> bool:
+    return order.received is not None and order.received.means(MessageMeaning.OFF_GRID)
 
 
 def _lies_on(ticks: TickRule, price: Decimal) -> bool:
@@ -136,20 +141,20 @@ def is_trading(work: StateBuilder) -> bool:
 # --- Orders that the broker will not have, though no refusal says so
 
 
-def is_told_over(order: Order) -> bool:
+def is_reported_over(order: Order) -> bool:
     """Say whether the broker has answered our cancel of an order that it was over before, and not by a fill."""
     return order.answer is not None and order.answer.means(MessageMeaning.OVER)
 
 
-def is_told_filled(order: Order) -> bool:
+def is_reported_filled(order: Order) -> bool:
     """Say whether the broker has answered our cancel of an order that it had filled before."""
     return order.answer is not None and order.answer.means(MessageMeaning.FILLED)
 
 
 def is_ended_by_broker(order: Order) -> bool:
-    """Say whether the broker cancelled an order, filled in part or not, and gave a reason that is no person's.
+    """Say whether the broker cancelled an order, partly filled or not, for a reason that is not a person's.
 
-    What somebody cancels at the broker's own window comes without a reason, or with one that names the trader.
+    A cancel in the broker's own window comes without a reason, or with one that names the trader.
     """
     return order.status is OrderStatus.CANCELLED and order.is_ended_for_broker
 
@@ -158,34 +163,34 @@ def is_rejected(order: Order) -> bool:
     """Say whether an order that is over, and filled nothing, was one that the broker would not have."""
     if order.status not in (OrderStatus.CANCELLED, OrderStatus.LOST) or order.has_fills:
         return False
-    if (told := _told_before(order)) is not None:  # of one that was changed the message may be of the change
-        return not told.means(MessageMeaning.INFORMS, MessageMeaning.CANCEL_FAILED) and not order.previous_terms
+    if (reported := _reported_before(order)) is not None:  # of one that was changed the message may be of the change
+        return not reported.means(MessageMeaning.INFORMS, MessageMeaning.CANCEL_FAILED) and not order.previous_terms
     return order.cause is Cause.INACTIVE
 
 
-def _told_before(order: Order) -> BrokerMessage | None:
-    """Return the broker's message before any cancel of ours, None where our own cause came after it."""
-    return order.heard if order.cause in (None, Cause.BROKER_SAID) else None
+def _reported_before(order: Order) -> BrokerMessage | None:
+    """Return the broker's message from before our own cancel; None where our cause came later."""
+    return order.received if order.cause in (None, Cause.BROKER_SAID) else None
 
 
 def is_rejected_unchanged(order: Order) -> bool:
     """Say whether the broker, or the exchange, would not have what was ordered, and filled nothing of it."""
     is_refused = order.status is OrderStatus.REJECTED or is_rejected(order) or is_ended_by_broker(order)
-    told = _told_before(order)
-    is_of_our_side = told is not None and told.means(MessageMeaning.OUR_SIDE)
+    reported = _reported_before(order)
+    is_of_our_side = reported is not None and reported.means(MessageMeaning.OUR_SIDE)
     return is_refused and not order.has_fills and not is_of_our_side
 
 
 def is_of_other_side(order: Order) -> bool:
     """Say whether the broker refused an order since orders of the other side work in its contract."""
-    told = (each for each in (order.heard, order.answer) if each is not None)
-    return any(each.means(MessageMeaning.OTHER_SIDE) for each in told)
+    reported = (each for each in (order.received, order.answer) if each is not None)
+    return any(each.means(MessageMeaning.OTHER_SIDE) for each in reported)
 
 
 def was_lost_twice(order: Order, orders: Sequence[Order]) -> bool:
-    """Say whether the broker has had neither this order nor the one before it for the same, of a position's `orders`.
+    """Say whether the broker has neither this order nor the previous one for the same, of a position's `orders`.
 
-    One alone was lost on its way; of a broker who has none of them no answer is to be hoped for.
+    One alone was lost in transit; two suggest that the broker receives none.
     """
     return lost_on_end(order, orders) > 1
 

@@ -1,4 +1,4 @@
-"""Whether short legs stand protected, and by what."""
+"""Protection: whether short legs have a protective order, and which."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -21,8 +21,10 @@ from rulebot.order.price import option_ticks
 PROTECT = "protect"
 UNPROTECTED = "unprotected"
 WATCHED_STOP = "watched_stop"
-"""Reasons of an exit: a protective stop was hit; a short leg stood too long without protection; the price of a stop
-that has given way to another order was reached."""
+"""Reasons of an exit:
+
+a protective stop filled; a short leg was without protection too long; the price of a cancelled stop was reached.
+"""
 AT_MARKET = (UNPROTECTED, WATCHED_STOP, LOST_COVER, LIQUIDATION)
 """Those that close at market, and that nothing takes over."""
 GUARDING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL, Purpose.STOP, Purpose.PROTECT)
@@ -30,7 +32,7 @@ GUARDING = (Purpose.EXIT, Purpose.UNWIND, Purpose.ROLL, Purpose.STOP, Purpose.PR
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (0, 1, 2, 5, 15, 60, 300))
 """How long after a loss the order is sent again: after the first, the second and further losses."""
 NEVER_AGAIN = 1000
-"""So many losses: the broker makes more of the order than was sent, so that the engine watches its price instead."""
+"""After this many losses the broker evidently changes the order, so the engine watches its price instead."""
 
 
 def _is_at_risk(work: StateBuilder, leg: PositionLeg) -> bool:
@@ -38,8 +40,8 @@ def _is_at_risk(work: StateBuilder, leg: PositionLeg) -> bool:
     return leg.sign < 0 and leg.held > 0 and not option_has_expired(work, leg.option)
 
 
-def _rests_at(option: Option, brought: Decimal, plan: ProtectPlan, told: Grids) -> Decimal:
-    return option_ticks(option, told).round(brought * plan.times, Rounding.UP)
+def _rests_at(option: Option, brought: Decimal, plan: ProtectPlan, reported: Grids) -> Decimal:
+    return option_ticks(option, reported).round(brought * plan.times, Rounding.UP)
 
 
 def hit_at_once(
@@ -51,11 +53,11 @@ def hit_at_once(
     """
     if plan is None or not plan.of_whole or net is None or net <= 0:
         return ""
-    board, told = work.market.board, work.market.facts.ticks
+    board, reported = work.market.board, work.market.facts.ticks
     for leg in selection.legs:
         if leg.sign > 0 or leg.option.is_share:
             continue
-        price, bid = _rests_at(leg.option, net / leg.ratio, plan, told), board.bid[leg.row] if leg.row >= 0 else nan
+        price, bid = _rests_at(leg.option, net / leg.ratio, plan, reported), board.bid[leg.row] if leg.row >= 0 else nan
         if bid >= float(price):
             return f"{bid:.2f} is bid for {leg.option}, whose protective stop would rest at {price:.2f} and act at once"
     return ""

@@ -16,7 +16,7 @@ from rulebot.model.payoff import best_case
 from rulebot.model.position import Position, PositionLeg
 from rulebot.model.values import replace
 from rulebot.order.price import (
-    NONE_TOLD,
+    NONE_REPORTED,
     Part,
     closing_legs,
     net_price,
@@ -28,9 +28,9 @@ from rulebot.order.price import (
 
 
 class Rest(NamedTuple):
-    """What an order that rests deals in.
+    """The contents of a resting order.
 
-    Units: `quantity` structures, of a single leg contracts; `price` per share as the wire has it.
+    Units: `quantity` in structures, for a single leg in contracts; `price` per share as on the wire.
     """
 
     legs: tuple[OrderLeg, ...]
@@ -48,20 +48,20 @@ class Rest(NamedTuple):
         return net_price(self.price, self.side)
 
 
-def rest_of(position: Position, planned: ExitPlan, told: Grids = NONE_TOLD) -> Rest | None:
-    """Return the order by which an exit rests; None without a price that can be had, or where it takes several orders.
+def rest_of(position: Position, planned: ExitPlan, reported: Grids = NONE_REPORTED) -> Rest | None:
+    """Return the order by which an exit rests; None without a valid price, or where it takes several orders.
 
-    It is of what both the books and the account hold. told: the price grids that the broker has told.
+    Its quantity is held by both the books and the account. reported: the price grids that the broker reported.
     """
     held = whole_legs(position)
     if len(held) == 1:
-        price = level_price(position, held[0], planned, told)
+        price = level_price(position, held[0], planned, reported)
         (closing,) = closing_legs(held)
         return None if price is None else Rest((replace(closing, ratio=1),), held[0].held, price)
     resting = planned.kind.traits.resting
     if not held or resting is None or not resting.takes_combo:
         return None
-    legs, net = closing_legs(held), combo_net(position, held, planned, told)
+    legs, net = closing_legs(held), combo_net(position, held, planned, reported)
     count = min(leg.held // leg.ratio for leg in held)
     return None if net is None else Rest(legs, count, wire_price(net, Side.BUY))
 
@@ -83,7 +83,9 @@ def whole_legs(position: Position) -> tuple[PositionLeg, ...]:
     return held if is_whole and is_there and is_one_combo else ()
 
 
-def level_price(position: Position, leg: PositionLeg, planned: ExitPlan, told: Grids = NONE_TOLD) -> Decimal | None:
+def level_price(
+    position: Position, leg: PositionLeg, planned: ExitPlan, reported: Grids = NONE_REPORTED
+) -> Decimal | None:
     """Return the price per share of one piece at which an exit of this leg rests, on the tick; None where none can.
 
     A level on the other side of zero (a loss of more than was paid, a profit of more than was received) is never
@@ -92,7 +94,7 @@ def level_price(position: Position, leg: PositionLeg, planned: ExitPlan, told: G
     net = level_net(position, planned)
     if net is None or net * leg.sign < 0:
         return None
-    ticks = option_ticks(leg.option, told)
+    ticks = option_ticks(leg.option, reported)
     return max(ticks.round(abs(net) / leg.price_multiplier, _rounding(leg, planned)), ticks.tick(Decimal(0)))
 
 
@@ -104,7 +106,7 @@ def _rounding(leg: PositionLeg, planned: ExitPlan) -> Rounding:
 
 
 def combo_net(
-    position: Position, held: tuple[PositionLeg, ...], planned: ExitPlan, told: Grids = NONE_TOLD
+    position: Position, held: tuple[PositionLeg, ...], planned: ExitPlan, reported: Grids = NONE_REPORTED
 ) -> Decimal | None:
     """Return the net price per share at which a target closes these legs as one, on the tick that brings no less.
 
@@ -114,7 +116,7 @@ def combo_net(
     if net is None:
         return None
     parts = order_parts(closing_legs(held), Side.BUY)
-    net, most = ticks_of(parts, told).round(net, Rounding.UP), _most(parts)
+    net, most = ticks_of(parts, reported).round(net, Rounding.UP), _most(parts)
     is_too_much = most is not None and (net > most or (net >= 0 and most <= 0))
     return None if is_too_much else net
 
@@ -125,9 +127,9 @@ def _most(parts: tuple[Part, ...]) -> Decimal | None:
     return best_case([(option, flow * weight) for option, flow, weight in parts], ZERO)
 
 
-def resting_net(position: Position, planned: ExitPlan, told: Grids = NONE_TOLD) -> Decimal | None:
+def resting_net(position: Position, planned: ExitPlan, reported: Grids = NONE_REPORTED) -> Decimal | None:
     """Return the net price per share of one structure at which an exit rests, + received; None where it cannot."""
-    rest = rest_of(position, planned, told)
+    rest = rest_of(position, planned, reported)
     if rest is None or len(rest.legs) > 1:
         return None if rest is None else rest.net
     leg = next(leg for leg in position.legs if leg.name == rest.legs[0].name)

@@ -6,14 +6,14 @@ from functools import lru_cache
 
 from rulebot.compile.plan import Call, ExitPlan, LegPlan
 from rulebot.core.program import CompiledBot, CompiledRoll
-from rulebot.core.queries.account import DOUBT, has_unreported_fills
+from rulebot.core.queries.account import UNCERTAIN, has_unreported_fills
 from rulebot.core.queries.close_plan import broken_combo_orders, may_roll, rolled_legs
 from rulebot.core.queries.day_pnl import structure
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.lists import active_positions, all_live_orders, governing, stirring_positions
 from rulebot.decide.entry_window import BotDay, at_hand, in_window
 from rulebot.evaluate.strike_terms import ExpectedMove
-from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_wish
+from rulebot.evaluate.watch import SubscriptionRequest, entry_aims, entry_subscription
 from rulebot.measure.view import LegView, View
 from rulebot.model.contract import Option
 from rulebot.model.order import Order, OrderStatus, Purpose
@@ -26,16 +26,15 @@ OPENING_MINUTES = timedelta(minutes=5)
 SETTLED_AFTER = timedelta(minutes=5)
 """After the close, by when the account no longer has what has expired."""
 ASK_EVERY = timedelta(seconds=55)
-"""How often it is asked while there may be anything to hear: a lost message is noticed within a minute."""
+"""Interval of questions while a report may be due: a lost message is noticed within a minute."""
 ASK_AGAIN = timedelta(seconds=10)
-"""The same while an order is not answered for, and before what the account lacks is taken for closed by somebody."""
+"""The same while an order is unacknowledged, and before a shortfall of the account counts as closed externally."""
 ASK_SOON = timedelta(seconds=2)
-"""The same while an order is in doubt that was at work, or is told to work although it is over: exits and protection
-wait for the answer."""
+"""The same while a working order is UNKNOWN, or an ended one is reported working: exits and protection wait."""
 
 
 def is_same_week(day: date, other: date) -> bool:
-    """Say whether two days are of one week, Monday to Sunday."""
+    """Say whether two days are in one week, Monday to Sunday."""
     return day.isocalendar()[:2] == other.isocalendar()[:2]
 
 
@@ -45,19 +44,19 @@ def day_at_hand(work: StateBuilder, bot: CompiledBot) -> BotDay:
     day, number = work.bots.by_name[name].day, at_hand(found, work.at) if len(found) > 1 else 0
     day = day.in_symbols() if bot.members else day.in_one(bot.plan.underlyings[0])
     start, end = span = found[number]
-    is_shut = start >= end  # by an early close that may be taken back: what was used up of it stays so
+    is_shut = start >= end  # by an early close that may be revoked: its used part stays used
     if day.window == number and (is_shut or day.window_from is None or (day.window_from, day.window_to) == span):
         return day
     used = day.window_from, day.window_to
     if day.window_to is not None and used != span and used in found:
-        start = max(start, day.window_to)  # by an early close it may have begun within the one before
+        start = max(start, day.window_to)  # by an early close it may have begun within the previous window
     entries = (order for order in work.orders.by_ref.values() if order.bot == name and order.purpose is Purpose.ENTRY)
     sent = {order.position for order in entries if start <= order.prepared_at < end}
     return in_window(day, number, (start, end), len(sent))
 
 
 def awaited_opening_moves(work: StateBuilder) -> frozenset[str]:
-    """Return the symbols of which an expected move of the open is not known yet, and may come now."""
+    """Return the symbols whose expected move of the open is unknown and may arrive now."""
     opened = work.schedule.session.open
     if not opened <= work.at < opened + OPENING_MINUTES:
         return frozenset()
@@ -66,10 +65,9 @@ def awaited_opening_moves(work: StateBuilder) -> frozenset[str]:
 
 
 def _opening_moves(work: StateBuilder) -> Iterator[tuple[str, CompiledBot, str, date, tuple[LegView, ...]]]:
-    """Yield the bot, its text, the symbol, the expiry and the legs held of each that is read.
+    """Yield the bot, its spec, the symbol, the expiry and the held legs of each expected move that is read.
 
-    Bots that are compiled together have one reader for the same expiry of the same class: the first of them stands for
-    all.
+    Bots that are compiled together share one reader for an expiry of a class: the first of them represents all.
     """
     facts, session = work.market.facts, work.schedule.session
     texts = ((name, each) for name, bot in work.program.bots.items() for each in bot.expiries())
@@ -105,9 +103,9 @@ def _legs_into(roll: CompiledRoll, rolled: tuple[PositionLeg, ...], today: date)
 def _placed(
     legs: tuple[LegPlan, ...], is_moved: bool, held: tuple[tuple[str, Option], ...], today: date
 ) -> tuple[LegPlan, ...]:
-    """Return the legs that are held, with what they keep: the strike of those that are not moved, or the expiry.
+    """Return the held legs with what they keep: the strike of legs that are not moved, or the expiry.
 
-    They live as long as views do that remember things by them.
+    They live as long as views that cache by them.
     """
     options = dict(held)
     if any(not options.keys() >= _counted_from(leg, legs) for leg in legs if leg.name in options):
@@ -149,7 +147,7 @@ def _looking(planned: ExitPlan) -> str:
     return f"roll {planned.name}"
 
 
-def roll_wishes(work: StateBuilder, position: Position, view: View) -> list[SubscriptionRequest]:
+def roll_subscriptions(work: StateBuilder, position: Position, view: View) -> list[SubscriptionRequest]:
     """Return the options that exits need to choose what they roll into."""
     bot = governing(work, position)
     found = []
@@ -158,19 +156,19 @@ def roll_wishes(work: StateBuilder, position: Position, view: View) -> list[Subs
             roll = bot.rolls[planned.name]
             legs = _legs_into(roll, rolled_legs(position, planned), work.schedule.session.date)
             plan = replace(roll.plan, legs=legs)
-            found.append(entry_wish(plan, entry_aims(plan, view), work.market.facts))
+            found.append(entry_subscription(plan, entry_aims(plan, view), work.market.facts))
     return found
 
 
 def ask_at(work: StateBuilder) -> datetime | None:
-    """Return when the broker is to be asked next, None while it has nothing to say of ours."""
+    """Return when the broker is to be asked next; None while nothing of ours is open."""
     is_open = _is_open(work)
-    if not work.connection.is_linked or not (is_open or work.inquiries.revived_refs or _may_hear(work)):
+    if not work.connection.is_linked or not (is_open or work.inquiries.revived_refs or _may_receive(work)):
         return None
     if work.inquiries.asked_at is None:
         return work.at
     is_missed = bool(work.inquiries.duplicate_orders) and any(
-        twin.is_missed for twin in work.inquiries.duplicate_orders.values()
+        duplicate.is_missed for duplicate in work.inquiries.duplicate_orders.values()
     )
     is_lost = bool(work.inquiries.missing_from_open_orders) and any(
         _was_at_work(work, order) for order in all_live_orders(work)
@@ -180,8 +178,8 @@ def ask_at(work: StateBuilder) -> datetime | None:
     return work.inquiries.asked_at + (ASK_AGAIN if is_open else ASK_EVERY)
 
 
-def _may_hear(work: StateBuilder) -> bool:
-    """Say whether an order works or was over only today: of earlier days the broker tells no executions."""
+def _may_receive(work: StateBuilder) -> bool:
+    """Say whether an order works or ended only today: for earlier days the broker reports no executions."""
     if work.orders.live:
         return True
     opened = work.schedule.session.open
@@ -192,16 +190,16 @@ def _is_open(work: StateBuilder) -> bool:
     """Say whether we wait for the broker's word: on an order, on where contracts have gone, on legs of a combo."""
     if work.inquiries.duplicate_orders:
         return True
-    stirring, doubts = stirring_positions(work), work.account.shortfalls
-    if doubts and any(work.at - doubt.since < DOUBT for doubt in doubts.values()):
+    stirring, suspicions = stirring_positions(work), work.account.shortfalls
+    if suspicions and any(work.at - uncertainty.since < UNCERTAIN for uncertainty in suspicions.values()):
         return True
     if stirring and any(broken_combo_orders(work, position) for position in stirring):
         return True
-    return bool(work.orders.live) and any(_is_doubtful(work, order) for order in all_live_orders(work))
+    return bool(work.orders.live) and any(_is_uncertain(work, order) for order in all_live_orders(work))
 
 
 def _was_at_work(work: StateBuilder, order: Order) -> bool:
-    """Say whether the last list lacks an order that was acknowledged, and that is not being taken back."""
+    """Say whether the last list lacks an acknowledged order that is not being cancelled."""
     return (
         bool(order.perm_id)
         and order.status is OrderStatus.UNKNOWN
@@ -209,7 +207,7 @@ def _was_at_work(work: StateBuilder, order: Order) -> bool:
     )
 
 
-def _is_doubtful(work: StateBuilder, order: Order) -> bool:
+def _is_uncertain(work: StateBuilder, order: Order) -> bool:
     is_answered = order.status not in (OrderStatus.UNKNOWN, OrderStatus.CANCELLING) and not has_unreported_fills(
         work, order
     )

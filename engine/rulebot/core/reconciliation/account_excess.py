@@ -1,15 +1,14 @@
-"""What the account holds beyond our books of the options that our bots trade: a person is told, once.
+"""Account excess: options of our bots that the account holds beyond our books. A person is alarmed, once.
 
-It may be somebody's own, and keeps out only what would be netted with it. It may also be what a store that was put
-back does not know, or what another engine has opened: then nobody watches it. With a connection our fills come first.
-In a run they may be told after the account has shown what they made, so it counts once it has stayed for a while. A
-start knows what was told in its session.
+They may be a person's own, and block only entries that would net with them. They may also come from a restored store or
+another engine; then no exit watches them. After a connect our fills come first; during a run fills may be reported
+after the account's count, so an excess counts after a delay. A restart knows what was reported in its session.
 """
 
 from collections.abc import Mapping
 from datetime import timedelta
 
-from rulebot.core.queries.account import _more, expected_holdings, is_untold
+from rulebot.core.queries.account import _more, expected_holdings, is_unreported
 from rulebot.core.queries.orders import option_has_expired
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.lists import all_live_orders, held_legs
@@ -26,7 +25,7 @@ NAMED = 8
 
 
 def record_excess(work: StateBuilder, ours: Mapping[Option, int] | None = None) -> None:
-    """Compare what the account holds with our books; what is put on hold, or told as closed twice, is told there.
+    """Compare the account's holdings with our books; holds and double closes are reported elsewhere.
 
     ours: our books, where they are at hand.
     """
@@ -36,26 +35,26 @@ def record_excess(work: StateBuilder, ours: Mapping[Option, int] | None = None) 
         before = known.get(option, Excess(0, work.at, 0))
         if before.contracts != contracts:
             before = before._replace(contracts=contracts, since=work.at)
-        found[option] = before._replace(told=contracts) if option in work.account.shortfalls else before
+        found[option] = before._replace(reported=contracts) if option in work.account.shortfalls else before
     if found != known:
         work.account = replace(work.account, excess=found)
 
 
 def report_excess(work: StateBuilder, stays: timedelta = STAYS) -> None:
-    """Tell a person what the account has held beyond our books for so long, and was not told yet."""
-    if not is_untold(work.account):
+    """Alarm of lasting holdings beyond our books that were not reported yet."""
+    if not is_unreported(work.account):
         return
     record_excess(work)
     known = work.account.excess
-    lasting = {x: each.contracts for x, each in known.items() if each.is_untold and work.at - each.since >= stays}
+    lasting = {x: each.contracts for x, each in known.items() if each.is_unreported and work.at - each.since >= stays}
     due = {x: lasting[x] for x in sorted(lasting, key=str) if not _may_be_filled(work, x, lasting[x])}
     if due:
-        told = {option: known[option]._replace(told=contracts) for option, contracts in due.items()}
-        work.account = replace(work.account, excess={**known, **told})
+        reported = {option: known[option]._replace(reported=contracts) for option, contracts in due.items()}
+        work.account = replace(work.account, excess={**known, **reported})
         named = ", ".join(f"{contracts:+d} {option}" for option, contracts in list(due.items())[:NAMED])
         more = f" and {len(due) - NAMED} more" if len(due) > NAMED else ""
-        text = f"the account holds {named}{more} that no position of ours explains"
-        words = f"{text}: nobody watches it, unless it is your own"
+        text = f"the account holds {named}{more} that no position explains"
+        words = f"{text}: no exit watches it, unless it is your own"
         beyond: dict[str, Json] = {EXCESS: [[encode(option), contracts] for option, contracts in due.items()]}
         work.record(Kind.ALARM, text=words, **beyond)
 
@@ -79,7 +78,7 @@ def _classes(work: StateBuilder) -> set[str]:
 
 
 def _may_be_filled(work: StateBuilder, option: Option, contracts: int) -> bool:
-    """Say whether an order that may still fill deals in an option on that side: its fill may not be told yet."""
+    """Say whether an order that may still fill trades an option on that side: its fill may be unreported."""
     orders = all_live_orders(work)
     return any(
         order.side_of(leg).sign * contracts > 0 for order in orders for leg in order.legs if leg.option == option

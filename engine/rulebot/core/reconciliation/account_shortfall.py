@@ -1,13 +1,12 @@
-"""What our books hold against what the account has.
+"""Account shortfall: contracts that our books hold and the account lacks.
 
-Where the account holds less of an option, rulebot protects and closes only what both hold (`Position.common`), so that
-no order of it ever opens the other side. What rests is resized within a second, and at once where the broker tells that
-others have traded the option. Exits go on with what both hold; a position of several legs waits for fills before it is
-closed in part. After half a minute a person is told. Both are compared whenever one of them changes, for a fill may be
-told after the account has shown it.
+rulebot protects and closes only what both hold (`Position.common`), so that no order opens the other side. Resting
+orders are resized within a second, and at once after external trades. Exits continue with what both hold; a position of
+several legs waits for fills before it is closed in part. After half a minute a person is alarmed. Both are compared
+whenever one changes, since a fill may be reported after the account shows it.
 
-What some positions hold long and others short is one count in the account. Which side of it is lacking follows from
-where the count differs: one less than our books is a long contract that is gone, one more a short one.
+An account nets long and short positions in one contract. The difference shows the side: one less than our books is a
+missing long contract, one more a missing short one.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -18,11 +17,11 @@ from rulebot.core.emit.orders import cancel
 from rulebot.core.facts import FillBooked
 from rulebot.core.gate.exit_retry import pause_exits, release
 from rulebot.core.queries.account import (
-    DOUBT,
     TOO_MUCH,
+    UNCERTAIN,
     _dealt_by_others,
     _due_at,
-    _told_of,
+    _reported_of,
     _unshown,
     expected_holdings,
     lacks,
@@ -32,7 +31,7 @@ from rulebot.core.queries.orders import RESTING, option_has_expired, resting_ord
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.changes import put_order, put_position
-from rulebot.core.state.lists import active_positions, all_live_orders, is_doubted, is_lacking
+from rulebot.core.state.lists import active_positions, all_live_orders, is_lacking, is_suspect
 from rulebot.core.state.state import Shortfall
 from rulebot.core.state.turn import alarm
 from rulebot.fill.exit_level import open_value_of
@@ -50,30 +49,30 @@ from rulebot.record.record import Kind
 CLOSES = (*CLOSING, *RESTING)
 """The purposes of orders that close something."""
 TURNED = timedelta(minutes=1)
-"""How soon after a position was closed the account shows that somebody else had closed it, too."""
+"""How soon after the close of a position the account shows that it was also closed externally."""
 PUT_RIGHT = timedelta(minutes=2)
 """How soon the account must have again what it lacked for that to have been a list that was wrong, not a trade."""
 
 
-def _doubted(work: StateBuilder, ours: Mapping[Option, int], *, has_fallen: bool = False) -> dict[Option, Shortfall]:
-    """Return the options of which the account holds less than our books say.
+def _suspect(work: StateBuilder, ours: Mapping[Option, int], *, has_fallen: bool = False) -> dict[Option, Shortfall]:
+    """Return the options of which the account holds less than our books.
 
-    Where positions hold both sides of one, that is also a count that differs: one of them has lost what it held. Of
-    what was closed a moment ago, it is what the account holds on the other side.
+    With positions on both sides of one, any difference counts: one side lost contracts. For a position closed a moment
+    ago it is what the account holds on the other side.
     """
-    doubts = work.account.shortfalls
+    suspicions = work.account.shortfalls
     apart = {option: lacking for option, count in ours.items() if (lacking := lacks(work, option, count))}
     found: dict[Option, int] = {}
     if apart:
-        held = [leg for position in work.positions.by_id.values() for leg in _told_of(work, position)]
+        held = [leg for position in work.positions.by_id.values() for leg in _reported_of(work, position)]
         short = dict.fromkeys(leg.option for leg in held if leg.signed_held * apart.get(leg.option, 0) > 0)
         found = {option: 1 if apart[option] > 0 else -1 for option in short}
-    found |= {leg.option: leg.sign for _, leg in _closed_twice(work, doubts, ours)}
-    return {option: _since(work, doubts.get(option), side, has_fallen) for option, side in found.items()}
+    found |= {leg.option: leg.sign for _, leg in _closed_twice(work, suspicions, ours)}
+    return {option: _since(work, suspicions.get(option), side, has_fallen) for option, side in found.items()}
 
 
 def fill_booked(work: StateBuilder, fact: FillBooked) -> None:
-    """Compare again after a fill of ours, and end what was on hold for lack of it."""
+    """Compare again after one of our fills, and end holds that it explains."""
     if fact.bought is not None:
         note_fill(work, fact.option, fact.bought, fact.executed_at)
     recompute_shortfalls(work)
@@ -81,19 +80,21 @@ def fill_booked(work: StateBuilder, fact: FillBooked) -> None:
 
 
 def note_fill(work: StateBuilder, option: Option, bought: int, executed_at: datetime | None) -> None:
-    """Count a fill of ours, - sold, that came after the account lacked an option: that is no part of what it lacks."""
-    doubt = work.account.shortfalls.get(option)
-    if doubt is not None and (executed_at is None or executed_at > doubt.since):
+    """Count a fill of ours (- sold) that followed a shortfall: it is no part of it."""
+    uncertainty = work.account.shortfalls.get(option)
+    if uncertainty is not None and (executed_at is None or executed_at > uncertainty.since):
         fills = _unshown(work, option) + bought
-        _keep(work, {**work.account.shortfalls, option: doubt._replace(fills=fills, filled_at=work.at)})
+        _keep(work, {**work.account.shortfalls, option: uncertainty._replace(fills=fills, filled_at=work.at)})
 
 
-def count_told(work: StateBuilder, options: Iterable[Option]) -> None:
-    """Forget fills of ours that the account shows from now on: it has told its count of these options."""
-    doubts = work.account.shortfalls
-    told = {option: doubts[option]._replace(fills=0, filled_at=None) for option in options if option in doubts}
-    if told:
-        _keep(work, {**doubts, **told})
+def count_reported(work: StateBuilder, options: Iterable[Option]) -> None:
+    """Forget fills of ours that the account's new count of these options includes."""
+    suspicions = work.account.shortfalls
+    reported = {
+        option: suspicions[option]._replace(fills=0, filled_at=None) for option in options if option in suspicions
+    }
+    if reported:
+        _keep(work, {**suspicions, **reported})
 
 
 def _since(work: StateBuilder, known: Shortfall | None, side: int, has_fallen: bool) -> Shortfall:
@@ -101,26 +102,26 @@ def _since(work: StateBuilder, known: Shortfall | None, side: int, has_fallen: b
 
 
 def _closed_twice(
-    work: StateBuilder, doubts: Mapping[Option, Shortfall], ours: Mapping[Option, int]
+    work: StateBuilder, suspicions: Mapping[Option, Shortfall], ours: Mapping[Option, int]
 ) -> list[tuple[Position, PositionLeg]]:
-    """Return the legs that were closed a moment ago, and of which the account holds the other side since."""
-    told = _closed_as_told(work, work.at - TURNED - DOUBT)
-    if not told:
+    """Return the legs closed a moment ago whose other side the account has held since."""
+    reported = _reported_closed(work, work.at - TURNED - UNCERTAIN)
+    if not reported:
         return []
     return [
         (position, leg)
-        for position in map(work.positions.by_id.__getitem__, told)
+        for position in map(work.positions.by_id.__getitem__, reported)
         for leg in position.legs
         if leg.closed > leg.settled and leg.held <= 0
         if not leg.option.is_share and not option_has_expired(work, leg.option)
         if (work.account.holdings.get(leg.option, ZERO) - ours.get(leg.option, 0)) * leg.sign < 0
-        if leg.option in doubts or work.at - told[position.id] <= TURNED
+        if leg.option in suspicions or work.at - reported[position.id] <= TURNED
     ]
 
 
-def _closed_as_told(work: StateBuilder, since: datetime) -> dict[str, datetime]:
-    """Return the positions that were told since then to be closed, or a part of them, and when: it may be hours ago."""
-    told = {
+def _reported_closed(work: StateBuilder, since: datetime) -> dict[str, datetime]:
+    """Return the positions reported closed since then, wholly or in part, and when; possibly hours ago."""
+    reported = {
         each.id: each.closed_at
         for each in work.positions.by_id.values()
         if each.state == "closed" and each.closed_at is not None and each.closed_at >= since
@@ -128,45 +129,52 @@ def _closed_as_told(work: StateBuilder, since: datetime) -> dict[str, datetime]:
     for order in work.orders.by_ref.values():
         name, at = order.position, order.changed_at
         if at >= since and order.has_fills and order.purpose in CLOSES and name in work.positions.by_id:
-            told[name] = max(told.get(name, at), at)
-    return told
+            reported[name] = max(reported.get(name, at), at)
+    return reported
 
 
 def recompute_shortfalls(
     work: StateBuilder, ours: Mapping[Option, int] | None = None, *, has_fallen: bool = False
 ) -> None:
-    """Compare again after a fill, which may be of what somebody has closed before it was told, or a settlement.
+    """Compare again after a settlement or a fill, which may be of contracts that were closed externally.
 
     ours: our books, where they are at hand. has_fallen: the account has just shown fewer contracts.
     """
-    _keep(work, _doubted(work, expected_holdings(work) if ours is None else ours, has_fallen=has_fallen))
+    _keep(work, _suspect(work, expected_holdings(work) if ours is None else ours, has_fallen=has_fallen))
 
 
 def clear_settled(work: StateBuilder) -> None:
-    """Doubt no more, as a run begins, what has been settled since the account was last seen to change."""
-    still = _doubted(work, expected_holdings(work)) if work.account.shortfalls else {}
-    _keep(work, {option: doubt for option, doubt in work.account.shortfalls.items() if still.get(option) == doubt})
+    """At the start of a run, drop suspicions about what settled after the account's last change."""
+    still = _suspect(work, expected_holdings(work)) if work.account.shortfalls else {}
+    _keep(
+        work,
+        {
+            option: uncertainty
+            for option, uncertainty in work.account.shortfalls.items()
+            if still.get(option) == uncertainty
+        },
+    )
 
 
-def _keep(work: StateBuilder, doubts: Mapping[Option, Shortfall]) -> None:
-    if doubts != work.account.shortfalls:
-        work.account = replace(work.account, shortfalls=doubts)
+def _keep(work: StateBuilder, suspicions: Mapping[Option, Shortfall]) -> None:
+    if suspicions != work.account.shortfalls:
+        work.account = replace(work.account, shortfalls=suspicions)
 
 
 def review_shortfalls(work: StateBuilder, waiting: frozenset[Option] = frozenset()) -> None:
-    """Act on what the account lacks, and tell a person after a while, unless it waits; end what it has again."""
+    """Act on the account's shortfalls and alarm after a delay; end those that are resolved."""
     lasting: set[Option] = set()
     if work.account.shortfalls:
         recompute_shortfalls(work)
-        doubts = work.account.shortfalls
-        lasting = {option for option, doubt in doubts.items() if work.at - doubt.since >= DOUBT}
-        _tell_closed_twice(work, lasting)
+        suspicions = work.account.shortfalls
+        lasting = {option for option, uncertainty in suspicions.items() if work.at - uncertainty.since >= UNCERTAIN}
+        _alarm_of_closed_twice(work, lasting)
     hold(work, lasting - waiting)
     fit_orders(work)
 
 
 def fit_orders(work: StateBuilder) -> None:
-    """Have no order of ours close more than the account holds: resize what rests, cancel exits that are too large."""
+    """Reduce our orders to the account's holdings: resize resting orders, cancel exits that are too large."""
     record_missing(work)
     for position in active_positions(work):
         if position.account_missing:
@@ -190,20 +198,24 @@ def _fit_resting(work: StateBuilder, position: Position) -> None:
 
 
 def _take_exits_back(work: StateBuilder) -> None:
-    """Cancel closing orders that would together close more of a contract than the account holds of its side.
+    """Cancel closing orders that together exceed the account's holding of a contract on its side.
 
-    After a few seconds, and at once where the broker has told that others have traded it.
+    After a few seconds, and at once after reported external trades.
     """
-    told, doubts = _dealt_by_others(work), work.account.shortfalls
-    doubtful = [option for option, doubt in doubts.items() if option in told or work.at - doubt.since >= TOO_MUCH]
+    reported, suspicions = _dealt_by_others(work), work.account.shortfalls
+    uncertain = [
+        option
+        for option, uncertainty in suspicions.items()
+        if option in reported or work.at - uncertainty.since >= TOO_MUCH
+    ]
     closing = [
         order for order in all_live_orders(work) if order.purpose in CLOSING and order.reported_final_status is None
     ]
-    if not doubtful or not closing:
+    if not uncertain or not closing:
         return
     ours = expected_holdings(work)
-    for option in sorted(doubtful, key=str):
-        side = doubts[option].side
+    for option in sorted(uncertain, key=str):
+        side = suspicions[option].side
         of_it = {order.ref: count for order in closing if (count := _would_close(order, option, side))}
         left = _held_of(work, option, side) - lacks(work, option, ours.get(option, 0)) * side
         if sum(of_it.values()) > max(left, 0):
@@ -220,43 +232,46 @@ def _would_close(order: Order, option: Option, side: int) -> int:
 def _held_of(work: StateBuilder, option: Option, side: int) -> int:
     """Return how many contracts of an option our positions hold on one side."""
     legs = (
-        leg for position in work.positions.by_id.values() for leg in _told_of(work, position) if leg.option == option
+        leg
+        for position in work.positions.by_id.values()
+        for leg in _reported_of(work, position)
+        if leg.option == option
     )
     return sum(max(leg.signed_held * side, 0) for leg in legs)
 
 
-def _tell_closed_twice(work: StateBuilder, doubts: Collection[Option]) -> None:
-    """Tell a person what was closed twice, by an exit of ours and past us: what the account holds now is nobody's."""
-    for position, leg in _closed_twice(work, work.account.shortfalls, expected_holdings(work)) if doubts else ():
-        if leg.option in doubts:
+def _alarm_of_closed_twice(work: StateBuilder, suspicions: Collection[Option]) -> None:
+    """Alarm that a position was closed twice, by our exit and externally: the account now holds the other side."""
+    for position, leg in _closed_twice(work, work.account.shortfalls, expected_holdings(work)) if suspicions else ():
+        if leg.option in suspicions:
             held = work.account.holdings.get(leg.option, ZERO)
             assigned = _or_assigned(work, leg.option)
             what = position.id if position.state == "closed" else f"{leg.name} of {position.id}"
             text = f"{what} is closed, and the account holds {held} {leg.option}: closed by hand, too{assigned}?"
-            alarm(work, position.bot, f"{text} Nobody watches it: a person must look", position.id)
+            alarm(work, position.bot, f"{text} No exit watches it: check the account", position.id)
 
 
 def _or_assigned(work: StateBuilder, option: Option) -> str:
     """Return what else may have become of contracts: assigned, with the shares that the account holds, or adjusted."""
-    adjusted, doubt = work.account.adjusted.get(option.symbol), work.account.shortfalls.get(option)
-    if adjusted is not None and doubt is not None and abs(adjusted - doubt.since) <= DOUBT:
+    adjusted, uncertainty = work.account.adjusted.get(option.symbol), work.account.shortfalls.get(option)
+    if adjusted is not None and uncertainty is not None and abs(adjusted - uncertainty.since) <= UNCERTAIN:
         return ", or adjusted, as after a split (other options have come)"
     shares = work.account.holdings.get(Underlying(option.symbol), ZERO)
     return f", or assigned (it holds {shares} {option.symbol})" if shares else ""
 
 
 def record_missing(work: StateBuilder, *, at_once: bool = False) -> None:
-    """Keep with each position what the account lacks of it, and at what price that was quoted when it was first seen.
+    """Record with each position what the account lacks of it, and its quote when that was first seen.
 
-    at_once: also what it lacks only since now. Nothing more is told of what has expired. The bot is judged at once: a
-    leg that has lost its cover waits for no quote.
+    at_once: also new shortfalls. Expired contracts are not reported. The bot is judged at once: a leg without cover
+    waits for no quote.
     """
-    doubts = work.account.shortfalls
-    noted = [each for each in active_positions(work) if each.account_missing or (doubts and is_doubted(work, each))]
+    suspicions = work.account.shortfalls
+    noted = [each for each in active_positions(work) if each.account_missing or (suspicions and is_suspect(work, each))]
     if not noted:
         return
     ours = expected_holdings(work)
-    due = frozenset(doubts) if at_once else _due(work)
+    due = frozenset(suspicions) if at_once else _due(work)
     for position in noted:
         missed = tuple(_missed(work, position, due, ours))
         if missed != position.account_missing:
@@ -265,9 +280,11 @@ def record_missing(work: StateBuilder, *, at_once: bool = False) -> None:
 
 
 def _due(work: StateBuilder) -> frozenset[Option]:
-    """Return the options that the account has lacked long enough, or that others were told to have traded."""
-    told, doubts = _dealt_by_others(work), work.account.shortfalls
-    return frozenset(option for option, doubt in doubts.items() if option in told or work.at >= _due_at(doubt))
+    """Return the options that the account has lacked long enough, or that others were reported to trade."""
+    reported, suspicions = _dealt_by_others(work), work.account.shortfalls
+    return frozenset(
+        option for option, uncertainty in suspicions.items() if option in reported or work.at >= _due_at(uncertainty)
+    )
 
 
 def _missed(
@@ -305,9 +322,9 @@ def _absent(work: StateBuilder, position: Position, leg: PositionLeg, ours: int)
 
 
 def on_late_fill(work: StateBuilder, name: str, leg: str) -> None:
-    """Miss no more what a fill of ours, told late, has taken from our books too; a hold for that alone ends.
+    """Clear the part of a shortfall that a late fill explains; a hold for it alone ends.
 
-    What somebody may have opened anew stays theirs, whatever our orders close beside it.
+    What was opened externally stays external, whatever our orders close beside it.
     """
     before = work.positions.by_id[name].account_missing
     if not before:
@@ -323,7 +340,7 @@ def on_late_fill(work: StateBuilder, name: str, leg: str) -> None:
         any(each.leg == leg for each in before) and not position.account_missing and not position.is_closed_too_far
     )
     if is_over and position.hold is HoldReason.ACCOUNT_DIFFERS and _is_there_again(work, position):
-        text = f"the fills of ours that {name} was on hold for are told: its exits go on"
+        text = f"late fills for {name} arrived: its exits are active again"
         work.record(Kind.ALARM, position.bot, name, text=text)
         put_position(work, release(position))
 
@@ -343,7 +360,7 @@ def _middle(work: StateBuilder, leg: PositionLeg) -> Decimal | None:
 
 
 def hold(work: StateBuilder, missing: set[Option]) -> None:
-    """Tell a person which positions the account lacks something of, and end what it has again."""
+    """Alarm of positions with a shortfall, and end those that are resolved."""
     for position in active_positions(work):
         if not missing and not position.hold:
             continue
@@ -368,10 +385,10 @@ def _hold(work: StateBuilder, position: Position, gone: list[Option]) -> None:
 
 
 def _end_hold(work: StateBuilder, position: Position) -> None:
-    """Let exits act on all of a position again, unless what is there again may be somebody's own."""
+    """Let exits act on the whole position again, unless the returned contracts may be a person's own."""
     names = ", ".join(str(leg.option) for leg in position.legs if leg.held)
-    if _may_be_opened_anew(work, position):
-        what = f"the account holds {names} again, and somebody may have opened it anew"
+    if _may_be_reopened(work, position):
+        what = f"the account holds {names} again, and it may have been opened externally"
         text = f"{what}: rulebot leaves that alone until 'rulebot resume'"
         alarm(work, position.bot, f"{text}. A person must look", position.id)
         put_position(work, replace(position, hold=HoldReason.OPENED_AGAIN, on_hold=text))
@@ -381,9 +398,10 @@ def _end_hold(work: StateBuilder, position: Position) -> None:
     put_position(work, replace(release(position), account_missing=()))
 
 
-def _may_be_opened_anew(work: StateBuilder, position: Position) -> bool:
-    """Say whether what the account lacked may be there again by a trade of somebody: a list that was wrong is soon put
-    right, while the exchange is closed and the broker resets itself in an hour or more.
+def _may_be_reopened(work: StateBuilder, position: Position) -> bool:
+    """Say whether contracts may have returned by an external trade.
+
+    A wrong list is corrected soon; while the exchange is closed and the broker resets itself, within an hour or more.
     """
     since = min((each.since for each in position.account_missing), default=None)
     if since is None or (work.at - since > PUT_RIGHT and not _is_closed_since(work, since)):
@@ -407,7 +425,7 @@ def _is_closed_since(work: StateBuilder, since: datetime) -> bool:
 
 def _is_there_again(work: StateBuilder, position: Position) -> bool:
     """Say whether the account has what a position holds."""
-    known = _told_of(work, position)
+    known = _reported_of(work, position)
     return bool(known) and not any(is_lacking(work, leg) for leg in known)
 
 

@@ -16,7 +16,7 @@ from rulebot.core.queries.orders import option_has_expired
 from rulebot.core.reconciliation.account_excess import record_excess
 from rulebot.core.reconciliation.account_shortfall import (
     check_contract_ids,
-    count_told,
+    count_reported,
     fit_orders,
     recompute_shortfalls,
 )
@@ -85,12 +85,12 @@ def _by_symbol(found: Mapping[str, V], symbols: set[str]) -> dict[str, V]:
 
 
 def _of(found: Mapping[C, V], symbols: set[str]) -> dict[C, V]:
-    """Return what there is of any contract on these symbols: not the counts that are zero."""
+    """Return the holdings of all contracts on these symbols, without zero counts."""
     return {each: value for each, value in found.items() if value and each.symbol in symbols} if found else {}
 
 
 def _in_order(seen: AccountSeen) -> AccountSeen:
-    """Return the same, each by name, whatever came first."""
+    """Return the same by name, in a fixed order."""
     return AccountSeen(
         _by_name(seen.holdings),
         _by_name(seen.costs),
@@ -106,9 +106,9 @@ def _by_name(found: Mapping[K, V]) -> dict[K, V]:
 
 
 def note_expired(work: StateBuilder, holdings: Mapping[Contract, Decimal]) -> None:
-    """Keep what the account had of what has expired and is in its new list no more.
+    """Record the account's last holding of expired contracts that its new list lacks.
 
-    What it had is known if it was seen when nobody could trade it any more.
+    It is known only if seen when the contract no longer traded.
     """
     account, seen_at = work.account, work.account.seen_at
     if seen_at is None:
@@ -156,7 +156,7 @@ def on_position(work: StateBuilder, event: PositionReport) -> None:
     last = work.account.holdings.get(event.contract, ZERO)
     holdings = {**work.account.holdings, event.contract: event.quantity}
     work.account = replace(work.account, holdings=holdings)
-    is_gone = work.connection.is_ready and not event.quantity  # at a start executions of others are still to be told
+    is_gone = work.connection.is_ready and not event.quantity  # at a start external executions are still due
     if is_gone and isinstance(event.contract, Option) and option_has_expired(work, event.contract):
         work.follow_up(OptionGone(event.contract, last))
     uncovered = work.account.uncovered
@@ -167,7 +167,7 @@ def on_position(work: StateBuilder, event: PositionReport) -> None:
         uncovered = shares_changed(work, event.contract.symbol)
     check_contract_ids(work, [event.contract])
     ours = expected_holdings(work)
-    count_told(work, [event.contract] if isinstance(event.contract, Option) else [share(event.contract.symbol)])
+    count_reported(work, [event.contract] if isinstance(event.contract, Option) else [share(event.contract.symbol)])
     recompute_shortfalls(work, ours, has_fallen=abs(event.quantity) < abs(last))
     if work.connection.is_ready:  # else when all is listed, and what still works
         fit_orders(work)

@@ -1,9 +1,9 @@
-"""The connection comes and goes: start-up and reconnect are one path, which compares our books with the broker's.
+"""Connection: start-up and reconnect are one path, which reconciles our books with the broker.
 
-What the broker still has is adopted by its ref; what filled on an earlier day is taken up from the account. What is not
-listed is UNKNOWN: what was acknowledged is asked for again (`asking.py`), the other is taken back when its grace is
-over (at once when it never came to the gateway: `arrival.py`) and, when the broker has none, LOST. Nothing is ever
-traded to make books agree: what the account does not hold is put on hold.
+Orders that the broker has are adopted by their ref; fills of earlier days are inferred from the account. An order that
+is not listed is UNKNOWN: an acknowledged one is asked for again (`order_status_requests`), any other is cancelled after
+its grace period (at once if it never reached the gateway: `undelivered_orders`), and LOST when the broker has none. No
+order is ever sent to make books agree: a position that the account does not hold is put on hold.
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from rulebot.core.queries.orders import works_too_large
 from rulebot.core.reconciliation.account_excess import record_excess, report_excess
 from rulebot.core.reconciliation.account_shortfall import (
     check_contract_ids,
-    count_told,
+    count_reported,
     hold,
     recompute_shortfalls,
     record_missing,
@@ -25,7 +25,7 @@ from rulebot.core.reconciliation.account_snapshot import note_expired, record_sn
 from rulebot.core.reconciliation.corporate_actions import note_options, note_split
 from rulebot.core.reconciliation.early_assignment import book_assigned, record_share_change
 from rulebot.core.reconciliation.external_closes import book_external_close
-from rulebot.core.reconciliation.undelivered_orders import tell_unprotected, undelivered_orders
+from rulebot.core.reconciliation.undelivered_orders import alarm_of_unprotected, undelivered_orders
 from rulebot.core.rules.inputs import handle_clock_set_back
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
@@ -43,9 +43,9 @@ from rulebot.model.values import replace
 from rulebot.record.record import COMPUTER_AHEAD, Kind
 
 CONNECTED_AGAIN = "connected again"
-TOLD_AWAY = timedelta(minutes=1)
+REPORTED_CLOSED_ELSEWHERE = timedelta(minutes=1)
 UNWATCHED = timedelta(minutes=10)
-"""How long there may be no broker until a person is told that nobody watches what is open."""
+"""Outage after which a person is alarmed that no exit watches the open positions."""
 
 
 def link_down(work: StateBuilder, event: Disconnected) -> None:
@@ -65,7 +65,7 @@ def link_down(work: StateBuilder, event: Disconnected) -> None:
 
 
 def link_up(work: StateBuilder, event: Connected) -> None:
-    """Adopt what the broker has, doubt what it does not list, and compare positions; then READY."""
+    """Adopt the broker's orders, mark unlisted ones UNKNOWN, reconcile positions; then READY."""
     again = "" if work.connection.down_at is None else CONNECTED_AGAIN
     work.record(Kind.LINK, up=True, reason=again, account=event.account, lockstep=event.lockstep)
     handle_clock_set_back(work)
@@ -77,7 +77,7 @@ def link_up(work: StateBuilder, event: Connected) -> None:
     option_costs = {held: cost for held, cost in event.costs if isinstance(held, Option)}
     work.follow_up(FillsMissed(at_broker, option_costs))
     check_contract_ids(work, (contract for contract, _ in event.positions))
-    count_told(work, work.account.shortfalls)
+    count_reported(work, work.account.shortfalls)
     recompute_shortfalls(work)
     _compare_positions(work, book_assigned(work, at_once=True))
     record_snapshot(work)
@@ -86,14 +86,14 @@ def link_up(work: StateBuilder, event: Connected) -> None:
     work.inquiries = replace(work.inquiries, undelivered=unarrived)
     work.follow_up(OrdersListedFirst(at_broker))
     _cancel_what_may_not_enter(work)
-    _tell_other_ids(work, event)
-    _tell_away(work)
-    tell_unprotected(work)
+    _alarm_of_other_ids(work, event)
+    _alarm_of_closed_elsewhere(work)
+    alarm_of_unprotected(work)
     is_first = not work.connection.account_id  # the first list of a run, however often the connection was lost before
     alarm_unclosed(work, again=is_first)
     work.connection = replace(work.connection, is_linked=True)
     for position in active_positions(work):
-        if works_too_large(work, position):  # of what was told before it stood
+        if works_too_large(work, position):  # of orders reported before the connect
             work.follow_up(OrdersTooLarge(position.id))
     for name in work.bots.by_name:
         wake(work, name, 0.0)
@@ -101,7 +101,7 @@ def link_up(work: StateBuilder, event: Connected) -> None:
         work.connection,
         linked_at=work.at,
         down_at=None,
-        is_unwatched_told=False,
+        is_unwatched_reported=False,
         is_ready=True,
         account_id=event.account,
     )
@@ -138,22 +138,22 @@ def _cancel_what_may_not_enter(work: StateBuilder) -> None:
 
 
 def unwatched_text(seconds: float, count: int) -> str:
-    """Return what a person is told of so many open positions."""
+    """Return the alarm about this many open positions."""
     held = counted(count, "open position")
-    return f"no connection to the broker for {seconds / 60:.0f} minutes: nobody watches {held}"
+    return f"no connection to the broker for {seconds / 60:.0f} minutes: no exit watches {held}"
 
 
 def unwatched_at(state: State) -> datetime:
-    """Return when a person is to be told that nobody watches what is open; NEVER while linked, and once it was told."""
-    if state.connection.down_at is None or state.connection.is_unwatched_told:
+    """Return when the alarm of unwatched positions is due; NEVER while connected and after it was sent."""
+    if state.connection.down_at is None or state.connection.is_unwatched_reported:
         return NEVER
     return max(state.connection.down_at, state.schedule.session.open) + UNWATCHED
 
 
-def tell_unwatched(work: StateBuilder) -> None:
-    """Tell it once of a broker who is away behind a gateway that is there: no other alarm comes while he is.
+def alarm_of_unwatched(work: StateBuilder) -> None:
+    """Alarm once that the broker is away behind a reachable gateway, which no other alarm reports.
 
-    Only in the session: outside of it no exit acts, and the broker resets his servers every night.
+    Only in the session: outside of it no exit acts, and the broker resets its servers every night.
     """
     session = work.schedule.session
     if not unwatched_at(work.state) <= work.at < session.close:
@@ -163,27 +163,27 @@ def tell_unwatched(work: StateBuilder) -> None:
         return
     away = work.at - max(work.connection.down_at or work.at, session.open)
     work.record(Kind.ALARM, text=unwatched_text(away.total_seconds(), count))
-    work.connection = replace(work.connection, is_unwatched_told=True)
+    work.connection = replace(work.connection, is_unwatched_reported=True)
 
 
-def _tell_other_ids(work: StateBuilder, event: Connected) -> None:
-    """Say that orders of ours work under another client id: only the one that placed an order may touch it."""
+def _alarm_of_other_ids(work: StateBuilder, event: Connected) -> None:
+    """Alarm that orders of ours work under another client id: only the client that placed an order may change it."""
     known = (work.orders.by_ref[ref] for ref in event.order_refs if ref in work.orders.by_ref)
     others = sorted({order.client_id for order in known if order.order_id} - {event.client_id})
     for other in others:
-        text = f"orders of ours work at the broker under client id {other}, and this run has {event.client_id}"
-        cannot = "it can neither cancel nor change them, and closes nothing that waits for that"
+        text = f"orders of rulebot work at the broker under client id {other}, and this run uses {event.client_id}"
+        cannot = "it cannot cancel or change them, nor close what waits for that"
         work.record(Kind.ALARM, text=f"{text}: {cannot}. End it, and start again with --client-id {other}")
 
 
-def _tell_away(work: StateBuilder) -> None:
-    """Say how much of the session nobody watched what is open, if it was a minute or more."""
+def _alarm_of_closed_elsewhere(work: StateBuilder) -> None:
+    """Report how much of the session no engine watched open positions, if a minute or more."""
     session, lost = work.schedule.session, work.connection.down_at
     if lost is None:
         return
     away = min(work.at, session.close) - max(lost, session.open)
     count = sum(not position.is_flat for position in active_positions(work))
-    if count and away >= TOLD_AWAY:
+    if count and away >= REPORTED_CLOSED_ELSEWHERE:
         what = "an open position was" if count == 1 else f"{count} open positions were"
         minutes = away // timedelta(minutes=1)
         text = f"connected again: {what} not watched for {minutes} min of the session"
@@ -203,23 +203,23 @@ def _compare_positions(work: StateBuilder, waiting: frozenset[Option]) -> None:
 
 
 def clocks_apart(work: StateBuilder, event: ClockSkew) -> None:
-    """Tell that this computer's clock is wrong. Enter nothing while the broker has not told his time."""
+    """Alarm that this computer's clock is wrong. No entries until the broker has reported its time."""
     if not event.is_known:
-        text = "the broker has not told its time: nothing is entered until it does. Exits go by this computer's clock"
+        text = "the broker has not reported its time: no entries until it does. Exits use this computer's clock"
         if event.seconds:
             text = (
-                "the broker has not told its time: nothing is entered until it does. Exits go by its last known time. "
+                "the broker has not reported its time: no entries until it does. Exits use its last known time. "
                 f"This computer's clock is {clock_words(event.seconds)} it. Set the clock (NTP)"
             )
-        if work.connection.is_linked:  # else at Connected: it may be told with the lists
+        if work.connection.is_linked:  # else at Connected: it may come with the lists
             cancel_entries(work, "", Cause.TIME_UNKNOWN)
     elif event.seconds:
         apart = f"this computer's clock is {clock_words(event.seconds)} the broker's"
-        text = f"{apart}. Entries and exits go by the broker's time. Set the clock (NTP)"
+        text = f"{apart}. Entries and exits use the broker's time. Set the clock (NTP)"
     elif work.connection.is_time_known:
         text = "this computer's clock and the broker's agree again"
     else:
-        text = "the broker tells its time again"
+        text = "the broker reports its time again"
     work.record(Kind.ALARM, text=text, **{COMPUTER_AHEAD: event.seconds})
     for name in work.bots.by_name:
         wake(work, name, 0.0)

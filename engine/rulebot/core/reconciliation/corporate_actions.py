@@ -1,7 +1,7 @@
-"""What a corporate action makes of shares and of options on them, seen in the account alone (faults.md row 74).
+"""Corporate actions: splits of shares and their options, seen in the account alone (docs/faults.md row 74).
 
-Nobody tells of a split: the account has other options than before, and more or fewer shares that together have cost
-what they did. An assignment brings no options, and shares at the strike.
+The broker reports no split: the account has other options than before, and more or fewer shares at the same total cost.
+An assignment brings no options, and shares at the strike.
 """
 
 from decimal import Decimal
@@ -19,13 +19,13 @@ SAME_COST = Decimal("0.05")
 """By how much the cost of all shares may differ after a split: of a part of one it is cash that comes, and the broker
 counts the premium of a put that was assigned as cost."""
 LESS_THAN_DEALT = Decimal("0.1")
-"""The same as a part of how much their number differs: who deals in some pays or sheds as large a part of the cost."""
+"""Tolerance of the total cost, as a fraction of the change in shares: trades change the cost in proportion."""
 
 
 def note_options(work: StateBuilder, option: Option, count: Decimal) -> None:
-    """Keep when the account got options that no position of ours is of, if it is known what it held before.
+    """Record when the account got options that belong to no position, if its earlier holdings are known.
 
-    One that has the broker's number of one of ours is that one under another name.
+    An option with the broker's id of one of ours is the same one, renamed.
     """
     if not is_known(work.state) or abs(count) <= abs(work.account.holdings.get(option, ZERO)):
         return
@@ -38,7 +38,7 @@ def note_options(work: StateBuilder, option: Option, count: Decimal) -> None:
 
 
 def note_split(work: StateBuilder, symbol: str, count: Decimal, cost: Decimal) -> None:
-    """Stop what holds shares of which the account has another number now that has cost as much together.
+    """Put positions on hold whose shares changed in number at the same total cost.
 
     cost: average dollars a share.
     """
@@ -67,9 +67,9 @@ def _is_split(held: Decimal, before: Decimal, count: Decimal, cost: Decimal) -> 
 
 
 def _in_our_books(work: StateBuilder, symbol: str) -> tuple[Decimal, Decimal]:
-    """Return the shares that our positions hold, and what they cost on average.
+    """Return the shares of our positions and their average cost.
 
-    By these a split is seen of which nothing was known as a run begins, or whose cost is told after the number.
+    They reveal a split at the start of a run, or one whose cost is reported after the number.
     """
     legs = [leg for leg in held_legs(work) if leg.option.is_share and leg.option.symbol == symbol and leg.opened]
     held = Decimal(sum(leg.signed_held for leg in legs))

@@ -1,12 +1,12 @@
-"""Short options on shares that are assigned before they expire.
+"""Early assignment: short options on shares that are assigned before they expire.
 
-Nobody tells of it: the account has the options no more, and exactly the shares that they move have come or gone with
-them. While the market is open a person may have closed both by hand, which looks alike where it leaves fewer shares:
-that is left to a person (`doubting.py`), unless the cash has changed by the strikes to the cent. So is what holds other
-options beside: those and the shares belong together.
+The broker does not report it: the options disappear from the account, and exactly their shares come or go. While the
+market is open, a person may have closed both by hand, which looks alike where it leaves fewer shares: that waits for a
+person (`account_shortfall`), unless the cash changed by the strikes to the cent. So do positions with further options,
+since those and the shares belong together.
 
-Calls and their shares also go together where a paper account is reset, or somebody moves both to another account: only
-the cash tells. It may be told minutes after what the account holds.
+Calls and their shares also disappear together when a paper account is reset or moved to another account: only the cash
+tells them apart, and it may be reported minutes after the holdings.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from rulebot.core.books.settlements import assign
 from rulebot.core.emit.orders import cancel
 from rulebot.core.facts import PartClosed, SharesLeft
 from rulebot.core.gate.exit_retry import release
-from rulebot.core.queries.account import DOUBT, expected_holdings, is_known
+from rulebot.core.queries.account import UNCERTAIN, expected_holdings, is_known
 from rulebot.core.queries.close_plan import CLOSING, part_is_over
 from rulebot.core.reconciliation.account_shortfall import recompute_shortfalls
 from rulebot.core.state.builder import StateBuilder
@@ -55,9 +55,9 @@ class _Gone(NamedTuple):
 
 
 def record_share_change(work: StateBuilder, symbol: str, count: Decimal) -> None:
-    """Keep how many shares the account held before this count; changes within `DOUBT` of each other are one.
+    """Record the shares held before this count; changes within `UNCERTAIN` of each other are one change.
 
-    What it held before a start is known where it is on record, which is of the symbols of our positions then.
+    Holdings from before a start are known for recorded symbols, those of our positions at the time.
     """
     held = work.account.holdings.get(Underlying(symbol), ZERO)
     has_had_some = any(each.symbol == symbol for each in (*work.account.holdings, *work.account.shortfalls))
@@ -67,7 +67,7 @@ def record_share_change(work: StateBuilder, symbol: str, count: Decimal) -> None
     seen_at = None if work.connection.is_ready else work.account.seen_at
     cost, cash = work.account.costs.get(symbol, ZERO), _cash_before(work.state, work.at)
     shift = ShareChange(held, work.at, cost, seen_at or work.at, cash)
-    if known is not None and work.at - known.at < DOUBT:
+    if known is not None and work.at - known.at < UNCERTAIN:
         since = known.since if known.since < known.at else shift.since
         shift = known._replace(at=work.at, since=since)
     work.account = replace(work.account, share_changes={**work.account.share_changes, symbol: shift})
@@ -82,25 +82,29 @@ def note_cash(cashes: Cashes, cash: Decimal | None, at: datetime) -> Cashes:
 
 def recent_cash(cashes: Cashes, at: datetime) -> Cashes:
     """Return what the cash was in the last minutes, and before them: that of a time which says no more."""
-    old = [cash for told, cash in cashes if at - told >= LATE_CASH]
+    old = [cash for reported, cash in cashes if at - reported >= LATE_CASH]
     before = tuple((at - LATE_CASH, cash) for cash in old[-1:])
     return (*before, *cashes[len(old) :])
 
 
 def _cash_before(state: State, at: datetime) -> Decimal | None:
-    """Return the cash before the last minutes, in which it may have moved with shares that are told only now."""
+    """Return the cash before the last minutes, in which it may have moved with shares reported only now."""
     kept = recent_cash(state.account.cashes, at)
     return kept[0][1] if kept else None
 
 
 def book_assigned(work: StateBuilder, *, at_once: bool = False) -> frozenset[Option]:
-    """Book what was assigned of the options that the account lacks; return those that wait.
+    """Book assignments of options that the account lacks; return those that wait.
 
-    They wait for orders to be taken back, or for the cash to be told.
+    They wait for cancels, or for the cash report.
 
-    at_once: however long it has lacked them.
+    at_once: however long the account has lacked them.
     """
-    due = {option for option, doubt in work.account.shortfalls.items() if at_once or work.at - doubt.since >= DOUBT}
+    due = {
+        option
+        for option, uncertainty in work.account.shortfalls.items()
+        if at_once or work.at - uncertainty.since >= UNCERTAIN
+    }
     if not due:
         return frozenset()
     of_symbols = {
@@ -132,7 +136,7 @@ def _brings(found: Iterable[_Gone]) -> Decimal:
 
 
 def _note_booked(work: StateBuilder, symbol: str, brought: Decimal) -> None:
-    """Let a further change of the shares be one of its own; cash that these have brought is of no others."""
+    """Treat a further change of the shares as a new one; cash from these belongs to no others."""
     account = work.account
     booked = account.share_changes[symbol].cash
 
@@ -156,7 +160,7 @@ def _assigned(work: StateBuilder, symbol: str, due: Iterable[Option]) -> list[_G
     moved = sum(shares_delivered(option, count) for option, count in lacking.items())
     is_near = all(_is_near(work, shift, option) for option in lacking)
     adjusted = work.account.adjusted.get(symbol)
-    is_adjusted = adjusted is not None and abs(adjusted - shift.at) <= DOUBT and not _is_paid(work, shift, lacking)
+    is_adjusted = adjusted is not None and abs(adjusted - shift.at) <= UNCERTAIN and not _is_paid(work, shift, lacking)
     is_assignment = now - shift.before == moved and is_near and not is_adjusted
     if not is_assignment or (_may_be_dealt(work, shift, lacking) and _looks_dealt(work, shift, lacking)):
         return []
@@ -177,13 +181,13 @@ def _is_near(work: StateBuilder, shift: ShareChange, option: Option) -> bool:
         if leg_of(position, each.leg).option == option
     ]
     first = shift.at if missed else shift.since
-    return first - DOUBT <= min([work.account.shortfalls[option].since, *missed]) <= shift.at + DOUBT
+    return first - UNCERTAIN <= min([work.account.shortfalls[option].since, *missed]) <= shift.at + UNCERTAIN
 
 
 def _is_paid(work: StateBuilder, shift: ShareChange, lacking: Mapping[Option, int]) -> bool:
-    """Say whether what came has cost about the strikes, less premium: then it is no split, whatever options came too.
+    """Say whether shares arrived at about the strikes less premium: then it is no split, despite new options.
 
-    An average that is as before may be that of before.
+    An unchanged average cost may be the earlier one.
     """
     symbol = next(iter(lacking)).symbol
     cost, now = work.account.costs.get(symbol, ZERO), work.account.holdings.get(Underlying(symbol), ZERO)
@@ -193,8 +197,10 @@ def _is_paid(work: StateBuilder, shift: ShareChange, lacking: Mapping[Option, in
 
 
 def _looks_dealt(work: StateBuilder, shift: ShareChange, lacking: Mapping[Option, int]) -> bool:
-    """Say whether a person's trades would look alike: what leaves fewer shares and has not brought the strikes to the
-    cent, or, where nobody watched them come, shares that have cost something else than the strikes.
+    """Say whether a person's trades would look alike.
+
+    That is: fewer shares without cash of the strikes to the cent, or unobserved new shares at another cost than the
+    strikes.
     """
     symbol = next(iter(lacking)).symbol
     if abs(work.account.holdings.get(Underlying(symbol), ZERO)) < abs(shift.before):
@@ -212,10 +218,10 @@ def _has_brought(state: State, shift: ShareChange, lacking: Mapping[Option, int]
 
 
 def _is_brought(work: StateBuilder, symbol: str, found: Mapping[str, Sequence[_Gone]]) -> bool:
-    """Say whether shares that went have brought the strikes; of those that came this is not asked.
+    """Say whether shares that left brought the strikes in cash; not asked of shares that came.
 
-    found: what was assigned, by symbol, and is not booked yet. What went from the same cash may have brought its
-    strikes together: the cash is of one of these, or of all, whichever it fits best.
+    found: assignments by symbol that are not booked yet. Shares that left may have brought their strikes together: the
+    cash is of one of these or of all, whichever fits best.
     """
     state = work.state
     shift, now = state.account.share_changes[symbol], state.account.holdings.get(Underlying(symbol), ZERO)
@@ -236,7 +242,7 @@ def _is_brought(work: StateBuilder, symbol: str, found: Mapping[str, Sequence[_G
 
 
 def _may_be_dealt(work: StateBuilder, shift: ShareChange, lacking: Iterable[Option]) -> bool:
-    """Say whether somebody may have traded these options between the time that the account had them and its loss."""
+    """Say whether a person may have traded these options between their last sight in the account and their loss."""
     since = [work.account.shortfalls[option].since for option in lacking]
     return _was_open(min([shift.since, *since]), min(since))
 
@@ -250,7 +256,7 @@ def _was_open(first: datetime, last: datetime) -> bool:
 
 
 def _holders(work: StateBuilder, option: Option, count: int) -> list[_Gone]:
-    """Return the short legs whose contracts are gone: all of them, or of the only one; else nobody says of which."""
+    """Return the short legs whose contracts are gone: all of them, or the only one; else unknown which."""
     legs = ((each, leg) for each in active_positions(work) for leg in each.legs if leg.option == option)
     held = [(each, leg) for each, leg in legs if leg.held and leg.sign < 0]
     if sum(leg.held for _, leg in held) == count:
@@ -259,19 +265,19 @@ def _holders(work: StateBuilder, option: Option, count: int) -> list[_Gone]:
 
 
 def _may_go(work: StateBuilder, position: Position, lacking: Iterable[Option], *, is_sure: bool) -> bool:
-    """Say whether options of a position may have been assigned: it is entered, and nothing at work may have closed it.
+    """Say whether options of a position may have been assigned: it is open, and no working order explains the loss.
 
-    Other options that it holds belong to the shares, but where the shares that went were its own. is_sure: the cash
-    proves that these went at the strikes.
+    Its other options need the shares, except where the shares that left were its own. is_sure: the cash proves delivery
+    at the strikes.
     """
     others = {leg.option for leg in position.legs if leg.held and not leg.option.is_share} - set(lacking)
     is_closing = any(order.purpose in CLOSING for order in live_orders_of(work, position.id))
-    is_apart = not others or (is_sure and _own_shares(work, position.id) > 0)
-    return position.state in ("open", "exiting") and is_apart and not is_closing
+    is_separate = not others or (is_sure and _own_shares(work, position.id) > 0)
+    return position.state in ("open", "exiting") and is_separate and not is_closing
 
 
 def _is_clear(work: StateBuilder, gone: _Gone) -> bool:
-    """Take back the orders that would close more than is left, and say whether none of them works any more."""
+    """Cancel the orders that would close more than remains, and say whether none of them works any more."""
     left = gone.leg.held - gone.contracts
     in_the_way = [
         order
@@ -284,7 +290,7 @@ def _is_clear(work: StateBuilder, gone: _Gone) -> bool:
 
 
 def _book(work: StateBuilder, gone: _Gone) -> None:
-    """Take assigned contracts out of a position, and tell a person."""
+    """Remove assigned contracts from a position, and alarm."""
     name, option = gone.position.id, gone.leg.option
     before = _own_shares(work, name)
     assign(work, name, gone.leg, gone.contracts)

@@ -1,12 +1,11 @@
-"""What somebody else has closed of ours, at the price that the broker tells of it.
+"""External closes: positions of ours that others closed, at the price that the broker reports.
 
-A person at the broker's window, another program, or the broker itself for want of margin. The broker tells executions
-of others to client 0 and to the master client, and what it liquidates to all. Where they are just what the account
-lacks, whole and the latest ones, and no more than was held, they are booked to the position as its own fills are. The
-exits of what is left of it go on. Where nobody tells a price, the position counts at what was quoted when
-the account was first seen without it, and is booked at that when it expires: an estimate, which a person may correct,
-and which the price takes the place of that is told later. `rulebot resume` books that estimate at once: our books then
-hold what the account holds.
+Others are a person in TWS, another program, or the broker for lack of margin. The broker reports executions of others
+to client 0 and to the master client, and liquidations to all clients. Where the latest ones add up exactly to the
+account's shortfall, they are booked to the position like its own fills, and the exits of the rest continue. Without a
+price, the position counts at its quote when the shortfall was first seen, and is booked at that when it expires: an
+estimate, which a person may correct and a later report replaces. `rulebot resume` books that estimate at once, so that
+our books equal the account.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,13 +21,13 @@ from rulebot.core.reconciliation.account_shortfall import recompute_shortfalls
 from rulebot.core.rules.rule_evaluation import wake
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.changes import move_position, put_booked, put_position
-from rulebot.core.state.lists import active_positions, is_doubted, is_lacking, live_orders_of
+from rulebot.core.state.lists import active_positions, is_lacking, is_suspect, live_orders_of
 from rulebot.core.state.turn import alarm
 from rulebot.fill.ledger import (
     BookedExecution,
     book,
+    has_no_pending,
     leg_of,
-    owes_none,
     unbook,
 )
 from rulebot.model.event import ExecutionReport, ExternalClosePriced
@@ -47,35 +46,35 @@ from rulebot.model.values import replace
 
 
 def book_external_close(work: StateBuilder) -> None:
-    """Book what others have closed of positions, where the broker has told it."""
-    told = (
+    """Book external closes of positions that the broker reported."""
+    reported = (
         [booked for booked in work.positions.executions.values() if booked.foreign is not None]
         if work.account.shortfalls
         else []
     )
-    if not told:
+    if not reported:
         return
-    closed_past_us: dict[str, list[ExecutionReport]] = {}
+    closed_elsewhere: dict[str, list[ExecutionReport]] = {}
     ours = expected_holdings(work)
     for option in sorted(work.account.shortfalls, key=str):
         lacking = lacks(work, option, ours.get(option, 0))
         holders = [(each, leg) for each, leg in _holders(work, option) if leg.sign * lacking > 0]
-        if len(holders) != 1 or abs(lacking) > holders[0][1].held:  # beyond it somebody has opened something
+        if len(holders) != 1 or abs(lacking) > holders[0][1].held:  # beyond that, others opened something
             continue
         position, leg = holders[0]
         if _is_at_rest(work, position, leg) and not position.is_frozen:
-            for booked in _latest(told, position, option, lacking):
+            for booked in _latest(reported, position, option, lacking):
                 _book(work, position.id, leg, booked)
-                closed_past_us.setdefault(position.id, []).extend(filter(None, (booked.foreign,)))
-    if closed_past_us:
+                closed_elsewhere.setdefault(position.id, []).extend(filter(None, (booked.foreign,)))
+    if closed_elsewhere:
         recompute_shortfalls(work)
-    for name, reports in closed_past_us.items():
+    for name, reports in closed_elsewhere.items():
         _after(work, work.positions.by_id[name], reports)
         count_closed(work, name)
 
 
 def _is_at_rest(work: StateBuilder, position: Position, leg: PositionLeg) -> bool:
-    """Say whether no order of ours closes more of a leg than the account holds: a fill of that may still be told."""
+    """Say whether no order of ours closes more of a leg than the account holds: its fill may be unreported."""
     if not position.absent(leg.name) or position.state not in ("open", "exiting"):
         return False
     left = leg.held - position.absent(leg.name)
@@ -85,10 +84,10 @@ def _is_at_rest(work: StateBuilder, position: Position, leg: PositionLeg) -> boo
 
 
 def external_fill_corrected(work: StateBuilder, fact: ExternalFillCorrected) -> None:
-    """Take what the exchange has corrected of an execution of others that is booked to a position.
+    """Book the exchange's correction of an external execution that is booked to a position.
 
-    Where one that has closed ours is taken back, wholly or in part, ours is held again, and waits for a person. Of an
-    estimate a person has told the price.
+    If an external close is busted, wholly or in part, the contracts are held again and wait for a person. For an
+    estimate a person entered the price.
     """
     base, event = fact.base, fact.event
     known = work.positions.executions[base]
@@ -103,19 +102,19 @@ def external_fill_corrected(work: StateBuilder, fact: ExternalFillCorrected) -> 
         return
     count = int(event.quantity)
     cash = event.price * count * leg.option.multiplier * (-1 if event.is_buy else 1)
-    is_paid = known.is_paid or owes_none(event.exec_id, count)
+    is_paid = known.is_paid or has_no_pending(event.exec_id, count)
     booked = replace(known, exec_id=event.exec_id, quantity=count, cash=cash, is_paid=is_paid)
     put_booked(work, base, booked)
     position = put_position(work, book(unbook(position, known), booked, leg.option))
-    is_of_nobody = is_synthetic(base)
+    is_unassigned = is_synthetic(base)
     _record(
-        work, position, leg, booked, position.id if is_of_nobody else "", event.price, event.executed_at or event.at
+        work, position, leg, booked, position.id if is_unassigned else "", event.price, event.executed_at or event.at
     )
     if count < known.quantity:
-        text = f"the exchange has taken back {what}: its exits act again on what the account holds of it"
+        text = f"the exchange busted {what}: its exits act again on what the account holds"
         alarm(work, position.bot, f"{text}. A person must look", position.id)
         _held_again(work, position)
-    elif not is_of_nobody:
+    elif not is_unassigned:
         alarm(work, position.bot, f"the exchange has corrected {what}, to {event.price}", position.id)
     elif position.exit_reason == ESTIMATED and not has_estimates(work, position):
         put_position(work, replace(position, exit_reason=CLOSED_BY_HAND))
@@ -131,7 +130,7 @@ def _held_again(work: StateBuilder, position: Position) -> None:
 
 
 def on_external_price(work: StateBuilder, event: ExternalClosePriced) -> None:
-    """Book what the account has no more of a leg at the price that a person tells."""
+    """Book the missing contracts of a leg at the price that a person enters."""
     position = work.positions.by_id[event.position]
     leg = leg_of(position, event.leg)
     missed = next(each for each in position.account_missing if each.leg == leg.name)
@@ -144,13 +143,13 @@ def on_external_price(work: StateBuilder, event: ExternalClosePriced) -> None:
 
 
 def replace_estimates(work: StateBuilder) -> None:
-    """Put what others are told to have closed after all in the place of what was booked at a price that nobody told."""
-    told = [booked for booked in work.positions.executions.values() if booked.foreign is not None]
+    """Replace an estimated booking by the external executions reported since."""
+    reported = [booked for booked in work.positions.executions.values() if booked.foreign is not None]
     for base, guess in [(base, booked) for base, booked in work.positions.executions.items() if _is_estimated(booked)]:
         if (position := work.positions.by_id.get(guess.position)) is None:
             continue
         leg = leg_of(position, guess.leg)
-        if found := _latest(told, position, leg.option, leg.sign * guess.quantity):
+        if found := _latest(reported, position, leg.option, leg.sign * guess.quantity):
             _replace_estimate(work, base, guess, leg, found)
 
 
@@ -170,50 +169,50 @@ def _replace_estimate(
         position = put_position(work, replace(position, exit_reason=_reason(reports)))
     difference = leg_of(position, leg.name).exit_cash - leg.exit_cash
     at = ", ".join(dict.fromkeys(str(report.price) for report in reports))
-    text = f"{guess.quantity} {leg.option} of {name} went at {at}, as the broker tells now: that is booked"
+    text = f"{guess.quantity} {leg.option} of {name} went at {at}, as the broker reports now: that is booked"
     was = abs(guess.cash / (guess.quantity * leg.option.multiplier)).normalize()
     alarm(work, position.bot, f"{text} instead of the estimate, {was:f} ({difference:+.2f} dollars)", name)
     count_closed(work, position.id)
 
 
 def _after(work: StateBuilder, position: Position, reports: Iterable[ExecutionReport]) -> None:
-    """Close the books of a position that holds nothing more; the exits of what is left of one go on.
+    """Close the books of a position without holdings; exits of a remaining part continue.
 
-    What the account lacks as well is not left: an order of ours that deals in it must be over before that is booked.
+    Further shortfalls are not remaining holdings: an order of ours that trades them must end before they are booked.
     """
     reason = _reason(reports)
     if position.is_flat:
         _end(work, position, reason)
         return
     if any(leg.held for leg in position.common.legs):
-        _tell_what_is_left(
+        _alarm_of_remainder(
             work, position, "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
         )
-    if not is_doubted(work, position):
+    if not is_suspect(work, position):
         _end_hold(work, position)
 
 
-def _tell_what_is_left(work: StateBuilder, position: Position, how: str) -> None:
-    """Tell what happens to the legs that are left: rulebot closes those that stand alone, others keep their exits."""
+def _alarm_of_remainder(work: StateBuilder, position: Position, how: str) -> None:
+    """Report what happens to the remaining legs: rulebot closes those without partners, others keep their exits."""
     apart = left_by_liquidation(position)
     closes = _named(position, apart)
     keeps = _named(position, {leg.name: leg.held - apart.get(leg.name, 0) for leg in position.common.legs})
-    then = f"its exits go on with what is left, {keeps}"
+    then = f"its exits continue with the rest, {keeps}"
     if closes:
-        then = f"rulebot closes the legs of it that stand alone, {closes}"
-    rest = f". Its exits go on with {keeps}" if closes and keeps else ""
+        then = f"rulebot closes its legs without partners, {closes}"
+    rest = f". Its exits continue with {keeps}" if closes and keeps else ""
     text = f"{how} a part of {position.id}: {then}{rest}"
     alarm(work, position.bot, f"{text}. A person must look", position.id)
 
 
 def _named(position: Position, counts: Mapping[str, int]) -> str:
-    """Return so many contracts by leg in words, with their signs."""
+    """Return contracts by leg in words, with their signs."""
     legs = ((leg, counts.get(leg.name, 0)) for leg in position.common.legs)
     return ", ".join(f"{leg.sign * count:+d} {leg.option}" for leg, count in legs if count)
 
 
 def _end(work: StateBuilder, position: Position, reason: str) -> None:
-    """Close the books of a position that holds nothing more, once no order of ours works for it."""
+    """Close the books of a position without holdings, once no order of ours works for it."""
     if live_orders_of(work, position.id):
         return
     if position.state == "exiting" and exit_has_dealt(work, position):
@@ -243,7 +242,7 @@ def adopt(work: StateBuilder, bot: str) -> None:
             and (position.account_missing or position.hold in GOES_ON)
             and not position.is_frozen
         ):
-            if position.hold is HoldReason.OPENED_AGAIN and not is_doubted(work, position):
+            if position.hold is HoldReason.OPENED_AGAIN and not is_suspect(work, position):
                 _end_hold(work, position)
             elif refusal := not_adopted(work, position):
                 text = f"'rulebot resume' does not adopt what the account holds of {position.id}: {refusal}"
@@ -257,7 +256,7 @@ def not_adopted(work: StateBuilder, position: Position) -> str:
     """Return why our books cannot be made to hold what the account holds of a position now, "" if they can."""
     lacking = {leg.name for leg in position.legs if is_lacking(work, leg)}
     if lacking - {each.leg for each in position.account_missing}:
-        return "a fill may still be told. Ask again in half a minute"
+        return "a fill may still arrive. Ask again in half a minute"
     if any(
         not _is_at_rest(work, position, leg_of(position, each.leg)) for each in position.account_missing if each.absent
     ):

@@ -1,4 +1,4 @@
-"""Orders that never came to the gateway, and what stands unprotected until that is known."""
+"""Undelivered orders: orders that never reached the gateway, and positions unprotected meanwhile."""
 
 from datetime import datetime, timedelta
 
@@ -20,19 +20,16 @@ logged in again within it."""
 
 
 def undelivered_orders(work: StateBuilder, event: Connected) -> frozenset[str]:
-    """Return the refs of live orders, entries aside, that never came to the gateway, nor will.
+    """Return the refs of live orders, entries aside, that never reached the gateway and never will.
 
-    All of this must hold of such an order:
-    - it was sent under our client id, on a connection before this one. The gateway takes a client id once at a time
-      (326), so that connection is over for it, and what it carried is read or lost;
-    - the next id that the gateway would take, asked for on this connection, is not above the order's: it has not read
-      it. Nor will it take it any more once an order of ours with a higher id is there (103);
-    - that number is above each id that the broker has acknowledged: it is the count that our order belongs to, not
-      that of another gateway, one set back by a person, or one taken from an older file;
-    - it was sent less than 30 seconds ago, so that the gateway has not been restarted since;
-    - the broker has never said a word of it, and its complete lists lack it.
+    All of this must hold: it was sent under our client id on an earlier connection (the gateway accepts a client id
+    once at a time, error 326, so that connection has ended and its data is read or lost); the gateway's next valid id,
+    asked for on this connection, is not above the order's id, so it has not been read (and once a higher id exists it
+    will be refused, error 103); that id is above each id that the broker has acknowledged, so it is the count of this
+    gateway; it was sent less than 30 seconds ago, so the gateway has not restarted since; the broker has sent no
+    message about it, and its complete lists lack it.
 
-    An entry waits for its grace whatever is told: it is not missed, and two of them would be a new risk.
+    An entry always waits for its grace period: it is not missed, and two of them would be a new risk.
     """
     count = event.next_valid_id
     ours = [order for order in work.orders.by_ref.values() if order.client_id == event.client_id]
@@ -49,7 +46,7 @@ def undelivered_orders(work: StateBuilder, event: Connected) -> frozenset[str]:
 
 
 def _is_unheard(order: Order) -> bool:
-    """Say whether an order was sent, is not over, and nobody has ever said a word of it."""
+    """Say whether an order was sent, has not ended, and no message about it ever arrived."""
     is_waiting = order.status in (OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.CANCELLING)
     return is_waiting and not (order.perm_id or order.has_fills or order.reported_final_status)
 
@@ -58,27 +55,27 @@ def _is_of_this_gateway(work: StateBuilder, order: Order) -> bool:
     return order.sent_at is not None and timedelta(0) <= work.at - order.sent_at < SAME_GATEWAY
 
 
-def tell_unprotected(work: StateBuilder) -> None:
+def alarm_of_unprotected(work: StateBuilder) -> None:
     """Raise the alarm where protection that may have arrived must be waited for: since when, and until when."""
     for position in active_positions(work):
-        doubted = [order for order in live_orders_of(work, position.id) if _is_doubted_guard(work, order)]
-        if doubted and position.state in ("open", "exiting") and not is_protected(work, position):
-            _tell(work, position, doubted)
+        suspect = [order for order in live_orders_of(work, position.id) if _is_suspect_guard(work, order)]
+        if suspect and position.state in ("open", "exiting") and not is_protected(work, position):
+            _notify(work, position, suspect)
 
 
-def _is_doubted_guard(work: StateBuilder, order: Order) -> bool:
+def _is_suspect_guard(work: StateBuilder, order: Order) -> bool:
     return order.purpose in GUARDING and _is_unheard(order) and order.ref not in work.inquiries.undelivered
 
 
-def _tell(work: StateBuilder, position: Position, doubted: list[Order]) -> None:
-    sent = [order.sent_at for order in doubted if order.sent_at is not None]
+def _notify(work: StateBuilder, position: Position, suspect: list[Order]) -> None:
+    sent = [order.sent_at for order in suspect if order.sent_at is not None]
     since, until = min(sent), max(sent) + GRACE
     if until <= work.at:
         return
-    refs = " and ".join(order.ref for order in doubted)
+    refs = " and ".join(order.ref for order in suspect)
     text = (
-        f"its short legs may stand without protection since {clock(since)}: "
-        f"whether {refs} came to the broker is not known before {clock(until)}; "
+        f"its short legs may be without protection since {clock(since)}: "
+        f"whether {refs} reached the broker is not known before {clock(until)}; "
         f"then {_what_follows(work, position, until)}"
     )
     alarm(work, position.bot, text, position.id)
@@ -93,4 +90,4 @@ def _what_follows(work: StateBuilder, position: Position, until: datetime) -> st
     if (position.state == "exiting" and not holds) or (limit is not None and until >= began + timedelta(seconds=limit)):
         return "it is closed"
     is_guarded = bot.plan.risk.protect is not None or any(each.kind.limits_loss for each in bot.resting)
-    return "it stays open" if holds and not is_guarded else "protection is sent anew"
+    return "it stays open" if holds and not is_guarded else "protection is sent again"

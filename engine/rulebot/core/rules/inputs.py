@@ -1,4 +1,4 @@
-"""What rules read beside quotes: web hooks, bars, and clocks that were set back."""
+"""Inputs of rules beside quotes: web hooks, bars, and clocks that were set back."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta
@@ -18,11 +18,11 @@ from rulebot.record.record import Kind
 
 Hooks = Mapping[str, Hook]
 A_DAY = 86400.0
-"""Seconds after which a hook counts no more, whatever a rule says: then it is none of today."""
+"""Age in seconds at which a hook expires, whatever a rule says: it is no longer of today."""
 
 
 def after_hook(hooks: Hooks | None, name: str, says: str, came: datetime) -> Hooks:
-    """Return the last hooks by name, of which a late one is none; a restart folds the recorded ones the same way."""
+    """Return the last hooks by name, without late ones; a restart folds the recorded ones in the same way."""
     known = hooks or {}
     last = known.get(name)
     return known if last is not None and last.came > came.timestamp() else {**known, name: Hook(came.timestamp(), says)}
@@ -47,7 +47,7 @@ def of_day(hooks: Hooks | None, session: Session) -> Hooks | None:
 
 
 def hook_came(work: StateBuilder, event: WebhookReceived) -> None:
-    """Take a hook, once; whoever asks for its name is judged now, and when it counts no more."""
+    """Apply a hook, once; rules that read its name are judged now and when it expires."""
     facts, hook_ids = work.market.facts, work.requests.hook_ids
     if event.id in hook_ids:
         return
@@ -128,7 +128,7 @@ def _bot(work: StateBuilder, state: BotState) -> BotState:
 
 
 def _confirming(work: StateBuilder, found: ConfirmationProgress) -> ConfirmationProgress:
-    """Return a confirmation that goes on now, with what had passed of it, from when its rule was last known or read."""
+    """Return a confirmation that continues now with its elapsed time, from when its rule was last known or read."""
     back = max(found.counted_at, found.lost_at) - work.now
     if back <= 0:
         return found

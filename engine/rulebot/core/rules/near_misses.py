@@ -20,12 +20,12 @@ def record_miss(work: StateBuilder, bot: CompiledBot, missed: list[Reading], rea
     name = bot.plan.name
     state = work.bots.by_name[name]
     first = missed[0]
-    words = first_missing(first.verdict) or describe(first.rule, first.verdict)
+    words = first_missing(first.evaluation) or describe(first.rule, first.evaluation)
     rule = " ".join(filter(None, (bot.symbol, first.rule.name)))
     state = replace(state, status_text=f"{rule} {words}")
-    known = [reading for reading in missed if reading.verdict.truth is False]
+    known = [reading for reading in missed if reading.evaluation.truth is False]
     if known:
-        off = max((shortfall(reading.rule, reading.verdict) or 0.0) for reading in known)
+        off = max((shortfall(reading.rule, reading.evaluation) or 0.0) for reading in known)
         state = _nearer(work, bot, state, len(missed), off, rule, words, readings)
     set_bot(work, name, state)
 
@@ -39,9 +39,9 @@ def record_limit_miss(
     *,
     is_known: bool = True,
 ) -> None:
-    """Remember as the nearest miss that every condition held, and what stood in the way all the same.
+    """Record as the nearest miss that every condition held and something else blocked the entry.
 
-    A price that is not known may have lasted a moment: it counts as one rule that is far off.
+    An unknown price may be momentary: it counts as one rule that is far off.
     """
     name = bot.plan.name
     failed, off = (0, 0.0) if is_known else (1, 1.0)
@@ -59,12 +59,12 @@ def _nearer(
     text: str,
     readings: tuple[Reading, ...],
 ) -> BotState:
-    """Return the state with this miss if none was nearer; it is on record, for a start to go by."""
+    """Return the state with this miss if none was nearer; it is recorded for a restart."""
     name, known = bot.plan.name, state.nearest
     if known is not None and (failed, off) >= (known.failed, known.shortfall):
         return state
-    digest, told = work.program.bots[name].plan.digest, tuple(reading_data(each) for each in readings)
-    nearest = NearestMiss(digest, work.at, failed, off, rule, text, told, bot.symbol)
+    digest, reported = work.program.bots[name].plan.digest, tuple(reading_data(each) for each in readings)
+    nearest = NearestMiss(digest, work.at, failed, off, rule, text, reported, bot.symbol)
     work.record(Kind.FACTS, name, symbol=bot.symbol, what=NEAREST, value=encode(nearest))
     return replace(state, nearest=nearest)
 
@@ -78,20 +78,20 @@ def record_nearest(work: StateBuilder, name: str, nearest: NearestMiss) -> None:
 
 
 def end_watch(work: StateBuilder, name: str, why: Shut, reason: Text) -> None:
-    """Record how a watch ended: the nearest miss of the day stands with it."""
+    """Record how a watch ended, with the nearest miss of the day."""
     state = work.bots.by_name[name]
     if state.nearest is not None:
         record_nearest(work, name, state.nearest)
-    blocked = {} if state.day.opened else state.blocked_by.told(work.at)
+    blocked = {} if state.day.opened else state.blocked_by.reported(work.at)
     work.record(Kind.DECISION, name, what="stop watching", reason=reason, values=[], **blocked)
     if not state.day.opened:
-        put_day(work, state.day.passed_over(why, reason, _came_of(work, name)))
+        put_day(work, state.day.passed_over(why, reason, _result_of(work, name)))
 
 
-def _came_of(work: StateBuilder, name: str) -> str:
-    """Return what came nearest; where nothing did, since what it lacked was unknown to the end, that.
+def _result_of(work: StateBuilder, name: str) -> str:
+    """Return what came nearest; else, when something stayed unknown to the end, that.
 
-    That nothing was dealt says it all: nothing else was waited for.
+    A halt alone explains it: nothing else was awaited.
     """
     state, bot = work.bots.by_name[name], current_text(work, name)
     if nearest := state.nearest:

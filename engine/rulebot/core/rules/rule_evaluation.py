@@ -1,4 +1,4 @@
-"""Judging rules: verdicts, their changes on record, and confirmation by quotes or seconds."""
+"""Rule evaluation: results, records of their changes, and confirmation by quotes or seconds."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -9,7 +9,7 @@ from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.changes import set_bot, set_wake
 from rulebot.core.state.lists import readings_of
 from rulebot.core.state.state import NEVER, ConfirmationProgress, Reading
-from rulebot.measure.verdict import Verdict
+from rulebot.measure.evaluation import Evaluation
 from rulebot.measure.view import View
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.values import replace
@@ -24,12 +24,12 @@ def evaluate_rule(
     work: StateBuilder, bot: str, place: str, compiled: CompiledRule, view: View, position: str = ""
 ) -> Reading:
     """Judge one rule now; record it when its truth changed since last time."""
-    verdict = compiled.judge(view)
+    evaluation = compiled.judge(view)
     key = (place, compiled.rule.name)
     readings = readings_of(work, bot)
     previous = readings.get(key)
-    readings[key] = reading = Reading(compiled.rule, verdict, work.at)
-    if previous is None or previous.verdict.truth is not verdict.truth:
+    readings[key] = reading = Reading(compiled.rule, evaluation, work.at)
+    if previous is None or previous.evaluation.truth is not evaluation.truth:
         where, *of_what = place.split("@")
         of: dict[str, Json] = dict(each for each in zip(("symbol", "alternative"), of_what, strict=False) if each[1])
         work.record(Kind.VERDICT, bot, position, place=where.partition(":")[0], **of, **reading_data(reading))
@@ -44,11 +44,11 @@ def evaluate_rules(
 
 
 def confirmed(work: StateBuilder, bot: str, place: str, reading: Reading, view: View) -> bool | None:
-    """Return the reading's truth once it is confirmed; until then a true one is false.
+    """Return the reading's truth once it is confirmed; until then a true one counts as false.
 
-    While it is unknown its time stands still: that is neither counted, nor does it begin anew.
+    While it is unknown its time is paused: it neither counts nor restarts.
     """
-    rule, truth = reading.rule, reading.verdict.truth
+    rule, truth = reading.rule, reading.evaluation.truth
     if rule.confirm is None:
         return truth
     key = (place, rule.name)
@@ -120,7 +120,7 @@ def rows_read(rule: Rule, view: View) -> frozenset[int]:
 
 
 def wake(work: StateBuilder, bot: str, seconds: float) -> None:
-    """Have the bot judged again in so many seconds at the latest."""
+    """Judge the bot again within this many seconds."""
     at = work.at + timedelta(0.0, seconds) if seconds > 0.0 else work.at
     if at < work.bots.next_wakes.get(bot, NEVER):
         set_wake(work, bot, at)
@@ -128,18 +128,18 @@ def wake(work: StateBuilder, bot: str, seconds: float) -> None:
 
 def reading_data(reading: Reading) -> dict[str, bool | int | float | str | None]:
     """Return a reading as a record keeps it: numbers beside the words."""
-    rule, verdict = reading.rule, reading.verdict
+    rule, evaluation = reading.rule, reading.evaluation
     return {
         "rule": rule.name,
-        "truth": verdict.truth,
-        "value": rounded(verdict.value),
-        "low": rounded(verdict.low),
-        "high": rounded(verdict.high),
+        "truth": evaluation.truth,
+        "value": rounded(evaluation.value),
+        "low": rounded(evaluation.low),
+        "high": rounded(evaluation.high),
         "quantity": rule.quantity.value,
         "text": rule.text,
-        "missing": verdict.missing,
-        "detail": verdict.detail,
-        "words": describe(rule, verdict),
+        "missing": evaluation.missing,
+        "detail": evaluation.detail,
+        "words": describe(rule, evaluation),
     }
 
 
@@ -150,11 +150,11 @@ def rounded(value: float | None) -> float | None:
 
 def failing(readings: Iterable[Reading]) -> list[Reading]:
     """Return those that are not true."""
-    return [reading for reading in readings if reading.verdict.truth is not True]
+    return [reading for reading in readings if reading.evaluation.truth is not True]
 
 
-def first_missing(verdict: Verdict) -> str:
+def first_missing(evaluation: Evaluation) -> str:
     """Return the first reason why something was unknown, "" when nothing was."""
-    if verdict.missing:
-        return verdict.missing
-    return next((found for _, member in verdict.members if (found := first_missing(member))), "")
+    if evaluation.missing:
+        return evaluation.missing
+    return next((found for _, member in evaluation.members if (found := first_missing(member))), "")

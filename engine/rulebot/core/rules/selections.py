@@ -24,7 +24,7 @@ def taken_for(work: StateBuilder, bot: CompiledBot) -> frozenset[tuple[Option, i
 def record_selection(
     work: StateBuilder, bot: CompiledBot, view: View, selection: StructureSelection, reason: str, position: str = ""
 ) -> None:
-    """Record what each leg asked for and the strikes it looked at: the same choice once more, explained."""
+    """Record what each leg asked for and the strikes considered: the selection repeated, with explanations."""
     plan = bot.plan
     avoid = blocked_for(work, plan.name)
     choices = select(plan.legs, view, bot.expected_move, avoid, taken_for(work, bot), explain=True).choices

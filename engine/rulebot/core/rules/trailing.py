@@ -34,7 +34,7 @@ def note_best(work: StateBuilder, position: Position, bot: CompiledBot, view: Vi
 def _best(
     work: StateBuilder, position: Position, call: Call, of: str, gain: float | None, best: Decimal | None, view: View
 ) -> Decimal | None:
-    """Return the best with one more reading; unknown neither counts nor starts again."""
+    """Return the best profit with one more reading; an unknown one neither counts nor resets."""
     if gain is None:
         return best
     state = work.bots.by_name[position.bot]
@@ -56,7 +56,7 @@ def _best(
 
 
 def _counts(seen: SeenHolding, call: Call, view: View) -> bool:
-    """Say whether what is read now is a reading of its own."""
+    """Say whether the current value is a new reading."""
     if view.now - seen.at >= REREAD:
         return True
     of = dict(call.arguments).get("of")

@@ -1,6 +1,6 @@
-"""What is unknown of a position, and since when: an exit that cannot be judged, a price, a quote, what a roll opens.
+"""Unknown exits: what is unknown about a position, and since when (an exit, a price, a quote, a roll).
 
-Kept by position and name with the bot, not on record: after a start each begins anew.
+Kept with the bot by position and name, not recorded: each restarts after a start.
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from rulebot.model.position import Position
 from rulebot.model.values import replace
 from rulebot.spec.spec import IfUnknown
 
-TOLD_AGAIN = timedelta(minutes=10)
+REPORTED_AGAIN = timedelta(minutes=10)
 """How long after an alarm that an exit cannot be judged it comes again, if it could be judged in between."""
 
 
@@ -38,25 +38,25 @@ def known_again(work: StateBuilder, position: Position, name: str) -> None:
 
 
 def acts_unknown(work: StateBuilder, position: Position, planned: ExitPlan, reading: Reading) -> bool:
-    """Say whether an exit that cannot be judged acts all the same; after its grace an alarm tells of it."""
+    """Say whether an undecidable exit acts anyway; after its grace period an alarm is sent."""
     since = note_unknown(work, position, planned.name)
     left = planned.grace - (work.at - since).total_seconds()
     if left > 0:
         wake(work, position.bot, left)
         return False
-    _tell_unknown(work, position, planned, since, first_missing(reading.verdict))
+    _alarm_of_unknown(work, position, planned, since, first_missing(reading.evaluation))
     return planned.if_unknown is IfUnknown.EXIT
 
 
-def _tell_unknown(work: StateBuilder, position: Position, planned: ExitPlan, since: datetime, missing: str) -> None:
+def _alarm_of_unknown(work: StateBuilder, position: Position, planned: ExitPlan, since: datetime, missing: str) -> None:
     """Raise the alarm that an exit cannot be judged: once for each time that is so, and none soon after another."""
     state = work.bots.by_name[position.bot]
     key = (position.id, planned.name)
     about = f"unknown {planned.name} "
-    told = state.told_unknown.get(key)
-    if told is None or (told < since and work.at >= told + TOLD_AGAIN):
+    reported = state.reported_unknown.get(key)
+    if reported is None or (reported < since and work.at >= reported + REPORTED_AGAIN):
         alarmed = frozenset(each for each in state.alarmed if not each.startswith(alarm_key(position.id, about)))
-        state = replace(state, alarmed=alarmed, told_unknown={**state.told_unknown, key: work.at})
+        state = replace(state, alarmed=alarmed, reported_unknown={**state.reported_unknown, key: work.at})
         set_bot(work, position.bot, state)
     brief = missing.partition(" for ")[0]
     text = f"exit {planned.name} cannot be judged: {brief}"

@@ -10,13 +10,13 @@ from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.changes import put_facts
 from rulebot.core.state.turn import alarm
 from rulebot.model.event import HoursReport
-from rulebot.model.session import as_told, session_from
+from rulebot.model.session import as_reported, session_from
 from rulebot.model.text import minute
 from rulebot.model.values import replace
 from rulebot.record.record import HOURS, Kind
 
 
-def hours_told(work: StateBuilder, event: HoursReport) -> None:
+def hours_reported(work: StateBuilder, event: HoursReport) -> None:
     """Take the broker's hours of an underlying."""
     hours, session, known = event.hours, work.schedule.session, work.market.facts.hours
     if hours.date != session.date or known.get(event.symbol) == hours:
@@ -25,14 +25,14 @@ def hours_told(work: StateBuilder, event: HoursReport) -> None:
     facts = replace(work.market.facts, hours={**known, event.symbol: hours})
     if hours.is_closed:
         alarm(work, "", f"by the broker's hours there is no trading today in {event.symbol}: nothing on it is entered")
-    told = as_told(session_from(session.date), facts.hours.values())
-    if told == session:
+    reported = as_reported(session_from(session.date), facts.hours.values())
+    if reported == session:
         put_facts(work, facts)
         return
-    close = minute(told.close)
-    if told.close < session.close:
+    close = minute(reported.close)
+    if reported.close < session.close:
         alarm(work, "", f"the broker closes at {close} today, earlier than the calendar has it: this is a half day")
     else:
-        alarm(work, "", f"the broker closes at {close} today, later than it had told before")
-    resize_session(work, told)
+        alarm(work, "", f"the broker closes at {close} today, later than it reported before")
+    resize_session(work, reported)
     put_facts(work, facts)

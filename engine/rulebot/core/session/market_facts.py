@@ -36,11 +36,15 @@ def on_dividend(work: StateBuilder, event: DividendReport) -> None:
     facts = work.market.facts
     if facts.dividends.get(event.symbol) == event.dividend:
         return
-    told = event.dividend
+    reported = event.dividend
     work.record(
-        Kind.FACTS, symbol=event.symbol, what="dividend", value=str(told.amount), ex_date=told.ex_date.isoformat()
+        Kind.FACTS,
+        symbol=event.symbol,
+        what="dividend",
+        value=str(reported.amount),
+        ex_date=reported.ex_date.isoformat(),
     )
-    put_facts(work, replace(facts, dividends={**facts.dividends, event.symbol: told}))
+    put_facts(work, replace(facts, dividends={**facts.dividends, event.symbol: reported}))
 
 
 def on_data_trouble(work: StateBuilder, event: DataTrouble) -> None:

@@ -36,29 +36,29 @@ def on_operator(work: StateBuilder, event: OperatorRequest) -> None:
 def _record_request(work: StateBuilder, event: OperatorRequest, closes: list[str]) -> str:
     """Record a request with all that a restart needs of it; return the bot that it is about, "" for all."""
     bot, requests = event.bot, work.requests
-    told: dict[str, Json] = {}
+    reported: dict[str, Json] = {}
     if event.request is Request.RESUME and not event.bot and work.inquiries.foreign_orders:
-        told["acknowledged_foreign_orders"] = [*sorted(work.inquiries.foreign_orders)]
+        reported["acknowledged_foreign_orders"] = [*sorted(work.inquiries.foreign_orders)]
         requests = replace(
             requests, acknowledged_foreign_orders=requests.acknowledged_foreign_orders | work.inquiries.foreign_orders
         )
         work.inquiries = replace(work.inquiries, foreign_orders=frozenset())
         work.requests = requests
     if event.reason:
-        told["reason"] = event.reason
+        reported["reason"] = event.reason
     if event.legs:
-        told |= {"legs": {name: encode(option) for name, option in event.legs}, "alternative": event.alternative}
+        reported |= {"legs": {name: encode(option) for name, option in event.legs}, "alternative": event.alternative}
     if closes:
-        told["closes"] = [*closes]
+        reported["closes"] = [*closes]
     if event.request in (Request.CLOSE, Request.KEEP):
-        told["position"] = event.position
+        reported["position"] = event.position
         bot = bot or (work.positions.by_id[event.position].bot if event.position in work.positions.by_id else "")
-    work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
+    work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **reported)
     return bot
 
 
 def _act_on_request(work: StateBuilder, event: OperatorRequest) -> None:
-    """Do what a request asks for at once; what it asks for from now on stands with the others."""
+    """Act on a request at once; its lasting part is kept with the other requests."""
     if event.request is Request.CLOSE:
         _close_one(work, event.position)
     elif event.request is Request.KEEP:
@@ -80,20 +80,20 @@ def _act_on_request(work: StateBuilder, event: OperatorRequest) -> None:
 
 
 def _close_too(work: StateBuilder, event: OperatorRequest, bot: str, standing: OperatorState) -> OperatorState:
-    """Have what a position is being rolled into closed, too: the order that rolls may fill before it is taken back."""
+    """Close the target of a working roll too: the roll order may fill before its cancel."""
     for order in live_orders_of(work, event.position):
         if order.opens_position and order.position == event.position:
-            told: dict[str, Json] = {"position": order.opens_position}
-            work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
+            reported: dict[str, Json] = {"position": order.opens_position}
+            work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **reported)
             standing = after_request(standing, event.request, event.bot, order.opens_position)
     return standing
 
 
 def _closes(work: StateBuilder, event: OperatorRequest) -> list[str]:
-    """Return what is there and is closed by name from now on.
+    """Return the positions to close by name from now on.
 
-    As bots may enter again that is what was asked to be closed, with what it is being rolled into, for the order that
-    rolls may fill before it is taken back; as all is closed what was kept until now.
+    When bots may enter again: those with a requested close, and the targets of their rolls. When everything is closed:
+    those that were kept until now.
     """
     standing = work.requests.operator
     held = [each for each in work.positions.by_id.values() if event.bot in ("", each.bot) and each.state != "closed"]
@@ -107,17 +107,17 @@ def _closes(work: StateBuilder, event: OperatorRequest) -> list[str]:
 
 
 def _keep_one(work: StateBuilder, name: str) -> None:
-    """Leave a position to its exits again, unless it is being closed already: an exit goes on until it is done."""
+    """Return a position to its exits, unless it is already closing: an exit continues until it is complete."""
     position = work.positions.by_id.get(name)
     if position is None or position.state == "closed":
         return
     if position.is_flattening:
-        alarm(work, position.bot, f"{name} is being closed already, as was asked: that goes on", name, again=True)
+        alarm(work, position.bot, f"{name} is already being closed, as requested", name, again=True)
     set_wake(work, position.bot, work.at)
 
 
 def _close_one(work: StateBuilder, name: str) -> None:
-    """Take back what would still open a position, and have it looked at; that it must be closed stands."""
+    """Cancel what would still open a position and check it again; its close stays requested."""
     position = work.positions.by_id.get(name)
     if position is None:
         return
@@ -128,7 +128,7 @@ def _close_one(work: StateBuilder, name: str) -> None:
 
 
 def _end_halts(work: StateBuilder, bot: str) -> None:
-    """An operator lets bots enter again today, whatever had halted them; what is still so halts them anew."""
+    """Let bots enter again today at an operator's request; a persistent cause halts them again."""
     for name, state in list(work.bots.by_name.items()):
         if bot in ("", name) and state.day.halt:
             put_day(work, replace(state.day, halt=None, halted="", halt_rule="", closing="", closing_text=""))

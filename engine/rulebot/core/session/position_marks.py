@@ -29,11 +29,11 @@ from rulebot.spec.exit_kinds import ExitKind
 
 
 def dollars_at(bot: CompiledBot, position: Position, kind: ExitKind, orders: Sequence[Order] = ()) -> Decimal | None:
-    """Return the dollars that the trade makes at the first exit of a kind that has a price, None without one.
+    """Return the trade's profit in dollars at the first exit of a kind with a price; None without one.
 
-    It is of the whole trade, closed legs included, and of exits that may still act; a stop loses no more than the
-    trade can lose. None of what an exit has left to expire: none acts on it. `bot` governs the position; orders: those
-    of it that rest at the broker. Commissions are left out, as in every price of an exit.
+    It covers the whole trade with its closed legs, and exits that may still act; a stop loses at most the trade's
+    bound. None for legs left to expire, on which no exit acts. `bot` governs the position; orders: its resting ones.
+    Commissions are excluded, as in every exit price.
     """
     if position.waits_for_expiry:
         return None
@@ -82,8 +82,10 @@ def has_acted(position: Position, planned: ExitPlan) -> bool:
 
 MARK_EVERY = timedelta(seconds=60)
 FAR_EVERY, FAR = 5, timedelta(days=7)
-"""Minutes between the snapshots on record of a position none of whose legs expires within `FAR`: it changes slowly, and
-a seller who holds sixty of them for months would fill the store."""
+"""Minutes between recorded snapshots of a position without a leg that expires within `FAR`.
+
+It changes slowly, and sixty positions held for months would fill the store.
+"""
 
 
 def oldest_open_since(positions: Iterable[Position]) -> datetime | None:
@@ -99,10 +101,10 @@ def next_mark(mark_at: datetime | None, at: datetime, *, is_due: bool) -> dateti
 
 
 def is_mark_due(mark_at: datetime | None, at: datetime, since: datetime | None) -> bool:
-    """Say whether positions are marked now: not when a minute went by unseen, for want of a position.
+    """Say whether positions are marked now: not after a minute without a position.
 
-    since: when the oldest of what is held was opened. If that was before the minute nothing was seen for want of an
-    instant, as in data of every fifth minute, and the mark is late.
+    since: when the oldest position was opened. If earlier than the minute, data without that minute was the reason, and
+    the mark is late.
     """
     if mark_at is None or (since is not None and since <= mark_at):
         return True
@@ -156,7 +158,7 @@ def _mark(work: StateBuilder, position: Position, legs: tuple[HeldLeg, ...], gai
         if sign < 0 and iv is None:
             iv = board.iv[row]
     spot = level_of(board, position.legs[0].option.symbol, work.now)
-    is_of_one = len({option.symbol for _, option, *_ in legs}) < 2  # a share of one is none of another
+    is_of_one = len({option.symbol for _, option, *_ in legs}) < 2  # symbols are not mixed
     work.record(
         Kind.MARK,
         position.bot,
@@ -221,7 +223,7 @@ def warn_of_dividends(work: StateBuilder) -> None:
                 continue
             if found.ex_date <= leg.option.expiry and _is_in_the_money(work, leg.option):
                 text = f"short {leg.option} is in the money and {leg.option.symbol} pays {found.amount} from"
-                text = f"{text} {found.ex_date} on: it may be assigned the evening before, and then owes the dividend"
+                text = f"{text} {found.ex_date} on: it may be assigned the evening before, and then pays the dividend"
                 alarm(work, position.bot, text, position.id)
 
 

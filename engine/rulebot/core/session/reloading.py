@@ -1,7 +1,7 @@
-"""Other texts take over between two turns: the state goes on as a restart with them would find it.
+"""Reloading: other specs take over between two turns, in the state that a restart would restore.
 
-Days are kept, so that what was entered counts on. A bot whose text is new or another begins without verdicts; what its
-open positions have come to stays, since the text that they were opened under goes on governing them.
+Days are kept, so earlier entries count. A bot with a new or changed spec begins without readings. Open positions keep
+theirs: the spec under which they were opened governs them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -81,7 +81,7 @@ def not_quiet(program: Program, state: State, bots: Iterable[str]) -> str:
 
 
 def _is_exiting(program: Program, state: State, position: Position) -> bool:
-    """Say whether an exit is at work: not where it has left of its legs what may expire, or waits for a person."""
+    """Say whether an exit is working: not when it left legs to expire, or waits for a person."""
     if position.state != "exiting" or position.is_frozen:
         return False
     orders = (state.orders.by_ref[ref] for ref in state.orders.live)
@@ -91,7 +91,7 @@ def _is_exiting(program: Program, state: State, position: Position) -> bool:
 
 
 def reload_waits(work: StateBuilder, event: ReloadPending) -> None:
-    """Let these bots enter nothing until other texts are taken up; who may enter again begins to confirm anew."""
+    """Stop entries of these bots until other specs are loaded; bots that may enter again confirm from the start."""
     for name in work.program.bots:
         state = work.bots.by_name[name]
         halting = {key: found for key, found in state.confirming.items() if key[0] == HALTS}
@@ -107,7 +107,7 @@ def have_other_limits(old: Program, new: Program) -> bool:
 
 
 def change_texts(work: StateBuilder, changes: Iterable[BotChange], *, has_other_limits: bool) -> None:
-    """Have bots go by other texts from now on."""
+    """Apply other specs to bots from now on."""
     for name, found in tuple(work.bots.by_name.items()) if has_other_limits else ():
         set_bot(work, name, replace(found, alarmed=_of_alarms(found)))
     for each in changes:
@@ -137,7 +137,7 @@ def _begin(work: StateBuilder, name: str) -> None:
             readings=of_positions(before.readings),
             confirming=of_positions(before.confirming),
             unknown_since=before.unknown_since,
-            told_unknown=before.told_unknown,
+            reported_unknown=before.reported_unknown,
             trailing=before.trailing,
             alarmed=_of_alarms(before),
             blocked=before.blocked,
@@ -168,6 +168,6 @@ def _remove(work: StateBuilder, name: str) -> None:
     set_wake(work, name, work.at if held else NEVER)
 
 
-def told_changes(changes: Iterable[BotChange]) -> list[Json]:
+def reported_changes(changes: Iterable[BotChange]) -> list[Json]:
     """Return changes as a record keeps them."""
     return [{"bot": each.bot, "change": each.change.value, "was": each.was, "now": each.now} for each in changes]

@@ -1,9 +1,9 @@
-"""What goes by the clock: a new trading day, halts, the open's expected move, snapshots of open positions."""
+"""Session start and clock work: a new trading day, halts, the expected move of the open, position snapshots."""
 
 from collections.abc import Collection, Mapping
 from datetime import date, datetime, time, timedelta
 
-from rulebot.core.facts import SessionBegun
+from rulebot.core.facts import SessionStarted
 from rulebot.core.gate.exit_retry import alarm_unclosed, begin_session
 from rulebot.core.queries.schedule import OPENING_MINUTES, _opening_moves, is_same_week
 from rulebot.core.rules.inputs import expiries, of_day
@@ -29,14 +29,14 @@ from rulebot.record.record import OPENING_MOVE, Kind
 def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> None:
     """Begin a trading day.
 
-    `resumed`: the day may have begun before a restart; what positions were worth when it did is in the bases, and the
-    snapshots may be of today. What no record has, a restart would not know: it is no base.
+    `resumed`: the day may have begun before a restart; then the bases hold the positions' values at its start, and
+    snapshots may be of today. What no record has is no base.
     """
     _note_session(work, session)
     _keep_what_goes_on(work, session, resumed=resumed)
     begin_session(work, session)
     if work.connection.is_ready and not resumed:
-        work.follow_up(SessionBegun())
+        work.follow_up(SessionStarted())
     for name, found in list(work.bots.by_name.items()):
         if not _is_run(work, name, found, session):
             _leave_out(work, name, found, session)
@@ -47,7 +47,7 @@ def open_day(work: StateBuilder, session: Session, *, resumed: bool = False) -> 
     facts, closing = _of_day(work, session), work.market.closing if resumed else NOTHING
     work.market = replace(work.market, facts=facts, closing=closing)
     work.requests = replace(work.requests, hook_ids=work.requests.hook_ids if resumed else frozenset())
-    work.subscriptions = replace(work.subscriptions, is_short_told=False)
+    work.subscriptions = replace(work.subscriptions, is_shortage_reported=False)
     work.schedule = replace(work.schedule, session=session, watch_at=None, mark_at=None)
 
 
@@ -67,23 +67,23 @@ def _keep_what_goes_on(work: StateBuilder, session: Session, *, resumed: bool) -
 
 
 def _begin_bot(work: StateBuilder, name: str, session: Session, *, resumed: bool) -> None:
-    """Begin the day of a bot, or go on with it where it has begun."""
+    """Begin the day of a bot, or continue one that has begun."""
     previous = work.bots.by_name.get(name)
     kept = previous.day if previous is not None and previous.day.date == session.date else None
-    begun = BotState(day=kept or new_bot_day(work, name, session), agenda=agenda_of(work, name, session))
+    started = BotState(day=kept or new_bot_day(work, name, session), agenda=agenda_of(work, name, session))
     if previous is not None:
-        begun = replace(begun, manual_position=previous.manual_position, is_named=previous.is_named)
+        started = replace(started, manual_position=previous.manual_position, is_named=previous.is_named)
     if resumed and previous is not None:
-        begun = replace(
-            begun,
+        started = replace(
+            started,
             grid_since=previous.grid_since,
             nearest=_still_nearest(work, name, previous),
             alarmed=previous.alarmed,
             blocked=previous.blocked,
         )
-    set_bot(work, name, begun)
+    set_bot(work, name, started)
     set_wake(work, name, work.at)
-    put_day(work, begun.day)
+    put_day(work, started.day)
 
 
 def _still_nearest(work: StateBuilder, name: str, previous: BotState) -> NearestMiss | None:
@@ -93,7 +93,7 @@ def _still_nearest(work: StateBuilder, name: str, previous: BotState) -> Nearest
 
 
 def resize_session(work: StateBuilder, session: Session) -> None:
-    """Go on with the day that is on, in a session of other length."""
+    """Continue the current day with a session of other length."""
     _note_session(work, session)
     for name in _at_hand(work):
         set_bot(work, name, replace(work.bots.by_name[name], agenda=agenda_of(work, name, session)))
@@ -118,7 +118,7 @@ def _at_hand(work: StateBuilder) -> tuple[str, ...]:
 
 
 def _of_day(work: StateBuilder, session: Session) -> Facts:
-    """Return the facts that are still so: what ended with the session before is asked for anew on another day."""
+    """Return the facts that still hold; those of the ended session are requested again on another day."""
     facts = replace(work.market.facts, hooks=of_day(work.market.facts.hooks, session))
     if session.date == work.schedule.session.date:
         return facts
@@ -126,7 +126,7 @@ def _of_day(work: StateBuilder, session: Session) -> Facts:
 
 
 def new_bot_day(work: StateBuilder, name: str, session: Session) -> BotDay:
-    """Return the day of a bot that begins it: halted while others are for what is the whole account's."""
+    """Return the new day of a bot: halted while others are halted for an account-wide reason."""
     days = [state.day for state in work.bots.by_name.values() if state.day.date == session.date]
     halted = next((day for day in days if day.halt in OF_ACCOUNT), None)
     previous, bot = work.bots.by_name.get(name), work.program.bots.get(name)
@@ -174,8 +174,9 @@ def is_over(position: Position, session: Session) -> bool:
 def retained_executions(
     booked: Mapping[str, BookedExecution], positions: Collection[str], session: Session
 ) -> dict[str, BookedExecution]:
-    """Return the executions that may still be told again or corrected as a day begins: those of the positions at hand,
-    and those that are not too old.
+    """Return the executions that may be repeated or corrected at the start of a day.
+
+    Those are the executions of positions in memory, and recent ones.
     """
     since = at_exchange_time(session.date, time()) - FILLS_KEPT
     return {

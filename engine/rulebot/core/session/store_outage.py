@@ -1,4 +1,4 @@
-"""A store that takes no records for a while: nothing is opened, exits go on."""
+"""Store outage: while the store accepts no records nothing is opened, and exits continue."""
 
 from rulebot.core.emit.orders import cancel_entries, request_cancel
 from rulebot.core.rules.rule_evaluation import wake
@@ -13,7 +13,7 @@ from rulebot.record.record import Kind
 
 
 def withdraw_openings(work: StateBuilder) -> None:
-    """Cancel every order at work that opens something, also one whose cancel got no answer yet."""
+    """Cancel every working order that opens something, also if its cancel is unanswered."""
     for order in all_live_orders(work):
         if order.can_increase_risk and order.status is OrderStatus.CANCELLING:
             request_cancel(work, order)
@@ -21,13 +21,13 @@ def withdraw_openings(work: StateBuilder) -> None:
 
 
 def store_reported(work: StateBuilder, event: StoreReport) -> None:
-    """Enter nothing while the store takes no records, and tell both changes."""
+    """Stop entries while the store accepts no records, and report both changes."""
     if event.takes_records is work.connection.takes_records:
         return
     if event.takes_records:
-        text = "the store takes records again: those that waited are written, entries go on"
+        text = "the store accepts records again: waiting ones are written, entries continue"
     else:
-        text = f"{event.text}; entries are refused ({UNRECORDED}), exits go on and their records wait"
+        text = f"{event.text}; entries are refused ({UNRECORDED}), exits continue and their records wait"
     work.record(Kind.ALARM, text=text)
     if not event.takes_records and work.connection.is_linked:
         withdraw_openings(work)

@@ -1,7 +1,7 @@
-"""One turn in the making: starts from a State, ends as a new State with its records and commands.
+"""One turn in progress: it starts from a State and ends as a new State with records and commands.
 
-Nothing outside a turn ever sees a Work. Entities that changed are recorded whole, once, at the end of the turn; other
-records keep the order in which things happened.
+Nothing outside a turn sees a StateBuilder. Each changed entity is recorded whole, once, at the end of the turn. Other
+records keep their order.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ class StateBuilder:
 
     __slots__ = (
         *State._fields, "program", "before", "at", "now", "records", "commands", "own", "readings",
-        "dirty_orders", "dirty_positions", "dirty_days", "told_ends", "_take",
+        "dirty_orders", "dirty_positions", "dirty_days", "reported_ends", "_take",
     )  # fmt: skip
 
     def __init__(self, program: Program, state: State, at: datetime, take: Take | None = None) -> None:
@@ -50,7 +50,7 @@ class StateBuilder:
         self.dirty_orders: dict[str, None] = {}
         self.dirty_positions: dict[str, None] = {}
         self.dirty_days: dict[str, None] = {}
-        self.told_ends: set[str] = set()
+        self.reported_ends: set[str] = set()
         self._take = take
 
     @property

@@ -1,4 +1,4 @@
-"""How the parts of the state change: one function for each thing that is kept."""
+"""How the parts of the state change: one function for each kind of change."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -54,13 +54,13 @@ def put_position(work: StateBuilder, position: Position) -> Position:
 
 
 def unindex(work: StateBuilder) -> None:
-    """Have the bots by board row, and the structures, made anew."""
+    """Mark the mappings from board rows to bots and structures as stale."""
     if work.subscriptions.board_version != -1:
         work.subscriptions = replace(work.subscriptions, board_version=-1)
 
 
 def put_day(work: StateBuilder, day: BotDay) -> None:
-    """Keep a new value of a bot's day, from the first use of a window on with when that begins and ends."""
+    """Store a new value of a bot's day. At the first use of a window, also store when the window begins and ends."""
     if day.is_used and day.window_from is None and (bot := work.program.bots.get(day.bot)) is not None:
         found = bot.windows(work.schedule.session)
         if day.window < len(found):
@@ -136,13 +136,13 @@ def count_early(work: StateBuilder, ref: str, change: int) -> None:
     work.inquiries = replace(work.inquiries, unanswered_cancels=table)
 
 
-def put_twin(work: StateBuilder, ref: str, twin: DuplicateOrder | None) -> None:
+def put_duplicate(work: StateBuilder, ref: str, duplicate: DuplicateOrder | None) -> None:
     """Keep what is known of a second order under a reference, None once there is none."""
     table = work.table("duplicate_orders", work.inquiries.duplicate_orders)
-    if twin is None:
+    if duplicate is None:
         del table[ref]
     else:
-        table[ref] = twin
+        table[ref] = duplicate
     work.inquiries = replace(work.inquiries, duplicate_orders=table)
 
 
@@ -161,7 +161,7 @@ def start_day(
     orders: Mapping[str, Order],
     booked: Mapping[str, BookedExecution],
 ) -> None:
-    """Keep only these positions, orders and executions from earlier days, and of the rest what is of them."""
+    """Keep only these positions, orders and executions of earlier days, and what belongs to them."""
     made = {name: made for name, made in work.positions.snapshots.items() if name in positions}
     work.positions = replace(
         work.positions, by_id=positions, executions=booked, marks=made, snapshots=made,

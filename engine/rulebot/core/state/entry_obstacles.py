@@ -19,9 +19,9 @@ def without_numbers(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """What blocked the entries of one watch. text: the last reason as it was told last; since: when it began.
+    """What blocked entries during one watch. text: the last reason as it was reported; since: when it began.
 
-    ended: by reason without its numbers, its text and for how many seconds it lasted before.
+    ended: earlier reasons without their numbers, each with its text and duration in seconds.
     """
 
     text: Text = ""
@@ -36,8 +36,8 @@ class Blocked:
             return Blocked(text, self.since, self.ended)
         return Blocked(text, at, self._totals(at))
 
-    def told(self, at: datetime) -> dict[str, Json]:
-        """Return what a record of the end of the watch tells, nothing where nothing blocked."""
+    def reported(self, at: datetime) -> dict[str, Json]:
+        """Return the data of the record at the end of the watch; empty when nothing blocked."""
         if self.since is None:
             return {}
         longest, seconds = max(self._totals(at).values(), key=lambda each: each[1])

@@ -32,9 +32,9 @@ def legs_seen(work: StateBuilder, position: Position) -> tuple[LegView, ...]:
 
 
 def shares_of(work: StateBuilder, symbol: str, aside: str = "") -> ShareHolding | None:
-    """Return the account's shares of an underlying, with those that calls need; None while not in step.
+    """Return the account's shares of an underlying, including those that cover calls; None while not reconciled.
 
-    aside: a position that is left out.
+    aside: a position that is not counted.
     """
     counted = (position for position in work.positions.by_id.values() if position.id != aside)
     return account_shares(work.state, counted, partial(is_opening, work), work.at, symbol)
@@ -55,7 +55,7 @@ def first_expiry(work: StateBuilder) -> date:
 
 
 def is_opening(work: StateBuilder, position: Position) -> bool:
-    """Say whether an entry of this position is under way."""
+    """Say whether an entry of this position is working."""
     return position.state == "entering" or has_live_entry(work, position.id)
 
 
@@ -88,7 +88,7 @@ def governing(work: StateBuilder, position: Position) -> CompiledBot:
 
 
 def texts_of(work: StateBuilder, name: str) -> list[CompiledBot]:
-    """Return the texts that a bot goes by: those its positions were opened under, and its own."""
+    """Return the specs that govern a bot: its own, and those under which its positions were opened."""
     texts = [governing(work, position) for position in positions_of(work, name)]
     current = current_text(work, name)
     return texts if current is None else [*texts, current]
@@ -144,7 +144,7 @@ def blocked_for(work: StateBuilder, bot: str) -> frozenset[Option]:
     return work.bots.by_name[bot].blocked
 
 
-def is_doubted(work: StateBuilder, position: Position) -> bool:
+def is_suspect(work: StateBuilder, position: Position) -> bool:
     """Say whether the account holds less than our books of something that the position holds."""
     return bool(work.account.shortfalls) and any(is_lacking(work, leg) for leg in position.legs)
 
@@ -159,12 +159,12 @@ def is_unsure(work: StateBuilder, position: Position) -> bool:
 
 def is_lacking(work: StateBuilder, leg: PositionLeg) -> bool:
     """Say whether the account holds less than our books of a contract, on the side on which a leg holds it."""
-    doubt = work.account.shortfalls.get(leg.option)
-    return doubt is not None and leg.signed_held * doubt.side > 0
+    uncertainty = work.account.shortfalls.get(leg.option)
+    return uncertainty is not None and leg.signed_held * uncertainty.side > 0
 
 
 def is_about_to_enter(work: StateBuilder, bot: str) -> bool:
-    """Say whether the bot waits only for resting orders to be taken back before it enters."""
+    """Say whether the bot waits to enter only until resting orders are cancelled."""
     return work.bots.by_name[bot].is_waiting_to_enter and not work.requests.is_stopping
 
 

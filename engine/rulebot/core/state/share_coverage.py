@@ -15,10 +15,10 @@ from rulebot.model.session import Session, trades_no_more
 def account_shares(
     state: State, positions: Iterable[Position], is_opening: Callable[[Position], bool], at: datetime, symbol: str
 ) -> ShareHolding | None:
-    """Return the shares of an underlying; None before the account's positions are known. What has expired needs none.
+    """Return the shares of an underlying; None before the account's positions are known. Expired options need none.
 
-    Shares that are legs of a bot's structure are that structure's. An entry under way counts as it stands or filled to
-    the end, whichever needs more.
+    Shares that are a leg of a bot's structure belong to that structure. A working entry counts as it is or completely
+    filled, whichever needs more shares.
     """
     if not state.connection.is_ready:
         return None
@@ -41,22 +41,22 @@ def account_shares(
 def shares_needed(
     position: Position, symbol: str, session: Session, at: datetime, *, is_opening: bool
 ) -> tuple[int, ...]:
-    """Return the shares that a position's short calls need as it stands, and as it will when its entry has filled."""
+    """Return the shares that a position's short calls need: now, and once its entry has filled."""
     trading = [leg for leg in position.legs if not _is_over(leg.option, session, at)]
     now = shares_covering(((leg.option, leg.signed_held, ZERO) for leg in trading), symbol)
     if not is_opening:
         return (now,)
-    filled = ((leg.option, leg.signed_held + leg.sign * owed(position, leg), ZERO) for leg in trading)
+    filled = ((leg.option, leg.signed_held + leg.sign * outstanding(position, leg), ZERO) for leg in trading)
     return now, shares_covering(filled, symbol)
 
 
 def _shares_in(position: Position, symbol: str, *, is_opening: bool) -> int:
     """Return the shares that are legs of a position, those that its entry has still to buy included."""
     legs = [leg for leg in position.legs if leg.option.is_share and leg.option.symbol == symbol]
-    return sum(leg.signed_held + (leg.sign * owed(position, leg) if is_opening else 0) for leg in legs)
+    return sum(leg.signed_held + (leg.sign * outstanding(position, leg) if is_opening else 0) for leg in legs)
 
 
-def owed(position: Position, leg: PositionLeg) -> int:
+def outstanding(position: Position, leg: PositionLeg) -> int:
     """Return the contracts of a leg that the entry has still to open."""
     return max(position.quantity * leg.ratio - leg.opened, 0)
 

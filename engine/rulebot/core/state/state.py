@@ -1,7 +1,7 @@
-"""Everything the engine knows between two events. Values never change; the loop holds the newest one.
+"""Everything the engine knows between two events. Values are immutable; the loop holds the newest State.
 
-What must survive a restart (orders, positions, bot days) is recorded whole whenever it changes; the rest (verdicts,
-confirmations, what is streamed) is made anew from the market.
+Orders, positions and bot days survive a restart: they are recorded whole whenever they change. The rest (readings,
+confirmations, subscriptions) is rebuilt from the market.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ from rulebot.evaluate.strikes import StructureSelection
 from rulebot.evaluate.watch import StrikeTarget, SubscriptionRequest
 from rulebot.fill.exit_level import HeldLeg
 from rulebot.fill.ledger import BookedExecution
-from rulebot.measure.verdict import Verdict
+from rulebot.measure.evaluation import Evaluation
 from rulebot.measure.view import Held, LegView
 from rulebot.model.cause import Name, Shut, Text
 from rulebot.model.contract import Contract, Option
@@ -44,10 +44,10 @@ class TradingMode(Enum):
 
 
 class OperatorState(NamedTuple):
-    """What the operator has asked for and not taken back; a bot's name "" means all.
+    """Requests of the operator that are in force; the bot name "" means all bots.
 
-    paused: bots that enter nothing. flattening: bots of which all is closed, but for what is `kept`. closing: positions
-    that are closed. reason: why all only reduces where no person has killed it.
+    paused: bots that enter nothing. flattening: bots whose positions are being closed, except `kept`. closing:
+    positions that are being closed. reason: why trading is reduce-only when no person has killed it.
     """
 
     trading: TradingMode = TradingMode.ACTIVE
@@ -83,12 +83,12 @@ def after_request(
     reason: str = "",
     closes: Iterable[str] = (),
 ) -> OperatorState:
-    """Return what stands after an operator's request; a restart folds the recorded ones the same way.
+    """Return the requests in force after one more; a restart folds the recorded ones in the same way.
 
-    A kill of one bot pauses that bot; one of all leaves only what reduces. To flatten is to kill, and to close.
-    To close one position changes nothing else; to keep it takes that back, also of one that is closed with all that its
-    bot holds. reason: of a kill that no person asked for. closes: positions that are there as bots are resumed, or all
-    is closed that was kept, and are to be closed.
+    Killing one bot pauses it; killing all leaves only orders that reduce. Flattening is killing and closing. Closing
+    one position changes nothing else; keeping it withdraws the close, also one that came from flattening its bot.
+    reason: for a kill that no person asked for. closes: positions to close when bots are resumed or when kept positions
+    are closed too.
     """
     if request is Request.CLOSE:
         return _to_close(standing, {position})
@@ -110,7 +110,7 @@ def after_request(
 
 
 def _to_close(standing: OperatorState, positions: Iterable[str]) -> OperatorState:
-    """Return what stands once these are to be closed, also those that were kept."""
+    """Return the requests once these positions are to be closed, including kept ones."""
     found = frozenset(positions)
     return standing._replace(closing=standing.closing | found, kept=standing.kept - found)
 
@@ -121,16 +121,16 @@ def exits_of(position: str) -> str:
 
 
 def position_of(place: str) -> str:
-    """Return the position whose rules stand in a place (`exits_of`, "activate_when NAME:ID"), "" for an entry."""
+    """Return the position whose rules have this key (`exits_of`, "activate_when NAME:ID"); "" for an entry."""
     return place.rpartition(":")[2] if ":" in place else ""
 
 
 class Shortfall(NamedTuple):
-    """What the account holds less of a contract than our books say: since when, and of what is long (1) or short (-1).
+    """Contracts that the account lacks against our books: since when, and whether long (1) or short (-1).
 
-    Positions on both sides of a contract are one count in the account: which side it lacks says where it has gone.
-    has_fallen: the account has shown fewer contracts. Otherwise our books have grown, and it may show more soon.
-    fills, filled_at: what fills of ours have changed since the account last told its count, + bought, and when.
+    An account nets positions on both sides of a contract; this side says which one is missing. has_fallen: the account
+    has reported fewer contracts; otherwise our books grew and the account may follow. fills, filled_at: change from our
+    fills since the account last reported its count (+ bought), and when.
     """
 
     since: datetime
@@ -141,38 +141,38 @@ class Shortfall(NamedTuple):
 
 
 class Excess(NamedTuple):
-    """How many contracts the account holds beyond our books, - short; since when; how many a person was told of."""
+    """Contracts the account holds beyond our books (- short), since when, and how many were reported to a person."""
 
     contracts: int
     since: datetime
-    told: int
+    reported: int
 
     @property
-    def is_untold(self) -> bool:
-        """Say whether there are more of them than were told, or on the other side."""
-        return abs(self.contracts) > abs(self.told) or self.contracts * self.told < 0
+    def is_unreported(self) -> bool:
+        """Say whether there are more than were reported, or on the other side."""
+        return abs(self.contracts) > abs(self.reported) or self.contracts * self.reported < 0
 
 
 class DuplicateOrder(NamedTuple):
-    """A second order that works at the broker under a reference of ours: since when, and when it was told last.
+    """A second working order under one of our references: since when, and when it was last reported.
 
-    is_missed: the last list lacks it.
+    is_missed: the last list of open orders does not contain it.
     """
 
     since: datetime
-    told_at: datetime
+    reported_at: datetime
     is_missed: bool = False
 
 
 Cashes = tuple[tuple[datetime, Decimal], ...]
-"""When the account's cash was told, and how many dollars, oldest first."""
+"""When the account's cash was reported, and how many dollars, oldest first."""
 
 
 class ShareChange(NamedTuple):
-    """Shares of a symbol that the account held before they last changed, when they did, and their average cost then.
+    """Shares of a symbol before their last change, when they changed, and their average cost then.
 
-    since: when the account was last seen before, which is `at` where somebody watched them change. cash: the account's
-    before, in dollars, with what other assignments were booked to have moved of it since.
+    since: when the account was last seen before; equal to `at` when the change was observed. cash: the account's
+    dollars before the change, adjusted for other assignments booked since.
     """
 
     before: Decimal
@@ -198,7 +198,7 @@ HALTS = "halts"
 
 
 def of_positions(learned: Mapping[tuple[str, str], T]) -> dict[tuple[str, str], T]:
-    """Return what was learned, by (place, rule name), of the rules that stand for positions; the others begin anew."""
+    """Return the learned values of rules of positions, by (place, rule name). Other rules start fresh."""
     return {key: found for key, found in learned.items() if position_of(key[0])}
 
 
@@ -224,10 +224,10 @@ class SeenHolding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The last verdict of one rule, and the board rows it read."""
+    """The last evaluation of one rule, and the board rows that it read."""
 
     rule: Rule
-    verdict: Verdict
+    evaluation: Evaluation
     at: datetime
 
 
@@ -237,10 +237,9 @@ LIMITS = "limits"
 
 @dataclass(frozen=True, slots=True)
 class NearestMiss:
-    """The nearest miss so far today: rules that did not hold, and how far the first of them was off (relative).
+    """The nearest miss today: rules that did not hold, and the relative distance of the first.
 
-    digest: of the bot's text. readings: as a record has them. symbol: of a universe, "" without one; `rule` begins
-    with it.
+    digest: of the bot's spec. readings: as in a record. symbol: of a universe, "" without one; `rule` begins with it.
     """
 
     digest: Name
@@ -254,7 +253,7 @@ class NearestMiss:
 
     @property
     def words(self) -> str:
-        """What was lacking, behind its rule; what a limit says has none that anybody wrote: it stands alone."""
+        """What was missing, with its rule. A limit without a rule stands for itself."""
         is_limit = self.rule.removeprefix(self.symbol).strip() == LIMITS
         return " ".join(filter(None, (self.symbol if is_limit else self.rule, self.text)))
 
@@ -274,13 +273,13 @@ class MarginAnswer(NamedTuple):
     problem: str = ""
 
     @property
-    def is_owed(self) -> bool:
+    def is_pending(self) -> bool:
         """True while the broker has still to answer."""
         return self.initial is None and not self.problem
 
 
 class Named(NamedTuple):
-    """A structure that an operator asks for: the contract of each leg by its name, and of which alternative it is."""
+    """A structure that an operator asked for: the contract of each leg by name, and its alternative."""
 
     legs: tuple[tuple[str, Option], ...]
     alternative: str = ""
@@ -295,18 +294,17 @@ class Named(NamedTuple):
 class BotState:
     """One bot between events.
 
-    judge_at: the next point of its `every` grid; grid_since: where that of its watch began, or of one that was cut.
-    readings: by (place, rule name). status_text: one line for people. shut: why it does not watch, None while it may
-    enter. blocked_by: what kept it from entering in this watch. agenda: clock times of the session still ahead.
-    blocked: contracts in which the broker refused our side today. is_waiting_to_enter: it waits only for resting orders
-    of the other side to be taken back, or for an answer on margin. margins: what was asked about margin lately, of each
-    structure the last. trailing: the last reading for a best profit, by position and by what is measured. told_unknown:
-    when a person was last told that an exit cannot be judged, by position and exit. last_ranking: symbols of a universe
-    that were taken last, and passed over. rank_values: what each was ranked by last, and when. subscribed_symbols:
-    symbols worth lines for their strikes, the best first. manual_entry_until: until when an entry that an operator has
-    asked for is tried; manual_position: the position that came of the last such one. named: the structure that was
-    asked for by its contracts, None where the bot chooses it; is_named: that position came of one. is_gone: it runs no
-    more and has nothing of today; what it has opened this week counts should it be added again.
+    judge_at: the next point of its `every` grid; grid_since: start of the grid. readings: by (place, rule name).
+    status_text: one line for people. shut: why it does not watch; None while it may enter. blocked_by: what kept it
+    from entering in this watch. agenda: clock times of the session still ahead. blocked: contracts in which the broker
+    refused our side today. is_waiting_to_enter: it waits only for a cancel of crossing orders or a margin answer.
+    margins: the last margin question of each structure. trailing: the last best profit, by position and measure.
+    reported_unknown: when an exit was last reported as undecidable, by position and exit. last_ranking: symbols of a
+    universe that were last selected and passed over. rank_values: last rank value and its time, by symbol.
+    subscribed_symbols: symbols whose strikes get market data lines, best first. manual_entry_until: end of an
+    operator's entry request; manual_position: the position it opened. named: the contracts an operator chose, None
+    where the bot chooses; is_named: that position came from such a request. is_gone: the bot is no longer loaded and
+    has nothing from today; its entries of this week count if it is added again.
     """
 
     day: BotDay
@@ -316,7 +314,7 @@ class BotState:
     readings: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
     confirming: Mapping[tuple[str, str], ConfirmationProgress] = field(default_factory=dict)
     unknown_since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
-    told_unknown: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    reported_unknown: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     trailing: Mapping[tuple[str, str], SeenHolding] = field(default_factory=dict)
     alarmed: frozenset[Name] = frozenset()
     nearest: NearestMiss | None = None
@@ -355,7 +353,7 @@ class Structure(NamedTuple):
 
 
 def nothing() -> Mapping[Any, Any]:
-    """Return the table of which nothing is known."""
+    """Return the empty table, in which nothing is known."""
     return NOTHING
 
 
@@ -385,12 +383,12 @@ class MarketData:
 
 @dataclass(frozen=True, slots=True)
 class Subscriptions:
-    """What is streamed since `streamed_at`, and why.
+    """What is streamed since `streamed_at`, and for whom.
 
-    strike_targets: where the bots' strikes lay when `streamed` was chosen, None when it must be chosen anew.
-    subscription_requests: what each of them wanted then. dependents: bots by board row. board_version: the version of
-    the board that `dependents` was made for, and `structures` of all that positions hold, -1 when they must be made
-    anew. is_short_told: a person knows in this session that market data lines do not suffice.
+    strike_targets: the bots' target strikes when `streamed` was chosen; None when it must be chosen again.
+    subscription_requests: what each bot requested then. dependents: bots by board row. board_version: version of the
+    board for which `dependents` and `structures` (of all positions) were built; -1 when stale. is_shortage_reported: a
+    person was informed this session that market data lines do not suffice.
     """
 
     streamed: tuple[Contract, ...] = ()
@@ -401,17 +399,17 @@ class Subscriptions:
     )
     dependents: Mapping[int, tuple[str, ...]] = field(default_factory=nothing)
     board_version: int = -1
-    is_short_told: bool = False
+    is_shortage_reported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
     """The connections to the broker and to the store.
 
-    linked_at: when it came last; down_at: when it was lost, None while it stands. is_ready: the broker has listed
-    account and orders. clock_skew: seconds our clock is ahead of the broker's. is_time_known: the broker has told
-    his time, or nobody asked. takes_records: False while the store does not. is_unwatched_told: a person knows that
-    nobody watches since.
+    linked_at: time of the last connect; down_at: time of the disconnect, None while connected. is_ready: the broker has
+    listed account and orders. clock_skew: seconds by which our clock is ahead of the broker's. is_time_known: the
+    broker reported its time, or was not asked. takes_records: False while the store accepts no records.
+    is_unwatched_reported: a person was informed that nothing watches the positions.
     """
 
     is_linked: bool = False
@@ -423,7 +421,7 @@ class Connection:
     clock_skew: float = 0.0
     is_time_known: bool = True
     takes_records: bool = True
-    is_unwatched_told: bool = False
+    is_unwatched_reported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,14 +442,13 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the account holds over all bots, and how that differs from our books.
+    """What the account holds over all bots, and its differences from our books.
 
-    holdings: while not ready those seen last, at `seen_at`. costs: average dollars a share of its shares, by symbol
-    (`holdings` has them also as legs). shortfalls: options of which it holds less than our books say, excess: more.
-    uncovered: symbols with fewer shares than the calls sold against them need, and since when. share_changes: how its
-    shares last changed, by symbol. cashes: its cash of the last minutes and the one before, with what assignments were
-    booked to have moved since. adjusted: when its holdings last changed as no trade or assignment changes them, by
-    symbol. holdings_at_expiry: what it had of what has expired and waits for its level.
+    holdings: by contract; the last seen ones, of `seen_at`, while not ready. costs: average dollars a share, by symbol.
+    shortfalls, excess: options of which it holds fewer or more than our books. uncovered: symbols with fewer shares
+    than their short calls need, and since when. share_changes: last change of shares, by symbol. cashes: recent cash
+    and the amount before, adjusted for booked assignments. adjusted: last change of holdings that no trade or
+    assignment explains, by symbol. holdings_at_expiry: holdings in expired options that await a settlement level.
     """
 
     holdings: Mapping[Contract, Decimal] = field(default_factory=nothing)
@@ -486,14 +483,13 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Inquiries:
-    """What the broker was asked about orders, and what his answers lack or have too much.
+    """Open questions to the broker about orders, and differences in its answers.
 
-    asked_at: when he was last asked what he has. missing_from_open_orders: refs of live orders that were not in his
-    answer. revived_refs: of orders that are over and that he has told to work since. duplicate_orders: second orders
-    at work under refs of ours. undelivered: refs of live orders that by the gateway's own count never came there.
-    foreign_orders: installs of others who trade this account, and refs of ours that no record knows.
-    unanswered_cancels: by ref, cancels still to be answered that left
-    while their order may have been on its way.
+    asked_at: time of the last request for lists. missing_from_open_orders: refs of live orders absent from the last
+    list. revived_refs: refs of ended orders that the broker has since reported as working. duplicate_orders: second
+    working orders under our refs. undelivered: refs of live orders that never reached the broker by the gateway's own
+    count. foreign_orders: installs of others that trade this account, and our refs without a record.
+    unanswered_cancels: cancels without an answer, by ref, that were sent while their order may have been in transit.
     """
 
     asked_at: datetime | None = None
@@ -555,5 +551,5 @@ class State(NamedTuple):
     bots: Bots = Bots()
 
     def waits_to_close(self, position: Position) -> bool:
-        """Say whether somebody has asked for a position to be closed, which has not begun."""
+        """Say whether a close was requested for a position and has not started."""
         return not position.is_flattening and self.requests.operator.must_close(position.bot, position.id)

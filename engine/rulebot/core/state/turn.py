@@ -30,11 +30,11 @@ def alarm(
     *,
     again: bool = False,
     key: Name = "",
-    tells: Name = "",
+    reports: Name = "",
 ) -> None:
-    """Record something a person should know, once a session for the same key about the same position.
+    """Record an alarm for a person, at most once a session for the same key and position.
 
-    again: also if it was. key: what it is about; "" makes one of the text. tells: the order whose end it tells.
+    again: repeat it. key: its subject; "" derives one from the text. reports: the order whose end the alarm reports.
     """
     key = key or key_of(text)
     state = work.bots.by_name.get(bot)
@@ -45,8 +45,8 @@ def alarm(
         set_bot(work, bot, replace(state, alarmed=state.alarmed | {known}))
         if state.day.row_of and not state.day.breach:
             put_day(work, replace(state.day, breach=True))
-    if tells:
-        work.told_ends.add(tells)
+    if reports:
+        work.reported_ends.add(reports)
     work.record(Kind.ALARM, bot, position, text=text, key=key)
 
 
@@ -100,7 +100,7 @@ def _wake_readers(work: StateBuilder) -> bool:
 
 
 def key_of(text: Text) -> Name:
-    """Return the key of an alarm that has none of its own: it stays so whatever becomes of the text."""
+    """Return the key of an alarm that names none. It must stay equal when the text is reworded."""
     return blake2b(text.encode(), digest_size=6).hexdigest()
 
 

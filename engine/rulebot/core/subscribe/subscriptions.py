@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 
 from rulebot.compile.plan import Plan
 from rulebot.core.program import CompiledBot
-from rulebot.core.queries.account import doubts_due, is_untold
+from rulebot.core.queries.account import is_unreported, suspicions_due
 from rulebot.core.queries.openings import bot_of_named
 from rulebot.core.queries.orders import option_has_expired, resting_orders
 from rulebot.core.queries.schedule import (
@@ -15,7 +15,7 @@ from rulebot.core.queries.schedule import (
     awaited_opening_moves,
     day_at_hand,
     is_searching,
-    roll_wishes,
+    roll_subscriptions,
 )
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.lists import (
@@ -28,9 +28,14 @@ from rulebot.core.state.lists import (
     view_of,
 )
 from rulebot.core.state.state import NEVER, NOTHING, Subscriptions
-from rulebot.core.subscribe.universe_subscriptions import UniverseSubscriptions, lines_of, member_aims, member_wishes
+from rulebot.core.subscribe.universe_subscriptions import (
+    UniverseSubscriptions,
+    lines_of,
+    member_aims,
+    member_subscriptions,
+)
 from rulebot.decide.entry_window import is_spent
-from rulebot.evaluate.watch import StrikeTarget, SubscriptionRequest, entry_aims, money_wish, watch_list
+from rulebot.evaluate.watch import StrikeTarget, SubscriptionRequest, at_the_money_subscription, entry_aims, watch_list
 from rulebot.measure.view import View
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.market import Board
@@ -49,23 +54,23 @@ WATCH_EARLY = timedelta(seconds=1)
 WATCH_AHEAD = timedelta(minutes=5)
 """How long before its window a bot's contracts are streamed; a few choices find its strikes, and lines are scarce."""
 WATCH_CLOSELY = timedelta(minutes=1)
-"""From so long before its window on the choice follows the market; what was found until then stands until now."""
+"""From this long before a window the choice follows the market; results found until then hold until now."""
 LEADS_ON = timedelta(seconds=30)
-"""How long what is streamed anew may lead on to other strikes: quotes come in seconds, and greeks later than those."""
+"""How long new quotes may lead to other strikes: quotes arrive within seconds, greeks later."""
 MEMBERS_AHEAD = timedelta(minutes=10)
 """The same of a universe, whose symbols may have to take turns (`core/universe_subscriptions.py`)."""
 
 
 def next_watch(work: StateBuilder, *, is_moving: bool) -> datetime:
-    """Return when to look again at what is streamed, from shortly before the open to the close.
+    """Return when to check the subscriptions again, from shortly before the open to the close.
 
-    When a bot comes in reach, and shortly before its window, to the second: what is streamed for it depends on nothing
-    that was before. Every few seconds beside that while the market alone can change the choice. After the close once
-    more, where what positions hold nets off: no report will settle it.
+    To the second when a bot comes into reach and shortly before its window: its subscriptions depend on nothing
+    earlier. In between every few seconds while only the market can change the choice. Once more after the close where
+    positions net off: no report will settle them.
     """
     session = work.schedule.session
     if work.at >= session.close:
-        settles = session.close + SETTLED_AFTER + SOON  # by then a backtest has told the official level
+        settles = session.close + SETTLED_AFTER + SOON  # by then a backtest has reported the official level
         return settles if work.at < settles and _nets_off(work) else NEVER
     coming = session.close
     for bot in work.program.bots.values():
@@ -77,7 +82,7 @@ def next_watch(work: StateBuilder, *, is_moving: bool) -> datetime:
 
 
 def _nets_off(work: StateBuilder) -> bool:
-    """Say whether positions hold an option that expires today and of which the account has none."""
+    """Say whether positions hold an option that expires today and that the account does not hold."""
     today = work.schedule.session.date
     held = (leg.option for leg in held_legs(work))
     return any(option.expiry == today and not work.account.holdings.get(option) for option in held)
@@ -95,24 +100,23 @@ def earlier_of(watch_at: datetime | None, at: datetime) -> datetime | None:
 
 
 def _is_moving(work: StateBuilder) -> bool:
-    """Say whether the choice is made anew every few seconds, as its quotes come in."""
+    """Say whether the choice is updated every few seconds, as quotes arrive."""
     watch_at = work.schedule.watch_at
     return watch_at is not None and watch_at - work.at <= WATCH_EVERY
 
 
 def update_subscriptions(work: StateBuilder) -> tuple[Subscriptions, datetime]:
-    """Choose what to stream now and ask for it when it differs; return the choice, and when to choose next.
+    """Choose what to stream and request it when it differs; return the choice, and when to choose next.
 
-    The choice depends on where the bots' strikes lie, on positions and on what is listed; while none of them has
-    changed since the last choice, that one stands. What was found for windows that are still to come stands as well.
-    For a universe it depends on whose turn it is, and on who is in focus, too.
+    The choice depends on the bots' target strikes, positions and listings; while none changed, the last one holds. So
+    do results for later windows. For a universe it also depends on the turn and the focus.
     """
     view = view_of(work)
     entering = _entering(work)
     reached = [bot for name, bot in work.program.bots.items() if _is_in_reach(work, bot, name in entering)]
     scanned = [bot for bot in reached if bot.members]
     plain = [each for bot in reached for each in _plain(work, bot)]
-    exits = _exit_wishes(work, view)
+    exits = _exit_subscriptions(work, view)
     follows = bool(exits) or _is_followed(work, reached, entering) or _has_missed(work)
     if not follows and _has_found(work, plain):
         return work.subscriptions, next_watch(work, is_moving=False)
@@ -125,12 +129,12 @@ def update_subscriptions(work: StateBuilder) -> tuple[Subscriptions, datetime]:
         return work.subscriptions, next_watch(work, is_moving=is_moving)
     is_anew = work.subscriptions.board_version < 0 or work.subscriptions.strike_targets is None
     known = UniverseSubscriptions(NOTHING if is_anew else work.subscriptions.subscription_requests, work.market.facts)
-    wishes = [known.of(each.key, each.plan, aims[each.key]) for each in plain] + exits
+    requests = [known.of(each.key, each.plan, aims[each.key]) for each in plain] + exits
     pinned = _pinned(work)
     if scanned:
-        room = work.program.line_limit - lines_of(pinned, wishes)
-        wishes += member_wishes(work, scanned, room, known, view)
-    chosen = _stream(work, wishes, pinned)
+        room = work.program.line_limit - lines_of(pinned, requests)
+        requests += member_subscriptions(work, scanned, room, known, view)
+    chosen = _stream(work, requests, pinned)
     is_moving = follows or _seeks(work, plain, aims, chosen.streamed_at)
     return replace(chosen, strike_targets=aims, subscription_requests=known.used), next_watch(work, is_moving=is_moving)
 
@@ -161,8 +165,9 @@ def _leads_on(work: StateBuilder, since: datetime | None) -> bool:
 
 
 def _has_found(work: StateBuilder, plain: list[CompiledBot]) -> bool:
-    """Say whether what these bots in reach want was found, and led on to nothing else: a look that comes late, as where
-    quotes are minutes apart, is none.
+    """Say whether the requests of these bots in reach were found and led to nothing else.
+
+    A check that comes late, as where quotes are minutes apart, does not count.
     """
     aims = work.subscriptions.strike_targets
     if (
@@ -179,23 +184,23 @@ def _lacks_aims(plain: list[CompiledBot], aims: Aims) -> bool:
 
 
 def _is_unaimed(plan: Plan, aims: Iterable[StrikeTarget | None]) -> bool:
-    """Say whether of an option that a plan deals in, or reads, it is not known yet where its strike will lie."""
+    """Say whether the strike of an option that a plan trades or reads is still unknown."""
     legs = (*plan.legs, *plan.needs.beside)
     wanted = (aim for leg, aim in zip(legs, aims, strict=True) if not leg.is_shares)
     return any(aim is None or aim.centre is None for aim in wanted)
 
 
 def _has_missed(work: StateBuilder) -> bool:
-    """Say whether something waits that is looked at together with what is streamed: doubts, options long expired."""
-    if work.account.shortfalls or work.account.uncovered or is_untold(work.account):
+    """Say whether something waits for the subscription check: suspicions, or long expired options."""
+    if work.account.shortfalls or work.account.uncovered or is_unreported(work.account):
         return True
     return any(option_has_expired(work, leg.option) for leg in held_legs(work))
 
 
 def _pinned(work: StateBuilder) -> dict[Contract, None]:
-    """Return what is streamed whatever is wished for: what is held or being entered, and the levels that are read.
+    """Return what is always streamed: held and entering contracts, and the levels that are read.
 
-    Exits read those of the text that a position was opened under, which its bot may read no more.
+    Exits read those of the spec under which a position was opened, which its bot may no longer read.
     """
     pinned: dict[Contract, None] = {}
     for state in work.bots.by_name.values():
@@ -213,23 +218,27 @@ def _pinned(work: StateBuilder) -> dict[Contract, None]:
     return pinned
 
 
-def _stream(work: StateBuilder, wishes: list[SubscriptionRequest], pinned: dict[Contract, None]) -> Subscriptions:
-    """Return what is streamed from now on, and whether a person was told in this session that lines are short."""
-    limit, is_told, since = work.program.line_limit, work.subscriptions.is_short_told, work.subscriptions.streamed_at
-    wanted = watch_list(wishes, pinned, work.subscriptions.streamed)
+def _stream(work: StateBuilder, requests: list[SubscriptionRequest], pinned: dict[Contract, None]) -> Subscriptions:
+    """Return the new subscriptions, and whether a person was informed this session that lines are short."""
+    limit, is_reported, since = (
+        work.program.line_limit,
+        work.subscriptions.is_shortage_reported,
+        work.subscriptions.streamed_at,
+    )
+    wanted = watch_list(requests, pinned, work.subscriptions.streamed)
     if len(wanted) > limit:
-        if lines_of(pinned, wishes) > limit and not is_told:  # what is only kept goes without a word
+        if lines_of(pinned, requests) > limit and not is_reported:  # what is only kept goes without a word
             text = f"more market data lines are wanted than the {limit} that may be used: the least important wait"
             work.record(Kind.ALARM, text=text)
-            is_told = True
+            is_reported = True
         wanted = wanted[:limit]
     if wanted != work.subscriptions.streamed:
         work.commands.append(Subscribe(wanted))
         since = work.at
-    return replace(work.subscriptions, streamed=wanted, streamed_at=since, is_short_told=is_told)
+    return replace(work.subscriptions, streamed=wanted, streamed_at=since, is_shortage_reported=is_reported)
 
 
-def _exit_wishes(work: StateBuilder, view: View) -> list[SubscriptionRequest]:
+def _exit_subscriptions(work: StateBuilder, view: View) -> list[SubscriptionRequest]:
     """Return what exits read at the money, for every position that holds something."""
     found = []
     is_opening = work.at < work.schedule.session.open + OPENING_MINUTES
@@ -238,14 +247,14 @@ def _exit_wishes(work: StateBuilder, view: View) -> list[SubscriptionRequest]:
         symbols = bot.exit_chains | bot.exit_moves if is_opening else bot.exit_chains
         if symbols and not position.is_flat:
             held = [leg.option for leg in position.legs if leg.held]
-            found.append(money_wish(symbols, held, view))
+            found.append(at_the_money_subscription(symbols, held, view))
         if bot.rolls and not position.is_flat:
-            found += roll_wishes(work, position, view)
+            found += roll_subscriptions(work, position, view)
     return found
 
 
 def _entering(work: StateBuilder) -> set[str]:
-    """Return the bots of which an entry is at work."""
+    """Return the bots with a working entry."""
     return {position.bot for position in active_positions(work) if position.state == "entering"}
 
 
@@ -291,7 +300,7 @@ def _is_over(work: StateBuilder, bot: CompiledBot) -> bool:
 
 
 def index_rows(work: StateBuilder) -> None:
-    """Keep the bots by the board rows that can change what they do, none where a row tells the open's move alone."""
+    """Map board rows to the bots that they can change; a row with only the open's move maps to none."""
     board = work.market.board
     dependents: dict[int, list[str]] = {}
     entering, options = _entering(work), _option_rows(board)
@@ -326,7 +335,7 @@ def may_enter(work: StateBuilder, name: str) -> bool:
 
 
 def _entry_rows(work: StateBuilder, name: str, options: Mapping[str, set[int]], *, is_entering: bool) -> set[int]:
-    """Return the rows its halts and entry conditions read now: none once its day is over and no entry is at work.
+    """Return the rows that its halts and entry conditions read now; none after its day without a working entry.
 
     options: the rows of all options, by symbol.
     """
@@ -339,7 +348,7 @@ def _entry_rows(work: StateBuilder, name: str, options: Mapping[str, set[int]], 
     if asked is not None:
         start, end = work.at, asked + WATCH_EVERY
     may_come = work.at < end and (asked is not None or not _is_over(work, bot))
-    may_halt = bool(bot.halts) and (may_come or is_entering)  # a halt takes back what is at work
+    may_halt = bool(bot.halts) and (may_come or is_entering)  # a halt cancels working entries
     rows = work.market.board.rows
     found: set[int] = set()
     if may_halt or (may_come and work.at >= start):
@@ -376,16 +385,16 @@ def _only_rests(bot: CompiledBot) -> bool:
 
 
 def next_step(work: StateBuilder) -> datetime:
-    """Return the next instant at which an order, a position or a bot is due although nothing moves.
+    """Return the next time at which an order, a position or a bot is due without a market move.
 
-    After a change of positions that is soon: what the change lets others do is not told by a clock.
+    After a change of positions that is soon: no clock announces what the change allows.
     """
     at = work.at
     found = min(_next_clock(work.schedule.session, at), min(work.bots.next_wakes.values(), default=NEVER))
     if work.subscriptions.board_version != work.market.board.version and _is_moving(work):
         found = min(found, at + WATCH_EVERY)
-    if (doubted := doubts_due(work)) is not None and doubted > at:
-        found = min(found, doubted)
+    if (suspect := suspicions_due(work)) is not None and suspect > at:
+        found = min(found, suspect)
     due = [ask_at(work)]
     if work.orders.live:
         due += [order.attempt_until for order in all_live_orders(work)]
@@ -398,7 +407,7 @@ def next_step(work: StateBuilder) -> datetime:
 
 
 def _next_clock(session: Session, at: datetime) -> datetime:
-    """Return when the session opens, when it closes, or else when the next date begins: another may be due then."""
+    """Return when the session opens, when it closes, or when the next date begins: other times apply then."""
     if at < session.open:
         return session.open
     if at < session.close:

@@ -11,7 +11,7 @@ from rulebot.decide.limits import NET
 from rulebot.measure.words import listed
 from rulebot.model.session import DayTime
 from rulebot.review.account import LIMITS, SHOWN, UNSAID, rule_words
-from rulebot.review.change.field import Change, Difference, Edit, Kind, Status, Verdict, reach_of
+from rulebot.review.change.field import Change, Difference, Edit, Effect, Kind, Status, reach_of
 from rulebot.review.change.legs import UNDERLYING
 from rulebot.review.change.rules import in_one_order, judge_holding
 from rulebot.review.entry import taken_words
@@ -37,14 +37,14 @@ from rulebot.spec.spec import UniverseDocument
 Symbols = tuple[str, ...]
 
 
-def judge_symbols(edit: Edit) -> Verdict:
+def judge_symbols(edit: Edit) -> Effect:
     """One symbol more is one more to lose in; of a bot on one underlying another one is another market."""
     universes = [side.spec.universe for side in edit.sides.both]
     if None in universes:
         return UNDERLYING(edit)
     now = universes[1]
     source = "" if now is None or now.taken is None else f"; {taken_words(now.taken)}"
-    return Verdict(f"{came_and_went(edit.old, edit.new)}{source}", is_worse=bool(set(edit.new) - set(edit.old)))
+    return Effect(f"{came_and_went(edit.old, edit.new)}{source}", is_worse=bool(set(edit.new) - set(edit.old)))
 
 
 def came_and_went(was: Symbols, now: Symbols) -> str:
@@ -74,7 +74,7 @@ def compare_universes(was: UniverseDocument, now: UniverseDocument, name: str, w
     )
 
 
-def lone_universe(document: UniverseDocument, name: str, status: Status) -> Difference:
+def universe_difference(document: UniverseDocument, name: str, status: Status) -> Difference:
     """Return a universe document that only one side has."""
     return Difference(name=name, kind="universe", about=document.about, status=status)
 
@@ -102,7 +102,7 @@ def _categories(was: Mapping[str, Symbols], now: Mapping[str, Symbols]) -> Itera
             )
     for name, symbols in was.items():
         if name not in now:
-            words = "a bot that names it cannot be read any more"
+            words = "a bot that names it can no longer be read"
             path = f"categories.{name}"
             yield Change(
                 kind=Kind.REMOVED, path=path, old=", ".join(symbols), words=words, is_worse=True, applies=applies
@@ -168,7 +168,7 @@ def compare_accounts(was: AccountDocument, now: AccountDocument) -> Difference:
     return Difference(name=now.account, kind="account", about=now.about, status=status, changes=changes)
 
 
-def lone_account(document: AccountDocument, status: Status) -> Difference:
+def account_difference(document: AccountDocument, status: Status) -> Difference:
     """Return an account document that only one side has."""
     return Difference(name=document.account or "account", kind="account", about=document.about, status=status)
 
@@ -251,7 +251,7 @@ def _turned(end: Decimal | None) -> Decimal | None:
 def _live(was: LiveRules | None, now: LiveRules | None) -> Iterator[Change]:
     if was is None or now is None:
         if was != now:
-            words = "bots may trade real money" if now is not None else "nothing trades real money any more"
+            words = "bots may trade real money" if now is not None else "nothing trades real money now"
             yield _change("live", _account(was), _account(now), words, is_worse=now is not None)
         return
     if was.account != now.account:

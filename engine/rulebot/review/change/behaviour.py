@@ -132,8 +132,8 @@ def _entered(was: Days, now: Days) -> str:
     pairs = list(zip(was, now, strict=True))
     gained = [new.name for old, new in pairs if _opened(new) > _opened(old)]
     lost = [new.name for old, new in pairs if _opened(new) < _opened(old)]
-    told = [f"{word} on {_names(names, was)}" for word, names in (("gained", gained), ("lost", lost)) if names]
-    return counts + (f"   {'; '.join(told)}" if told else "")
+    reported = [f"{word} on {_names(names, was)}" for word, names in (("gained", gained), ("lost", lost)) if names]
+    return counts + (f"   {'; '.join(reported)}" if reported else "")
 
 
 def _made(was: Days, now: Days) -> str:

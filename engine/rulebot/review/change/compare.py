@@ -9,7 +9,7 @@ from rulebot.compile.build import build_plan
 from rulebot.measure.words import listed
 from rulebot.model.errors import MisuseError
 from rulebot.model.values import replace
-from rulebot.review.change.account import compare_accounts, compare_universes, lone_account, lone_universe
+from rulebot.review.change.account import account_difference, compare_accounts, compare_universes, universe_difference
 from rulebot.review.change.entry import open_worst, trade_worst
 from rulebot.review.change.field import ORDER, Bot, Change, Difference, Key, Kind, Loss, Sides, Status, reach_of
 from rulebot.review.change.match import (
@@ -45,25 +45,25 @@ def changes_between(sides: Sides) -> tuple[Change, ...]:
         return match_edits(sides, parts_of(sides.was), parts_of(sides.now))
     was, now = (_alternatives(side) for side in sides.both)
     found = [(new, change) for old, new in paired(was, now) for change in _of_one(new, Sides(was[old], now[new]))]
-    return (*_choice(list(was), list(now)), *_told_once(found))
+    return (*_choice(list(was), list(now)), *_reported_once(found))
 
 
 def _of_one(name: str, pair: Sides) -> Iterator[Change]:
     return (_placed(each, name, pair) for each in match_edits(pair, parts_of(pair.was), parts_of(pair.now)))
 
 
-def _told_once(found: Sequence[tuple[str, Change]]) -> Iterator[Change]:
+def _reported_once(found: Sequence[tuple[str, Change]]) -> Iterator[Change]:
     """Yield every edit once: what it comes to is told of each alternative for which that is something else."""
     edits: dict[Change, dict[str, Change]] = {}
     for name, change in found:
         edits.setdefault(replace(change, words="", is_worse=False), {})[name] = change
-    for edit, told in edits.items():
+    for edit, reported in edits.items():
         by_words: dict[str, list[str]] = {}
-        for name, change in told.items():
+        for name, change in reported.items():
             by_words.setdefault(change.words, []).append(name)
         each = (f"{listed(tuple(names), 'and')}: {words}" for words, names in by_words.items() if words)
         words = next(iter(by_words)) if len(by_words) == 1 else "; ".join(each)
-        yield replace(edit, words=words, is_worse=any(change.is_worse for change in told.values()))
+        yield replace(edit, words=words, is_worse=any(change.is_worse for change in reported.values()))
 
 
 def most_of(subject: Subject, amount: Callable[[Subject], Decimal | None]) -> Decimal | None:
@@ -293,7 +293,7 @@ def _exits_called_after(leg: str, now: Spec, was: str) -> str:
     """Return which exits have another name with the leg, as it is told of one that is renamed by itself."""
     names = tuple(each.name for each in now.exits if each.name.endswith(f".{leg}"))
     before = listed(tuple(f"{name.removesuffix(leg)}{was}" for name in names), "and")
-    return f"what is recorded stays under {before}, and an open position goes on by {before}" if names else ""
+    return f"what is recorded stays under {before}, and an open position continues under {before}" if names else ""
 
 
 # ---------------------------------------------------------------- priority
@@ -363,16 +363,16 @@ def _states(sides: Sides) -> str:
     return "; ".join(found)
 
 
-def lone_bot(bot: Bot, status: Status) -> Difference:
+def bot_difference(bot: Bot, status: Status) -> Difference:
     """Return a bot that only one side has."""
     side = subject(bot.spec)
     found = [(each.name, each.now) for each in losses(Sides(side, side))]
     nothing = Decimal(0)
     if status is Status.ADDED:
-        told = tuple(Loss(name, nothing, amount) for name, amount in found)
+        reported = tuple(Loss(name, nothing, amount) for name, amount in found)
     else:
-        told = tuple(Loss(name, amount, nothing) for name, amount in found)
-    return Difference(name=bot.spec.name, about=bot.spec.about, status=status, losses=told)
+        reported = tuple(Loss(name, amount, nothing) for name, amount in found)
+    return Difference(name=bot.spec.name, about=bot.spec.about, status=status, losses=reported)
 
 
 # --- Two sets of documents to their differences
@@ -430,17 +430,17 @@ def _sound(side: Sequence[Loaded]) -> list[Bot]:
 def _bots(was: list[Bot], now: list[Bot]) -> Iterator[Difference]:
     gone = {bot.spec.name: bot for bot in was}
     come = {bot.spec.name: bot for bot in now}
-    twins = {name: name for name in come if name in gone}
-    twins |= _renamed(
+    duplicates = {name: name for name in come if name in gone}
+    duplicates |= _renamed(
         [bot for name, bot in gone.items() if name not in come], [bot for name, bot in come.items() if name not in gone]
     )
-    if not twins and len(gone) == len(come) == 1:
-        twins = dict(zip(come, gone, strict=True))
+    if not duplicates and len(gone) == len(come) == 1:
+        duplicates = dict(zip(come, gone, strict=True))
     for name, bot in come.items():
-        yield compare_bots(gone[twins[name]], bot) if name in twins else lone_bot(bot, Status.ADDED)
+        yield compare_bots(gone[duplicates[name]], bot) if name in duplicates else bot_difference(bot, Status.ADDED)
     for name, bot in gone.items():
-        if name not in twins.values():
-            yield lone_bot(bot, Status.REMOVED)
+        if name not in duplicates.values():
+            yield bot_difference(bot, Status.REMOVED)
 
 
 def _renamed(gone: list[Bot], come: list[Bot]) -> dict[str, str]:
@@ -464,8 +464,8 @@ def _accounts(was: list[AccountDocument], now: list[AccountDocument]) -> Iterato
     gone = {each.account: each for each in was}
     come = {each.account: each for each in now}
     for name, each in come.items():
-        yield compare_accounts(gone[name], each) if name in gone else lone_account(each, Status.ADDED)
-    yield from (lone_account(each, Status.REMOVED) for name, each in gone.items() if name not in come)
+        yield compare_accounts(gone[name], each) if name in gone else account_difference(each, Status.ADDED)
+    yield from (account_difference(each, Status.REMOVED) for name, each in gone.items() if name not in come)
 
 
 def _universes_of(side: Sequence[Loaded]) -> dict[str, UniverseDocument]:
@@ -479,5 +479,9 @@ def _universes(was: dict[str, UniverseDocument], now: dict[str, UniverseDocument
         yield compare_universes(gone, come, new, old)
         return
     for name, each in now.items():
-        yield compare_universes(was[name], each, name, name) if name in was else lone_universe(each, name, Status.ADDED)
-    yield from (lone_universe(each, name, Status.REMOVED) for name, each in was.items() if name not in now)
+        yield (
+            compare_universes(was[name], each, name, name)
+            if name in was
+            else universe_difference(each, name, Status.ADDED)
+        )
+    yield from (universe_difference(each, name, Status.REMOVED) for name, each in was.items() if name not in now)

@@ -9,7 +9,7 @@ from rulebot.model.money import short_dollars
 from rulebot.model.session import DayTime, Session
 from rulebot.model.text import counted, duration, plain
 from rulebot.model.values import replace
-from rulebot.review.change.field import Edit, Key, Keys, Sides, Verdict, Within, judge_by_text
+from rulebot.review.change.field import Edit, Effect, Key, Keys, Sides, Within, judge_by_text
 from rulebot.review.entry import DAYS, again_words, spans_on
 from rulebot.review.example import Subject
 from rulebot.review.max_loss import max_loss_of
@@ -72,21 +72,23 @@ def _days(noun: Entry, field: str, subject: Subject) -> tuple[int, ...]:
 # ---------------------------------------------------------------- judges
 
 
-def judge_windows(edit: Edit) -> Verdict:
+def judge_windows(edit: Edit) -> Effect:
     """More chances a day are worse; a longer window is said in minutes, half days too where they go another way."""
     was, now = (each.plan.entry for each in edit.sides.both)
     chances = len(now.windows) - len(was.windows)
     if chances > 0:
         words = f"{counted(chances, 'more chance')} a day to enter"
-        return Verdict(_with(words, day_words(edit.sides)), is_worse=True)
+        return Effect(_with(words, day_words(edit.sides)), is_worse=True)
     full, half = (_minutes(edit.sides.now, day) - _minutes(edit.sides.was, day) for day in (FULL_DAY, HALF_DAY))
-    told = [(full, ""), (half, " on half days")] if full * half <= 0 else [(full, "")]
-    lasts = "; ".join(f"{_more_or_less(minutes)} in which it may enter{where}" for minutes, where in told if minutes)
+    reported = [(full, ""), (half, " on half days")] if full * half <= 0 else [(full, "")]
+    lasts = "; ".join(
+        f"{_more_or_less(minutes)} in which it may enter{where}" for minutes, where in reported if minutes
+    )
     is_longer = max(full, half) > 0
     if chances < 0:
         fewer = _with(f"{counted(-chances, 'chance')} a day less", day_words(edit.sides))
-        return Verdict(f"{fewer}; {lasts}", is_worse=True) if is_longer else Verdict(fewer)
-    return Verdict(lasts, is_worse=is_longer)
+        return Effect(f"{fewer}; {lasts}", is_worse=True) if is_longer else Effect(fewer)
+    return Effect(lasts, is_worse=is_longer)
 
 
 def _minutes(subject: Subject, day: Session) -> int:
@@ -103,21 +105,21 @@ def _with(words: str, more: str) -> str:
     return f"{words}: {more}" if more else words
 
 
-def judge_cap(edit: Edit) -> Verdict:
+def judge_cap(edit: Edit) -> Effect:
     """More positions lose more together."""
     grows = edit.new is None or (edit.old is not None and edit.new > edit.old)
-    return Verdict(day_words(edit.sides), is_worse=grows)
+    return Effect(day_words(edit.sides), is_worse=grows)
 
 
-def judge_days(edit: Edit) -> Verdict:
+def judge_days(edit: Edit) -> Effect:
     """More week days are more entries."""
     gained, lost = (
         ", ".join(DAYS[day] for day in these if day not in those)
         for these, those in ((edit.new, edit.old), (edit.old, edit.new))
     )
     if not gained:
-        return Verdict("fewer days")
-    return Verdict(f"enters on {gained}, no more on {lost}" if lost else f"enters on {gained} too", is_worse=True)
+        return Effect("fewer days")
+    return Effect(f"enters on {gained}, no longer on {lost}" if lost else f"enters on {gained} too", is_worse=True)
 
 
 def _again(noun: Entry, field: str, subject: Subject) -> Reentry | None:
@@ -131,14 +133,14 @@ def _again(noun: Entry, field: str, subject: Subject) -> Reentry | None:
     return replace(noun.again, after=tuple(sorted(set(noun.again.after))), until=until if binds else None)
 
 
-def judge_again(edit: Edit) -> Verdict:
+def judge_again(edit: Edit) -> Effect:
     """More entries for one opportunity are worse, in whatever way they come."""
     if edit.new is None:
-        return Verdict("one entry for each opportunity, filled or not")
+        return Effect("one entry for each opportunity, filled or not")
     if edit.old is None:
         words = "more than one entry for an opportunity"
-        return Verdict(_with(words, day_words(edit.sides)), is_worse=True)
-    return Verdict("", is_worse=_allows_more(edit.old, edit.new))
+        return Effect(_with(words, day_words(edit.sides)), is_worse=True)
+    return Effect("", is_worse=_allows_more(edit.old, edit.new))
 
 
 def _allows_more(old: Reentry, new: Reentry) -> bool:
@@ -157,12 +159,12 @@ def _comes_later(old: DayTime, new: DayTime) -> bool:
     return any(old.on(day) < min(new.on(day), day.close) for day in (FULL_DAY, HALF_DAY))
 
 
-def judge_once(edit: Edit) -> Verdict:
+def judge_once(edit: Edit) -> Effect:
     """Judging on to the window's end is more chances."""
     if edit.new:
-        return Verdict("the first clear answer decides")
-    return Verdict(
-        "it goes on judging to the end of the window: what was decided at once may enter later", is_worse=True
+        return Effect("the first clear answer decides")
+    return Effect(
+        "it keeps judging to the end of the window: a decision made at once may become a later entry", is_worse=True
     )
 
 

@@ -12,7 +12,7 @@ from rulebot.model.money import short_dollars
 from rulebot.model.session import DayTime
 from rulebot.model.text import counted, duration, short_clock
 from rulebot.model.values import dataclass
-from rulebot.review.change.field import BotSection, Edit, Key, Keys, Sides, Verdict, Within, facets
+from rulebot.review.change.field import BotSection, Edit, Effect, Key, Keys, Sides, Within, facets
 from rulebot.review.change.legs import nights
 from rulebot.review.change.orders import judge_own_order, own_order_words
 from rulebot.review.change.rules import JUDGING, head, in_one_order, judge_test, nameless
@@ -54,7 +54,7 @@ def _value(planned: ExitPlan) -> tuple[Any, ...]:
 def exit_words(planned: ExitPlan, subject: Subject) -> str:
     """Return what makes an exit act, in a sentence, without how it is judged."""
     if planned.rule is None:
-        return "what is left settles at expiry"
+        return "the rest settles at expiry"
     bare = replace(planned.rule, confirm=None, max_age=None)
     words = acting(replace(planned, rule=bare), sentence(bare.test, naming_context_for(planned, subject.cast)), subject)
     return f"{words}, {each_words(planned)}" if planned.each else words
@@ -65,17 +65,17 @@ def example_words(planned: ExitPlan, example: Example | None) -> str:
     if example is None or with_level(planned) is None or planned.part is not None:
         return ""
     level = level_of(planned, example)
-    return "no price comes to this" if level is None else level_words(level, example, is_price=planned.is_target_price)
+    return "no price reaches this" if level is None else level_words(level, example, is_price=planned.is_target_price)
 
 
 # ---------------------------------------------------------------- when it acts
 
 
-def judge_exit(edit: Edit) -> Verdict:
+def judge_exit(edit: Edit) -> Effect:
     """Judge another test: a later time by minutes, a target or stop by its price, the rest by how often it holds."""
     was, now = edit.was.noun, edit.now.noun
     if edit.old[0] is not edit.new[0]:
-        return Verdict("another kind of exit", is_worse=True)
+        return Effect("another kind of exit", is_worse=True)
     if edit.old[3] != edit.new[3]:
         return _judge_each(edit.new[3])
     if times := _times(edit.old[1], edit.new[1]):
@@ -84,27 +84,27 @@ def judge_exit(edit: Edit) -> Verdict:
     if is_priced and was.part is now.part is None:
         return _judge_level(was, now, edit.sides)
     if was.rule is None or now.rule is None:
-        return Verdict()
-    verdict = judge_test(replace(edit, old=edit.old[1], new=edit.new[1]))
+        return Effect()
+    effect = judge_test(replace(edit, old=edit.old[1], new=edit.new[1]))
     if is_priced:
-        return replace(verdict, is_worse=_judge_level(was, now, edit.sides).is_worse)
-    return _with_prices(verdict, was, now, edit.sides)
+        return replace(effect, is_worse=_judge_level(was, now, edit.sides).is_worse)
+    return _with_prices(effect, was, now, edit.sides)
 
 
-def _with_prices(verdict: Verdict, was: ExitPlan, now: ExitPlan, sides: Sides) -> Verdict:
+def _with_prices(effect: Effect, was: ExitPlan, now: ExitPlan, sides: Sides) -> Effect:
     """Return a verdict with the prices at which some legs are closed before and after, on the old example."""
     example = sides.was.example or sides.now.example
     prices = ["" if example is None else legs_words(each, example) for each in (was, now)]
     if not all(prices):
-        return verdict
+        return effect
     words = f"{prices[0]} -> {_short(prices[1])}"
-    return replace(verdict, words="; ".join(part for part in (verdict.words, words) if part))
+    return replace(effect, words="; ".join(part for part in (effect.words, words) if part))
 
 
-def _judge_each(now: str) -> Verdict:
+def _judge_each(now: str) -> Effect:
     """Judged together the parts make up for each other; judged each by itself one may go while the others go on."""
-    words = f"{EACH_WORDS[now]} is judged by itself" if now else "what it is of is judged together"
-    return Verdict(f"{words}: it acts at other prices, on other legs", is_worse=True)
+    words = f"{EACH_WORDS[now]} is judged separately" if now else "what it is of is judged together"
+    return Effect(f"{words}: it acts at other prices, on other legs", is_worse=True)
 
 
 def _is_priced(planned: ExitPlan) -> bool:
@@ -126,18 +126,18 @@ def _read_at(planned: ExitPlan) -> Any:
     return dict(test.left.arguments).get("at") if isinstance(test, Compare) and isinstance(test.left, Call) else None
 
 
-def _judge_level(was: ExitPlan, now: ExitPlan, sides: Sides) -> Verdict:
+def _judge_level(was: ExitPlan, now: ExitPlan, sides: Sides) -> Effect:
     """Both prices on one example, the old one; worse when it loses more, or gains more before it leaves."""
     example = sides.was.example or sides.now.example
     if example is None:
-        return Verdict("read both", is_worse=True)
+        return Effect("read both", is_worse=True)
     old, new = level_of(was, example), level_of(now, example)
     words = f"{example_words(was, example)} -> {_short(example_words(now, example))}"
     if old is None or new is None:
-        return Verdict(words, is_worse=new is None)
+        return Effect(words, is_worse=new is None)
     further = abs(new.made - old.made) > Decimal("0.005")
     loses_more = new.made < old.made if old.made < 0 or new.made < 0 else new.made > old.made
-    return Verdict(words, is_worse=further and loses_more)
+    return Effect(words, is_worse=further and loses_more)
 
 
 def _short(words: str) -> str:
@@ -158,7 +158,7 @@ def _time(test: Truth | None) -> DayTime | None:
     return at if isinstance(at, DayTime) else None
 
 
-def judge_time(was: DayTime, now: DayTime) -> Verdict:
+def judge_time(was: DayTime, now: DayTime) -> Effect:
     """Minutes left to the close, half days too."""
     left = round((FULL_DAY.close - now.before_close(FULL_DAY)).total_seconds() / 60)
     pairs = [(was.before_close(day), now.before_close(day)) for day in (FULL_DAY, HALF_DAY)]
@@ -166,7 +166,7 @@ def judge_time(was: DayTime, now: DayTime) -> Verdict:
     sooner = any(new < old for old, new in pairs) and not later
     sooner_said = "leaves sooner: " if sooner else ""
     close = "at the close" if not left else f"{counted(left, 'minute')} before the close"
-    return Verdict(f"{sooner_said}{close}; half days {_half(pairs[1][1])}", is_worse=later)
+    return Effect(f"{sooner_said}{close}; half days {_half(pairs[1][1])}", is_worse=later)
 
 
 def _half(at: datetime) -> str:
@@ -177,10 +177,10 @@ def _half(at: datetime) -> str:
 # ---------------------------------------------------------------- an exit less, or more
 
 
-def removed_exit(planned: ExitPlan, sides: Sides) -> Verdict:
+def removed_exit(planned: ExitPlan, sides: Sides) -> Effect:
     """Return what is no longer closed, and what is left that closes."""
     left = ", ".join(each.name for each in sides.now.exits) or "nothing"
-    return Verdict(f"{_lost(planned, sides)}; what is left: {left}", is_worse=True)
+    return Effect(f"{_lost(planned, sides)}; the rest: {left}", is_worse=True)
 
 
 def _lost(planned: ExitPlan, sides: Sides) -> str:
@@ -203,53 +203,53 @@ def worst_trade(subject: Subject) -> str:
     return f"the worst case, {short_dollars(round(worst.amount))}"
 
 
-def judge_enabled(edit: Edit) -> Verdict:
+def judge_enabled(edit: Edit) -> Effect:
     """An exit switched off is one removed."""
     if edit.new:
-        return Verdict(f"it acts again: {edit.now.said}")
+        return Effect(f"it acts again: {edit.now.said}")
     planned = edit.was.noun
-    return removed_exit(planned, edit.sides) if isinstance(planned, ExitPlan) else Verdict("it no longer acts", True)
+    return removed_exit(planned, edit.sides) if isinstance(planned, ExitPlan) else Effect("it no longer acts", True)
 
 
 # ---------------------------------------------------------------- how it acts
 
 
-def judge_resting(edit: Edit) -> Verdict:
+def judge_resting(edit: Edit) -> Effect:
     """Without a resting order a dead engine closes nothing; a resting stop goes to market on one print."""
     if not edit.new:
         left = acts_without_engine(edit.sides.now) or "nothing acts"
-        return Verdict(f"a dead engine no longer closes by it: while none runs {left}", is_worse=True)
+        return Effect(f"a dead engine no longer closes by it: while none runs {left}", is_worse=True)
     resting = edit.now.noun.kind.traits.resting
     if resting is not None and resting.acts_at_market:
-        return Verdict("acts also while no engine runs; one print at its price sends it to market", is_worse=True)
-    return Verdict("acts also while no engine runs")
+        return Effect("acts also while no engine runs; one print at its price sends it to market", is_worse=True)
+    return Effect("acts also while no engine runs")
 
 
-def judge_unknown(edit: Edit) -> Verdict:
+def judge_unknown(edit: Edit) -> Effect:
     """Holding while quotes are blind is the fault that `exit` was there for."""
     if edit.new is IfUnknown.HOLD:
-        return Verdict("while quotes are missing it waits: a blind quote keeps the position open", is_worse=True)
+        return Effect("while quotes are missing it waits: a blind quote keeps the position open", is_worse=True)
     grace = duration(edit.now.noun.grace)
     is_sure = edit.now.noun.order.ends_at_market or edit.now.noun.roll is not None
     waits = "" if is_sure else ", at a limit: while a leg is not quoted nothing is sent"
-    return Verdict(f"{grace} without data close the position{waits}")
+    return Effect(f"{grace} without data close the position{waits}")
 
 
-def judge_grace(edit: Edit) -> Verdict:
+def judge_grace(edit: Edit) -> Effect:
     """How long it may be blind."""
     acts = edit.now.noun.if_unknown is IfUnknown.EXIT
     longer = edit.new > edit.old
-    return Verdict("how long it may be without data" + (", before it acts" if acts else ""), is_worse=longer)
+    return Effect("how long it may be without data" + (", before it acts" if acts else ""), is_worse=longer)
 
 
-def judge_part(edit: Edit) -> Verdict:
+def judge_part(edit: Edit) -> Effect:
     """What it leaves open goes on losing."""
     was, now = (_share(each, side) for each, side in ((edit.old, edit.sides.was), (edit.new, edit.sides.now)))
     if was == now == 1.0:
-        return Verdict("all of its legs, as before" if edit.new[0] else "all that it holds, as before")
+        return Effect("all of its legs, as before" if edit.new[0] else "all that it holds, as before")
     if now < was or (now == was and edit.old[0] != edit.new[0]):
-        return Verdict("what it leaves open goes on losing", is_worse=True)
-    return Verdict("it leaves less open")
+        return Effect("the rest can lose more", is_worse=True)
+    return Effect("it leaves less open")
 
 
 def _share(value: Any, subject: Subject) -> float:
@@ -259,35 +259,35 @@ def _share(value: Any, subject: Subject) -> float:
     return (len(legs) / len(subject.plan.legs) if legs else 1.0) * float(1 if part is None else part)
 
 
-def judge_repeat(edit: Edit) -> Verdict:
+def judge_repeat(edit: Edit) -> Effect:
     """Once is less than each time."""
     if edit.new:
-        return Verdict("it closes its part each time it holds anew")
-    return Verdict("it closes its part once: held again, nothing more is closed", is_worse=True)
+        return Effect("it closes its part each time it becomes true again")
+    return Effect("it closes its part once: held again, nothing more is closed", is_worse=True)
 
 
-def judge_any_price(edit: Edit) -> Verdict:
+def judge_any_price(edit: Edit) -> Effect:
     """At any price a target may keep less than it says."""
     if edit.new:
-        return Verdict("closes at any price once it was true: it may keep less than it says", is_worse=True)
-    return Verdict("closes at its price or better: if the market moves away, the position stays open")
+        return Effect("closes at any price once it was true: it may keep less than it says", is_worse=True)
+    return Effect("closes at its price or better: if the market moves away, the position stays open")
 
 
-def judge_armed_by(edit: Edit) -> Verdict:
+def judge_armed_by(edit: Edit) -> Effect:
     """Until it is armed an exit does not exist: nothing closes by it."""
     if not edit.new:
-        return Verdict("it acts from the first fill on")
+        return Effect("it acts from the first fill on")
     if _is_same(edit.old, edit.new):
-        return Verdict(NAMES_OF_CONDITIONS)
+        return Effect(NAMES_OF_CONDITIONS)
     when = "until that was true once nothing closes by it"
-    return Verdict(when if not edit.old else f"armed otherwise: {when}", is_worse=True)
+    return Effect(when if not edit.old else f"armed otherwise: {when}", is_worse=True)
 
 
 NAMES_OF_CONDITIONS = "only the names of its conditions, under which is recorded what they say"
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Reported:
     """What decides whether an edit changed something, what its conditions are called, and the same in words."""
 
     meaning: tuple[Any, ...]
@@ -295,7 +295,7 @@ class _Told:
     words: str = field(compare=False)
 
 
-def _is_same(old: Sequence[_Told], new: Sequence[_Told]) -> bool:
+def _is_same(old: Sequence[_Reported], new: Sequence[_Reported]) -> bool:
     """Say whether nothing but names was changed."""
     return [each.meaning for each in old] == [each.meaning for each in new]
 
@@ -316,17 +316,17 @@ def _armed_by(noun: Exit, field: str, subject: Subject) -> Any:
     return tuple(_arming(rule, subject) for rule in _in_one_order(planned.activate_when))
 
 
-def _arming(rule: Rule, subject: Subject) -> _Told:
-    return _Told(_asked(rule), (rule.name,), rule_words(rule, subject.cast))
+def _arming(rule: Rule, subject: Subject) -> _Reported:
+    return _Reported(_asked(rule), (rule.name,), rule_words(rule, subject.cast))
 
 
-def judge_roll(edit: Edit) -> Verdict:
+def judge_roll(edit: Edit) -> Effect:
     """What rolls stays in the market where it would have left it."""
     if edit.new is None:
-        return Verdict("it closes, and opens nothing")
+        return Effect("it closes, and opens nothing")
     if edit.old is not None and _is_same([edit.old], [edit.new]):
-        return Verdict(NAMES_OF_CONDITIONS)
-    return Verdict("where it closed it opens a new position" if edit.old is None else "rolled otherwise", is_worse=True)
+        return Effect(NAMES_OF_CONDITIONS)
+    return Effect("where it closed it opens a new position" if edit.old is None else "rolled otherwise", is_worse=True)
 
 
 def _rolled(noun: Exit, field: str, subject: Subject) -> Any:
@@ -340,7 +340,7 @@ def _rolled(noun: Exit, field: str, subject: Subject) -> Any:
     expiry = roll.legs[0].expiry.terms if roll.is_moved else None
     rules = _in_one_order(roll.require)
     names, asked = tuple(rule.name for rule in rules), tuple(map(_asked, rules))
-    return _Told((legs, expiry, asked, roll.otherwise), names, roll_words(roll, subject.cast))
+    return _Reported((legs, expiry, asked, roll.otherwise), names, roll_words(roll, subject.cast))
 
 
 def _closed(noun: Exit, field: str, subject: Subject) -> Any:

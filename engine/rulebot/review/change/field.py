@@ -14,14 +14,14 @@ from rulebot.spec.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Effect:
     """What an edit comes to. is_worse: it makes a loss larger, likelier or longer, or lets a fault through."""
 
     words: str = ""
     is_worse: bool = False
 
 
-NOTHING = Verdict()
+NOTHING = Effect()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +91,25 @@ class Edit:
     sides: Sides
 
 
-Judge = Callable[[Edit], Verdict]
+Judge = Callable[[Edit], Effect]
 
 
 def judge_by_text(words: str) -> Judge:
     """Return a judge of what makes no loss larger: it has these words only."""
-    return lambda edit: Verdict(words)
+    return lambda edit: Effect(words)
 
 
 def judge_if_worse(words: str) -> Judge:
     """Return a judge of what always does."""
-    return lambda edit: Verdict(words, is_worse=True)
+    return lambda edit: Effect(words, is_worse=True)
 
 
 def judge_if_more(up: str, down: str = "", unsaid: float = float("inf")) -> Judge:
     """Return a judge of a number that is worse when it grows; `unsaid` is what stands for none."""
 
-    def judge(edit: Edit) -> Verdict:
+    def judge(edit: Edit) -> Effect:
         old, new = (unsaid if each is None else float(each) for each in (edit.old, edit.new))
-        return Verdict(up, is_worse=True) if new > old else Verdict(down)
+        return Effect(up, is_worse=True) if new > old else Effect(down)
 
     return judge
 

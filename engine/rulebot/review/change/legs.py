@@ -9,7 +9,7 @@ from rulebot.compile.timing import outlives_its_day
 from rulebot.model.contract import Right
 from rulebot.model.money import short_dollars
 from rulebot.model.text import counted, plain
-from rulebot.review.change.field import Edit, Judge, Key, Keys, Sides, Verdict, Within, judge_if_worse
+from rulebot.review.change.field import Edit, Effect, Judge, Key, Keys, Sides, Within, judge_if_worse
 from rulebot.review.example import Subject
 from rulebot.review.exits import SETTLES, settles
 from rulebot.review.max_loss import loss_of_example, max_loss_of
@@ -71,21 +71,21 @@ def _selector(noun: Strike, field: str, subject: Subject) -> tuple[Any, ...]:
     return noun.by, noun.target, noun.reference, noun.bound, noun.is_percent, noun.widths
 
 
-def judge_strike(edit: Edit) -> Verdict:
+def judge_strike(edit: Edit) -> Effect:
     """A short strike nearer to the money, or a wider structure, is worse; another way to choose is to be read."""
     (old_by, old_target, old_of, *old_form), (new_by, new_target, new_of, *new_form) = edit.old, edit.new
     leg: Leg = edit.now.noun
     facts = _joined(_example_words(edit.sides), trade_words(edit.sides))
     if old_by is not new_by or old_form != new_form:
-        return Verdict(_joined("chosen in another way", facts), is_worse=True)
+        return Effect(_joined("chosen in another way", facts), is_worse=True)
     if new_by in NEARER:
         nearer = (new_target - old_target) * NEARER[new_by] > 0
         words = f"the {_side(leg)} strike {'nearer to' if nearer else 'further from'} the money"
-        return Verdict(_joined(words, facts), is_worse=nearer is (leg.side is Side.SELL))
+        return Effect(_joined(words, facts), is_worse=nearer is (leg.side is Side.SELL))
     if new_by in _OFFSETS and old_of == new_of:
         words = _offset_words(leg, edit.sides, is_wider=new_target > old_target)
-        return Verdict(_joined(words, facts), is_worse=bool(words) or judge_wider(edit.sides))
-    return Verdict(_joined("it hangs on another strike", facts), is_worse=True)
+        return Effect(_joined(words, facts), is_worse=bool(words) or judge_wider(edit.sides))
+    return Effect(_joined("it hangs on another strike", facts), is_worse=True)
 
 
 def _offset_words(leg: Leg, sides: Sides, *, is_wider: bool) -> str:
@@ -106,12 +106,12 @@ def _side(leg: Leg) -> str:
     return "short" if leg.side is Side.SELL else "long"
 
 
-def judge_distance(edit: Edit) -> Verdict:
+def judge_distance(edit: Edit) -> Effect:
     """A smaller distance lets a strike stand nearer to spot."""
     was, now = (Decimal(0) if each is None else each for each in (edit.old, edit.new))
     if now < was:
-        return Verdict(_joined("the strike may stand nearer to spot", _example_words(edit.sides)), is_worse=True)
-    return Verdict("the strike stands further from spot")
+        return Effect(_joined("the strike may be nearer to spot", _example_words(edit.sides)), is_worse=True)
+    return Effect("the strike is further from spot")
 
 
 def grid(given: str, gone: str) -> Judge:
@@ -120,10 +120,10 @@ def grid(given: str, gone: str) -> Judge:
     It is worse where it moves a short strike of the example nearer to the money, or a long one further from it.
     """
 
-    def judge(edit: Edit) -> Verdict:
+    def judge(edit: Edit) -> Effect:
         facts = _joined(_example_words(edit.sides), trade_words(edit.sides))
         words = _joined(gone if edit.new is None else given, facts)
-        return Verdict(words, is_worse=_is_moved_to_more_risk(edit) or judge_wider(edit.sides))
+        return Effect(words, is_worse=_is_moved_to_more_risk(edit) or judge_wider(edit.sides))
 
     return judge
 
@@ -138,16 +138,16 @@ def _is_moved_to_more_risk(edit: Edit) -> bool:
     return is_nearer is (leg.side is Side.SELL)
 
 
-def judge_round(edit: Edit) -> Verdict:
+def judge_round(edit: Edit) -> Effect:
     """A short strike that is taken nearer to the money, or a long one further from it, is worse."""
     leg: Leg = edit.now.noun
     order = (StrikeRounding.AWAY, StrikeRounding.NEAREST, StrikeRounding.TOWARD)
     nearer = order.index(edit.new) > order.index(edit.old)
-    words = f"the {_side(leg)} strike {'nearer to' if nearer else 'further from'} the money where it lies between two"
-    return Verdict(_joined(words, _example_words(edit.sides)), is_worse=nearer is (leg.side is Side.SELL))
+    words = f"the {_side(leg)} strike {'nearer to' if nearer else 'further from'} the money where it is between two"
+    return Effect(_joined(words, _example_words(edit.sides)), is_worse=nearer is (leg.side is Side.SELL))
 
 
-def judge_edge(edit: Edit) -> Verdict:
+def judge_edge(edit: Edit) -> Effect:
     """What a strike may not pass: without it, or with another, the strike may lie where it did not before.
 
     A new one is worse where it moves a short strike nearer to the money, or a long one further from it.
@@ -157,14 +157,14 @@ def judge_edge(edit: Edit) -> Verdict:
     toward = "min_strike" if leg.right == Right.PUT.value else "max_strike"
     nearer = edit.path.endswith(toward) is (leg.side is Side.SELL)
     facts = _joined(_example_words(edit.sides), trade_words(edit.sides))
-    return Verdict(_joined(words, facts), is_worse=edit.old is not None or nearer or judge_wider(edit.sides))
+    return Effect(_joined(words, facts), is_worse=edit.old is not None or nearer or judge_wider(edit.sides))
 
 
-def judge_tolerance(edit: Edit) -> Verdict:
+def judge_tolerance(edit: Edit) -> Effect:
     """A wider tolerance trades strikes that nobody asked for."""
     if edit.new is None or (edit.old is not None and edit.new > edit.old):
-        return Verdict("it trades also where only a strike further from what was asked is listed", is_worse=True)
-    return Verdict("no trade sooner, where only strikes further away are listed")
+        return Effect("it trades also where only a strike further from what was asked is listed", is_worse=True)
+    return Effect("no trade sooner, where only strikes further away are listed")
 
 
 def _strike_words(value: Any, subject: Subject) -> str:
@@ -227,22 +227,22 @@ STRIKE: Keys = {
 # ---------------------------------------------------------------- legs
 
 
-def judge_leg(edit: Edit) -> Verdict:
+def judge_leg(edit: Edit) -> Effect:
     """Another contract or count is another structure."""
-    return Verdict(_joined("another structure", _example_words(edit.sides), trade_words(edit.sides)), is_worse=True)
+    return Effect(_joined("another structure", _example_words(edit.sides), trade_words(edit.sides)), is_worse=True)
 
 
-def leg_lost(leg: Leg, sides: Sides) -> Verdict:
+def leg_lost(leg: Leg, sides: Sides) -> Effect:
     """Return what a leg less comes to: a long one covered, a short one may lose."""
     facts = _joined(_example_words(sides), trade_words(sides))
-    covers = "nothing bought stands behind what is sold" if leg.side is Side.BUY else ""
-    return Verdict(_joined(covers, facts), is_worse=leg.side is Side.BUY or judge_wider(sides))
+    covers = "no bought leg covers what is sold" if leg.side is Side.BUY else ""
+    return Effect(_joined(covers, facts), is_worse=leg.side is Side.BUY or judge_wider(sides))
 
 
-def leg_gained(leg: Leg, sides: Sides) -> Verdict:
+def leg_gained(leg: Leg, sides: Sides) -> Effect:
     """Return what a leg more comes to."""
     facts = _joined(_example_words(sides), trade_words(sides))
-    return Verdict(facts, is_worse=leg.side is Side.SELL or judge_wider(sides))
+    return Effect(facts, is_worse=leg.side is Side.SELL or judge_wider(sides))
 
 
 # ---------------------------------------------------------------- expiry and the whole
@@ -263,11 +263,11 @@ def _expiry(value: Any, subject: Subject) -> str:
     return expiry_words(expiry, trading_class)
 
 
-def judge_expiry(edit: Edit) -> Verdict:
+def judge_expiry(edit: Edit) -> Effect:
     """A later expiry is more nights, unless a time exit ends every day; another class may settle otherwise."""
     if edit.old is None or edit.new is None:
         words = _nights(edit.sides) or "another structure"
-        return Verdict(_joined(words, _example_words(edit.sides), trade_words(edit.sides)), is_worse=True)
+        return Effect(_joined(words, _example_words(edit.sides), trade_words(edit.sides)), is_worse=True)
     (old_rule, old_days, _, *old_pick), (new_rule, new_days, _, *new_pick) = edit.old, edit.new
     was = (furthest(old_rule, old_days), _days_away(old_rule, old_days, old_pick[0]))
     now = (furthest(new_rule, new_days), _days_away(new_rule, new_days, new_pick[0]))
@@ -277,7 +277,7 @@ def judge_expiry(edit: Edit) -> Verdict:
         later = later or (was == now and new_pick[1] is not new_pick[0])
         moved = f"another expiry of those that qualify, {'later' if later else 'sooner'} ones too"
     settling = _settling(edit.sides)
-    return Verdict(_joined(_nights(edit.sides) or moved, settling), is_worse=later or bool(settling))
+    return Effect(_joined(_nights(edit.sides) or moved, settling), is_worse=later or bool(settling))
 
 
 def _days_away(rule: DteRule, days: tuple[int, ...], is_latest: bool) -> float:
@@ -342,11 +342,11 @@ LEGS: Keys = {
         key="on_conflict",
         said=lambda value, _: value.value,
         judge=lambda edit: (
-            Verdict("the broker nets contracts that another bot holds the other way round", is_worse=True)
+            Effect("the broker nets contracts that another bot holds the other way round", is_worse=True)
             if edit.new is IfHeld.ALLOW
-            else Verdict("another strike, further out, where a bot holds a contract the other way round", is_worse=True)
+            else Effect("another strike, further out, where a bot holds a contract the other way round", is_worse=True)
             if edit.new is IfHeld.SHIFT
-            else Verdict("no trade while another bot holds a contract the other way round")
+            else Effect("no trade while another bot holds a contract the other way round")
         ),
     ),
     "path": Within(""),

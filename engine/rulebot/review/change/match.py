@@ -9,7 +9,7 @@ from typing import Any
 from rulebot.compile.plan import ExitPlan
 from rulebot.review.change.account import came_and_went
 from rulebot.review.change.exits import removed_exit
-from rulebot.review.change.field import NOTHING, BotSection, Change, Edit, Kind, Sides, Verdict, reach_of
+from rulebot.review.change.field import NOTHING, BotSection, Change, Edit, Effect, Kind, Sides, reach_of
 from rulebot.review.change.legs import leg_gained, leg_lost
 from rulebot.review.change.rules import ADDED, LISTS, REMOVED, symbols_in
 from rulebot.spec.nouns import Alternative, Condition, ExpressionTest, Group, Leg
@@ -63,11 +63,11 @@ class _Matched:
     def _follow(self, into: list[Pair], is_same: Callable[[BotSection, BotSection], bool]) -> None:
         for part in tuple(self.gone):
             known = [each for each in self.come if None not in (part.meaning, each.meaning)]
-            twin = next((each for each in known if is_same(part, each)), None)
-            if twin is not None:
-                into.append((part, twin))
+            duplicate = next((each for each in known if is_same(part, each)), None)
+            if duplicate is not None:
+                into.append((part, duplicate))
                 self.gone.remove(part)
-                self.come.remove(twin)
+                self.come.remove(duplicate)
 
 
 def _head(part: BotSection) -> object:
@@ -103,7 +103,7 @@ def _edited(key: str, pair: Pair, sides: Sides) -> Change:
     old, new = was.facets[key], now.facets[key]
     was_path, path = (".".join(each for each in (part.path, key) if each) for part in pair)
     edit = Edit(path=path, old=old.value, new=new.value, was=was, now=now, sides=sides)
-    verdict = new.judge(edit)
+    effect = new.judge(edit)
     symbols = symbols_in(old.value), symbols_in(new.value)
     listed = came_and_went(*symbols) if set(symbols[0]) != set(symbols[1]) else ""
     return Change(
@@ -111,15 +111,15 @@ def _edited(key: str, pair: Pair, sides: Sides) -> Change:
         was_path="" if was_path == path else was_path,
         old=old.said,
         new=new.said,
-        words="; ".join(part for part in (listed, verdict.words) if part),
-        is_worse=verdict.is_worse,
+        words="; ".join(part for part in (listed, effect.words) if part),
+        is_worse=effect.is_worse,
         applies=reach_of(path),
     )
 
 
 def _renamed(pair: Pair) -> Change:
     was, now = pair
-    pinned = ", and an open position goes on by that name" if was.place == "exits" else ""
+    pinned = ", and an open position continues under that name" if was.place == "exits" else ""
     words = f"what is recorded stays under '{was.name}'{pinned}"
     return Change(
         kind=Kind.RENAMED,
@@ -148,32 +148,32 @@ def _moved(pair: Pair) -> Change:
     )
 
 
-def _alone(part: BotSection, kind: Kind, verdict: Verdict) -> Change:
+def _alone(part: BotSection, kind: Kind, effect: Effect) -> Change:
     return Change(
         kind=kind,
         path=part.path,
         old=part.said if kind is Kind.REMOVED else "",
         new=part.said if kind is Kind.ADDED else "",
-        words=verdict.words,
-        is_worse=verdict.is_worse,
+        words=effect.words,
+        is_worse=effect.is_worse,
         applies=reach_of(part.path),
     )
 
 
-def _lost(part: BotSection, sides: Sides) -> Verdict:
+def _lost(part: BotSection, sides: Sides) -> Effect:
     if part.place in REMOVED:
-        return Verdict(REMOVED[part.place], is_worse=True)
+        return Effect(REMOVED[part.place], is_worse=True)
     if isinstance(part.noun, ExitPlan):
         return removed_exit(part.noun, sides)
     return leg_lost(part.noun, sides) if isinstance(part.noun, Leg) else NOTHING
 
 
-def _gained(part: BotSection, sides: Sides) -> Verdict:
+def _gained(part: BotSection, sides: Sides) -> Effect:
     if part.place in ADDED:
-        return Verdict(ADDED[part.place])
+        return Effect(ADDED[part.place])
     if isinstance(part.noun, ExitPlan):
         names = [planned.name for planned in sides.now.exits]
-        return Verdict(f"priority {names.index(part.name) + 1} of {len(names)}")
+        return Effect(f"priority {names.index(part.name) + 1} of {len(names)}")
     return leg_gained(part.noun, sides) if isinstance(part.noun, Leg) else NOTHING
 
 
@@ -186,10 +186,10 @@ def leg_names(was: Spec, now: Spec) -> dict[str, str]:
     Of a choice those that mean the same leg in every alternative: what stands outside of them names it for all.
     """
     old, new = structures(was), structures(now)
-    twins = {name: _twins(old[before], new[name]) for before, name in paired(old, new)}
+    duplicates = {name: _duplicates(old[before], new[name]) for before, name in paired(old, new)}
     found: dict[str, str] = {}
-    for each in twins.values():
-        found |= {name: before for name, before in each.items() if _means_one(name, before, twins, new)}
+    for each in duplicates.values():
+        found |= {name: before for name, before in each.items() if _means_one(name, before, duplicates, new)}
     return found
 
 
@@ -207,16 +207,18 @@ def paired(was: Iterable[str], now: Iterable[str]) -> Iterator[tuple[str, str]]:
     yield from ((name, name) for name in new if name in old)
 
 
-def _twins(was: tuple[Leg, ...], now: tuple[Leg, ...]) -> dict[str, str]:
+def _duplicates(was: tuple[Leg, ...], now: tuple[Leg, ...]) -> dict[str, str]:
     old, new = ({leg.name: leg for leg in legs} for legs in (was, now))
     gone = [leg for name, leg in old.items() if name not in new]
     come = [leg for name, leg in new.items() if name not in old]
     found: dict[str, str] = {}
     for _ in come:  # a leg may refer to another that was renamed too
         for leg in come:
-            twin = next((each for each in gone if each.name not in found.values() and _is_same(each, leg, found)), None)
-            if leg.name not in found and twin is not None:
-                found[leg.name] = twin.name
+            duplicate = next(
+                (each for each in gone if each.name not in found.values() and _is_same(each, leg, found)), None
+            )
+            if leg.name not in found and duplicate is not None:
+                found[leg.name] = duplicate.name
     return found
 
 
@@ -235,11 +237,11 @@ def _placeless(value: Any) -> Any:
 
 
 def _means_one(
-    name: str, was: str, twins: Mapping[str, Mapping[str, str]], legs: Mapping[str, tuple[Leg, ...]]
+    name: str, was: str, duplicates: Mapping[str, Mapping[str, str]], legs: Mapping[str, tuple[Leg, ...]]
 ) -> bool:
     """Say whether a new name is that of the same old leg wherever it stands."""
     standing = [each for each, found in legs.items() if name in (leg.name for leg in found)]
-    return all(twins[each].get(name) == was for each in standing if each in twins)
+    return all(duplicates[each].get(name) == was for each in standing if each in duplicates)
 
 
 def alternative_names(was: Spec, now: Spec) -> dict[str, str]:
@@ -249,9 +251,9 @@ def alternative_names(was: Spec, now: Spec) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, each in new.items():
         left = [other for other in gone if name not in old and other not in found.values()]
-        twin = next((other for other in left if _placeless(_called(each, other)) == gone[other]), None)
-        if twin is not None:
-            found[name] = twin
+        duplicate = next((other for other in left if _placeless(_called(each, other)) == gone[other]), None)
+        if duplicate is not None:
+            found[name] = duplicate
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from rulebot.compile.orders import exit_order_of
 from rulebot.compile.plan import Order
 from rulebot.model.text import duration, plain, price
-from rulebot.review.change.field import Edit, Judge, Key, Keys, Verdict, Within
+from rulebot.review.change.field import Edit, Effect, Judge, Key, Keys, Within
 from rulebot.review.example import Subject
 from rulebot.review.orders import floor_words, ladder_words, start_words
 from rulebot.spec.spec import OnUnfilled, PriceFrom
@@ -40,7 +40,7 @@ def _steps(order: Order) -> Decimal:
 def worst_price(order: Order, leaving: bool, subject: Subject) -> str:
     """Return the worst price an order may pay, in words."""
     if order.start is PriceFrom.MARKET:
-        return f"at market{', whatever is asked' if leaving else ''}: no price bounds it"
+        return f"at market{', at any price' if leaving else ''}: no price bounds it"
     if order.then is OnUnfilled.MARKET:
         return "at market after the last try: no price bounds it"
     if leaving and _stays(order):
@@ -127,21 +127,21 @@ def _brought_by(edit: Edit, leaving: bool, comes: Callable[[Order, Order], bool]
 
 
 SLOWER = "a closing order comes later to its last price, and until then a loss runs on"
-LIMITED = "no market order ends it any more: without quotes nothing is sent, and meanwhile a loss runs on"
+LIMITED = "no market order ends it: without quotes nothing is sent, and the loss can grow"
 STAYS = "a closing order goes no further than {start}: it may never be filled, and meanwhile a loss runs on"
 
 
 def _judged(leaving: bool, field: str) -> Judge:
-    def judge(edit: Edit) -> Verdict:
+    def judge(edit: Edit) -> Effect:
         words = f"{worst_words(edit, leaving)}{_also_out(edit, leaving)}"
         if _brought_by(edit, leaving, is_slower) == field:
-            return Verdict(f"{words}; {SLOWER}", is_worse=True)
+            return Effect(f"{words}; {SLOWER}", is_worse=True)
         if _brought_by(edit, leaving, _gives_up_market) == field:
-            return Verdict(f"{words}; {LIMITED}", is_worse=True)
+            return Effect(f"{words}; {LIMITED}", is_worse=True)
         if not leaving and _brought_by(edit, leaving, _begins_to_stay) == field:
             start = start_words(exit_order_of(edit.sides.now.spec))
-            return Verdict(f"{words}; {STAYS.format(start=start)}", is_worse=True)
-        return Verdict(words, is_worse=_is_worse(edit.was.noun, edit.now.noun, leaving))
+            return Effect(f"{words}; {STAYS.format(start=start)}", is_worse=True)
+        return Effect(words, is_worse=_is_worse(edit.was.noun, edit.now.noun, leaving))
 
     return judge
 
@@ -149,9 +149,9 @@ def _judged(leaving: bool, field: str) -> Judge:
 def _paced(leaving: bool, words: str, field: str) -> Judge:
     """Return the judge of how long an order takes: what leaves late goes on losing."""
 
-    def judge(edit: Edit) -> Verdict:
+    def judge(edit: Edit) -> Effect:
         is_later = _brought_by(edit, leaving, is_slower) == field
-        return Verdict(f"{words}{_also_out(edit, leaving)}{f'; {SLOWER}' if is_later else ''}", is_worse=is_later)
+        return Effect(f"{words}{_also_out(edit, leaving)}{f'; {SLOWER}' if is_later else ''}", is_worse=is_later)
 
     return judge
 
@@ -168,14 +168,14 @@ def _also_out(edit: Edit, leaving: bool) -> str:
 def judge_then(leaving: bool) -> Judge:
     """Return the judge of what follows the last try."""
 
-    def judge(edit: Edit) -> Verdict:
+    def judge(edit: Edit) -> Effect:
         if leaving and _brought_by(edit, leaving, _gives_up_market) == "then":
-            return Verdict(f"{worst_words(edit, leaving)}; {LIMITED}", is_worse=True)
+            return Effect(f"{worst_words(edit, leaving)}; {LIMITED}", is_worse=True)
         if leaving:
-            return Verdict(worst_words(edit, leaving), is_worse=edit.new is OnUnfilled.MARKET)
+            return Effect(worst_words(edit, leaving), is_worse=edit.new is OnUnfilled.MARKET)
         if edit.new is OnUnfilled.UNWIND:
-            return Verdict("a leg without its partner is closed, at last at market")
-        return Verdict("a leg without its partner is kept", is_worse=True)
+            return Effect("a leg without its partner is closed, at last at market")
+        return Effect("a leg without its partner is kept", is_worse=True)
 
     return judge
 
@@ -183,19 +183,19 @@ def judge_then(leaving: bool) -> Judge:
 def _judge_adaptive(leaving: bool) -> Judge:
     """Return the judge of the broker's algorithm, which an exit at market is not given to."""
 
-    def judge(edit: Edit) -> Verdict:
+    def judge(edit: Edit) -> Effect:
         if edit.now.noun.start is not PriceFrom.MARKET:
-            return Verdict("the broker's algorithm decides within the limit")
-        return Verdict("nothing: an exit at market has no algorithm" if leaving else "the broker's algorithm decides")
+            return Effect("the broker's algorithm decides within the limit")
+        return Effect("nothing: an exit at market has no algorithm" if leaving else "the broker's algorithm decides")
 
     return judge
 
 
-def judge_sequence(edit: Edit) -> Verdict:
+def judge_sequence(edit: Edit) -> Effect:
     """Legs that go one by one may stand alone meanwhile, which ones depends on the order of sending."""
     if not edit.new:
-        return Verdict("all legs go as one combo: none stands alone")
-    return Verdict(f"{edit.new[0]} goes first and may stand alone until the others have filled", is_worse=True)
+        return Effect("all legs go as one combo")
+    return Effect(f"{edit.new[0]} goes first and may be open alone until the others have filled", is_worse=True)
 
 
 def keys_of_order(leaving: bool) -> Keys:
@@ -240,20 +240,20 @@ ENTRY_ORDER = keys_of_order(leaving=False)
 EXIT_ORDER = keys_of_order(leaving=True)
 
 
-def judge_own_order(edit: Edit) -> Verdict:
+def judge_own_order(edit: Edit) -> Effect:
     """Judge another order of one exit; what rests at the broker or settles has none."""
     was, now = edit.old, edit.new
     if now is None:
-        return Verdict("it leaves by no ladder: it rests at the broker, or settles")
+        return Effect("it leaves by no ladder: it rests at the broker, or settles")
     if was is None:
-        return Verdict(f"worst price {worst_price(now, True, edit.sides.now)}", is_worse=now.ends_at_market)
+        return Effect(f"worst price {worst_price(now, True, edit.sides.now)}", is_worse=now.ends_at_market)
     words = (worst_price(was, True, edit.sides.was), worst_price(now, True, edit.sides.now))
     said = f"worst price {words[1]}" if words[0] == words[1] else f"worst price {words[0]} -> {words[1]}"
     if is_slower(was, now):
-        return Verdict(f"{said}; {SLOWER}", is_worse=True)
+        return Effect(f"{said}; {SLOWER}", is_worse=True)
     if _gives_up_market(was, now):
-        return Verdict(f"{said}; {LIMITED}", is_worse=True)
-    return Verdict(said, is_worse=_is_worse(was, now, True))
+        return Effect(f"{said}; {LIMITED}", is_worse=True)
+    return Effect(said, is_worse=_is_worse(was, now, True))
 
 
 def own_order_words(value: Any, subject: Subject) -> str:

@@ -22,9 +22,9 @@ from rulebot.review.change.exits import exit_part
 from rulebot.review.change.field import (
     BotSection,
     Edit,
+    Effect,
     Key,
     Keys,
-    Verdict,
     Within,
     facets,
     judge_by_text,
@@ -55,42 +55,42 @@ def _money(value: Any, subject: Subject) -> str:
     return short_dollars(value)
 
 
-def judge_trade(edit: Edit) -> Verdict:
+def judge_trade(edit: Edit) -> Effect:
     """A larger limit of one trade."""
     larger = edit.new is None or (edit.old is not None and edit.new > edit.old)
     refused = "entries that it refused are made" if larger else "more entries are refused"
-    return Verdict("; ".join(part for part in (refused, trade_words(edit.sides)) if part), is_worse=larger)
+    return Effect("; ".join(part for part in (refused, trade_words(edit.sides)) if part), is_worse=larger)
 
 
-def judge_day(edit: Edit) -> Verdict:
+def judge_day(edit: Edit) -> Effect:
     """A larger limit of the day."""
     larger = edit.new is None or (edit.old is not None and edit.new > edit.old)
-    halts = "it goes on entering after larger losses" if larger else "it halts sooner"
+    halts = "it still enters after larger losses" if larger else "it halts sooner"
     is_bound = any(map(is_day_bound_by_halt, edit.sides.both))
     comes_to = worst_day_words(edit.sides) if is_bound else ""
-    return Verdict("; ".join(part for part in (halts, comes_to) if part), is_worse=larger)
+    return Effect("; ".join(part for part in (halts, comes_to) if part), is_worse=larger)
 
 
-def judge_undefined(edit: Edit) -> Verdict:
+def judge_undefined(edit: Edit) -> Effect:
     """A short option that nothing covers may be sold."""
     if edit.new:
         words = trade_words(edit.sides) or "nothing but the underlying's own bounds limits its loss"
-        return Verdict(f"a short option that no leg covers may be sold: {words}", is_worse=True)
-    return Verdict("every short option must be covered")
+        return Effect(f"a short option that no leg covers may be sold: {words}", is_worse=True)
+    return Effect("every short option must be covered")
 
 
-def judge_protect(edit: Edit) -> Verdict:
+def judge_protect(edit: Edit) -> Effect:
     """A dead engine leaves what does not rest at the broker."""
     if edit.new is None:
         left = acts_without_engine(edit.sides.now) or "nothing acts"
         bare = edit.old.leg or "the short legs"
-        return Verdict(f"a dead engine leaves {bare} without a stop: while none runs {left}", is_worse=True)
+        return Effect(f"a dead engine leaves {bare} without a stop: while none runs {left}", is_worse=True)
     if edit.old is None:
-        return Verdict("it holds also when the engine is dead")
+        return Effect("it holds also when the engine is dead")
     wider = edit.new.times > edit.old.times or _basis(edit.old) is not _basis(edit.new)
     bare = _bare(edit)
     left = f"a dead engine leaves {listed(bare, 'and')} without a stop" if bare else ""
-    return Verdict("; ".join(part for part in (left, _protected(edit)) if part), is_worse=wider or bool(bare))
+    return Effect("; ".join(part for part in (left, _protected(edit)) if part), is_worse=wider or bool(bare))
 
 
 def _basis(protect: Protect) -> bool:
@@ -114,18 +114,18 @@ def _protection(value: Any, subject: Subject) -> str:
     return f"{plain(value.times)}x credit{of}"
 
 
-def _judge_closing(edit: Edit) -> Verdict:
+def _judge_closing(edit: Edit) -> Effect:
     """Without closing, open positions may lose more after the limit of the day."""
     words = (
-        "the loss of the day closes open positions" if edit.new else "open positions go on after the loss of the day"
+        "the loss of the day closes open positions" if edit.new else "open positions continue after the loss of the day"
     )
-    return Verdict(words, is_worse=not edit.new)
+    return Effect(words, is_worse=not edit.new)
 
 
-def _judge_delayed(edit: Edit) -> Verdict:
+def _judge_delayed(edit: Edit) -> Effect:
     """Quotes of 10 to 15 minutes ago are traded on."""
     words = "it trades on quotes that come 10 to 15 minutes late" if edit.new else "late quotes count as unknown"
-    return Verdict(words, is_worse=bool(edit.new))
+    return Effect(words, is_worse=bool(edit.new))
 
 
 RISK: Keys = {
@@ -140,7 +140,7 @@ RISK: Keys = {
     "daily_profit": Key(
         key="daily_profit",
         said=_money,
-        judge=judge_if_more("it goes on entering after larger gains", "it halts sooner"),
+        judge=judge_if_more("it still enters after larger gains", "it halts sooner"),
         read=_of_day,
     ),
     "require": Within("risk.require"),
@@ -154,8 +154,8 @@ RISK: Keys = {
         key="max_time_without_stop",
         said=lambda value, _: duration(value),
         judge=judge_if_more(
-            "a short leg may stand longer without a stop or a closing order",
-            "a short leg that stands alone is closed sooner",
+            "a short leg may be longer without a stop or a closing order",
+            "an unprotected short leg is closed sooner",
         ),
     ),
     "path": Within(""),
@@ -166,19 +166,19 @@ RISK: Keys = {
 # --- A bot as parts that can be compared, in the order of its text
 
 
-def judge_name(edit: Edit) -> Verdict:
+def judge_name(edit: Edit) -> Effect:
     """A bot is its name."""
     words = f"a bot is its name: what is recorded, shown on paper and promoted stays with {edit.old}"
-    return Verdict(f"{words}; with a position open the renaming is refused", is_worse=True)
+    return Effect(f"{words}; with a position open the renaming is refused", is_worse=True)
 
 
-def judge_quantity(edit: Edit) -> Verdict:
+def judge_quantity(edit: Edit) -> Effect:
     """More structures lose more, and dollars of a stop or target are those of the whole position."""
     (old, old_size), (new, new_size) = edit.old, edit.new
     is_worse = new > old or judge_wider(edit.sides) or (new_size != old_size and not _is_tighter(old_size, new_size))
     stops = _dollar_stops(edit) if old_size is new_size is None else ""
     found = [trade_words(edit.sides), day_words(edit.sides), stops]
-    return Verdict("; ".join(part for part in found if part), is_worse=is_worse)
+    return Effect("; ".join(part for part in found if part), is_worse=is_worse)
 
 
 def _is_tighter(old: Size | None, new: Size | None) -> bool:
@@ -198,27 +198,29 @@ def _count(value: tuple[int, Size | None], subject: Subject) -> str:
     return plain(count) if size is None else size_words(size, count)
 
 
-def judge_growth(edit: Edit) -> Verdict:
+def judge_growth(edit: Edit) -> Effect:
     """It may come to more than it did, or to it sooner."""
     old, new = edit.old, edit.new
     if new is None or old is None:
-        return Verdict("the quantity grows no more" if new is None else "the quantity grows by itself", is_worse=True)
+        return Effect(
+            "the quantity no longer grows" if new is None else "the quantity grows automatically", is_worse=True
+        )
     is_sooner = new.start > old.start or new.step * old.sessions > old.step * new.sessions
-    return Verdict("it has more structures sooner" if is_sooner else "", is_worse=is_sooner)
+    return Effect("it has more structures sooner" if is_sooner else "", is_worse=is_sooner)
 
 
-def judge_overwrite(edit: Edit) -> Verdict:
+def judge_overwrite(edit: Edit) -> Effect:
     """More of the shares may be called away; between a count and a part of the shares no one can say which is more."""
     if edit.old is None or edit.new is None:
         now = "the text, whatever shares are held" if edit.new is None else "the shares held"
-        return Verdict(f"how many calls there are is said by {now}", is_worse=True)
+        return Effect(f"how many calls there are is said by {now}", is_worse=True)
     if edit.new.most > edit.old.most:
-        return Verdict("more of the shares may be called away at the strike", is_worse=True)
+        return Effect("more of the shares may be called away at the strike", is_worse=True)
     if edit.new.least < edit.old.least:
-        return Verdict("calls are sold also where no whole number of them was in the band", is_worse=True)
+        return Effect("calls are sold also where no whole number of them was in the band", is_worse=True)
     if edit.new.most < edit.old.most:
-        return Verdict("fewer of the shares may be called away")
-    return Verdict("no calls where no whole number of them is in the band any more")
+        return Effect("fewer of the shares may be called away")
+    return Effect("no calls where no whole number of them is in the band any more")
 
 
 def _dollar_stops(edit: Edit) -> str:

@@ -32,7 +32,7 @@ from rulebot.measures.registry import MEASURES
 from rulebot.model.session import Session, Sessions
 from rulebot.model.text import counted, duration, price
 from rulebot.model.values import replace
-from rulebot.review.change.field import BotSection, Edit, FieldSpec, Judge, Key, Keys, Verdict, Within, facets
+from rulebot.review.change.field import BotSection, Edit, Effect, FieldSpec, Judge, Key, Keys, Within, facets
 from rulebot.review.change.legs import trade_words
 from rulebot.review.example import Subject as ReviewSubject
 from rulebot.spec.nouns import Condition, Confirm
@@ -266,7 +266,7 @@ _WORSE = {"enters": Implication.OFTENER, "halts": Implication.RARER, "leaves": I
 _SAID = {
     ("enters", Implication.OFTENER): "it holds more often: entries that it kept out are made",
     ("enters", Implication.RARER): "it holds less often: fewer entries",
-    ("halts", Implication.RARER): "it holds less often: entries go on where it halted",
+    ("halts", Implication.RARER): "it is true less often: entries continue where it halted",
     ("halts", Implication.OFTENER): "it holds more often: halts sooner",
     ("leaves", Implication.RARER): "it holds less often: a position is kept longer",
     ("leaves", Implication.OFTENER): "it holds more often: leaves sooner",
@@ -276,21 +276,21 @@ _NAMES = "only the names of its members, under which is recorded what they say"
 _UNCLEAR = "which of the two holds more often depends on the market: read both"
 
 
-def judge_test(edit: Edit) -> Verdict:
+def judge_test(edit: Edit) -> Effect:
     """Judge another test of a rule by what its list does with it; a bound on the price by the worst that is paid."""
     held = judge_holding(edit.old, edit.new, LISTS[edit.now.place])
     price = "" if held.words == _NAMES else _price_words(edit)
     words = "; ".join(part for part in (held.words, price) if part)
-    return Verdict(words, is_worse=held.is_worse)
+    return Effect(words, is_worse=held.is_worse)
 
 
-def judge_holding(old: Truth, new: Truth, does: str) -> Verdict:
+def judge_holding(old: Truth, new: Truth, does: str) -> Effect:
     """Judge another test by how often it holds; does: what a rule of its list does, as `LISTS` has it."""
     if nameless(old) == nameless(new):
-        return Verdict(_NAMES)
+        return Effect(_NAMES)
     found = holding(old, new)
     said = {Implication.OTHERWISE: _UNCLEAR, Implication.SAME: _AS_OFTEN}.get(found) or _SAID[does, found]
-    return Verdict(said, is_worse=found in (Implication.OTHERWISE, _WORSE[does]))
+    return Effect(said, is_worse=found in (Implication.OTHERWISE, _WORSE[does]))
 
 
 def _price_words(edit: Edit) -> str:
@@ -309,33 +309,33 @@ _ACTS = {"enters": "let it enter", "halts": "halt it", "leaves": "close a positi
 
 _LATER = {
     "enters": "it enters later",
-    "halts": "it halts later, and until then entries go on",
+    "halts": "it halts later, and until then entries continue",
     "leaves": "it acts later, and until then a loss runs on",
 }
 
 
-def judge_confirm(edit: Edit) -> Verdict:
+def judge_confirm(edit: Edit) -> Effect:
     """Fewer readings let one broken quote act; more of them let a loss run on meanwhile."""
     does = LISTS[edit.now.place]
     old, new = _strength(edit.old), _strength(edit.new)
     if None not in (old, new) and (edit.old.quotes is None) is not (edit.new.quotes is None):
-        return Verdict("counted in another way: readings follow the quotes, seconds do not", is_worse=True)
+        return Effect("counted in another way: readings follow the quotes, seconds do not", is_worse=True)
     if new is None or (old is not None and new < old):
         many = f"{counted(edit.new.quotes, 'reading')} in a row" if edit.new and edit.new.quotes else ""
         few = "one broken quote" if new is None or new <= 1 else many or "a shorter disturbance"
-        return Verdict(f"{few} can now {_ACTS[does]}", is_worse=does != "halts")
-    return Verdict(_LATER[does], is_worse=does != "enters")
+        return Effect(f"{few} can now {_ACTS[does]}", is_worse=does != "halts")
+    return Effect(_LATER[does], is_worse=does != "enters")
 
 
 def _strength(confirm: Confirm | None) -> float | None:
     return None if confirm is None else confirm.quotes or confirm.seconds or 0.0
 
 
-def judge_age(edit: Edit) -> Verdict:
+def judge_age(edit: Edit) -> Effect:
     """Older data counts, or no longer does."""
     if edit.new is None or (edit.old is not None and edit.new > edit.old):
-        return Verdict("older data counts: it may judge a market that has moved on", is_worse=True)
-    return Verdict("older data no longer counts: it is unknown sooner")
+        return Effect("older data counts: it may judge a market that has moved on", is_worse=True)
+    return Effect("older data no longer counts: it is unknown sooner")
 
 
 def _confirm(noun: Condition, field: str, subject: ReviewSubject) -> Confirm | None:
@@ -418,7 +418,7 @@ REMOVED: Mapping[str, str] = {
     "entry.when": "it enters also when this does not hold",
     "legs.require": "it enters also when the structure does not offer this",
     "risk.require": "it enters also when the bot with the entry does not keep to this",
-    "risk.halt_when": "entries go on when this holds",
+    "risk.halt_when": "entries continue when this is true",
 }
 ADDED: Mapping[str, str] = {
     "universe.require": "fewer symbols",

@@ -49,7 +49,7 @@ _CAME = {"bot": "a new bot", "account": "a new account document", "universe": "a
 _WENT = {
     "bot": "is gone; what it holds is closed by the text it was opened with",
     "account": "is gone, and its limits with it",
-    "universe": "is gone; a bot that names it cannot be read any more",
+    "universe": "is gone; a bot that names it can no longer be read",
 }
 
 
@@ -82,11 +82,11 @@ def changed(changes: Sequence[Change], width: int = WIDTH) -> list[str]:
     short = [values(change) for change in changes if is_short(change)]
     column = max(map(len, short), default=0)
     said = ["", *(change.words for change in changes)]
-    told = [
+    reported = [
         replace(each, words="as above") if each.words and each.words == said[at] else each
         for at, each in enumerate(changes)
     ]
-    return [line for change in told for line in _change(change, paths, column, width)]
+    return [line for change in reported for line in _change(change, paths, column, width)]
 
 
 def _change(change: Change, paths: int, column: int, width: int) -> Iterator[str]:
@@ -175,7 +175,7 @@ def reached(found: Difference) -> Iterator[tuple[str, str]]:
 
 def document_of(found: Difference) -> dict[str, Any]:
     """Return a difference as what JSON can hold; dollars are text, so that no digit is lost."""
-    told: dict[str, Any] = {
+    reported: dict[str, Any] = {
         "kind": found.kind,
         "name": found.name,
         "status": found.status.value,
@@ -184,19 +184,19 @@ def document_of(found: Difference) -> dict[str, Any]:
     }
     was, now = found.priorities
     if was or now:
-        told["exits"] = {"old": list(was), "new": list(now)}
+        reported["exits"] = {"old": list(was), "new": list(now)}
     if found.kind == "bot" and found.changes:
-        told["states"] = found.states or "unchanged"
+        reported["states"] = found.states or "unchanged"
     old, new = found.days
     if old or new:
-        told["days"] = days_document(old, new, found.flaws)
-    return told
+        reported["days"] = days_document(old, new, found.flaws)
+    return reported
 
 
 def days_document(old: Days, new: Days, flaws: Sequence[str] = ()) -> dict[str, Any]:
     """Return what both sides did on the same days; of past ones also what was wrong with their data."""
-    told: dict[str, Any] = {"old": [_day(day) for day in old], "new": [_day(day) for day in new]}
-    return told | {"flaws": list(flaws)} if flaws or any(day.day for day in old) else told
+    reported: dict[str, Any] = {"old": [_day(day) for day in old], "new": [_day(day) for day in new]}
+    return reported | {"flaws": list(flaws)} if flaws or any(day.day for day in old) else reported
 
 
 def _day(day: TriedDay) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def _day(day: TriedDay) -> dict[str, Any]:
 
 
 def _change_document(change: Change) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    reported: dict[str, Any] = {
         "kind": change.kind.value,
         "path": change.path,
         "old": change.old,
@@ -219,10 +219,10 @@ def _change_document(change: Change) -> dict[str, Any]:
         "applies": change.applies,
     }
     if change.was_path:
-        told["was_path"] = change.was_path
+        reported["was_path"] = change.was_path
     if change.reaches:
-        told["reaches"] = [_change_document(each) for each in change.reaches]
-    return told
+        reported["reaches"] = [_change_document(each) for each in change.reaches]
+    return reported
 
 
 def _loss(loss: Loss) -> dict[str, Any]:

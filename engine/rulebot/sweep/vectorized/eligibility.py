@@ -1,6 +1,6 @@
-"""Which bots may be lived through by arrays: those of which a session has one entry, one exit and nothing between.
+"""Which bots may run by arrays: those whose session has one entry, one exit and nothing between.
 
-What is not named here goes turn by turn. So does every single session that turns out not to be plain.
+Anything not named here runs turn by turn. So does every single session that turns out not to be plain.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ OF_STRUCTURE = frozenset(("quote_width", "credit", "debit", "strike", "dte", "ma
 OF_MOVE = frozenset(("expected_move",))
 OF_POSITION = OF_STRUCTURE | {"value", "cost", "profit", "loss", "leg_delta", "position_delta", "breach", "time"}
 OF_CLOCK = OF_VOLATILITY | {"session"}
-"""What changes between two instants of the data, where a bot looks by a grid of its own."""
+"""What changes between two instants of the data, where a bot judges on its own grid."""
 SELECTORS = frozenset(
     (
         StrikeBy.DELTA,
@@ -48,15 +48,15 @@ SELECTORS = frozenset(
 MOST_DELTA = Decimal("0.4")
 """The largest delta that is sure to be found among the options out of the money."""
 HIGHEST_STRIKE = 30_000
-"""More than any index with options stands at, in points."""
+"""More points than any index with options has."""
 SHARED_LINES = 20
 """Lines that levels and options at the money take, besides the strikes around each leg."""
 
 
 def unsuited(program: Program, fills: FillModel, shares: Sequence[tuple[str, int]] = (), cash: Decimal = CASH) -> str:
-    """Return why the only bot of a program cannot be lived through by arrays, "" when it can.
+    """Return why the only bot of a program cannot run by arrays, "" when it can.
 
-    shares: what the account begins with. cash: its dollars.
+    shares: those in the account at the start. cash: its dollars.
     """
     return next(_reasons(program, fills, shares, cash), "")
 
@@ -205,8 +205,8 @@ def _of_money(rule: Rule, plan: Plan) -> Iterator[str]:
 def _is_daily(call: Call) -> bool:
     """Say whether it asks for events of the whole day."""
     arguments = dict(call.arguments)
-    told = [arguments.get(name) for name in ("before", "after", "until")]
-    return call.measure in ("event", "no_event") and not any(told)
+    reported = [arguments.get(name) for name in ("before", "after", "until")]
+    return call.measure in ("event", "no_event") and not any(reported)
 
 
 def _of_exit(planned: ExitPlan) -> Iterator[str]:

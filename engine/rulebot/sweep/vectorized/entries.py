@@ -1,4 +1,4 @@
-"""Entries of variants of one kind: when each is sent, and what it comes to, where a column of each is sure."""
+"""Entries of variants of one kind: when each is sent, and its result, where all its columns are certain."""
 
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -49,7 +49,7 @@ class EnteringTogether:
         later = self._later(starts, ends)
         if later is not None:
             window &= later >= 0.0
-        masks = self._masks(window, self._doubtful(starts, later)) if is_fit else None
+        masks = self._masks(window, self._uncertain(starts, later)) if is_fit else None
         if masks is None:
             self._sheet.leave_alone(rows)
             return None
@@ -84,7 +84,7 @@ class EnteringTogether:
         self._sheet.leave_alone(np.flatnonzero(~is_clear))
         return np.where(is_clear, found, -np.inf)
 
-    def _doubtful(self, starts: Columns, later: Columns | None) -> Mask | None:
+    def _uncertain(self, starts: Columns, later: Columns | None) -> Mask | None:
         """Return where it is not sure what each variant reads at the money, None when they do not read there.
 
         Shape: (N, T).
@@ -120,12 +120,12 @@ class EnteringTogether:
             is_near &= guesses[before][:, None]
         return np.asarray((places > reached) & is_clear[picks, before] & is_near.all(axis=1))
 
-    def _masks(self, window: Mask, doubtful: Mask | None) -> tuple[Mask, Mask, Places, Mask] | None:
-        """Return when each variant may enter and when it would for sure, and what each choice of legs is.
+    def _masks(self, window: Mask, uncertain: Mask | None) -> tuple[Mask, Mask, Places, Mask] | None:
+        """Return when each variant may enter and when it certainly would, and each choice of legs.
 
-        doubtful: where it is not sure what they read at the money.
+        uncertain: where their at-the-money readings are not certain.
 
-        Shape: (N, T); columns (choices, legs, T) and whether they are clear (choices, T). None where it is not told.
+        Shape: (N, T); columns (choices, legs, T) and whether they are clear (choices, T). None where unknown.
         """
         group, entering = self._group, self._session.entering
         firsts, _ = group.picks
@@ -147,18 +147,18 @@ class EnteringTogether:
             tests = list(zip((bot.plan.require[place].test for bot in bots), measures, strict=True))
             if (masks := _judged(tests, window.shape[1])) is None:
                 return None
-            unruled = masks[0][of] if doubtful is None else masks[0][of] | doubtful
+            unruled = masks[0][of] if uncertain is None else masks[0][of] | uncertain
             may, sure = may & unruled, sure & masks[1][of]
         for place in unknown:
-            one, other = self._judged_one_by_one(place, may, doubtful)
+            one, other = self._judged_one_by_one(place, may, uncertain)
             may, sure = may & one, sure & other
-        if doubtful is not None:
-            sure &= ~doubtful
+        if uncertain is not None:
+            sure &= ~uncertain
         columns = np.array([[leg.columns for leg in legs] for legs in known])
         is_clear = np.array([np.logical_and.reduce([leg.is_clear for leg in legs]) for legs in known])
         return may, sure, columns, is_clear
 
-    def _judged_one_by_one(self, place: int, may: Mask, doubtful: Mask | None) -> tuple[Mask, Mask]:
+    def _judged_one_by_one(self, place: int, may: Mask, uncertain: Mask | None) -> tuple[Mask, Mask]:
         """Return where a condition of entry may be true and where it is for sure, by the engine's rule.
 
         It is judged wherever one of the variants may enter.
@@ -173,11 +173,11 @@ class EnteringTogether:
             for at in np.flatnonzero(may[these].any(axis=0)).tolist():
                 truth = conditions.holds(bot, place, at, facts)
                 one[number, at], other[number, at] = truth is not False, truth is True
-            if doubtful is None or not bot.when_at_money[place]:
+            if uncertain is None or not bot.when_at_money[place]:
                 continue
-            for at in np.flatnonzero((may & doubtful)[these].any(axis=0)).tolist():
+            for at in np.flatnonzero((may & uncertain)[these].any(axis=0)).tolist():
                 hidden[number, at] = conditions.holds(bot, place, at, facts, hidden=True) is not False
-        found = one[of] if doubtful is None else one[of] | (hidden[of] & doubtful)
+        found = one[of] if uncertain is None else one[of] | (hidden[of] & uncertain)
         return np.asarray(found), np.asarray(other[of])
 
     def _sent(self, rows: Places, places: Places, columns: Places, after: Columns) -> Entries:
@@ -267,7 +267,7 @@ MOST = 2_000
 
 
 class Groups:
-    """All variants that are lived through by arrays, by their numbers."""
+    """All variants that run by arrays, by number."""
 
     def __init__(self, bots: Mapping[int, ArrayBot]) -> None:
         self._bots = bots

@@ -1,7 +1,7 @@
-"""An entry's order by arrays: the engine's ladder, try by try, while the market stands and when it moves on.
+"""An entry's order by arrays: the engine's ladder, try by try, in a constant market and when it moves.
 
-At an instant of the data what rests at the broker fills first; then the next try that is due is priced, if what the
-order was sent for still holds.
+At an instant of the data resting orders fill first; then the next due try is priced, if the order's conditions are
+still true.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ from rulebot.sweep.vectorized.session_arrays import ArrayDay
 
 
 class EvaluationInstant(NamedTuple):
-    """A moment at which an entry is judged: seconds after the open, and the instant of the data that stands then."""
+    """A moment at which an entry is judged: seconds after the open, and the data's instant valid then."""
 
     at: float
     place: int
@@ -53,7 +53,7 @@ class FilledAt(NamedTuple):
         return bool(price_problem(net, Decimal(f"{self.quoted.net.mid:.4f}"), self.band))
 
 
-TOO_FAR = UndecidedByArrays("a try of its order lies too far from the mid, of which there is an alarm")
+TOO_FAR = UndecidedByArrays("a try of its order is too far from the mid, which raises an alarm")
 WORKS_PAST = UndecidedByArrays("its order works past the end of the window, a halt or another time of the spec")
 Meets = Callable[[int], FilledAt | UndecidedByArrays | None]
 """What a try meets at an instant; None where what the order was sent for holds no longer."""
@@ -66,7 +66,7 @@ class Instants(Protocol):
     def times(self) -> Columns: ...
 
     def place_at(self, at: float) -> int:
-        """Return the instant that stands so many seconds after the open."""
+        """Return the instant valid this many seconds after the open."""
 
 
 class EntryOrder(NamedTuple):
@@ -137,7 +137,7 @@ class EntryOrder(NamedTuple):
 class EvaluationTimes:
     """The looks of one window, in order. may: at which instants from the window's first one an entry may be sent.
 
-    Between two instants the market stands: a bot without `every` is judged there too, and nothing new comes of it.
+    Between two instants the market is constant: a bot without `every` is judged there too, without a new result.
     """
 
     def __init__(self, day: ArrayDay, entry: EntryPlan, start: float, end: float, may: Mask | None) -> None:
@@ -152,9 +152,9 @@ class EvaluationTimes:
             yield look
 
     def again(self, unfilled: Unfilled) -> bool:
-        """Go on after an entry that ended unfilled; say whether there may be another (`decide.opportunity`).
+        """Continue after an unfilled entry; say whether there may be another (`decide.opportunity`).
 
-        While an entry works the bot does not watch: with `every` its grid begins anew, a second after the end at least.
+        While an entry works the bot does not watch: with `every` its grid restarts, at least a second after the end.
         """
         again = self._entry.again
         self._sent += 1

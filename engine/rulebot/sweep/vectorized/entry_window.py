@@ -51,7 +51,7 @@ from rulebot.sweep.vectorized.strikes import NEAR, NONE, AtMoney, StrikeChoices
 # --- A variant made ready for sessions by arrays, and what it has in common with others
 
 OF_VOLATILITY = frozenset(("iv", "iv_over_rv"))
-"""Measures that rise while the market stands: the same price over less time."""
+"""Measures that rise in a constant market: the same price over less time."""
 OF_PRICE = frozenset(("profit", "loss", "credit", "debit", "max_risk"))
 """Measures that depend on the price that a position was entered at."""
 
@@ -68,15 +68,15 @@ class Numbers:
 
 
 class ArrayBot:
-    """One variant, made ready once for all sessions.
+    """One variant, prepared once for all sessions.
 
     keys, when, require, entry, exit_orders: the numbers of its legs, its conditions of entry and of what it enters, all
-    that an entry follows from, and the order of each exit; needs: what tells which slow facts it is told.
-    exits: their tests, with a number where a test is the same for every position in the same options. sides: classes
-    and rights of its legs, by_delta: of those that are chosen by delta. grid: of the prices of the whole.
-    halts: the numbers of what halts it. money: the symbol and class at whose money it reads, None without any;
-    when_at_money: which of its conditions do, chosen_at_money: whether a strike is chosen so, require_at_money: whether
-    `require` does. opens: whether it reads the expected move of the open.
+    inputs of an entry, and the order of each exit; needs: key of the slow facts that it gets. exits: their tests, with
+    a number where a test is the same for every position in the same options. sides: classes and rights of its legs,
+    by_delta: of those chosen by delta. grid: of the prices of the whole. halts: the numbers of its halt conditions.
+    money: the symbol and class whose at-the-money options it reads, None without; when_at_money: which of its
+    conditions do, chosen_at_money: whether a strike is chosen so, require_at_money: whether `require` does. opens:
+    whether it reads the expected move of the open.
     """
 
     def __init__(self, program: Program, numbers: Numbers) -> None:
@@ -124,7 +124,7 @@ class ArrayBot:
 
 
 def delay_of(rule: Rule) -> float:
-    """Return the seconds until a rule that has become true is confirmed, while the market stands."""
+    """Return the seconds until a rule that has become true is confirmed, in a constant market."""
     confirm = rule.confirm
     if confirm is None:
         return 0.0
@@ -160,7 +160,7 @@ _SLACK = 1e-9
 
 
 class Conditions:
-    """The conditions of one session, with what each came to kept for all variants."""
+    """The conditions of one session, with each result cached for all variants."""
 
     def __init__(self, day: ArrayDay, at_money: AtMoney) -> None:
         self._day, self.at_money = day, at_money
@@ -187,7 +187,7 @@ class Conditions:
         for place in (places if may is None else places[may[places]]).tolist():
             truth = rule.judge(self.view_of(bot, place, facts)).truth
             if truth is None or (truth and place == day.first and any(map(is_of_open, calls_of(rule.rule.test)))):
-                return None  # the expected move of the open comes to be known after it
+                return None  # the expected move of the open becomes known after it
             if truth:
                 return float(day.times[place])
         return inf
@@ -195,7 +195,7 @@ class Conditions:
     def holds(
         self, bot: ArrayBot, number: int, place: int, facts: tuple[int, Facts], *, hidden: bool = False
     ) -> bool | None:
-        """Say whether a condition of entry is true at an instant; None where that changes while the market stands.
+        """Say whether a condition of entry is true at an instant; None where that changes in a constant market.
 
         hidden: without the strike nearest to spot.
         """
@@ -206,18 +206,18 @@ class Conditions:
         return self._truths[key]
 
     def _judged(self, rule: CompiledRule, place: int, view: View) -> bool | None:
-        verdict = rule.judge(view)
+        evaluation = rule.judge(view)
         bound = rising_to(rule.rule.test)
-        if bound is not None and verdict.truth is not None and verdict.value is not None:
+        if bound is not None and evaluation.truth is not None and evaluation.value is not None:
             rise = self._rise(place)
-            if rise is None or verdict.value - _SLACK <= bound <= verdict.value * rise + _SLACK:
+            if rise is None or evaluation.value - _SLACK <= bound <= evaluation.value * rise + _SLACK:
                 return None
-        return verdict.truth is True
+        return evaluation.truth is True
 
     def _rise(self, place: int) -> float | None:
-        """Return how many times as large a volatility is when the next instant comes; None at the end of the session.
+        """Return the factor by which a volatility grows until the next instant; None at the end of the session.
 
-        A price at the money tells the product of the volatility and the root of the time that is left (Black, 1976).
+        An at-the-money price gives the product of volatility and the root of the remaining time (Black, 1976).
         """
         day, now = self._day, float(self._day.times[place]) + self._day.opens_at
         before = years_until(day.session.date, now)
@@ -232,7 +232,7 @@ class Conditions:
         return None if bot.money is None else self.at_money.surely_read(*bot.money, reached)
 
     def surely_guesses(self, bot: ArrayBot) -> Mask | None:
-        """Return where it is sure about which strikes a bot asks for, None when nothing at the money tells it."""
+        """Return where a bot's target strikes are certain, None when no at-the-money option shows them."""
         return None if bot.money is None else self.at_money.are_guessed(*bot.money)
 
     def view_of(self, bot: ArrayBot, place: int, facts: tuple[int, Facts], *, hidden: bool = False) -> View:
@@ -255,12 +255,12 @@ class _Market(MarketColumns):
         return self.day.of_board(symbol, name)
 
     def opening_move(self, symbol: str) -> float | None:
-        """Return the expected move of the open that bots were told."""
+        """Return the expected move of the open that bots get."""
         return self.day.opening_move(symbol)
 
 
 def rising_to(test: Truth) -> float | None:
-    """Return the bound of a comparison of something that rises while the market stands, None for other tests."""
+    """Return the bound of a comparison of something that rises in a constant market, None for other tests."""
     match test:
         case Compare(Op.ABOVE | Op.BELOW | Op.AT_LEAST | Op.AT_MOST, Call(measure), (Constant(bound),)):
             return bound if measure in OF_VOLATILITY else None
@@ -284,7 +284,7 @@ class Entered(NamedTuple):
     cash: Decimal
 
 
-class WindowVerdict(NamedTuple):
+class WindowResult(NamedTuple):
     """What an entry would be at an instant, its conditions true: its legs, their quotes, and the view of it."""
 
     selection: StructureSelection
@@ -352,7 +352,7 @@ class Window:
                 continue
             if not self._is_plain(look.place):
                 return SentOrder(look, DISORDER)
-            came_to = self._enter(look) if self._is_sure(look) else self._in_doubt(look)
+            came_to = self._enter(look) if self._is_sure(look) else self._uncertain_arrays(look)
             if came_to is not None:
                 return SentOrder(look, came_to)
             refused = look.place
@@ -369,21 +369,21 @@ class Window:
             return True
         return bool(self._surely[look.place])
 
-    def _in_doubt(self, look: EvaluationInstant) -> UndecidedByArrays | None:
+    def _uncertain_arrays(self, look: EvaluationInstant) -> UndecidedByArrays | None:
         """Return None where no entry is sent, whichever strike at the money is streamed already."""
         return AT_MONEY if any(self._may_send(look.place, hidden=hidden) for hidden in (False, True)) else None
 
     def _may_send(self, place: int, *, hidden: bool) -> bool:
         judged = self._judged(place, hidden=hidden)
-        if not isinstance(judged, WindowVerdict):
+        if not isinstance(judged, WindowResult):
             return judged is not None
         return not self._is_refused(self._worst(judged, self._lowest(judged.selection)), judged)
 
     def _enter(self, look: EvaluationInstant) -> Entry:
-        """Return what an entry at a look came to, None when its rules or limits do not let it be sent."""
+        """Return the result of an entry at a look, None when its rules or limits do not let it be sent."""
         plan = self.bot.plan
         judged = self._judged(look.place)
-        if not isinstance(judged, WindowVerdict):
+        if not isinstance(judged, WindowResult):
             return judged
         selection, quoted, _ = judged
         lowest = self._lowest(selection)
@@ -398,14 +398,14 @@ class Window:
         fill = order.work(self._meeting(look, judged, lowest), partial(self._quoted, selection))
         return self._entered(selection, look, fill, lowest, late) if isinstance(fill, Fill) else fill
 
-    def _worst(self, judged: WindowVerdict, lowest: Decimal | None) -> Decimal | None:
+    def _worst(self, judged: WindowResult, lowest: Decimal | None) -> Decimal | None:
         """Return the largest loss per share of one structure at the price at which limits look at it."""
         price = limited_at(self.bot.plan.order, judged.view.start_price, judged.quoted.net)
         return None if lowest is None else max(-Decimal(f"{price or 0.0:.4f}") - lowest, ZERO)
 
     def _judged(
         self, place: int, chosen: StructureSelection | None = None, *, hidden: bool = False
-    ) -> WindowVerdict | UndecidedByArrays | None:
+    ) -> WindowResult | UndecidedByArrays | None:
         """Judge the conditions of an entry at an instant; None where they are not true. chosen: its legs, if known.
 
         hidden: without the strike nearest to spot.
@@ -431,26 +431,26 @@ class Window:
         view.commission = float(opening_commission(selection, view, bot.plan.quantity))
         if not all(rule.judge(view).truth is True for rule in bot.compiled.require):
             return None
-        return WindowVerdict(selection, quoted, view)
+        return WindowResult(selection, quoted, view)
 
     def _quoted(self, selection: StructureSelection, place: int) -> Quoted | None:
-        """Return the legs of an order at an instant, None where a quote is not whole, or of fewer than it wants."""
+        """Return the legs of an order at an instant, None where a quote is incomplete, or its size too small."""
         found = quoted_at(self.day, selection, place, opens=True)
         return None if found is None or lacks_size(self.day, found, place, self.bot.plan.quantity) else found
 
-    def _meeting(self, look: EvaluationInstant, judged: WindowVerdict, lowest: Decimal | None) -> Meets:
-        """Return what tells what the tries of an order meet, instant by instant."""
+    def _meeting(self, look: EvaluationInstant, judged: WindowResult, lowest: Decimal | None) -> Meets:
+        """Return the key of what the tries of an order meet, instant by instant."""
 
         @cache
         def meets(place: int) -> FilledAt | UndecidedByArrays | None:
-            now: WindowVerdict | UndecidedByArrays | None = judged
+            now: WindowResult | UndecidedByArrays | None = judged
             if place != look.place:
                 if self._quoted(judged.selection, place) is None:
                     return NOT_QUOTED
                 if self._reads_unsurely(place):
                     return AT_MONEY
                 now = self._judged(place, judged.selection)
-            if not isinstance(now, WindowVerdict):
+            if not isinstance(now, WindowResult):
                 return now
             return FilledAt(now.quoted, self._bound(lowest, now), self._band(now))
 
@@ -462,10 +462,10 @@ class Window:
         return reads and self._surely is not None and not self._surely[place]
 
     def _until(self, look: EvaluationInstant, late: float) -> float | None:
-        """Return the time before which an order of a look has to be over to be clear; None where its start is not.
+        """Return the time before which an order of a look must end to be clear; None where its start is not.
 
-        At a look soon after an instant its legs may have yet to be streamed: then it is sent up to so many seconds
-        late, or, by the grid of `every`, not before the next look.
+        At a look soon after an instant its legs may not stream yet: then it is sent up to some seconds late, or, by the
+        grid of `every`, at the next look.
         """
         _, instants = self.bot.clock(self.day)
         until = min((at for at in (*instants, self.halt) if at > look.at), default=self.day.length)
@@ -508,7 +508,7 @@ class Window:
             self._payoffs[parts] = min_close_cost(parts)
         return self._payoffs[parts]
 
-    def _is_refused(self, worst: Decimal | None, judged: WindowVerdict) -> bool:
+    def _is_refused(self, worst: Decimal | None, judged: WindowResult) -> bool:
         """Say whether the gate before an entry keeps it out, by the limits that a bot alone can run into.
 
         worst: the largest loss per share of one structure at the price at which limits look at it.
@@ -523,11 +523,11 @@ class Window:
         judged_at = None if price is None else Decimal(f"{price:.4f}")
         return bool(price_problem(judged_at, Decimal(f"{net.mid:.4f}"), self._band(judged)))
 
-    def _band(self, judged: WindowVerdict) -> Decimal | None:
+    def _band(self, judged: WindowResult) -> Decimal | None:
         """Return how far from the mid its price may lie."""
         return price_band(self.bot.program.limits.price_band, judged.quoted.parts, judged.view.board)
 
-    def _bound(self, lowest: Decimal | None, judged: WindowVerdict) -> Bound:
+    def _bound(self, lowest: Decimal | None, judged: WindowResult) -> Bound:
         """Return how far the net price of the entry may go, as `turn.bounds.entry_bound` has it."""
         plan, quoted = self.bot.plan, judged.quoted
         asks = [(part.option, plan.quantity, ask) for part, (_, ask) in zip(quoted.parts, quoted.sides, strict=True)]

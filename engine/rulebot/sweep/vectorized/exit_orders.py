@@ -1,6 +1,6 @@
 """Prices and money of many orders at once: whole ten-thousandths of a dollar, as the engine's decimals have them.
 
-Where binary floats leave it open what the decimal would be, a row is not clear; then it is worked out by itself.
+Where binary floats leave the decimal ambiguous, a row is not clear; then it is computed separately.
 """
 
 from collections.abc import Sequence
@@ -33,10 +33,10 @@ Cents = NDArray[np.int64]
 Rows = Places | Mask | slice
 """Some of many rows."""
 UNIT = 10_000
-"""So many of them are a dollar."""
+"""This many of them are a dollar."""
 _NOISE = 4e-11
-"""Dollars by which a float may be off what it stands for: `money.on_tick` reads ten decimals."""
-_DOUBT = 1e-8
+"""Dollars by which a float may be off: `money.on_tick` reads ten decimals."""
+_UNCERTAINTY = 1e-8
 _SHORT_PERCENT = int(SHORT_PART * 100)
 _HALF = 1e-6
 
@@ -62,11 +62,11 @@ class Grid:
         return found
 
     def up(self, price: Columns) -> Amounts:
-        """Return each price on the grid, the next above where it lies between two steps."""
+        """Return each price on the grid, rounded up."""
         return self._rounded(price, np.ceil)
 
     def down(self, price: Columns) -> Amounts:
-        """Return each price on the grid, the next below where it lies between two steps."""
+        """Return each price on the grid, rounded down."""
         return self._rounded(price, np.floor)
 
     def _rounded(self, price: Columns, way: np.ufunc) -> Amounts:
@@ -75,7 +75,7 @@ class Grid:
         whole = np.rint(steps)
         off = np.abs(steps - whole) * step / UNIT
         rounded = np.where(off < _NOISE, whole, way(steps))
-        return Amounts((rounded * step).astype(np.int64), (off < _NOISE) | (off > _DOUBT))
+        return Amounts((rounded * step).astype(np.int64), (off < _NOISE) | (off > _UNCERTAINTY))
 
 
 def four_digits(price: Columns) -> Amounts:
@@ -118,12 +118,12 @@ class Quotes(NamedTuple):
 
     def commission(self, net: Units, quantity: int) -> Amounts:
         """Return the cents of all executions at a net price: legs at their mids, the dearest makes up the rest."""
-        told = (self.bid + self.ask) / 2 * UNIT
-        prices = np.rint(told).astype(np.int64)
+        reported = (self.bid + self.ask) / 2 * UNIT
+        prices = np.rint(reported).astype(np.int64)
         lacks = net - (prices * np.array(self.flows)).sum(axis=1)
         every, dearest = np.arange(len(prices)), prices.argmax(axis=1)
         prices[every, dearest] += lacks * np.array(self.flows)[dearest]
-        is_clear = np.asarray((np.abs(told - np.rint(told)) < _HALF).all(axis=1))
+        is_clear = np.asarray((np.abs(reported - np.rint(reported)) < _HALF).all(axis=1))
         return Amounts(self._commission(prices / UNIT, quantity), is_clear)
 
     def _commission(self, premiums: Columns, quantity: int) -> Cents:
@@ -181,7 +181,7 @@ def payoffs(strikes: Units, rights: Sequence[Right], signs: Sequence[int], spots
     return total
 
 
-# --- An exit's order worked while the market stands
+# --- An exit's order in a constant market
 
 SLACK = 5.0
 """Seconds before the next instant by which an order must have filled: the engine may have begun a little later."""
@@ -190,7 +190,7 @@ ACKNOWLEDGED = PACE.total_seconds()
 
 
 class Quoted(NamedTuple):
-    """Legs at an instant: what is dealt, the net quote of it, and bid and ask of each leg."""
+    """Legs at an instant: the parts, their net quote, and bid and ask of each leg."""
 
     parts: tuple[Part, ...]
     net: NetQuote
@@ -231,9 +231,9 @@ Outcome = Fill | Unfilled | UndecidedByArrays
 def work_exit(
     quoted: Quoted, quantity: int, ladder: Ladder, fills: FillModel, room: float, target: Decimal | None = None
 ) -> Fill | UndecidedByArrays:
-    """Return what came of a closing order of so many structures. room: seconds for which the quotes stand.
+    """Return the result of a closing order of this many structures. room: seconds for which the quotes are valid.
 
-    target: the net price per share that it never goes past, None without one.
+    target: the net price per share that it never exceeds, None without one.
     """
     parts, quote = quoted.parts, quoted.net
     assert quote.natural is not None
@@ -257,7 +257,7 @@ def work_exit(
 
 
 def filled(quoted: Quoted, quantity: int, net: Decimal, after: float, tries: int) -> Fill:
-    """Return the fill of so many structures at a net price, leg by leg."""
+    """Return the fill of this many structures at a net price, leg by leg."""
     mids = [order_mid(*side) for side in quoted.sides]
     prices = priced_by_leg(mids, [part.flow for part in quoted.parts], net)
     dealt: list[tuple[Option, int, Decimal]] = [
@@ -296,7 +296,7 @@ def lacks_size(day: ArrayDay, quoted: Quoted, place: int, quantity: int) -> bool
     return False
 
 
-# --- Many orders of one kind, each worked while its market stands, as `working` works one
+# --- Many orders of one kind, each in a constant market, as `working` does one
 
 _PACE = PACE.total_seconds()
 _NEAR = 1e-7
@@ -304,7 +304,7 @@ _NEAR = 1e-7
 
 
 class LadderFill(NamedTuple):
-    """What came of orders, row by row. Neither filled nor unfilled, or not clear: to be done alone.
+    """Results of orders, row by row. Neither filled nor unfilled, or not clear: to be computed separately.
 
     net: where they filled; after: seconds from the decision to the fill; tries: how many it took.
     """
@@ -354,7 +354,7 @@ class Orders:
         return self._limit(self._wanted(), None)
 
     def work(self, room: Columns, *, closing: bool) -> LadderFill:
-        """Return what came of them. room: seconds for which the quotes stand."""
+        """Return their results. room: seconds for which the quotes are valid."""
         ladder, size = self.ladder, len(self.mid)
         net, tries = (np.zeros(size, dtype=np.int64) for _ in range(2))
         afters = np.zeros(size)
@@ -402,12 +402,12 @@ class Orders:
 
     @property
     def are_for_nothing(self) -> Mask:
-        """Say of which orders the target is less than a tick, or not surely more."""
+        """Say for which orders the target is less than a tick, or not certainly more."""
         assert self.targets is not None
         return np.asarray((self.targets < 0.0) & (self._grid.up(self.targets).units >= 0))
 
     def _worth_sending(self, limit: Amounts) -> Amounts:
-        """Return limits at least one tick from zero where a single option is dealt (`order.ladder`)."""
+        """Return limits at least one tick from zero for single options (`order.ladder`)."""
         units, is_clear = limit
         if self._alone:
             least = self._alone * self._grid.step(np.zeros(len(units)))

@@ -105,7 +105,7 @@ def distinct(keys: Sequence[Key]) -> tuple[list[int], Places]:
 
 
 def kind_of(bot: ArrayBot) -> Hashable:
-    """Return what tells its kind, None for a variant that is not judged together with others."""
+    """Return the key of its kind, None for a variant that is judged alone."""
     plan = bot.plan
     orders = [plan.order, *(planned.order for planned in plan.exits)]
     if not all(map(_is_plain, orders)) or plan.order.start is PriceFrom.MARKET or _counts_odd(plan):
@@ -116,10 +116,10 @@ def kind_of(bot: ArrayBot) -> Hashable:
         (plan.entry.days, plan.entry.every, plan.entry.again),
         (plan.quantity, plan.order, plan.risk.undefined_risk, plan.risk.day.loss is None, bot.program.limits),
         tuple((leg.name, leg.symbol, leg.trading_class, leg.right, leg.sign, leg.strike.by) for leg in plan.legs),
-        tuple(_told(rule) for rule in plan.entry.when),
-        tuple(_told(rule) for rule in plan.require),
-        tuple(_told(rule) for rule in plan.risk.halt_when),
-        tuple((each.order, each.kind, each.any_price, each.rule and _told(each.rule)) for each in plan.exits),
+        tuple(_reported(rule) for rule in plan.entry.when),
+        tuple(_reported(rule) for rule in plan.require),
+        tuple(_reported(rule) for rule in plan.risk.halt_when),
+        tuple((each.order, each.kind, each.any_price, each.rule and _reported(each.rule)) for each in plan.exits),
     )
 
 
@@ -134,7 +134,7 @@ def _counts_odd(plan: Plan) -> bool:
     return (most is not None and most * 100 % 1 != 0) or any(of_dollars)
 
 
-def _told(rule: Rule) -> Hashable:
+def _reported(rule: Rule) -> Hashable:
     return _split(rule.test)[0], rule.confirm, rule.max_age
 
 

@@ -1,8 +1,8 @@
-"""One session of one bot by arrays: when it enters, when it leaves, and what came of it; or that this is not clear.
+"""One session of one bot by arrays: when it enters and exits, and its result; or that this is not clear.
 
-Arrays say at which instants anything may happen; there the rules of the engine are judged on the board of that instant.
-Whatever is not plain is left to the turns: an order that does not fill while the market stands, a quote that is not
-whole at a moment that matters, a clock time between two instants.
+Arrays show at which instants anything may happen; there the engine's rules are judged on the board of that instant.
+Anything not plain is left to the turns: an order that does not fill in a constant market, an incomplete quote at a
+decisive moment, a clock time between two instants.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ from rulebot.compile.plan import ExitPlan, Truth
 from rulebot.core.rules.rule_evaluation import first_missing
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.fill.exit_level import net_of_whole
+from rulebot.measure.evaluation import NotOpen
 from rulebot.measure.reading import Value
-from rulebot.measure.verdict import NotOpen
 from rulebot.measure.view import Held, LegView
 from rulebot.model.contract import LOT, Option
 from rulebot.model.facts import Facts
@@ -114,8 +114,8 @@ class EntryTimes:
         picked = self.picks.picked(plan.legs, bot.keys) if plan.require else None
         if picked is not None:
             surely = self.conditions.surely_reads(bot, reached)
-            doubtful = False if surely is None else ~surely[window]
-            found += [mask | doubtful for mask in self._required(bot, picked, window)]
+            uncertain = False if surely is None else ~surely[window]
+            found += [mask | uncertain for mask in self._required(bot, picked, window)]
         return np.asarray(np.logical_and.reduce(found)) if found else None
 
     def _required(self, bot: ArrayBot, picked: tuple[StrikeChoice, ...], window: slice) -> list[Mask]:
@@ -124,7 +124,7 @@ class EntryTimes:
         return [mask[window] for mask in masks if mask is not None]
 
     def candidate(self, bot: ArrayBot, picked: tuple[StrikeChoice, ...]) -> Candidate:
-        """Return the measures of what a bot would enter, with its legs at all instants."""
+        """Return the measures of a bot's candidate, with its legs at all instants."""
         plan = bot.plan
         starts = plan.order.start.value if plan.order.price is None else ""
         legs = [
@@ -138,9 +138,9 @@ class EntryTimes:
 
 
 class SessionResult(NamedTuple):
-    """What came of a session. change: of the account, dollars; net: of the trade that was closed, None without one.
+    """The result of a session. change: of the account, dollars; net: of the closed trade, None without one.
 
-    tied: dollars that the account had to begin with more than, so that something was left free beside the margin.
+    tied: dollars that the account needed at its begin so that something was left free beside the margin.
     """
 
     change: Decimal
@@ -149,8 +149,8 @@ class SessionResult(NamedTuple):
 
 
 NOTHING = SessionResult(ZERO, None)
-NOT_VALUED = UndecidedByArrays("what it holds cannot be valued at an instant, of which `daily_loss` has an alarm")
-NO_LEVEL = UndecidedByArrays("nobody knows at what its options settle")
+NOT_VALUED = UndecidedByArrays("its holdings cannot be valued at an instant, so `daily_loss` raises an alarm")
+NO_LEVEL = UndecidedByArrays("the settlement of its options is unknown")
 
 
 class Acting(NamedTuple):
@@ -193,7 +193,7 @@ class ArraySession:
             between := next((at for at in instants if 0.0 < at < day.length and at not in day.places), None)
         ) is not None:
             at = clock(day.session.open + timedelta(seconds=between))
-            return UndecidedByArrays(f"{at}, a time of the spec, lies between two instants of the data")
+            return UndecidedByArrays(f"{at}, a time of the spec, is between two instants of the data")
         facts = day.facts_of(bot.program, bot.needs)
         if start < bot.opened_at(facts[1]):
             return UndecidedByArrays(
@@ -221,10 +221,10 @@ class ArraySession:
             for planned, compiled, order in zip(bot.plan.exits, bot.compiled.exits, bot.exit_orders, strict=True):
                 if compiled is None:
                     continue
-                verdict = compiled.judge(view)
-                if verdict.truth is None and not isinstance(first_missing(verdict), NotOpen):
+                evaluation = compiled.judge(view)
+                if evaluation.truth is None and not isinstance(first_missing(evaluation), NotOpen):
                     return UndecidedByArrays(f"{planned.name}: what it reads is not known at an instant")
-                if verdict.truth:
+                if evaluation.truth:
                     true.append(Acting(delay_of(compiled.rule), planned, order))
             if true:
                 return self._close(entered, true, place)
@@ -246,7 +246,7 @@ class ArraySession:
             return []
         if structure not in self._odd:
             columns = [column for column, _ in structure]
-            self._odd[structure] = np.asarray(day.is_doubtful[columns].any(axis=0))
+            self._odd[structure] = np.asarray(day.is_uncertain[columns].any(axis=0))
         masks.append(self._odd[structure][rest])
         found: list[int] = (entered.place + np.flatnonzero(np.logical_or.reduce(masks))).tolist()
         return found
@@ -262,7 +262,7 @@ class ArraySession:
 
     def _close(self, entered: Entered, true: list[Acting], place: int) -> SessionResult | UndecidedByArrays:
         """Return what came of closing a position by the first of these exits that is confirmed."""
-        acting = min(true, key=lambda each: each.delay)  # of several the one that stands higher
+        acting = min(true, key=lambda each: each.delay)  # of several the one of higher priority
         if any(acting.delay < each.delay <= acting.delay + TOGETHER for each in true):
             return UndecidedByArrays(f"{acting.planned.name}: another exit is true within {TOGETHER:g} seconds")
         begins = acting.delay + (entered.since if place == entered.place else 0.0)
@@ -292,7 +292,7 @@ class ArraySession:
         begins: float,
         target: Decimal | None,
     ) -> Outcome:
-        """Return what came of a closing order that is sent so many seconds after an instant."""
+        """Return the result of a closing order that is sent this many seconds after an instant."""
         quoted = quoted_at(self.day, selection, place, opens=False)
         if quoted is None or lacks_size(self.day, quoted, place, quantity):
             return NOT_QUOTED
@@ -331,7 +331,7 @@ class ArraySession:
 
 
 def is_hurried(planned: ExitPlan, left: float) -> bool:
-    """Say whether the close may cut the ladder of a clock exit short, so many seconds before it."""
+    """Say whether the close may cut the ladder of a clock exit short, this many seconds before it."""
     return clock_time(planned) is not None and left < planned.order.seconds + planned.order.wait + 2 * HURRY
 
 
@@ -344,7 +344,7 @@ def target_net(planned: ExitPlan, entry: float) -> Decimal | None:
 
 
 def tied_of(margin: Decimal, opened: Decimal, net: Decimal) -> Decimal:
-    """Return what an account had to begin with more than (`Lived`). opened: what the entry brought; net: the trade."""
+    """Return the cash that an account needed at the begin (`tied`). opened: the entry's price; net: the trade."""
     return max(margin - opened, -net, ZERO)
 
 
@@ -394,7 +394,7 @@ class ResultSheet:
         self.alone += rows.tolist()
 
     def leave_to_turns(self, rows: Places, why: UndecidedByArrays) -> None:
-        """Tell of these variants that their session is not clear."""
+        """Report that the session of these variants is not clear."""
         for row in rows.tolist():
             self.found[row] = why
 
@@ -463,7 +463,7 @@ class LeavingTogether:
         self._sheet, self._day, self._group, self._session = sheet, sheet.day, sheet.group, sheet.session
 
     def leave(self, entries: Entries) -> None:
-        """Tell what came of positions."""
+        """Report the results of positions."""
         if not self._group.exits and self._group.plan.risk.day.loss is not None:
             self._sheet.leave_alone(entries.rows)  # where its worth is not known there is an alarm
             return
@@ -482,7 +482,7 @@ class LeavingTogether:
                 self._close(entries.only(by_this), acts.places[by_this], number, acts.is_among_others[by_this])
 
     def _acts(self, held: Entries) -> ExitActions | None:
-        """Return which exits act first, and where; None where a rule is not told by arrays."""
+        """Return which exits act first, and where; None where a rule has no array."""
         group, day, size = self._group, self._day, len(held.rows)
         since, every = int(held.places.min()), slice(int(held.places.min()), day.end)
         measure = self._position(held, since).measure
@@ -499,13 +499,13 @@ class LeavingTogether:
         if not may:
             return ExitActions(lines, np.full(size, NEVER), lines >= 0, lines < 0)
         any_act = np.logical_or.reduce(may)
-        doubtful = np.zeros(shape, dtype=bool)
+        uncertain = np.zeros(shape, dtype=bool)
         for leg in range(len(group.signs)):
-            doubtful |= day.is_doubtful[held.columns[:, leg], every]
-        any_act = (any_act | doubtful) & (np.arange(shape[1]) >= held.places[:, None] - since)
+            uncertain |= day.is_uncertain[held.columns[:, leg], every]
+        any_act = (any_act | uncertain) & (np.arange(shape[1]) >= held.places[:, None] - since)
         acts, places = any_act.any(axis=1), any_act.argmax(axis=1)
         may_now, sure_now = (np.array([each[lines, places] for each in masks], dtype=bool) for masks in (may, sure))
-        is_clear = ~doubtful[lines, places] & (may_now == sure_now).all(axis=0)
+        is_clear = ~uncertain[lines, places] & (may_now == sure_now).all(axis=0)
         delays = np.where(sure_now, np.array([delay for _, delay in group.exits])[:, None], np.inf)
         first = delays.min(axis=0)
         is_clear &= ~((delays > first) & (delays <= first + TOGETHER)).any(axis=0)
@@ -532,7 +532,7 @@ class LeavingTogether:
         return Position(columns, legs, bot.names, numbers, {}, "")
 
     def _close(self, held: Entries, places: Places, number: int, is_among_others: Mask) -> None:
-        """Tell what came of closing positions by one exit."""
+        """Report the results of closing positions by one exit."""
         order, delay = self._group.exits[number]
         quotes = self._sheet.quotes(held.columns, places, self._group.signs)
         begins = delay + np.where(places == held.places, held.worked.after, 0.0)
@@ -553,7 +553,7 @@ class LeavingTogether:
         self._over(held.only(fine), worked.net[fine], commission.units[fine])
 
     def _expire(self, held: Entries) -> None:
-        """Tell what came of positions that no exit has closed."""
+        """Report the results of positions without an exit."""
         if not len(held.rows):
             return
         group = self._group
@@ -566,7 +566,7 @@ class LeavingTogether:
         self._over(held, worth, np.zeros_like(worth))
 
     def _over(self, held: Entries, net: Units, commissions: Cents) -> None:
-        """Tell what came of positions that were closed at net prices."""
+        """Report the results of positions that were closed at net prices."""
         group, contracts = self._group, self._group.plan.quantity * LOT
         if not ends_together((self._day.options[column], 1) for column in held.columns[:1].ravel().tolist()):
             self._sheet.leave_alone(held.rows)

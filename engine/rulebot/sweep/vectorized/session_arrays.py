@@ -41,9 +41,9 @@ LEAST_SPACING = 20.0
 
 
 class ArrayDay:
-    """A session that variants share. `problem` says why none of them may be lived through by arrays, "" when they may.
+    """A session that variants share. `problem` says why none of them may use arrays, "" when they may.
 
-    Places count the instants of the data; `first` is that of the first one in the session, `end` past the last.
+    Places count the instants of the data; `first` is the first one in the session, `end` past the last.
     """
 
     def __init__(self, day: HistoryDay, session: Session, source: Source, calendar: EventCalendar) -> None:
@@ -73,7 +73,7 @@ class ArrayDay:
 
     def _problem(self) -> str:
         day = self.day
-        if day.told is not None or day.ran is not None or day.moves or day.halts or day.hours:
+        if day.reported is not None or day.ran is not None or day.moves or day.halts or day.hours:
             return "its data is a recording"
         if day.quoted_at is not None:
             return "its levels come oftener than its quotes"
@@ -89,7 +89,7 @@ class ArrayDay:
     # ------------------------------------------------------------ one instant
 
     def board_at(self, place: int) -> Board:
-        """Return the board as it stands at an instant, not to be written: levels, quotes and greeks, but no counts."""
+        """Return the board at an instant, read-only: levels, quotes and greeks, but no counts."""
         found = self._boards.get(place)
         if found is None:
             found = self._boards[place] = self.board.copy()
@@ -121,7 +121,7 @@ class ArrayDay:
         return np.hstack((np.full((len(of_options), count), np.nan), of_options))
 
     def view_at(self, place: int, facts: tuple[int, Facts]) -> View:
-        """Return the view of an instant, whose legs are those of whoever looked last."""
+        """Return the view of an instant, with the legs of the last caller."""
         key = (place, facts[0])
         found = self._views.get(key)
         if found is None:
@@ -129,7 +129,7 @@ class ArrayDay:
         return found
 
     def view_of(self, board: Board, facts: Facts) -> View:
-        """Return a view of its own of a board at its instant."""
+        """Return a separate view of a board at its instant."""
         return View(now=board.alive_at, session=self.session, board=board, facts=facts)
 
     def is_day_of(self, plan: Plan) -> bool:
@@ -138,9 +138,9 @@ class ArrayDay:
         return is_on and any(leg.trading_class in self.classes for leg in plan.legs)
 
     def facts_of(self, program: Program, key: int) -> tuple[int, Facts]:
-        """Return the slow facts that a bot is told before the open, with their number. key: what tells its needs.
+        """Return the slow facts that a bot gets before the open, with their number. key: of its needs.
 
-        With the expected move of the open among them, where it is clear what it is.
+        With the expected move of the open, where it is clear.
         """
         if key not in self._facts:
             now = self.session.open - timedelta(minutes=1)
@@ -167,9 +167,9 @@ class ArrayDay:
         return replace(facts, opening_moves=found)
 
     def opening_move(self, symbol: str) -> float | None:
-        """Return the expected move of the open that bots were told, None where none was."""
-        told = (facts.opening_moves.get((symbol, self.session.date)) for _, facts in self._facts.values())
-        return next((move for move in told if move is not None), None)
+        """Return the expected move of the open that bots get, None where there is none."""
+        reported = (facts.opening_moves.get((symbol, self.session.date)) for _, facts in self._facts.values())
+        return next((move for move in reported if move is not None), None)
 
     def of_board(self, symbol: str, name: str) -> Columns | float | None:
         """Return the open, high, low or previous close of an underlying, None where the source has none."""
@@ -179,7 +179,7 @@ class ArrayDay:
         return self.ranges(symbol)[_OF_RANGE.index(name)] if symbol in self.day.levels else None
 
     def place_at(self, at: float) -> int:
-        """Return the instant that stands so many seconds after the open."""
+        """Return the instant valid this many seconds after the open."""
         return int(np.searchsorted(self.times, at, side="right")) - 1
 
     def room(self, place: int) -> float:
@@ -213,13 +213,13 @@ class ArrayDay:
 
     @cached_property
     def is_unwanted(self) -> NDArray[np.bool_]:
-        """Where an option is offered and nobody bids for it: it can be bought. Shape: options x instants."""
+        """Where an option has an ask but no bid: it can be bought. Shape: options x instants."""
         lacks = np.isnan(self.bid) & ~np.isnan(self.ask)
         return lacks if self.day.bid_size is None else lacks & (self._of_options(self.day.bid_size) == 0.0)
 
     @cached_property
     def is_worth_unknown(self) -> NDArray[np.bool_]:
-        """Where nobody can say what an option is worth: a bid alone may be missing. Shape: options x instants."""
+        """Where an option has no value: a bid alone may be missing. Shape: options x instants."""
         return np.isnan(self.ask) | (self.bid >= self.ask)
 
     @cached_property
@@ -237,7 +237,7 @@ class ArrayDay:
         return self._of_options(bids), self._of_options(asks)
 
     @cached_property
-    def is_doubtful(self) -> NDArray[np.bool_]:
+    def is_uncertain(self) -> NDArray[np.bool_]:
         """Where a quote is odd or a delta is not known. Shape: options x instants."""
         return self.is_odd | np.isnan(self.delta)
 
@@ -269,7 +269,7 @@ class ArrayDay:
 
     @cached_property
     def ranks(self) -> Places:
-        """Where the strike of each option stands among those of its class and right, counted from the lowest."""
+        """The rank of each option's strike among those of its class and right, counted from the lowest."""
         found = np.zeros(len(self.options), dtype=np.intp)
         for side in self.sides.values():
             found[side] = np.arange(len(side))
@@ -291,9 +291,9 @@ class ArrayDay:
         return {key: np.concatenate(([0], np.cumsum(~self._ordered(*key)))) for key in self.sides}
 
     def _ordered(self, trading_class: str, right: Right) -> NDArray[np.bool_]:
-        """Return at which instants deltas fall outward, without a hole, from the money to the last one known.
+        """Return at which instants deltas fall outward, without a gap, from the money to the last known one.
 
-        In the money all are larger: no wanted delta lies there.
+        In the money all are larger, so no wanted delta is there.
         """
         side = self.sides[trading_class, right]
         outward = side if right is Right.CALL else side[::-1]
@@ -318,10 +318,10 @@ class ArrayDay:
         return np.asarray(counts[places + 1] == counts[firsts])
 
     def reached_from(self, at: Columns) -> Places:
-        """Return the instants from which on strikes are streamed for windows that open so many seconds on.
+        """Return the instants from which on strikes are streamed for windows that open at these seconds.
 
-        What was streamed by earlier ones follows the market again from shortly before the window on, and so the last
-        instant before that counts.
+        Earlier subscriptions follow the market again from shortly before the window, so the last instant before that
+        counts.
         """
         early = np.searchsorted(self.times, at - WATCH_AHEAD.total_seconds())
         closely = np.searchsorted(self.times, at - WATCH_CLOSELY.total_seconds(), side="right") - 1

@@ -1,6 +1,6 @@
-"""Which options a bot's legs are at an instant: by the engine's own chooser, each choice kept for others.
+"""Which options a bot's legs are at an instant: by the engine's own selection, cached for others.
 
-`Picks.picked` works them out at all instants at once, for the plainest selectors, and says where that is clear.
+`Picks.picked` computes them at all instants at once, for the plainest selectors, and says where that is clear.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -100,7 +100,7 @@ def surely_read(found: AtmNeighbours, reached: int, end: int) -> Mask:
 
 
 class AtMoney:
-    """What stands at the money in one session, by symbol and trading class; made once, shared by all variants."""
+    """At-the-money data of one session, by symbol and trading class; made once, shared by all variants."""
 
     def __init__(self, day: ArrayDay) -> None:
         self._day = day
@@ -170,8 +170,8 @@ class StrikeChoice(NamedTuple):
 class Outward(NamedTuple):
     """The options of a class and a right, and their absolute deltas at all instants.
 
-    From the outermost inward: of two that are as near the further out is meant.
-    deltas: infinite where one is not known. most, least: of those that are known. Shape: (C,), (C, T), (T,), (T,).
+    From the outermost inward: of two equally near ones the outer is meant. deltas: infinite where unknown. most, least:
+    of the known ones. Shape: (C,), (C, T), (T,), (T,).
     """
 
     columns: OptionColumns
@@ -181,7 +181,7 @@ class Outward(NamedTuple):
 
 
 class StrikeChoices:
-    """The choices of one session. A leg's key tells it from legs that are chosen otherwise."""
+    """The choices of one session. A leg's key identifies legs that are chosen alike."""
 
     def __init__(self, day: ArrayDay, at_money: AtMoney) -> None:
         self.day, self._at_money = day, at_money
@@ -241,7 +241,7 @@ class StrikeChoices:
         return columns
 
     def asks_near(self, legs: tuple[LegPlan, ...], place: int) -> bool:
-        """Say whether each delta that is asked for lies near where it lay an instant ago, whatever is made of it."""
+        """Say whether each wanted delta is near its place of an instant ago, whatever uses it."""
         for leg in legs:
             if leg.strike.by is StrikeBy.DELTA:
                 now, then = self.day.ranks[self._asked(leg)[[place, place - 1]]]
@@ -291,7 +291,7 @@ class StrikeChoices:
         return StrikeChoice(columns, reference.is_clear & beside.is_clear[reference.columns])
 
     def _nearest(self, leg: LegPlan, side: OptionColumns) -> StrikeChoice:
-        """Return the options nearest to a delta; clear where it lies between known ones and no other is as near."""
+        """Return the options nearest to a delta; clear where it is between known ones and no other is as near."""
         outward, target = self._outward_of(leg, side), float(leg.strike.target or 0)
         away = np.abs(outward.deltas - target)
         nearest, places = away.argmin(axis=0), np.arange(away.shape[1])
@@ -304,7 +304,7 @@ class StrikeChoices:
         return StrikeChoice(outward.columns[nearest], is_clear)
 
     def _at_moves(self, leg: LegPlan, side: OptionColumns) -> StrikeChoice | None:
-        """Return the options nearest to so many expected moves from spot, as all strikes that are listed tell it."""
+        """Return the options nearest to this many expected moves from spot, by all listed strikes."""
         found = self._at_money.around(leg.symbol, leg.trading_class)
         spot = self.day.level(leg.symbol)
         if found is None or spot is None:
@@ -331,7 +331,7 @@ class StrikeChoices:
         return self._outward[key]
 
     def _steps(self, leg: LegPlan, side: OptionColumns) -> StrikeChoice:
-        """Return by column the option so many points above or below it."""
+        """Return by column the option this many points above or below it."""
         assert leg.strike.target is not None
         key = (leg.trading_class, leg.right, leg.strike.by, leg.strike.target)
         if key not in self._beside:
@@ -381,7 +381,7 @@ class CandidateLeg(LegColumns):
         self._places = np.arange(len(day.times))
 
     def quote(self, *, closing: bool) -> tuple[Columns, Columns] | None:
-        """Return bid and ask as they count while it is opened: a bid that nobody makes is 0."""
+        """Return bid and ask as they count for an opening order: no bid is 0."""
         if closing:
             return None
         day, at = self._day, (self._columns, self._places)
@@ -390,10 +390,10 @@ class CandidateLeg(LegColumns):
 
 
 class Candidate(MarketColumns):
-    """The market, and what a bot would enter.
+    """The market, and a bot's candidate.
 
-    starts: `natural`, `mid` or `market`, where its order starts, "" at a price of its own; grid: of its prices. keys:
-    what tells its legs from those of other variants; known: arrays that others asked for too.
+    starts: `natural`, `mid` or `market`, where its order starts, "" at its own price; grid: of its prices. keys: of its
+    legs among other variants' legs; known: arrays shared with others.
     """
 
     def __init__(
@@ -414,7 +414,7 @@ class Candidate(MarketColumns):
         return self._market.of_board(symbol, name)
 
     def opening_move(self, symbol: str) -> Value | None:
-        """Return the expected move of the open that bots were told."""
+        """Return the expected move of the open that bots get."""
         return self._market.opening_move(symbol)
 
     def kept(self, key: object, make: Callable[[], Value | None]) -> Value | None:

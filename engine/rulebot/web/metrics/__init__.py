@@ -1,1 +1,1 @@
-"""Metrics for Prometheus: what there is, where each comes from, and how it is told."""
+"""Metrics for Prometheus: their list, their sources and their format."""

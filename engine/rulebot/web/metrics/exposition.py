@@ -29,7 +29,7 @@ NEEDS = "metrics need a package that is not installed: pip install 'rulebot[metr
 
 
 class Samples(Protocol):
-    """Whatever knows samples."""
+    """Anything that yields samples."""
 
     def __call__(self) -> Iterable[Sample]:
         """Return the samples of this moment."""

@@ -98,8 +98,7 @@ STORE = (
     Metric("rulebot_orders_ended", _COUNTER, "orders", "Orders that are over, by how they ended: filled, cancelled, "
            "rejected (by the broker), risk_rejected (by our own limits), lost.", ("bot", "purpose", "status")),
     Metric("rulebot_orders_working", _GAUGE, "orders", "Orders that may still fill.", _ORDER),
-    Metric("rulebot_orders_unknown", _GAUGE, "orders", "Those of them of which nobody knows whether the broker has "
-           "them.", _BOT),
+    Metric("rulebot_orders_unknown", _GAUGE, "orders", "Those whose state at the broker is unknown.", _BOT),
     Metric("rulebot_fills", _COUNTER, "executions", "Executions booked, one for each contract of an order.", _BOT),
     Metric("rulebot_order_fill_seconds", _HISTOGRAM, "seconds", "From writing an order down to its last execution; "
            "without those that rest at the broker.", _ORDER),
@@ -116,7 +115,7 @@ STORE = (
     Metric("rulebot_bot_net_profit_dollars", _GAUGE, "dollars", "Profit of all closed trades of the store, after "
            "commissions.", _BOT),
 )  # fmt: skip
-"""What a store knows: told by `rulebot web` and `rulebot serve`."""
+"""Samples of a store: exposed by `rulebot web` and `rulebot serve`."""
 
 ENGINE = (
     Metric("rulebot_engine_info", _GAUGE, "always 1", "What the engine trades: mode paper or live; simulated yes when "
@@ -153,8 +152,7 @@ ENGINE = (
     Metric("rulebot_market_data_lines_limit", _GAUGE, "lines", "Lines that may be used."),
     Metric("rulebot_market_data_lines_evicted", _COUNTER, "lines", "Lines given up for others."),
     Metric("rulebot_market_data_lines_unserved", _GAUGE, "lines", "Contracts that are wanted and have no line."),
-    Metric("rulebot_market_data_lines_failing", _GAUGE, "lines", "Lines of which the broker says that something is "
-           "wrong with them."),
+    Metric("rulebot_market_data_lines_failing", _GAUGE, "lines", "Lines that the broker reports as faulty."),
     Metric("rulebot_market_data_lines_not_live", _GAUGE, "lines", "Lines whose data is delayed or frozen."),
     Metric("rulebot_market_data_age_seconds", _GAUGE, "seconds", "Since the last market data message of any kind; "
            "before any since the connection came."),
@@ -171,13 +169,13 @@ ENGINE = (
            "order may still fill; else 0."),
     Metric("rulebot_reconcile_lag_seconds", _GAUGE, "seconds", "How long the account has held less than our books "
            "say; 0 while they agree."),
-    Metric("rulebot_account_net_liquidation_dollars", _GAUGE, "dollars", "Net liquidation, as the broker tells it."),
+    Metric("rulebot_account_net_liquidation_dollars", _GAUGE, "dollars", "Net liquidation, as the broker reports it."),
     Metric("rulebot_account_cash_dollars", _GAUGE, "dollars", "Cash."),
     Metric("rulebot_account_available_funds_dollars", _GAUGE, "dollars", "Available funds."),
     Metric("rulebot_account_buying_power_dollars", _GAUGE, "dollars", "Buying power."),
     Metric("rulebot_account_maintenance_margin_dollars", _GAUGE, "dollars", "Maintenance margin."),
 )  # fmt: skip
-"""What a running engine shows besides: told by `rulebot serve` while its engine runs."""
+"""Additional samples of a running engine: exposed by `rulebot serve` while its engine runs."""
 
 PROCESS = (
     Metric("process_cpu_seconds", _COUNTER, "seconds", "Processor time of this process."),
@@ -187,7 +185,7 @@ PROCESS = (
     Metric("process_open_fds", _GAUGE, "files", "Open files and sockets."),
     Metric("process_max_fds", _GAUGE, "files", "How many it may have open."),
 )
-"""What prometheus_client tells of the process, on Linux."""
+"""Samples of the process by prometheus_client, on Linux."""
 
 OF: Mapping[Source, tuple[Metric, ...]] = {Source.STORE: STORE, Source.ENGINE: ENGINE, Source.PROCESS: PROCESS}
 METRICS: Mapping[str, Metric] = {metric.name: metric for found in OF.values() for metric in found}
@@ -203,7 +201,7 @@ def series(metrics: Iterable[Metric] = METRICS.values()) -> frozenset[str]:
     return frozenset(name for metric in metrics for name in metric.series)
 
 
-# --- What a running engine shows of itself, as samples
+# --- A running engine's samples
 
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
 _BY_IMPORTANCE = (
@@ -266,7 +264,7 @@ def _broker(vitals: Vitals, state: State) -> Iterator[Sample]:
         wire = vitals.run.world.ib.link.wire
         counted = wire.client.connectionStats()
     except (BrokerError, ConnectionError):
-        return  # there is no connection of which messages could be counted
+        return  # without a connection there are no messages to count
     yield Sample("rulebot_broker_messages_sent", counted.numMsgSent)
     yield Sample("rulebot_broker_messages_received", counted.numMsgRecv)
     yield Sample("rulebot_broker_messages_waiting", wire.pace.waiting)
@@ -359,9 +357,9 @@ def _protection(run: Run, state: State, at: datetime) -> Iterator[Sample]:
 
 
 def unprotected_since(state: State, position: Position) -> datetime | None:
-    """Return since when a short leg stands that no order at the broker covers; None when each is covered.
+    """Return since when a short leg has no order at the broker that covers it; None when each has one.
 
-    Since the last order that did is over, or since the position was opened.
+    Since the end of the last such order, or since the position was opened.
     """
     orders = [
         each for each in state.orders.by_ref.values() if each.position == position.id and each.purpose in GUARDING
@@ -380,8 +378,11 @@ def unprotected_since(state: State, position: Position) -> datetime | None:
 def _reconciling(state: State, at: datetime) -> Iterator[Sample]:
     age = _passed(state.inquiries.asked_at, at) if state.orders.live else 0.0
     yield Sample("rulebot_reconcile_age_seconds", age)
-    doubts = [*(doubt.since for doubt in state.account.shortfalls.values()), *state.account.uncovered.values()]
-    yield Sample("rulebot_reconcile_lag_seconds", _passed(min(doubts, default=None), at))
+    suspicions = [
+        *(uncertainty.since for uncertainty in state.account.shortfalls.values()),
+        *state.account.uncovered.values(),
+    ]
+    yield Sample("rulebot_reconcile_lag_seconds", _passed(min(suspicions, default=None), at))
 
 
 def _passed(since: datetime | None, at: datetime) -> float:
@@ -398,11 +399,11 @@ def _account(picture: Snapshot) -> Iterator[Sample]:
 # --- What a store knows, as samples
 
 AGAIN = 2.0
-"""Real seconds between two counts at the least, however often somebody asks."""
+"""Least real seconds between two counts, however often they are requested."""
 WORKED = ("entry", "exit", "roll", "unwind")
 """Purposes of orders that the engine works; the others rest at the broker until a price comes."""
 ALWAYS = ("entry", "exit")
-"""Purposes that every bot is counted by from the beginning: of a series that begins at 1 nobody sees it rise."""
+"""Purposes counted for every bot from the beginning: a series that begins at 1 shows no rise."""
 LIVE = tuple(status.value for status in OrderStatus if status.is_live)
 OVER = tuple(status.value for status in OrderStatus if not status.is_live)
 

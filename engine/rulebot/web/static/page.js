@@ -62,9 +62,9 @@ document.addEventListener("selectionchange", () => { if (isSelected()) hold(); }
 function replace(place, html) {
   if (held !== undefined) { waiting.set(place, html); return; }
   const focused = place.contains(document.activeElement) ? document.activeElement : null;
-  const scrolled = [...place.querySelectorAll(".scroll, .told")].map((each) => [each.scrollLeft, each.scrollTop]);
+  const scrolled = [...place.querySelectorAll(".scroll, .events")].map((each) => [each.scrollLeft, each.scrollTop]);
   place.innerHTML = html;
-  [...place.querySelectorAll(".scroll, .told")].forEach((each, at) => { if (scrolled[at]) [each.scrollLeft, each.scrollTop] = scrolled[at]; });
+  [...place.querySelectorAll(".scroll, .events")].forEach((each, at) => { if (scrolled[at]) [each.scrollLeft, each.scrollTop] = scrolled[at]; });
   if (focused) heirOf(focused, place)?.focus({ preventScroll: true }); // who reads on below is not taken back to it
 }
 

@@ -39,7 +39,7 @@ def joined(found: list[Bar], size: int) -> list[tuple[float, float, float, float
     ]
 
 
-def told(found: list[Bar]) -> list[tuple[float, float, float, float, int]]:
+def reported(found: list[Bar]) -> list[tuple[float, float, float, float, int]]:
     return [(each.open, each.high, each.low, each.close, each.volume) for each in found]
 
 
@@ -63,9 +63,9 @@ def test_bars_of_all_sizes_have_the_same_prices_and_volume(day: date, con_id: in
         for size in SIZES:
             larger = bars(market, con_id, size, session)
             if size < 60:
-                assert joined(larger, 60) == told(minutes)
+                assert joined(larger, 60) == reported(minutes)
             else:
-                assert told(larger) == joined(minutes, size)
+                assert reported(larger) == joined(minutes, size)
 
 
 def test_bars_of_a_rare_option_lose_no_contract() -> None:
@@ -91,9 +91,9 @@ def test_bars_of_an_option_have_the_same_prices_in_every_size(what: str) -> None
         for size in (30, *SIZES[1:]):
             larger = bars(market, option.con_id, size, session, what)
             if size < 60:
-                assert joined(larger, 60) == told(minutes)
+                assert joined(larger, 60) == reported(minutes)
             else:
-                assert told(larger) == joined(minutes, size)
+                assert reported(larger) == joined(minutes, size)
 
 
 def test_the_last_bars_of_an_option_are_the_same_when_they_alone_are_asked_for() -> None:

@@ -31,10 +31,10 @@ Entry = tuple[float, Instrument, dict[ReplayedColumn, float]]
 def day(*entries: Entry, **changes: object) -> ReplayedDay:
     """Return a day of entries; their times are seconds after the open."""
     values = np.full((len(entries), len(ReplayedColumn)), nan)
-    for row, (_, _, told) in enumerate(entries):
-        for column, value in told.items():
+    for row, (_, _, reported) in enumerate(entries):
+        for column, value in reported.items():
             values[row, column] = value
-    told = {
+    reported = {
         "day": DAY,
         "contracts": CONTRACTS,
         "at": np.array([SESSION.open.timestamp() + after for after, _, _ in entries]),
@@ -42,7 +42,7 @@ def day(*entries: Entry, **changes: object) -> ReplayedDay:
         "values": values,
         "classes": (OptionParams("SMART", SPX.con_id, "SPXW", 100, (DAY,), (6000.0, 6100.0)),),
     }
-    return ReplayedDay(**(told | changes))  # type: ignore[arg-type]
+    return ReplayedDay(**(reported | changes))  # type: ignore[arg-type]
 
 
 def level(after: float, price: float, found: Instrument = SPX, **more: float) -> Entry:
@@ -198,8 +198,8 @@ def test_bars_of_quotes_and_of_volatility() -> None:
 
 def test_given_bars_stand_instead_of_made_ones_once_they_are_over() -> None:
     earlier = Bar(at(-86400), 1.0, 2.0, 0.5, 1.5, 7, 1.0, 1)
-    told = Bar(SESSION.open, 10.0, 20.0, 5.0, 15.0, 70, 10.0, 1)
-    market = ReplayedMarket(day(level(0, 6000.0), intraday={("SPX", 60): (earlier, told)}))
+    reported = Bar(SESSION.open, 10.0, 20.0, 5.0, 15.0, 70, 10.0, 1)
+    market = ReplayedMarket(day(level(0, 6000.0), intraday={("SPX", 60): (earlier, reported)}))
     market.advance(at(59))
     assert [each.close for each in bars(market, SPX.con_id)] == [1.5, 6000.0]
     market.advance(at(60))
@@ -262,8 +262,8 @@ def test_am_settlement_is_the_open() -> None:
 
 
 def test_an_option_past_the_end_of_the_calendar_settles_on_the_weekday_after_its_last() -> None:
-    told = {"trading_class": "SPX", "strike": 6000.0, "right": "C", "con_id": 7004}
-    far, near = (given_option(SPX, expiry=each, **told) for each in (date(2030, 12, 19), date(2026, 12, 17)))
+    reported = {"trading_class": "SPX", "strike": 6000.0, "right": "C", "con_id": 7004}
+    far, near = (given_option(SPX, expiry=each, **reported) for each in (date(2030, 12, 19), date(2026, 12, 17)))
     assert (far.settle_date, far.local_symbol) == (date(2030, 12, 20), "SPX   301220C06000000")
     assert near.settle_date == date(2026, 12, 18)
 

@@ -294,18 +294,18 @@ def test_a_day_of_the_run_stays_as_it_was_once_it_has_closed() -> None:
     market = SimMarket(seed=7, date=DAY)
     session = session_from(DAY)
 
-    def told() -> list[list[Bar]]:
+    def reported() -> list[list[Bar]]:
         reach = {"first": session.open, "last": session.close}
         kinds = [(each, size) for each in (416904, 756733, 13455763) for size in (60, 86400)]
         return [market.bars(each, what="TRADES", bar_seconds=size, **reach) for each, size in kinds]
 
     market.advance(session.close)
-    lived = told()
-    assert [len(each) for each in lived] == [390, 1] * 3
-    assert lived[3][0].volume == market.stats(756733).volume
+    simulated = reported()
+    assert [len(each) for each in simulated] == [390, 1] * 3
+    assert simulated[3][0].volume == market.stats(756733).volume
     for days in (1, 6):
         market.advance(session_from(DAY + timedelta(days=days)).open)
-        assert told() == lived
+        assert reported() == simulated
 
 
 def test_bars_of_an_option_end_with_what_is_quoted_now() -> None:

@@ -190,8 +190,8 @@ def test_a_market_beyond_all_that_ever_was_still_has_prices(text: str) -> None:
             for symbol in ("SPX", "SPY", "AAPL"):
                 for option_class, settles in market.catalogue.listed(symbol)[-2:]:
                     options = market.catalogue.chain(option_class, settles)
-                    told = market.ticks(tuple(each.con_id for each in options))
-                    for column in (told.ask, told.model, told.iv, told.delta):
+                    reported = market.ticks(tuple(each.con_id for each in options))
+                    for column in (reported.ask, reported.model, reported.iv, reported.delta):
                         assert np.isfinite(column).all()
 
 

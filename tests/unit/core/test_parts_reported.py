@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 from hand_desk import CONDOR, Desk, call, kept, put, text_of
-from test_part_closing import ENDING, closed_at, settle_stops, told_by
+from test_part_closing import ENDING, closed_at, reported_by, settle_stops
 
 from rulebot.alerts.find import digest
 from rulebot.chart.chart import chart_of_day
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.narrate.happenings import event_line
 from rulebot.narrate.positions import ending_text
-from rulebot.narrate.why import DayFacts, explanation_lines, parts_told
+from rulebot.narrate.why import DayFacts, explanation_lines, reported_parts
 from rulebot.record.explain import explain_day
 from rulebot.record.record import Kind
 from rulebot.store.queries import StoreReader
@@ -50,14 +50,14 @@ def test_a_side_that_cost_money_to_close_was_bought_back_of_what_was_bought(tmp_
     desk.until("10:30", step=60)
     closed_at(desk, "0.70")
     part = "a part bought back at 0.70 10:30: puts"
-    assert told_by(desk)[1] == part
+    assert reported_by(desk)[1] == part
     desk.until("15:45", step=60)
     closed_at(desk, "1.00")
-    assert told_by(desk)[1] == part
-    assert told_by(desk)[2].startswith("sold in all at "), "the call brought more than the puts cost"
+    assert reported_by(desk)[1] == part
+    assert reported_by(desk)[2].startswith("sold in all at "), "the call brought more than the puts cost"
     with StoreReader(kept(desk, tmp_path)) as reader:
         assert f"; {part.replace(' 10:30:', ' by')};" in digest(reader, "2026-11-18", ["spread"])
-        trades = [parts_told(row, reader) for row in reader.view("trades")]
+        trades = [reported_parts(row, reader) for row in reader.view("trades")]
     lines = "\n".join(explanation_lines("spread", desk.day, DayFacts(explain_day(desk.records), trades)))
     assert f", {part}, sold in all at " in lines
 
@@ -82,7 +82,7 @@ def test_one_leg_is_told_by_its_own_side(tmp_path: Path, legs: str, leg: str, wo
     desk.until("10:30", step=60)
     closed_at(desk, "0.30")
     part = f"a part {words} at 0.30"
-    assert told_by(desk)[1] == f"{part} 10:30: alone"
+    assert reported_by(desk)[1] == f"{part} 10:30: alone"
     with StoreReader(kept(desk, tmp_path)) as reader:
         assert f"; {part} by alone;" in digest(reader, "2026-11-18", ["spread"])
 
@@ -93,7 +93,7 @@ def test_a_part_that_brought_money_was_sold_of_what_was_sold(tmp_path: Path) -> 
     desk.until("10:30", step=60)
     closed_at(desk, "-3.70")
     part = "1 of 2 sold at 3.70"
-    assert told_by(desk)[1] == f"{part} 10:30: half"
+    assert reported_by(desk)[1] == f"{part} 10:30: half"
     with StoreReader(kept(desk, tmp_path)) as reader:
         assert f"; {part} by half" in digest(reader, "2026-11-18", ["spread"])
 
@@ -108,7 +108,7 @@ def test_a_wing_that_is_sold_after_the_others_is_named(tmp_path: Path) -> None:
     desk.quote(put(5940), 0.10, 0.15, -0.01)
     desk.until("10:32", step=60)
     closed_at(desk, "0.10")
-    assert told_by(desk)[2].startswith("1 of 2 lower sold at 0.10 ")
+    assert reported_by(desk)[2].startswith("1 of 2 lower sold at 0.10 ")
     with StoreReader(kept(desk, tmp_path)) as reader:
         assert "; 1 of 2 lower sold at 0.10 by half" in digest(reader, "2026-11-18", ["spread"])
 
@@ -118,20 +118,20 @@ LATER = '  - name: half\n    time: "10:40"\n    close: 50%\n'
 
 def newest(desk: Desk) -> str:
     """Return what was told last of the position."""
-    told = (event_line(record, desk.state) for record in reversed(desk.records) if record.position)
-    return next(each.text for each in told if each)
+    reported = (event_line(record, desk.state) for record in reversed(desk.records) if record.position)
+    return next(each.text for each in reported if each)
 
 
 def test_a_part_of_what_a_side_has_left_is_counted() -> None:
     """The count was that of whole structures, of which none is left once a side is closed."""
     desk = held('  - name: puts\n    time: "10:30"\n    close: put_side\n' + LATER, CONDOR, quantity=3)
-    told = []
+    reported = []
     for at in ("10:30", "10:40", "15:45"):
         desk.until(at, step=60)
-        told.append(newest(desk))
+        reported.append(newest(desk))
         desk.fill(desk.last)
-        told.append(newest(desk))
-    assert told[:-1] == [
+        reported.append(newest(desk))
+    assert reported[:-1] == [
         "puts: closing 3 x 5935/5945p",
         "puts: closing 3 x 5935/5945p",
         "half: closing 2 of 3 x 6055/6065c",
@@ -163,7 +163,7 @@ def test_a_protective_stop_closes_what_a_part_has_left() -> None:
 def told_of_the_day(desk: Desk, folder: Path) -> str:
     folder.mkdir()
     with StoreReader(kept(desk, folder)) as reader:
-        trades = [parts_told(row, reader) for row in reader.view("trades")]
+        trades = [reported_parts(row, reader) for row in reader.view("trades")]
     return "\n".join(explanation_lines("spread", desk.day, DayFacts(explain_day(desk.records), trades)))
 
 
@@ -205,7 +205,7 @@ def test_a_leg_that_never_got_its_partner_is_told_with_what_came_of_it(tmp_path:
     assert f"{part}; exiting" in told_of_the_day(desk, tmp_path / "2")
     desk.fill(desk.live[0], price="1.50")
     assert f"{part}, sold at 1.50 10:00: unwind   -$10.00 after" in told_of_the_day(desk, tmp_path / "3")
-    assert told_by(desk)[:2] == ["part of 5935/5945p 10:00", "closed 10:00: unwind"]
+    assert reported_by(desk)[:2] == ["part of 5935/5945p 10:00", "closed 10:00: unwind"]
     (tmp_path / "4").mkdir()
     with StoreReader(kept(desk, tmp_path / "4")) as reader:
         marks = [mark.words for mark in chart_of_day(reader, "spread", desk.day).marks if mark.trade]

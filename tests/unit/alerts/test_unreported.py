@@ -38,7 +38,7 @@ class World:
             journal.append(small_day()[:1], durable=True)
         self.now, self.is_refused = NOW, False
         self.sent: list[tuple[str, str]] = []
-        self.teller = Full(place, People((PHONE, DESK, MAIL)), self.send, lambda: self.now)
+        self.alert_sender = Full(place, People((PHONE, DESK, MAIL)), self.send, lambda: self.now)
 
     def send(self, person: str, _: str, body: str, grade: Grade) -> None:
         assert grade is Grade.GRAVE
@@ -50,12 +50,12 @@ class World:
         self.now += timedelta(seconds=seconds)
         before = len(self.sent)
         act()
-        for future, _ in self.teller._untold.values():
+        for future, _ in self.alert_sender._unreported.values():
             future.exception(5)
         return sorted(self.sent[before:])
 
     def fails(self) -> None:
-        self.teller.fails(FULL)
+        self.alert_sender.fails(FULL)
 
 
 class Full(Notifier):
@@ -87,8 +87,8 @@ def test_it_is_tried_again_when_it_is_refused_and_told_again_of_another_time(wor
     world.is_refused = False
     assert world.after(1, world.fails) == []
     assert len(world.after(10, world.fails)) == 2
-    world.teller.goes_on()
-    assert world.teller.trouble == ""
+    world.alert_sender.goes_on()
+    assert world.alert_sender.trouble == ""
     assert world.after(0, world.fails) == []
     assert len(world.after(60, world.fails)) == 2
 
@@ -97,8 +97,8 @@ def test_at_its_end_it_does_not_wait(world: World) -> None:
     """An engine that a full disk ended took its page and its teller with it, and nobody heard of either."""
     stop = threading.Event()
     stop.set()
-    assert [person for person, _ in world.after(0, lambda: work(world.teller, stop, 5))] == ["desk", "phone"]
-    world.teller.close()
+    assert [person for person, _ in world.after(0, lambda: work(world.alert_sender, stop, 5))] == ["desk", "phone"]
+    world.alert_sender.close()
 
 
 class Torn(Notifier):
@@ -118,20 +118,22 @@ def test_what_this_program_fails_at_ends_no_teller(
 ) -> None:
     """The thread that tells ended, `rulebot alerts --send` with it, and nobody was told of anything any more."""
     monkeypatch.setattr(teller_file, "LOOK_EVERY", 0.01)
-    world.teller.close()
-    teller = Torn(world.teller._store, world.teller._people, world.send, lambda: world.now)
+    world.alert_sender.close()
+    alert_sender = Torn(world.alert_sender._store, world.alert_sender._people, world.send, lambda: world.now)
     stop, said = threading.Event(), list[str]()
-    monkeypatch.setattr(teller, "goes_on", lambda: (said.append(teller.trouble), Notifier.goes_on(teller), stop.set()))
-    work(teller, stop, 0.1)
-    teller.close()
+    monkeypatch.setattr(
+        alert_sender, "goes_on", lambda: (said.append(alert_sender.trouble), Notifier.goes_on(alert_sender), stop.set())
+    )
+    work(alert_sender, stop, 0.1)
+    alert_sender.close()
     assert said == ["this program failed (KeyError), and its log has the details"]
-    assert teller.trouble == ""
+    assert alert_sender.trouble == ""
     assert caplog.text.count("alerts: this program failed\n") == 1
 
 
 def test_before_the_first_run_of_a_store_nobody_is_told(world: World) -> None:
-    (world.teller._store).unlink()  # type: ignore[union-attr]
+    (world.alert_sender._store).unlink()  # type: ignore[union-attr]
     assert world.after(0, world.fails) == world.after(90, world.fails) == []
-    world.teller.goes_on()
+    world.alert_sender.goes_on()
     assert world.after(0, world.fails) == []
     assert len(world.after(90, world.fails)) == 2

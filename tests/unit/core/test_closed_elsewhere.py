@@ -127,9 +127,9 @@ def test_what_a_person_has_closed_while_no_engine_ran_is_booked_where_the_entry_
 
 
 def corrected(desk: Desk, report: ExecutionReport, price: str, quantity: int = 1) -> None:
-    told = replace(report, exec_id=report.exec_id.next, price=Decimal(price), quantity=Decimal(quantity))
-    desk.send(told)
-    desk.send(told)
+    reported = replace(report, exec_id=report.exec_id.next, price=Decimal(price), quantity=Decimal(quantity))
+    desk.send(reported)
+    desk.send(reported)
 
 
 def test_a_price_that_the_exchange_corrects_counts_whether_it_is_booked_or_not() -> None:
@@ -170,7 +170,7 @@ def test_what_others_have_closed_and_the_exchange_takes_back_is_held_again_and_i
     assert (position.state != "closed", [leg.held for leg in position.legs]) == (True, [2 - left, 0])
     assert position.cash == opened.cash + 960 - 740 * left
     assert not position.hold
-    assert sum("the exchange has taken back" in text for text in desk.alarms) == 1
+    assert sum("the exchange busted" in text for text in desk.alarms) == 1
     kept = opened.legs[0].entry_cash * (2 - left) / 2
     commissions = [Decimal("1.64"), Decimal("3.28")][left]  # 0.82 a contract, in and out, as far as they are told
     made = position.cash - kept - commissions
@@ -224,7 +224,7 @@ def test_the_exits_of_what_is_left_of_a_position_go_on() -> None:
     others(desk, LONG, -1, "4.80")
     gone(desk, LONG)
     assert [leg.held for leg in desk.position.legs] == [1, 0]
-    said = f"somebody has closed a part of spread-20261118-1: its exits go on with what is left, -1 {SHORT}"
+    said = f"somebody has closed a part of spread-20261118-1: its exits continue with the rest, -1 {SHORT}"
     assert [text for text in desk.alarms if text.startswith(said)]
     assert desk.position.hold is None
     desk.until("15:46", step=60)
@@ -245,10 +245,10 @@ def test_what_others_close_of_a_position_that_goes_on_is_told_as_a_part_of_it(tm
     desk.tick(1)
 
     (bot,) = day_outcome(desk.state, None).bots
-    told = [part for line in bot.lines for part in line.parts]
+    reported = [part for line in bot.lines for part in line.parts]
     part = f"1 {LONG} sold at 4.80"
-    assert told[1] == f"{part} by others"
-    assert told[2].startswith("sold in all at ")
+    assert reported[1] == f"{part} by others"
+    assert reported[2].startswith("sold in all at ")
     path = kept(desk, tmp_path)
     with StoreReader(path) as reader:
         assert f"; {part} by others; closed by " in digest(reader, "2026-11-18", ["spread"])
@@ -355,7 +355,7 @@ def test_an_older_trade_of_the_same_contract_is_not_taken_for_the_one_that_close
 UNTOLD = {"exits": "\n  - at_expiry: settle\n"}
 
 
-def untold() -> Desk:
+def unreported() -> Desk:
     """Return a position that somebody has closed, nobody said at what price: on hold, at 1.20 of today."""
     desk = Desk((text_of(**UNTOLD),))
     desk.opened()
@@ -364,16 +364,16 @@ def untold() -> Desk:
 
 
 def test_what_nobody_tells_counts_at_its_quotes_when_it_was_first_missed() -> None:
-    desk = untold()
+    desk = unreported()
     position, then = desk.position, profit_of(desk)
     assert [each.contracts for each in position.account_missing] == [1, 1]
     desk.option(SHORT, 500.0)
     desk.tick(5)
-    assert profit_of(desk) == then, "the account has it no more: it makes and loses nothing"
+    assert profit_of(desk) == then, "the account no longer has it: it makes and loses nothing"
 
 
 def test_it_is_booked_at_that_when_it_expires_and_told_as_an_estimate() -> None:
-    desk = untold()
+    desk = unreported()
     then, prices = profit_of(desk), [each.price for each in desk.position.account_missing]
     desk.until("16:00:30", step=60)
     for option in (LONG, SHORT):
@@ -395,7 +395,7 @@ def test_it_is_booked_at_that_when_it_expires_and_told_as_an_estimate() -> None:
 def test_a_price_that_is_not_quoted_at_first_is_taken_as_soon_as_it_is() -> None:
     desk = Desk((text_of(**UNTOLD),))
     desk.opened()
-    desk.blind(LONG, SHORT)
+    desk.without_data(LONG, SHORT)
     gone(desk, LONG, SHORT)
     assert [each.price for each in desk.position.account_missing] == [None, None]
     desk.freshen()
@@ -548,9 +548,9 @@ def test_what_an_exit_has_closed_beside_a_person_is_told(account: int) -> None:
     """The exit filled in the moment the person closed it: nobody watched what the account held then, and none knew."""
     desk = Desk((text_of(**LIMITED),))
     leaving(desk)
-    told = closed_twice(desk, account)
+    reported = closed_twice(desk, account)
     said = f"{desk.position.id} is closed, and the account holds 1 {SHORT}: closed by hand, too? Nobody watches it"
-    assert told == ([f"{said}: a person must look"] if account > 0 else [])
+    assert reported == ([f"{said}: a person must look"] if account > 0 else [])
 
 
 def test_what_an_exit_has_closed_in_an_outage_beside_a_person_is_told() -> None:
@@ -662,8 +662,10 @@ def test_what_was_closed_of_two_positions_is_told_as_nobodys_when_it_expires(is_
     if not is_seen:
         others(desk, SHORT, 1, "7.40", at=at)
     connected(desk)
-    told = [text for text in desk.alarms if "nobody can say whose: it is booked as kept until then" in text]
-    assert [text.split(" has expired")[0] for text in told] == [
+    reported = [
+        text for text in desk.alarms if "for which position is unknown: it is booked as held until then" in text
+    ]
+    assert [text.split(" has expired")[0] for text in reported] == [
         f"{SHORT} of {name}" for name in ("spread-20261118-1", "other-20261118-1")
     ]
     assert {position.state for position in desk.state.positions.by_id.values()} == {"closed"}
@@ -680,9 +682,9 @@ def test_an_estimate_of_what_several_positions_held_says_at_what_price_all_of_it
     evening(desk)
     connected(desk)
     short = [text for text in desk.alarms if text.startswith(f"1 {SHORT} of ")]
-    said = "at 7.40, as the broker tells, and nobody can say which of it was of this position: booked at"
+    said = "at 7.40, as the broker reports; which part was of this position is unknown: booked at"
     assert [said in text for text in short] == [True, True]
-    assert sum("went at a price that nobody has told: booked at" in text for text in desk.alarms) == 2
+    assert sum("was closed externally at an unknown price: booked at" in text for text in desk.alarms) == 2
 
 
 def test_what_the_account_had_all_the_same_is_not_booked_at_its_expiry() -> None:
@@ -745,10 +747,10 @@ def test_a_start_knows_when_it_was_told_what_others_have_dealt() -> None:
     desk.opened()
     report = others(desk, LONG, -1, "4.80")
     evening(desk)
-    told = desk.alarms
+    reported = desk.alarms
     desk.start_again()
     desk.send(replace(report, at=desk.now))
-    assert desk.alarms == told
+    assert desk.alarms == reported
     connected(desk)
     assert (desk.position.exit_reason, len(desk.said(Kind.SETTLEMENT))) == ("expired_worthless", 2)
 
@@ -765,7 +767,7 @@ def test_what_the_exchange_corrects_of_a_trade_of_others_is_so_after_a_start_too
     assert desk.state.positions.executions == known
     assert [text.partition(": ")[0] for text in desk.alarms[-2:]] == [
         "not ours",
-        f"not ours, and the exchange has {'corrected it' if quantity else 'taken it back'}",
+        f"external, and the exchange has {'corrected it' if quantity else 'taken it back'}",
     ]
 
 
@@ -801,7 +803,7 @@ def test_what_was_closed_while_no_engine_ran_is_booked_at_its_price_after_a_star
 
 def test_the_price_that_is_told_at_last_counts_and_no_estimate() -> None:
     """Somebody closed it, nobody said at what price, and the broker tells it in the evening, before it is settled."""
-    desk = untold()
+    desk = unreported()
     before, at = desk.position.cash, desk.now
     evening(desk)
     others(desk, LONG, -1, "4.80", at=at)
@@ -812,7 +814,7 @@ def test_the_price_that_is_told_at_last_counts_and_no_estimate() -> None:
 
 
 def test_a_price_that_is_told_later_takes_the_place_of_an_estimate_once() -> None:
-    desk = untold()
+    desk = unreported()
     before, at = desk.position.cash, desk.now
     desk.is_shown = False
     desk.until("16:00:30", step=60)
@@ -822,15 +824,17 @@ def test_a_price_that_is_told_later_takes_the_place_of_an_estimate_once() -> Non
     assert estimated.exit_reason == "closed_by_hand_estimated"
     desk.tick(600)
     sold = others(desk, LONG, -1, "4.80", at=at)
-    assert desk.position.exit_reason == "closed_by_hand_estimated", "the other leg is not told yet"
+    assert desk.position.exit_reason == "closed_by_hand_estimated", "the other leg is not reported yet"
     bought = others(desk, SHORT, 1, "7.40", at=at)
     assert (desk.position.exit_reason, desk.position.cash) == ("closed_by_hand", before + 480 - 740)
     assert desk.position.commissions - estimated.commissions == Decimal("3.28")
     assert desk.day_of().realized == desk.position.net
-    (told,) = (text for text in desk.alarms if str(SHORT) in text and "as the broker tells now" in text)
+    (reported,) = (text for text in desk.alarms if str(SHORT) in text and "as the broker tells now" in text)
     guess = abs(estimated.legs[0].exit_cash) / 100
     difference = 100 * (guess - Decimal("7.40"))
-    assert told.endswith(f"that is booked instead of the estimate, {guess.normalize():f} ({difference:+.2f} dollars)")
+    assert reported.endswith(
+        f"that is booked instead of the estimate, {guess.normalize():f} ({difference:+.2f} dollars)"
+    )
     count, position = len(desk.records), desk.position
     for report in (sold, bought):
         desk.send(report)
@@ -923,7 +927,7 @@ def test_a_hold_ends_where_fills_of_ours_are_told_minutes_later() -> None:
     desk.tick(180)
     assert desk.position.on_hold
     desk.send(late[0])
-    assert desk.position.on_hold, "the other leg is not told yet"
+    assert desk.position.on_hold, "the other leg is not reported yet"
     desk.send(late[1])
     assert (desk.position.on_hold, desk.position.account_missing) == ("", ())
     desk.tick(60)
@@ -945,28 +949,28 @@ def test_what_a_person_lets_go_on_is_not_counted_as_gone() -> None:
 
 
 def test_the_interface_says_that_a_position_is_on_hold_and_why(tmp_path: Path) -> None:
-    desk = untold()
+    desk = unreported()
     with StoreReader(kept(desk, tmp_path)) as reader:
-        (told,) = positions(reader, snapshot_of_store(reader))
-    assert told.on_hold == desk.position.on_hold != ""
+        (reported,) = positions(reader, snapshot_of_store(reader))
+    assert reported.on_hold == desk.position.on_hold != ""
 
 
-@pytest.mark.parametrize("is_told", [True, False])
-def test_sums_say_which_of_their_trades_are_estimates(tmp_path: Path, is_told: bool) -> None:
-    desk = untold()
+@pytest.mark.parametrize("is_reported", [True, False])
+def test_sums_say_which_of_their_trades_are_estimates(tmp_path: Path, is_reported: bool) -> None:
+    desk = unreported()
     at = desk.now
     desk.is_shown = False
     desk.until("16:00:30", step=60)
     for option in (LONG, SHORT):
         desk.holds(option, 0)
-    for option, count, price in ((LONG, -1, "4.80"), (SHORT, 1, "7.40")) if is_told else ():
+    for option, count, price in ((LONG, -1, "4.80"), (SHORT, 1, "7.40")) if is_reported else ():
         others(desk, option, count, price, at=at)
     path = kept(desk, tmp_path)
-    found = [] if is_told else [desk.position.id]
-    line = f" 1 trade at a price that nobody has told: the sums have an estimate of {desk.position.id}"
+    found = [] if is_reported else [desk.position.id]
+    line = f" 1 trade at an unknown price: the sums have an estimate of {desk.position.id}"
     for options in ([], ["--by", "month"], ["spread"]):
         done = CliRunner().invoke(summary, ["--store", str(path), *options])
-        assert (line in done.stdout.splitlines()) is not is_told
+        assert (line in done.stdout.splitlines()) is not is_reported
         done = CliRunner().invoke(summary, ["--store", str(path), "--format", "json", *options])
         assert json.loads(done.stdout)["estimated"] == found
 

@@ -1,4 +1,4 @@
-"""`rulebot store correct` of what somebody has closed at a price that nobody has told."""
+"""`rulebot store correct` of what somebody has closed at an unknown price."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -85,12 +85,12 @@ def test_the_last_day_of_a_bot_is_the_one_on_which_it_did_something(store: Path)
         activity = reader.last_activity("spread")
         assert activity is not None
         assert activity.date() == DAY, "as `rulebot list` has it"
-    told = CliRunner().invoke(why, ["spread", "--store", str(store)]).output
-    assert str(DAY) in told.splitlines()[0]
+    reported = CliRunner().invoke(why, ["spread", "--store", str(store)]).output
+    assert str(DAY) in reported.splitlines()[0]
 
 
 def taken_up() -> tuple[Desk, Order]:
-    """Return a day after one on which an exit had filled while nobody listened."""
+    """Return a day after one on which an exit had filled while no engine was connected."""
     sections = {"exits": '\n  - time: "15:00"\n', "exit_order": "{start: mid, wait: 600s, tries: 9, then: market}"}
     desk = Desk((text_of("seller", **{**SELLER, **sections}),), at="10:00")
     desk.opened("10:01")
@@ -124,7 +124,7 @@ def test_what_was_told_after_all_is_no_estimate_any_more(tmp_path: Path) -> None
     assert [-leg.exit_cash for leg in desk.position.legs] == [245]
     with pytest.raises(MisuseError, match="was taken up from the account") as raised:
         correct(kept(desk, tmp_path), order.ref, Decimal("2.40"), at=desk.now)
-    assert raised.value.help == "fills that were, and that nobody told since: none"
+    assert raised.value.help == "fills that happened without a report: none"
 
 
 def test_a_leg_must_be_named_where_several_are_meant(store: Path) -> None:

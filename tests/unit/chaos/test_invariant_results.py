@@ -20,7 +20,7 @@ from rulebot.model.contract import Option, Right
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
 from rulebot.record.codec import encode
-from rulebot.record.record import FILLS_OWED, Json, Kind, Record
+from rulebot.record.record import FILLS_PENDING, Json, Kind, Record
 from rulebot.spec.files import shipped
 from twsim import LedgerTotals
 
@@ -84,8 +84,8 @@ def said(desk: LoadedBots, held: Position, sizes: Mapping[tuple[Purpose, str], i
 def left_by(day: CheckedDay, at: datetime = NOON) -> ChaosResult:
     """Return what a trial left whose store has this day, and whose broker has nothing, at this instant."""
     return ChaosResult(
-        storm=STORM, day=day, outside=LedgerOrders((), (), at), tables=(), starts=(), untold=(), fired={}, deaths=(),
-        lives=1, points=cast(CrashPoints, None),
+        storm=STORM, day=day, outside=LedgerOrders((), (), at), tables=(), starts=(), unreported=(), fired={},
+        deaths=(), lives=1, points=cast(CrashPoints, None),
     )  # fmt: skip
 
 
@@ -194,8 +194,8 @@ def test_more_trades_open_at_once_than_may_be_are_seen() -> None:
     assert as_asked(desk, (replace(nights[0], closed_at=NOON + timedelta(2)), *nights[1:])) == []
     rolled = replace(nights[2], trade="n1", rolled_from="n1")
     assert as_asked(desk, (*nights[:2], rolled)) == [], "a roll is no trade of its own"
-    told = Record(NOON, Kind.ALARM, "short_nights", "n2", {"text": "a person must look"})
-    assert as_asked(desk, (*nights,), (told,)) == []
+    reported = Record(NOON, Kind.ALARM, "short_nights", "n2", {"text": "a person must look"})
+    assert as_asked(desk, (*nights,), (reported,)) == []
     puts = [
         replace(position(desk, "resting_put", put), id=f"p{number}", quantity=1, opened_at=NOON) for number in range(2)
     ]
@@ -283,10 +283,10 @@ def test_what_is_sent_while_the_broker_works_what_the_store_holds_for_over_is_to
     assert said.startswith("rb:a:1 was sent while the broker worked rb:a:0")
 
 
-OWED, OTHERS = f"{FILLS_OWED} rb:a:1", "presets rb:a:1 3f2a"
+REQUIRED, OTHERS = f"{FILLS_PENDING} rb:a:1", "presets rb:a:1 3f2a"
 
 
-def owed(desk: LoadedBots, *more: Order, key: str = OWED, of: str = "", reported: int = 2) -> list[str]:
+def outstanding(desk: LoadedBots, *more: Order, key: str = REQUIRED, of: str = "", reported: int = 2) -> list[str]:
     """Return what is said of partners of a short put that the broker says has filled twice, and tells once.
 
     key: of the alarm, of that position or another. more: orders that came after it.
@@ -305,9 +305,9 @@ def test_what_a_person_was_asked_to_look_at_since_the_broker_owes_its_fills_is_n
     held = position(desk, "protected_condor", CREDIT)
     (before,) = at_broker(held, {(Purpose.PROTECT, "short_put"): 1}).values()
     before = replace(before, ref="rb:a:2")
-    assert owed(desk) == []
-    assert owed(desk, before) == []
-    assert owed(desk, replace(before, prepared_at=NOON + timedelta(seconds=31))) != [], "it was acted on since"
-    assert owed(desk, key=OTHERS) != [], "that asks nobody to look at what is missing"
-    assert owed(desk, of="protected_condor-2") != []
-    assert owed(desk, reported=1) != [], "nothing is owed"
+    assert outstanding(desk) == []
+    assert outstanding(desk, before) == []
+    assert outstanding(desk, replace(before, prepared_at=NOON + timedelta(seconds=31))) != [], "it was acted on since"
+    assert outstanding(desk, key=OTHERS) != [], "that asks nobody to look at what is missing"
+    assert outstanding(desk, of="protected_condor-2") != []
+    assert outstanding(desk, reported=1) != [], "nothing is owed"

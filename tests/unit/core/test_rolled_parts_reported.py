@@ -27,7 +27,7 @@ def test_a_part_that_was_rolled_is_told_of_the_position_that_goes_on(tmp_path: P
     desk.tick(1)
     desk.fill(desk.last)
     (bot,) = day_outcome(desk.state, None).bots
-    old, new = (told.parts for told in bot.lines)
+    old, new = (reported.parts for reported in bot.lines)
     assert old[1] == f"{PART} 10:00: tested_call"
     assert old[2].startswith("bought back in all at ")
     assert not [part for part in new if "rolled" in part]
@@ -60,7 +60,7 @@ def test_a_part_of_the_structures_is_told_with_how_many_they_are() -> None:
     desk.tick(10)
     desk.cancelled(desk.last, 1)
     (bot,) = day_outcome(desk.state, None).bots
-    assert f"1 of 3 {PART} 10:00: tested_call" in [part for told in bot.lines for part in told.parts]
+    assert f"1 of 3 {PART} 10:00: tested_call" in [part for reported in bot.lines for part in reported.parts]
 
 
 def test_an_exit_of_all_is_told_of_the_legs_that_are_left() -> None:

@@ -1,4 +1,4 @@
-"""Verdicts: true, false or unknown, with the numbers behind them.
+"""Evaluation results: true, false or unknown, with the numbers behind them.
 
 Three values (language.md, Conditions): unknown is None; `all` is false if any is false, else unknown if any is; `any`
 is true if any is true, else unknown if any is; `not unknown` is unknown.
@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 
 class NotOpen(str):
-    """Why a rule about a position is unknown while what it asks about is not held (yet, or any more).
+    """Why a rule about a position is unknown while its subject is not held (yet, or any longer).
 
-    What it is decides, whatever its words are for people.
+    The code decides, whatever its words for people.
     """
 
     __slots__ = ()
@@ -41,12 +41,12 @@ def negated(truth: bool | None) -> bool | None:
     return None if truth is None else not truth
 
 
-class Verdict(NamedTuple):
-    """What a rule said at one instant.
+class Evaluation(NamedTuple):
+    """The result of a rule at one instant.
 
-    `value` is what was measured and `low` / `high` what it was compared with (one bound: `low`), in the rule's own
-    quantity. `missing` says what was unknown ("VIX: no price for 42 s"); `detail` adds what explains the value
-    ("iv 12.5%, rv 12.0% over 20 sessions"). `members` are the verdicts of a group, by name.
+    `value` is the measured value and `low` / `high` the bounds (one bound: `low`), in the rule's own quantity.
+    `missing` says what was unknown ("VIX: no price for 42 s"); `detail` adds what explains the value ("iv 12.5%, rv
+    12.0% over 20 sessions"). `members` are the results of a group, by name.
     """
 
     truth: bool | None
@@ -55,4 +55,4 @@ class Verdict(NamedTuple):
     high: float | None = None
     missing: str = ""
     detail: str = ""
-    members: "tuple[tuple[str, Verdict], ...]" = ()
+    members: "tuple[tuple[str, Evaluation], ...]" = ()

@@ -50,8 +50,8 @@ class World:
         self.start()
 
     def start(self) -> None:
-        self.teller = Notifier(self.place, self.people, self.send, lambda: self.now)
-        self.outbox = self.teller.open()
+        self.alert_sender = Notifier(self.place, self.people, self.send, lambda: self.now)
+        self.outbox = self.alert_sender.open()
 
     def send(self, person: str, title: str, body: str, grade: Grade) -> None:
         self.waits()
@@ -70,15 +70,15 @@ class World:
         """Let time pass, work until all that was sent has arrived, and return what was."""
         self.now += timedelta(seconds=seconds)
         before = len(self.sent)
-        self.teller.step(self.outbox)
-        for future, _ in list(self.teller._on_way.values()):
+        self.alert_sender.step(self.outbox)
+        for future, _ in list(self.alert_sender._on_way.values()):
             future.exception(5)
-        self.teller._harvest(self.outbox)
+        self.alert_sender._harvest(self.outbox)
         return self.sent[before:]
 
     def close(self) -> None:
         self.outbox.close()
-        self.teller.close()
+        self.alert_sender.close()
 
 
 @pytest.fixture
@@ -152,9 +152,9 @@ def test_who_reads_it_elsewhere_is_told_the_own_clock_too(tmp_path: Path) -> Non
     world = World(tmp_path, replace(PHONE, zone=ZoneInfo("Europe/Berlin")), boss)
     world.after(0)
     world.alarm()
-    told = {person: body for person, _, body in world.after(11)}
-    assert told["phone"].startswith("18:00 (12:00 New York) the sky falls\n")
-    assert told["boss"].startswith("12:00 the sky falls\n")
+    reported = {person: body for person, _, body in world.after(11)}
+    assert reported["phone"].startswith("18:00 (12:00 New York) the sky falls\n")
+    assert reported["boss"].startswith("12:00 the sky falls\n")
     world.close()
     world.journal.close()
 
@@ -173,14 +173,14 @@ def test_a_message_is_as_urgent_as_the_gravest_of_it(world: World) -> None:
 def test_what_an_operator_changes_is_told(world: World) -> None:
     """A pause was told, and that somebody doubled a bot's risk was not."""
     change: dict[str, Json] = {"bot": "a_bot", "change": "changed", "was": "1" * 64, "now": "2" * 64}
-    told: dict[str, Json] = {"changes": [change], "limit_changes": []}
+    reported: dict[str, Json] = {"changes": [change], "limit_changes": []}
     world.after(0)
-    data: dict[str, Json] = {"what": "asked", "id": "1", "bot": "a_bot", "values": {"delta": "0.20"}, **told}
+    data: dict[str, Json] = {"what": "asked", "id": "1", "bot": "a_bot", "values": {"delta": "0.20"}, **reported}
     world.journal.append([Record(world.now, Kind.RELOAD, data=data)], durable=True)
     ((_, title, body),) = world.after(20)
     assert (title, body.partition(" ")[2]) == ("rulebot: notice", "a_bot: asked by the operator: set delta 0.20")
-    world.record(Kind.RELOAD, what="asked", id="2", **told)
-    world.record(Kind.RELOAD, what="applied", **told)
+    world.record(Kind.RELOAD, what="asked", id="2", **reported)
+    world.record(Kind.RELOAD, what="applied", **reported)
     ((_, _, body),) = world.after(20)
     assert body.partition(" ")[2] == "asked by the operator: reload: a_bot changed, 11111111 to 22222222"
 
@@ -190,13 +190,13 @@ def test_what_was_there_before_this_run_is_not_told(tmp_path: Path) -> None:
     journal.append([*small_day(), Record(NOW, Kind.RUN_ENDED, data={"reason": "x", "is_clean": True})], durable=True)
     journal.close()
     sent: list[str] = []
-    teller = Notifier(tmp_path / "old.db", People((PHONE,)), lambda *words: sent.append(words[2]))
-    outbox = teller.open()
-    teller.finish(outbox, 2)
+    alert_sender = Notifier(tmp_path / "old.db", People((PHONE,)), lambda *words: sent.append(words[2]))
+    outbox = alert_sender.open()
+    alert_sender.finish(outbox, 2)
     assert sent == []
     assert {kept.alert.grade for kept, _ in outbox.newest(50)} >= {Grade.TRADE, Grade.DIGEST}
     outbox.close()
-    teller.close()
+    alert_sender.close()
 
 
 def test_what_comes_within_a_while_is_told_together_and_the_grave_first(world: World) -> None:
@@ -321,13 +321,13 @@ def test_a_service_that_fails_keeps_a_grave_one_from_nobody_else(tmp_path: Path)
     world = World(tmp_path, PHONE, DESK, boss, owner, again_after=600, times=4)
     world.refuses = {"phone", "desk"}
     world.alarm()
-    heard = {minute: names for minute in range(60) if (names := sorted(each[0] for each in world.after(60)))}
-    assert heard == {10: ["boss"], 20: ["boss", "owner"], 30: ["boss", "owner"]}
+    received = {minute: names for minute in range(60) if (names := sorted(each[0] for each in world.after(60)))}
+    assert received == {10: ["boss"], 20: ["boss", "owner"], 30: ["boss", "owner"]}
     world.refuses = set()
-    told = {person: body for _ in range(20) for person, _, body in world.after(60)}
+    reported = {person: body for _ in range(20) for person, _, body in world.after(60)}
     assert len(world.sent) == 7, "once each, since they never were before"
-    assert sorted(told) == ["desk", "phone"]
-    assert "not told again" in told["phone"], "all rounds are over"
+    assert sorted(reported) == ["desk", "phone"]
+    assert "not told again" in reported["phone"], "all rounds are over"
     world.close()
     world.journal.close()
 
@@ -358,13 +358,13 @@ def test_an_alarm_in_the_words_of_one_that_nobody_was_told_of_is_told(tmp_path: 
         durable=True,
     )
     sent: list[str] = []
-    teller = Notifier(tmp_path / "a.db", People((PHONE,)), lambda *words: sent.append(words[2]), lambda: NOW)
-    outbox = teller.open()
-    teller.finish(outbox, 5)
+    alert_sender = Notifier(tmp_path / "a.db", People((PHONE,)), lambda *words: sent.append(words[2]), lambda: NOW)
+    outbox = alert_sender.open()
+    alert_sender.finish(outbox, 5)
     assert len(sent) == 1
     assert "the sky falls" in sent[0]
     outbox.close()
-    teller.close()
+    alert_sender.close()
     journal.close()
 
 
@@ -377,8 +377,8 @@ def test_quiet_hours_hide_what_is_not_grave_and_tell_it_afterwards(tmp_path: Pat
     ((_, _, body),) = world.after(1)
     assert "the sky falls" in body
     assert "reset" not in body
-    told = world.after(3600)
-    assert "the connection to the broker was lost: reset" in told[0][2]
+    reported = world.after(3600)
+    assert "the connection to the broker was lost: reset" in reported[0][2]
     world.close()
     world.journal.close()
 
@@ -410,9 +410,9 @@ def test_a_clock_that_is_set_back_keeps_nothing_from_anybody(tmp_path: Path) -> 
     world.refuses = set()
     world.after(-3600)
     world.alarm("and falls on")
-    told = {person: body for person, _, body in world.after(10)}
-    assert "and falls on" in told["phone"]
-    assert "the sky falls" in told["mail"] or any("the sky falls" in body for _, _, body in world.sent[1:])
+    reported = {person: body for person, _, body in world.after(10)}
+    assert "and falls on" in reported["phone"]
+    assert "the sky falls" in reported["mail"] or any("the sky falls" in body for _, _, body in world.sent[1:])
     world.close()
 
 
@@ -430,12 +430,12 @@ def test_what_could_not_be_marked_as_refused_is_marked_and_tried_again(world: Wo
     """A full disk left it as one that is being told, and its person without it."""
     world.refuses = {"phone"}
     world.alarm()
-    world.teller.step(world.outbox)
-    for future, _ in world.teller._on_way.values():
+    world.alert_sender.step(world.outbox)
+    for future, _ in world.alert_sender._on_way.values():
         future.exception(5)
     marked, world.outbox.failed = world.outbox.failed, full  # type: ignore[method-assign]
     with pytest.raises(StoreError):
-        world.teller.step(world.outbox)
+        world.alert_sender.step(world.outbox)
     world.outbox.failed, world.refuses = marked, set()  # type: ignore[method-assign]
     assert world.after(1) == []
     assert len(world.after(10)) == 1
@@ -477,8 +477,8 @@ def test_a_service_that_hangs_does_not_keep_the_others(tmp_path: Path) -> None:
     world.waits = lambda: gate.wait(5) if threading.current_thread().name.endswith("_0") else None
     world.alarm()
     world.now += timedelta(seconds=1)
-    world.teller.step(world.outbox)
-    world.teller._on_way["mail"][0].result(5)
+    world.alert_sender.step(world.outbox)
+    world.alert_sender._on_way["mail"][0].result(5)
     assert [person for person, _, _ in world.sent] == ["mail"]
     gate.set()
     world.close()
@@ -489,18 +489,18 @@ def test_what_was_being_told_when_its_teller_died_is_told_again_and_says_so(tmp_
     world = World(tmp_path)
     world.alarm()
     world.now += timedelta(seconds=1)
-    world.teller.step(world.outbox)  # marked as on its way; the mark that it arrived is never made
+    world.alert_sender.step(world.outbox)  # marked as on its way; the mark that it arrived is never made
     world.close()
     world.start()
     ((_, _, body),) = world.after(1)
-    assert body.startswith("(perhaps told before) 12:00 the sky falls")
+    assert body.startswith("(perhaps sent before) 12:00 the sky falls")
     assert world.after(30) == []
     world.close()
     world.journal.close()
 
 
 def test_a_second_teller_is_refused(world: World) -> None:
-    with pytest.raises(MisuseError, match="another process tells of this store already"):
+    with pytest.raises(MisuseError, match="another process already sends alerts of this store"):
         Notifier(world.place, world.people, world.send)
 
 
@@ -550,7 +550,7 @@ def test_how_many_are_open_is_told_also_where_their_names_are_too_long(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("last", "began", "days", "is_told"),
+    ("last", "began", "days", "is_reported"),
     [
         ("12:00", "13:30", 0, True),
         ("12:00", "12:00:50", 0, False),
@@ -561,7 +561,7 @@ def test_how_many_are_open_is_told_also_where_their_names_are_too_long(tmp_path:
 )
 @pytest.mark.parametrize("way", ["power cut", "stopped", "told before"])
 def test_that_an_engine_was_gone_is_told_after_the_next_has_begun(
-    last: str, began: str, days: int, way: str, tmp_path: Path, *, is_told: bool
+    last: str, began: str, days: int, way: str, tmp_path: Path, *, is_reported: bool
 ) -> None:
     """After a power cut, once engine and teller ran again, nobody heard of it; nor where sessions lay between."""
     world = World(tmp_path)
@@ -579,8 +579,8 @@ def test_that_an_engine_was_gone_is_told_after_the_next_has_begun(
     world.journal.append([replace(started, at=world.now)], durable=True)
     clock = datetime.strptime(last, "%H:%M").time()
     words = f"was gone without a word from Nov 18 {clock:%H:%M} until it began again (nothing is open): exits"
-    told = "".join(body for _, _, body in world.after(60))
-    assert (words in told) is (is_told and way == "power cut")
+    reported = "".join(body for _, _, body in world.after(60))
+    assert (words in reported) is (is_reported and way == "power cut")
     assert words not in "".join(body for _, _, body in world.after(60))
     world.close()
     world.journal.close()
@@ -591,7 +591,7 @@ def test_an_engine_that_waits_for_its_gateway_in_a_session_is_told_of(tmp_path: 
     world = World(tmp_path)
     world.journal.append(small_day()[1:], durable=True)
     world.after(1)
-    world.teller.waits_for = lambda: "the engine waits for its gateway: nothing listens on ib-gateway:4004"
+    world.alert_sender.waits_for = lambda: "the engine waits for its gateway: nothing listens on ib-gateway:4004"
     assert world.after(1) == []
     assert world.after(298) == []
     ((_, title, body),) = world.after(2)
@@ -603,13 +603,13 @@ def test_an_engine_that_waits_for_its_gateway_in_a_session_is_told_of(tmp_path: 
     world.journal.close()
 
 
-@pytest.mark.parametrize(("clock", "is_told"), [("08:59", False), ("09:00", True), ("16:00", False)])
-def test_who_waits_before_a_session_is_told_in_time_to_mend_it(clock: str, is_told: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("clock", "is_reported"), [("08:59", False), ("09:00", True), ("16:00", False)])
+def test_who_waits_before_a_session_is_told_in_time_to_mend_it(clock: str, is_reported: bool, tmp_path: Path) -> None:
     world = World(tmp_path)
     world.now = at(clock) + timedelta(days=1, minutes=-5)
-    world.teller.waits_for = lambda: "the engine waits for its gateway"
+    world.alert_sender.waits_for = lambda: "the engine waits for its gateway"
     world.after(0)
-    assert len([body for _, _, body in world.after(300) if "waits for its gateway" in body]) is int(is_told)
+    assert len([body for _, _, body in world.after(300) if "waits for its gateway" in body]) is int(is_reported)
     world.close()
     world.journal.close()
 
@@ -689,7 +689,7 @@ def test_a_days_digest_tells_of_bots_that_run_no_more_what_they_closed_and_hold(
         later = digest(reader, str(DAY + timedelta(days=1)), ["calm_tape_condor"]).split("\n")
     assert [line.partition(":")[0] for line in lines[1:]] == ["calm_tape_condor", "dte0_condor", "spy_put_seller"]
     assert "closed by target, +$" in lines[2]
-    assert later[2:] == ["spy_put_seller: no trade: it runs no more; 1 open"]
+    assert later[2:] == ["spy_put_seller: no trade: it is not running; 1 open"]
 
 
 def test_a_days_digest_is_made_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -719,19 +719,19 @@ def test_the_digest_of_a_day_that_was_over_while_nobody_told_is_told_late(world:
         )
         for day in days
     ]
-    told, later = small_day()[1:], [BotDay(bot=CONDOR, date=day, skipped="its window is over") for day in days[1:]]
-    world.journal.append([*sessions[:1], *(each for each in told if each.at < at("15:00"))], durable=True)
+    reported, later = small_day()[1:], [BotDay(bot=CONDOR, date=day, skipped="its window is over") for day in days[1:]]
+    world.journal.append([*sessions[:1], *(each for each in reported if each.at < at("15:00"))], durable=True)
     world.now = at("15:00")
     world.after(0)
-    world.teller.close()
+    world.alert_sender.close()
     world.outbox.close()
-    world.journal.append([each for each in told if each.at >= at("15:00")], durable=True)
+    world.journal.append([each for each in reported if each.at >= at("15:00")], durable=True)
     for session, day in zip(sessions[1:], later, strict=True):
         world.journal.append([session, session, entity(Kind.BOT_DAY, session.at, day)], durable=True)
     world.now = at("8:00", days[2])
     world.start()
     ((_, _, body),) = [each for each in world.after(60) if "told late" in each[2]]
-    first, second = (part.split("\n") for part in f"\n{body}".split("\n(told late) ")[1:])
+    first, second = (part.split("\n") for part in f"\n{body}".split("\n(sent late) ")[1:])
     assert first[0].startswith(f"{days[0]}: realised ")
     assert any(line.startswith(f"{CONDOR}: opened ") for line in first)
     assert f"{SELLER}: opened 547p 2027-02-19; 1 open" in first
@@ -774,11 +774,11 @@ def test_a_digest_tells_of_the_parts_that_were_closed_that_day() -> None:
 
 
 def test_a_trade_that_lacks_a_commission_is_told_as_provisional(desk: World) -> None:
-    untold = [each for each in small_day()[1:] if each.kind is not Kind.COMMISSION or each.at < at("13:00")]
-    desk.journal.append([owing(each) for each in untold], durable=True)
-    told = "\n".join(body for _, _, body in desk.after(0))
-    words = ", provisional: the commission of 4 fills is not told yet"
-    assert f"closed 5920/5930p 6065/6075c: target, +$36.80{words}" in told
+    unreported = [each for each in small_day()[1:] if each.kind is not Kind.COMMISSION or each.at < at("13:00")]
+    desk.journal.append([owing(each) for each in unreported], durable=True)
+    reported = "\n".join(body for _, _, body in desk.after(0))
+    words = ", provisional: the commission of 4 fills is not reported yet"
+    assert f"closed 5920/5930p 6065/6075c: target, +$36.80{words}" in reported
 
 
 def owing(record: Record) -> Record:
@@ -843,10 +843,10 @@ def test_decisions_that_do_not_reach_a_program_are_counted_with_why(desk: World)
     for number in range(3):
         desk.record(Kind.DECISION, "condor", what="skip", reason=f"no {number}", values=[])
     desk.after(1)
-    assert desk.outbox.untold_decisions() == ["desk: 3 decisions to be told: refused"]
+    assert desk.outbox.unreported_decisions() == ["desk: 3 decisions to be told: refused"]
     desk.refuses = set()
     desk.after(60)
-    assert desk.outbox.untold_decisions() == []
+    assert desk.outbox.unreported_decisions() == []
 
 
 @pytest.mark.parametrize(
@@ -879,7 +879,7 @@ def test_trades_come_with_their_numbers(desk: World) -> None:
 def test_what_nobody_acknowledges_is_told_to_people_again_and_to_a_program_once(desk: World) -> None:
     desk.alarm()
     (event,) = events(desk.after(1))
-    assert (event["event"], event["grade"], event["count"], event["perhaps_told_before"]) == (
+    assert (event["event"], event["grade"], event["count"], event["perhaps_sent_before"]) == (
         "alarm",
         "grave",
         1,
@@ -912,7 +912,7 @@ def test_a_killed_sender_says_that_a_program_may_know_it(desk: World) -> None:
     desk.close()
     desk.start()
     (event,) = events(desk.after(1000))
-    assert event["perhaps_told_before"] is True
+    assert event["perhaps_sent_before"] is True
 
 
 def test_an_outbox_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
@@ -946,14 +946,14 @@ def test_what_happens_in_a_store_that_was_put_back_is_told(tmp_path: Path, is_lo
         world.after(1)
     world.journal = SqlJournal(open_store(world.place))
     world.journal.append([replace(small_day()[0], at=world.now)], durable=True)
-    told = ["orphan", "also", "more", "and more"]
-    for text in told:
+    reported = ["orphan", "also", "more", "and more"]
+    for text in reported:
         world.alarm(text)
         if is_looking:
             world.after(20)
     world.after(20)
     bodies = "".join(body for _, _, body in world.sent)
-    assert [text for text in told if f"{text}\n" in bodies] == told
+    assert [text for text in reported if f"{text}\n" in bodies] == reported
     assert bodies.count("before 3") == 1
     assert f"{RESTORED}: kill" in bodies
     world.close()
