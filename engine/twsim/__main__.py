@@ -1,4 +1,4 @@
-"""`python -m twsim`: the gateway as a program of its own."""
+"""`python -m twsim`: the gateway as a standalone program."""
 
 import argparse
 import re

@@ -45,7 +45,7 @@ class RunningGateway:
 
     @property
     def has_failed(self) -> bool:
-        """True once an error of our own has ended the run: its time stands still from then on."""
+        """True once an error of our own has ended the run: its time stops then."""
         return self.gateway.failure.done() and not self.gateway.failure.cancelled()
 
     @property

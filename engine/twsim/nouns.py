@@ -85,9 +85,8 @@ class Settle(Enum):
 class Instrument:
     """One listed contract. Prices are dollars or index points; `strike` is 0 and `right` empty unless an option.
 
-    `last_trade_date` is what the wire calls lastTradeDateOrContractMonth: for AM-settled SPX the day before
-    `settle_date`; for all others the two are the same day. ticks: the price steps of its class, where the source of a
-    market tells them.
+    `last_trade_date` is the wire's lastTradeDateOrContractMonth: for AM-settled SPX the day before `settle_date`; for
+    all others the two are the same day. ticks: the price steps of its class, where the source of a market gives them.
     """
 
     con_id: int
@@ -109,7 +108,7 @@ class Instrument:
     ticks: TickRule | None = None
 
     def __hash__(self) -> int:
-        """Return what tells contracts apart: all other fields follow from it, and whole chains are looked up."""
+        """Return the key of a contract: all other fields follow from it, and whole chains are looked up."""
         return self.con_id
 
     @property

@@ -293,7 +293,7 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderView:
-    """An order of the simulated broker as it stands."""
+    """An order of the simulated broker in its present state."""
 
     ticket: Ticket
     perm_id: int
@@ -437,7 +437,7 @@ class Exchange(Protocol):
         """reqGlobalCancel."""
 
     def advance(self, at: datetime) -> list[Report]:
-        """Match working orders against the market as it now stands; expire, settle and assign when due.
+        """Match working orders with the present market; expire, settle and assign when due.
 
         Called after each Market.advance, and at every fence (so times of day pass between data instants).
         """

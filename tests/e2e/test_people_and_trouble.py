@@ -1,7 +1,7 @@
 """Others act in the account while the store, a clock or the connection fails: short options stay protected (D16).
 
-Each pair is one trial of chaos. What a person closes is not reported: to the engine a transfer out of the account, or an
-execution that the broker never tells, looks the same.
+Each pair is one trial of chaos. What a person closes is not reported: to the engine a transfer out of the account, or
+an execution without a report, looks the same.
 """
 
 from datetime import date, timedelta

@@ -20,9 +20,8 @@ FINAL = frozenset({Status.FILLED, Status.CANCELLED, Status.INACTIVE})
 class WorkingOrder:
     """An order as the broker keeps it; `value` is the signed sum of price x quantity of its fills.
 
-    taken: by how much the fills of its group have made it smaller.
-    What goes wrong with it: `slip` is how much worse than it should it fills; of `lone_leg` (from 1) alone a combo
-    trades, and then it ends. `met` is told when that happens.
+    taken: reduction by fills of its OCA group. Faults: `slip` is how much worse than due it fills; of a combo only
+    `lone_leg` (from 1) trades, then the order ends. `met` is called when that happens.
     """
 
     ticket: Ticket
@@ -302,7 +301,7 @@ class DayTrades:
     before: list[int] = field(default_factory=list)
 
     def note(self, order: int, con_id: int, held: Decimal, quantity: Decimal) -> None:
-        """Take a trade of `quantity` (signed) in a contract of which `held` (signed) was there."""
+        """Apply a trade of `quantity` (signed) in a contract with `held` (signed) before."""
         closing = min(abs(held), abs(quantity)) if held * quantity < 0 else ZERO
         of_today = self.opened.get(con_id, ZERO)
         if closing and of_today:
@@ -316,7 +315,7 @@ class DayTrades:
         self.closers.clear()
 
     def remaining(self, net_liquidation: Decimal) -> int:
-        """Return what the broker tells."""
+        """Return the values that the broker reports."""
         if net_liquidation >= EQUITY:
             return -1
         return max(ALLOWED - len(self.closers) - sum(self.before), 0)
@@ -358,7 +357,7 @@ class ExchangeSettings:
 class BrokerState:
     """Everything the broker knows. `now` is the instant being handled.
 
-    marks: what each contract that is held was last valued at, by its id; it counts on where nobody quotes.
+    marks: last valuation of each held contract, by id; it counts on where no quote exists.
     """
 
     market: Market
@@ -393,7 +392,7 @@ class BrokerState:
         return nbbo_of(self.market, sorted(set(con_ids)))
 
     def status(self, order: WorkingOrder, *, echo: bool = True) -> list[Report]:
-        """Record and report an order as it stands; now and then its status comes twice, as with the real broker."""
+        """Record and report an order's status; sometimes it comes twice, as with the real broker."""
         view = order.view()
         self.ledger.write(
             "order",
@@ -427,7 +426,7 @@ class BrokerState:
         self.ledger.write("cash", self.now, day=self.today, con_id=con_id, amount=amount, reason=reason)
 
     def position(self, con_id: int) -> None:
-        """Record where a position stands."""
+        """Record a position."""
         held = self.account.holdings[con_id]
         name = contract_name(self.instrument(con_id))
         self.ledger.write(

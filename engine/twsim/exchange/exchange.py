@@ -1,8 +1,8 @@
 """The simulated broker behind the `Exchange` seam.
 
-Theory. Tickets come in at the barrier and change no market. An order or a change of one meets the market as it stands
-at the next instant of the clock, and all orders meet each move of the market, in order of perm id. Chance is drawn
-from names (seed, perm id, instant), so a run is the same whatever else is asked of the broker between instants.
+Orders arrive at the barrier and do not change the market. An order or a change meets the market at the next instant of
+the clock, and all orders meet each market move, in order of perm id. Random numbers are keyed by (seed, perm id,
+instant), so a run is the same whatever else is requested between instants.
 """
 
 import json
@@ -298,7 +298,7 @@ class SimExchange:
         self._arrived.add((ticket.client_id, ticket.order_id))
 
     def meet_arrivals(self) -> list[Report]:
-        """Let the orders that have just arrived, or were changed, meet the market as it stands."""
+        """Match the orders that have just arrived, or were changed, with the present market."""
         orders = self._desk.book.orders
         arrived = [orders[key] for key in self._arrived if key in orders]
         self._arrived.clear()
@@ -338,7 +338,7 @@ class SimExchange:
     # --------------------------------------------------------- mishaps
 
     def fill_cancelled(self, client_id: int, order_id: int) -> list[Report]:
-        """Fill what remained of a cancelled order: the fill had won, and is heard of late."""
+        """Fill the rest of a cancelled order: the fill came first and is reported late."""
         return fill_cancelled(self._desk, (client_id, order_id))
 
     def hinder(
@@ -350,7 +350,7 @@ class SimExchange:
             order.met, order.slip, order.lone_leg = met, slip, lone_leg
 
     def fill_beyond(self, exec_id: str) -> list[Report]:
-        """Fill the order of an execution once more, although it is filled."""
+        """Repeat the fill of an execution although its order is filled."""
         return fill_beyond(self._desk, exec_id)
 
     def end(self, client_id: int, order_id: int, reason: str) -> list[Report]:
@@ -396,7 +396,7 @@ class SimExchange:
         return reports
 
     def _meet_market(self, now: datetime) -> list[Report]:
-        """Match, and value what is held: what it was worth last counts while nobody quotes, whoever asked before."""
+        """Match, and value holdings: without quotes the last value counts, whoever asked before."""
         desk = self._desk
         live = [order for order in desk.book.live.values() if order.transmitted]
         reports = self._match_all(live)
@@ -479,7 +479,7 @@ class SimExchange:
         return reports + groups.end()
 
     def _waits(self, order: WorkingOrder, halted: set[str]) -> bool:
-        """Say whether an order can trade nothing at this instant; nobody has hit it until now then."""
+        """Say whether an order can trade nothing at this instant."""
         waits = (
             order.waits_for_parent
             or order.rests_at(self._desk.now)
@@ -548,7 +548,7 @@ class SimExchange:
         return position_views(self._desk)
 
     def position(self, con_id: int) -> PositionView:
-        """Return one net position, also when it is flat: what it has made today stands."""
+        """Return one net position, also a flat one: today's profit stays."""
         return position_view(self._desk, con_id)
 
     def daily_profit(self) -> Decimal:

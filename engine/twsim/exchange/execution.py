@@ -209,7 +209,7 @@ def _leg_execution(order: WorkingOrder, combo: Execution, part: LegFill, exec_id
 
 
 def record(desk: BrokerState, one: Execution, at: datetime) -> None:
-    """Write an execution to the ledger, told at `at`."""
+    """Write an execution to the ledger, reported at `at`."""
     instrument = desk.market.catalogue.by_id(one.con_id) if one.con_id else None
     desk.ledger.write(
         "execution",

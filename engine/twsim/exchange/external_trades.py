@@ -1,4 +1,4 @@
-"""What goes wrong at a broker: fills that should not be (late, too many, too dear, of one leg), and corrected trades.
+"""Faulty fills (late, too many, at a worse price, of one leg) and corrected trades.
 
 All move the books and the ledger as an ordinary trade does, so that the ledger stays the truth.
 """
@@ -80,9 +80,9 @@ def _with_quantity(report: Report, quantity: Decimal) -> Report:
 
 
 def correct(desk: BrokerState, exec_id: str, price_by: Decimal, quantity_by: Decimal) -> list[Report]:
-    """Correct today's execution of a contract: its id with the last part raised, with another price or quantity.
+    """Correct today's execution of a contract: its id with a higher revision, another price or quantity.
 
-    What was corrected before is corrected as it stands now.
+    An earlier correction is corrected in its present form.
     """
     base = exec_id.rpartition(".")[0]
     old = next((one for one in reversed(desk.executions) if one.exec_id.rpartition(".")[0] == base), None)
@@ -164,7 +164,7 @@ EARLY = "assigned early"
 
 
 def external_trade(desk: BrokerState, con_id: int, quantity: int, *, liquidation: bool = False) -> list[Report]:
-    """Trade so many contracts (signed) at the far side of the market; nothing when nobody quotes."""
+    """Trade this many contracts (signed) at the far side of the market; nothing without a quote."""
     instrument = desk.instrument(con_id)
     quotes = desk.quotes([con_id])
     side = 1 if quantity > 0 else -1

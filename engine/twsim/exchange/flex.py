@@ -1,9 +1,9 @@
 """The ledger as the broker's statement: an Activity Flex Query in XML, as Interactive Brokers sends it.
 
-Written from the broker's own rows alone, so that whoever compares an engine's store with it compares two accounts of
-the same day. Attributes are those of the sections Trades (executions) and Option Exercises, Assignments and
-Expirations; a corrected trade stands there as it was, cancelled, and anew with the difference of the commission.
-Source: IBKR Reporting Reference, Activity Flex Query; files as people publish them.
+Written from the broker's own rows alone, so that a comparison with an engine's store is between two independent
+accounts. Attributes are those of the sections Trades (executions) and Option Exercises, Assignments and Expirations; a
+corrected trade is there as it was, cancelled, and again with the difference of the commission. Source: IBKR Reporting
+Reference, Activity Flex Query; files as people publish them.
 """
 
 from collections.abc import Iterable

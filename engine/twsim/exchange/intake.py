@@ -327,7 +327,7 @@ IGNORED = (
     "PlaceOrder is now being processed."
 )
 _LATE_SYMBOLS = frozenset({"SPX", "XSP", "VIX", "RUT", "NDX", "SPY", "QQQ", "IWM"})
-"""Whose options trade for `LATER` after the close, but on the day they expire. Nobody quotes them then in this market.
+"""Options that trade for `LATER` after the close, except on their expiry day. This market has no quotes then.
 
 Source: Cboe, US Options Hours, and its specifications; Nasdaq, NDX.
 """
@@ -386,7 +386,7 @@ def _order_of(desk: BrokerState, ticket: Ticket) -> WorkingOrder | Problem:
 
 
 def _expires(desk: BrokerState, ticket: Ticket, legs: tuple[Leg, ...]) -> datetime | None:
-    """Return when the order ends by itself: with its session or with the first of its contracts."""
+    """Return when the order expires: with its session or with the first of its contracts."""
     ends = [hours_of(day).close for leg in legs if (day := leg.instrument.last_trade_date) is not None]
     if ticket.tif == "GTD":
         ends += [ticket.good_till] if ticket.good_till is not None else []

@@ -1,8 +1,8 @@
-"""The broker's own record of everything that happened, in JSON Lines, and the tables it prints.
+"""The broker's own record of all events, in JSON Lines, and the tables it prints.
 
-Theory. A row is written once and never changed: `kind`, `at` (UTC) and the fields of that kind, money and
-prices as texts of exact decimals. Whoever wants to know whether an engine's books are right folds the rows:
-cash = start + sum of `cash` rows, positions = start + signed executions of contracts + settlement changes.
+A row is written once and never changed: `kind`, `at` (UTC) and the fields of that kind, money and prices as texts of
+exact decimals. To check an engine's books, fold the rows: cash = start + sum of `cash` rows, positions = start + signed
+executions of contracts + settlement changes.
 
 Kinds: start, order, message, execution, commission, cash, settlement, position, balance.
 """
@@ -69,7 +69,7 @@ class Ledger:
         return totals(self.rows)
 
     def close(self) -> None:
-        """Close the file. A row that it could not take was told when it was written."""
+        """Close the file. A row that could not be written was reported then."""
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()

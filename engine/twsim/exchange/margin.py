@@ -1,4 +1,4 @@
-"""How the account stands: positions at market, equity, margin, and what an order would change."""
+"""The account's state: positions at market, equity, margin, and what an order would change."""
 
 import operator
 from collections import defaultdict
@@ -48,7 +48,7 @@ class Needs(NamedTuple):
 
 
 class _Spread(NamedTuple):
-    """A short covered by a long, so many of each."""
+    """A short covered by a long, this many of each."""
 
     short: Line
     long: Line
@@ -158,7 +158,7 @@ def _cover_with_shares(shorts: list[Line], left: dict[int, Decimal], cover: Deci
 
 
 def _pair(short: Line, left: Decimal, able: list[Line], free: dict[int, Decimal], sides: _Sides) -> Decimal:
-    """Pair what is left of a short with free longs, least loss first, and return how many have found one."""
+    """Pair the rest of a short with free longs, least loss first, and return how many are paired."""
     found = ZERO
     for line in sorted(
         able, key=lambda line: (_loss(short, line), abs(line.instrument.strike - short.instrument.strike))
@@ -200,7 +200,7 @@ def _naked(short: Line, cash_secured_puts: bool) -> Decimal:
     return (short.price + max(rate * spot - out, floor)) * instrument.multiplier
 
 
-# --- How the account stands
+# --- The account's state
 
 BUYING_POWER_FACTOR = 4
 
@@ -226,7 +226,7 @@ def mark_to_market(touch: Nbbo) -> Decimal:
 
 
 def _quoted(touch: Nbbo) -> Decimal | None:
-    """Return the mid, or the last trade as far as the one quote there is allows it; None where nobody quotes."""
+    """Return the mid, or the last trade within the one existing quote; None without quotes."""
     if touch.mid is not None:
         return touch.mid
     if touch.bid is not None:
@@ -252,7 +252,7 @@ def _line(desk: BrokerState, instrument: Instrument, quantity: Decimal, touch: N
 
 
 def _level(desk: BrokerState, instrument: Instrument, touch: Nbbo) -> Decimal | None:
-    """Return where the underlying stands: while the market is closed its last price, or that of the day before."""
+    """Return the underlying's price: while the market is closed its last price, or that of the day before."""
     if not isnan(touch.spot) or not instrument.is_option:
         return exact(touch.spot)
     day = desk.market.stats(instrument.underlying_id)
@@ -261,7 +261,7 @@ def _level(desk: BrokerState, instrument: Instrument, touch: Nbbo) -> Decimal | 
 
 
 def standing(desk: BrokerState, cash: Decimal, quantities: Mapping[int, Decimal]) -> AccountStanding:
-    """Return how an account with this cash and these positions stands at the present market."""
+    """Return the state of an account with this cash and these positions at the present market."""
     held = {con_id: quantity for con_id, quantity in quantities.items() if quantity}
     quotes = desk.quotes(held)
     lines = [_line(desk, desk.instrument(con_id), quantity, quotes[con_id]) for con_id, quantity in held.items()]
@@ -273,7 +273,7 @@ def standing(desk: BrokerState, cash: Decimal, quantities: Mapping[int, Decimal]
 
 
 def present(desk: BrokerState) -> AccountStanding:
-    """Return how the account stands now."""
+    """Return the account's present state."""
     return standing(desk, desk.account.cash, _quantities(desk))
 
 
@@ -282,7 +282,7 @@ def _quantities(desk: BrokerState) -> dict[int, Decimal]:
 
 
 def preview(desk: BrokerState, order: WorkingOrder) -> tuple[AccountStanding, AccountStanding, Decimal]:
-    """Return how the account stands now, how it would after the rest of the order fills, and the commission."""
+    """Return the account's state now and after the rest of the order fills, and the commission."""
     quotes = desk.quotes(leg.instrument.con_id for leg in order.legs)
     price = _expected_price(order, quotes)
     prices = leg_prices(order.legs, quotes, price)

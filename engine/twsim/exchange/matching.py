@@ -1,11 +1,11 @@
 """When and at what price one order trades against one instant's quotes.
 
-Theory. Limits at or through the far side fill there, as far as its displayed size goes. A limit inside the
-market waits for somebody to hit it; arrivals are Poisson with an intensity that falls exponentially with the
-distance from the far side (Avellaneda and Stoikov 2008, "High-frequency trading in a limit order book", section
-2.5): rate(a) = r exp(s a) a second, where a is 0 at one's own side and 1 at the far side. With the default
-settings an order at the mid waits about 50 seconds, one three quarters through about 10, one that joins its own
-side 20 minutes. Behind its own side nothing fills.
+Limits at or through the far side fill there, up to its displayed size. A limit inside the market waits for a
+counterparty; arrivals are Poisson with an intensity that falls exponentially with the distance from the far side
+(Avellaneda and Stoikov 2008, "High-frequency trading in a limit order book", section 2.5): rate(a) = r exp(s a) a
+second, where a is 0 at one's own side and 1 at the far side. With the default settings an order at the mid waits about
+50 seconds, one three quarters through about 10, one that joins its own side 20 minutes. Behind its own side nothing
+fills.
 """
 
 from datetime import datetime
@@ -117,7 +117,7 @@ def _market(order: WorkingOrder, touch: Nbbo, far: Decimal, wanted: int, levels:
 
 
 def _resting(order: WorkingOrder, touch: Nbbo, limit: Decimal, wanted: int, moment: QuoteInstant) -> list[MatchedFill]:
-    """Fill at the limit when somebody hits it."""
+    """Fill at the limit when a counterparty arrives."""
     way = _way_through(order, limit, touch)
     seconds = _seconds_tested(order, moment.at)
     if way is None or seconds <= 0:
@@ -132,9 +132,9 @@ def _resting(order: WorkingOrder, touch: Nbbo, limit: Decimal, wanted: int, mome
 
 
 def _way_through(order: WorkingOrder, limit: Decimal, touch: Nbbo) -> float | None:
-    """Return where the limit lies from one's own side (0) to the far side (1); None behind it or with no market.
+    """Return the limit's place from one's own side (0) to the far side (1); None behind it or with no market.
 
-    What nobody bids for is bid at zero; of a combo without a bid a leg lacks a quote, and nobody knows its worth.
+    No bid counts as zero; of a combo without a bid one leg lacks a quote, so its value is unknown.
     """
     side = order.side
     near, far = touch.near(side), touch.far(side)

@@ -1,9 +1,9 @@
-"""Combos: their market, and what each leg trades at.
+"""Combos: their market, and the price of each leg.
 
-Theory. Buying a combo does every leg's action times its ratio, so its ask is what it costs to do that at the
-worst sides of the legs, and its bid what the reverse brings; both may be negative. A leg that is offered but
-not bid counts as bid at zero: combos of which one leg is worthless do trade. A fill inside the market is split
-so that each leg lies at or inside its own quotes and the signed sum is the combo's price to the cent.
+Buying a combo does every leg's action times its ratio, so its ask is the cost of doing that at the worst sides of the
+legs, and its bid what the reverse brings; both may be negative. A leg with an ask but no bid counts as bid at zero:
+combos with a worthless leg do trade. A fill inside the market is split so that each leg is at or inside its own quotes
+and the signed sum is the combo's price to the cent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,14 @@ from typing import NamedTuple
 from twsim.nouns import CENT, ZERO, Instrument, Rounding, SecType, TickRule, on_tick
 from twsim.seams import Market
 
-# --- The best bid and ask that an order meets, single or combo, with what is left of their sizes at this instant
+# --- The best bid and ask of a contract or combo, with its remaining sizes at this instant
 
 
 @dataclass(slots=True)
 class Nbbo:
     """Best quotes of one contract or combo; sizes shrink as our own orders take them within an instant.
 
-    Units: prices per share (or points), None when nobody quotes; sizes are contracts or shares.
+    Units: prices per share (or points), None without a quote; sizes are contracts or shares.
     """
 
     bid: Decimal | None
@@ -97,8 +97,8 @@ def _size(size: float) -> int:
 class Leg(NamedTuple):
     """One contract of an order: `sign` is +1 when buying the order buys it.
 
-    `weight` is what a point of the leg moves the order's price by: the ratio, but for shares dealt with options
-    ratio / 100, because such a combo is priced per share (100 shares less one call = S - C).
+    `weight` is the change of the order's price per point of the leg: the ratio, but ratio / 100 for shares that trade
+    with options, because such a combo is priced per share (100 shares less one call = S - C).
     """
 
     instrument: Instrument
@@ -179,7 +179,7 @@ def _bounds(touch: Nbbo) -> tuple[Decimal, Decimal]:
 
 
 def _proportional(legs: Sequence[Leg], bounds: Sequence[tuple[Decimal, Decimal]], price: Decimal) -> list[Decimal]:
-    """Return leg prices that all lie at the same fraction of the way from bid to ask of the combo, floored to cents."""
+    """Return leg prices at the same fraction of the way from bid to ask of the combo, floored to cents."""
     sides = [(b if leg.sign > 0 else b[::-1]) for leg, b in zip(legs, bounds, strict=True)]
     bid = sum((leg.sign * leg.weight * worst for leg, (worst, _) in zip(legs, sides, strict=True)), ZERO)
     ask = sum((leg.sign * leg.weight * best for leg, (_, best) in zip(legs, sides, strict=True)), ZERO)
@@ -217,7 +217,7 @@ _PENNY_SYMBOLS = frozenset({"SPY", "QQQ", "IWM", "XSP"})
 
 
 def tick_rule(instrument: Instrument) -> TickRule:
-    """Return the price steps of one contract: those that its market tells, if they are among those of this exchange."""
+    """Return the price steps of one contract: those of its market, if they are among those of this exchange."""
     if instrument.ticks in (PENNY, NICKEL_DIME, EQUITY_OPTION):
         return instrument.ticks
     if instrument.sec_type is not SecType.OPTION or instrument.symbol in _PENNY_SYMBOLS:
@@ -231,7 +231,7 @@ def combo_tick_rule(instruments: Sequence[Instrument]) -> TickRule:
 
 
 def on_grid(price: Decimal, rule: TickRule) -> bool:
-    """Say whether a limit or stop price lies on the grid of its own level."""
+    """Say whether a limit or stop price is on the grid of its own level."""
     return price % rule.tick(price) == 0
 
 

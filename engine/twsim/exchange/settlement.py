@@ -18,7 +18,7 @@ from twsim.nouns import CENT, ZERO, Instrument, Settle
 from twsim.seams import PositionChanged, Report, Status
 from twsim.sessions import FULL_CLOSE, OPEN_TIME, at_exchange_time, exchange_date, is_tabled, session_from
 
-# --- The times of day at which the broker acts by itself
+# --- The broker's own times of day
 
 LATER = timedelta(minutes=15)
 """How long after the close orders of the day live in options that trade so long."""
@@ -54,7 +54,7 @@ def next_time(after: datetime, delivery_delay: timedelta) -> datetime:
 
 
 def is_midnight(at: datetime) -> bool:
-    """Say whether this is where a calendar date of the exchange begins."""
+    """Say whether a calendar date of the exchange begins here."""
     return at == at_exchange_time(exchange_date(at), time(0))
 
 
@@ -206,7 +206,7 @@ class OcaRound:
         return order.ticket.oca_type in WITH_BLOCK and order.ticket.oca_group in self._routed
 
     def filled(self, order: WorkingOrder, quantity: int) -> list[Report]:
-        """Take a fill: with block the group hears of it at once, without block at the end of the instant."""
+        """Take a fill: with block the group is updated at once, without block at the end of the instant."""
         if order.ticket.oca_type in WITH_BLOCK:
             self._routed |= {order.ticket.oca_group} - {""}
             return on_oca_fill(self._desk, order, quantity)

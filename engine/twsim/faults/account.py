@@ -1,4 +1,4 @@
-"""What others do in the account: they trade, cancel and change what is ours; the broker liquidates and assigns."""
+"""Acts of others in the account: they trade, cancel and change our orders; the broker liquidates and assigns."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from twsim.seams import Commissioned, Executed, OrderView, PositionView, Report,
 
 
 class FaultScheduler:
-    """Things to do, by time and then in the order they were put in."""
+    """A queue of actions, by time and then in order of insertion."""
 
     def __init__(self, hub: ServerState) -> None:
         self._hub = hub
@@ -32,12 +32,12 @@ class FaultScheduler:
         self._fail = fail
 
     def later(self, seconds: float, run: Callable[[], None]) -> None:
-        """Do something so many virtual seconds from now."""
+        """Do something after this many virtual seconds."""
         self._sequence += 1
         heappush(self._due, (self._hub.now + int(seconds), self._sequence, run))
 
     def really_later(self, seconds: float, run: Callable[[], None]) -> None:
-        """Do something so many seconds of the computer's from now."""
+        """Do something after this many seconds of the computer's clock."""
         asyncio.get_running_loop().call_later(seconds, self._guarded, run)
 
     def run_due(self) -> None:
@@ -62,7 +62,7 @@ Send = Callable[[Fault, list[Report]], None]
 
 
 def reported_to_all(hub: ServerState, reports: list[Report]) -> list[Report]:
-    """Return the reports with what is of a liquidation, and corrected of one, for every client that is connected."""
+    """Return the reports of liquidations and corrections, for every connected client."""
     reported: list[Report] = []
     for report in reports:
         if isinstance(report, Executed):
@@ -78,7 +78,7 @@ Act = Callable[["ExternalActionFaults", SimExchange, Fault], list[Report]]
 
 
 def _by_others(act: Act) -> Callable[["ExternalActionFaults", Fault, Event], None]:
-    """Return the hook of what somebody does in the account, some seconds from now."""
+    """Return the hook of an external act in the account, some seconds from now."""
 
     @wraps(act)
     def begin(self: "ExternalActionFaults", fault: Fault, event: Event) -> None:
@@ -97,7 +97,7 @@ class ExternalActionFaults:
         self._orders = 0
 
     def begin(self, fault: Fault, act: Callable[[SimExchange, Fault], list[Report]]) -> None:
-        """Let somebody act, some seconds from now."""
+        """Schedule an external act, some seconds from now."""
         self._agenda.later(fault.seconds(), lambda: self._act(fault, act))
 
     def _act(self, fault: Fault, act: Callable[[SimExchange, Fault], list[Report]]) -> None:
@@ -247,7 +247,7 @@ NOTHING = "0.00"
 
 
 class AccountFaults:
-    """Knows until when the account is not ready. What is told of it until then is that it has nothing."""
+    """Knows until when the account is not ready. Until then its reported values are empty."""
 
     def __init__(self, hub: ServerState, agenda: FaultScheduler) -> None:
         self._hub = hub
@@ -255,13 +255,13 @@ class AccountFaults:
         self._until = 0
 
     def begin(self, fault: Fault, event: Event) -> None:
-        """Let the account be not ready, and tell every client that hears of it."""
+        """Make the account not ready, and report that to every subscribed client."""
         self._until = max(self._until, self._hub.now + int(fault.seconds()))
         report_values(self._hub, self._hub.brokers[0])
         self._agenda.later(fault.seconds(), self._end)
 
     def _end(self) -> None:
-        """Say that it is ready, and no more: the rest is told when it is asked for, or within three minutes."""
+        """Report that it is ready; the values follow at a request, or within three minutes."""
         if self._until and self._until <= self._hub.now:
             self._until = 0
             report_ready(self._hub, self._hub.exchange)
@@ -272,7 +272,7 @@ class AccountFaults:
         self._end()
 
     def reported(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Return the account values as clients are told them."""
+        """Return the account values as clients get them."""
         if not self._until:
             return dict(values)
         found = {key: NOTHING if is_amount(key, value) else value for key, value in values.items()}

@@ -49,7 +49,7 @@ _SPAN = re.compile(r"\d{8}:\d{4}")
 
 @dataclass(frozen=True, slots=True)
 class ShownZone:
-    """How a gateway tells times. of: executions, last_days, hours or all."""
+    """How a gateway sends times. of: executions, last_days, hours or all."""
 
     name: str
     zone: tzinfo
@@ -145,9 +145,9 @@ def _delayed(payload: bytes, wanted: set[bytes]) -> bytes:
 
 
 class FaultySession(Session):
-    """A client that faults can get at.
+    """A client under faults.
 
-    delayed: the requests that are shown delayed data. zone: how it is told times, None as they are.
+    delayed: the requests that get delayed data. zone: of its times, None as they are.
     """
 
     def __init__(self, transport: asyncio.Transport, traffic: Traffic, queue_bytes: int) -> None:
@@ -185,7 +185,7 @@ class FaultySession(Session):
             self.transport.abort()
 
     def fall_silent(self) -> None:
-        """Neither read nor write any more; the connection stays."""
+        """Stop reading and writing; the connection stays."""
         self._silent = True
         self.transport.pause_reading()
 
@@ -238,7 +238,7 @@ class _Slow:
 
 
 class LinkFaults:
-    """Acts on one client's connection, or on all. `fired` hears of a fault that has met a client."""
+    """Acts on one client's connection, or on all. `fired` gets a fault that has met a client."""
 
     def __init__(self, hub: ServerState, agenda: FaultScheduler, fired: Callable[[Fault], None]) -> None:
         self._hub = hub
@@ -329,7 +329,7 @@ ACCOUNTS = {"live": "U1234567", "several": "{own},DU7654321", "none": ""}
 
 
 class StartFaults:
-    """Knows what is wrong with each connection. `fired` hears of what had an effect."""
+    """Knows the faults of each connection. `fired` gets those that had an effect."""
 
     def __init__(self, hub: ServerState, agenda: FaultScheduler, fired: Callable[[Fault], None]) -> None:
         self._hub = hub
@@ -346,7 +346,7 @@ class StartFaults:
 
     @property
     def is_down(self) -> bool:
-        """True while nobody can connect."""
+        """True while no client can connect."""
         return self._hub.now < self._until
 
     def restart(self, fault: Fault, event: Event) -> None:
@@ -364,7 +364,7 @@ class StartFaults:
     # ------------------------------------------------------------ one connection
 
     def accounts(self, session: Session, own: str) -> str:
-        """Return the accounts that a client is told of."""
+        """Return the accounts that a client gets."""
         fault = self._mark(session, "wrong_account")
         if fault is None:
             return own
@@ -372,7 +372,7 @@ class StartFaults:
         return ACCOUNTS[fault.text("accounts")].format(own=own)
 
     def rows(self, session: Session, what: str, rows: list[Row], again: Callable[[list[Row]], None]) -> list[Row]:
-        """Return the rows of a list that a client gets; those that are left out come `again` later, if at all."""
+        """Return the rows of a list that a client gets; omitted ones come `again` later, if at all."""
         fault = self._mark(session, "short_list")
         if fault is None or fault.text("what") != what or not rows:
             return rows
@@ -383,7 +383,7 @@ class StartFaults:
         return rows[:kept]
 
     def ends(self, session: Session, what: str) -> bool:
-        """Say whether the end of a list is told; if not the connection may break there."""
+        """Say whether the end of a list is sent; if not the connection may break there."""
         fault = self._mark(session, "incomplete")
         if fault is None or fault.text("what") != what:
             return True
@@ -401,7 +401,7 @@ class StartFaults:
 
 
 class StaleAnswers:
-    """An account as it stood when this was made. Requests go to the broker, which decides for itself."""
+    """A snapshot of an account. Requests go to the broker, which decides for itself."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange

@@ -45,11 +45,11 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """What triggers a kind of fault, what acts, and its parameters.
+    """A kind of fault: its trigger, its action and its parameters.
 
-    acts: "Class.method" of what acts when the fault begins, or one for each phase of the event.
-    noted_first: it is noted before it acts; others are noted by that class, once they have changed something.
-    of_position: it changes a position that the account holds.
+    acts: "Class.method" of the action when the fault begins, or one for each phase of the event. noted_first: it is
+    noted before it acts; others are noted by that class, once they have changed something. of_position: it changes a
+    held position.
     """
 
     triggers: tuple[str, ...]
@@ -66,7 +66,7 @@ class FaultKind:
 
 
 def _one_of(*choices: str) -> FaultParameter:
-    """Return a parameter with these choices, the first by default, each a kind of its own."""
+    """Return a parameter with these choices, the first by default, each a separate kind."""
     return FaultParameter(choices[0], choices, apart=choices)
 
 
@@ -75,7 +75,7 @@ def _for(seconds: float) -> FaultParameter:
 
 
 def fault_label(kind: str, values: Mapping[str, Any]) -> str:
-    """Return the name under which a fault is counted: its kind, and the value that makes it one of its own."""
+    """Return the name under which a fault is counted: its kind, and the value that makes it a separate one."""
     for name, param in KINDS[kind].params.items():
         value = values.get(name, param.default)
         word = name if value is True else f"{value:g}" if isinstance(value, int | float) else str(value)
@@ -96,7 +96,7 @@ _QUOTES = {"seconds": _for(30.0), "symbol": _SYMBOL, "of": FaultParameter("optio
 
 
 def _by_others(method: str, *, of_position: bool = False, **params: FaultParameter) -> FaultKind:
-    """Return a kind by which somebody else acts in the account, some seconds after it was triggered."""
+    """Return a kind by which another party acts in the account, some seconds after its trigger."""
     params = {"seconds": FaultParameter(5.0), **params}
     acts = f"ExternalActionFaults.{method}"
     return FaultKind(SOON, acts, params, needs_broker=True, of_position=of_position)

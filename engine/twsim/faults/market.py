@@ -119,10 +119,10 @@ class ShownMarket(MarketProxy):
 
 
 class ShownCatalogue:
-    """What is listed, less the holes in it, and with an adjusted twin of each option of `adjusted`."""
+    """The listings, without the holes, and with an adjusted duplicate of each option of `adjusted`."""
 
     FIRST_DUPLICATE = 3_000_000_000
-    """Contract ids of twins begin here."""
+    """Contract ids of duplicates begin here."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -135,7 +135,7 @@ class ShownCatalogue:
         return self._market.catalogue
 
     def ticks(self, con_ids: Sequence[int]) -> TickValues:
-        """Return true quotes; a twin is quoted as what it is of."""
+        """Return true quotes; a duplicate is quoted as its original."""
         return self._market.ticks([each % self.FIRST_DUPLICATE for each in con_ids])
 
     def by_id(self, con_id: int) -> Instrument | None:
@@ -186,7 +186,7 @@ def _in_hole(fault: Fault, seed: int, each: Instrument) -> bool:
 
 
 def _duplicate(of: Instrument) -> Instrument:
-    """Return what a corporate action would leave beside an option: another class, ten shares instead of a hundred."""
+    """Return an option as after a corporate action: another class, ten shares instead of a hundred."""
     local = f"2{of.local_symbol}"
     con_id = ShownCatalogue.FIRST_DUPLICATE + of.con_id
     return replace(of, con_id=con_id, trading_class=f"2{of.trading_class}", local_symbol=local, multiplier=10)
@@ -293,7 +293,7 @@ SNAPSHOT_SECONDS = 11
 
 
 class QuoteFaults:
-    """Knows why quotes are stopped, and which symbols are not subscribed or delayed. `fired` hears of lines so met."""
+    """Knows why quotes are stopped, and which symbols are not subscribed or delayed. `fired` gets affected lines."""
 
     def __init__(self, hub: ServerState, agenda: FaultScheduler, fired: Callable[[Fault], None]) -> None:
         self._hub = hub
@@ -304,7 +304,7 @@ class QuoteFaults:
         self._standing: list[Fault] = []
         self._limits: list[Fault] = []
         self.data_type = 1
-        """The market data type that lines are told while no quotes go out."""
+        """The market data type that is sent to lines while no quotes are."""
 
     @property
     def stopped(self) -> bool:
@@ -341,7 +341,7 @@ class QuoteFaults:
         self.resume("farm")
 
     def die(self, fault: Fault, event: Event) -> None:
-        """Let lines end of which nobody is told: only who asks for them anew has quotes again."""
+        """End lines silently: only a new request gets quotes again."""
         for session in self._hub.sessions.values():
             lines = [line for line in session.wants.lines.values() if self._is_of(fault, session, line)]
             dying = [line.req_id for line in lines if self._is_kind(fault, line)]
@@ -407,7 +407,7 @@ class QuoteFaults:
         return True
 
     def _open_silently(self, session: Session, line: MarketDataLine, snapshot: bool) -> None:
-        """Open a line that is told what it asks for when quotes flow again; a snapshot ends without anything."""
+        """Open a line that gets its data when quotes flow again; a snapshot ends without any."""
         if self.data_type != 1:
             session.send(58, 1, line.req_id, self.data_type)
         if snapshot:
@@ -446,7 +446,7 @@ LIVE, FROZEN = 1, 2
 
 
 class ViewFaults:
-    """Knows which views of the market are wrong. `fired` hears of a fault when it changes something."""
+    """Knows which views of the market are wrong. `fired` gets a fault when it changes something."""
 
     def __init__(
         self, hub: ServerState, agenda: FaultScheduler, quotes: QuoteFaults, fired: Callable[[Fault], None]
@@ -493,7 +493,7 @@ class ViewFaults:
         return self._hub.market
 
     def adjust(self, fault: Fault, event: Event) -> None:
-        """Show an adjusted twin of each option."""
+        """Show an adjusted duplicate of each option."""
         shown = self._market().shown
         shown.adjusted.append(fault)
         self._begin(fault, lambda: shown.adjusted.remove(fault), is_met=False)
@@ -510,7 +510,7 @@ class ViewFaults:
         self._begin(fault, self._quotes.limit_lines(fault), is_met=False)
 
     def freeze(self, fault: Fault, event: Event) -> None:
-        """Show what stood last, marked as frozen."""
+        """Show the last values, marked as frozen."""
         self._quotes.stop("frozen")
         self._report_data_type(FROZEN)
         self._quotes.data_type = FROZEN
@@ -523,7 +523,7 @@ class ViewFaults:
         self._begin(fault, thaw)
 
     def shorten(self, fault: Fault, event: Event) -> None:
-        """Let the day end early, or not trade at all, as contracts tell it and as orders and quotes find it."""
+        """End the day early, or do not trade at all, in contract details, orders and quotes."""
         session = session_on(exchange_date(self._hub.at))
         if session is None:
             return

@@ -1,4 +1,4 @@
-"""Faults of an order on its way to the broker: lost, refused, or taken as something else than was asked."""
+"""Faults of an order on its way to the broker: lost, rejected, or changed."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ PACING = 100, "Max rate of messages per second has been exceeded:max=50 rec=51 (
 
 
 class IntakeFaults:
-    """What becomes of new orders. `fired` hears of each fault that does something."""
+    """Faults of new orders. `fired` gets each fault that does something."""
 
     def __init__(self, exchange: Exchange, fired: Callable[[Fault], None]) -> None:
         self._exchange = exchange
@@ -26,7 +26,7 @@ class IntakeFaults:
         self._refused: set[Key] = set()
 
     def is_swallowed(self, key: Key) -> bool:
-        """Say whether an order never reached the broker, and nobody was told."""
+        """Say whether an order silently never reached the broker."""
         return key in self._swallowed
 
     def is_refused(self, key: Key) -> bool:
@@ -39,7 +39,7 @@ class IntakeFaults:
         self._refused -= orders
 
     def swallow(self, fault: Fault, event: OrderEvent) -> list[Report]:
-        """Lose an order; nobody is told."""
+        """Lose an order silently."""
         self._swallowed.add(event.key)
         return []
 
@@ -106,7 +106,7 @@ def _as_preset(fault: Fault, ticket: Ticket) -> Ticket:
 
 
 def _rewritten(ticket: Ticket) -> Ticket:
-    """Return a combo with its legs in another order: the broker takes a change only under those words of its own."""
+    """Return a combo with its legs in another order: the broker accepts changes only in its own form."""
     kept = ticket.echo.get("Legs", "").split(JOIN)
     rows = [kept[at : at + LEG_FIELDS] for at in range(0, len(kept), LEG_FIELDS)]
     echo = {**ticket.echo, "Legs": JOIN.join(field for row in reversed(rows) for field in row)}
@@ -119,7 +119,7 @@ NOT_SAME = 105, "Order being modified does not match original order"
 
 
 class ChangeFaults:
-    """What becomes of changes. fired: hears of each fault that does something. hide: lets lists alone tell an order."""
+    """Faults of changes. fired: gets each fault that does something. hide: only lists then report an order."""
 
     def __init__(self, exchange: Exchange, fired: Callable[[Fault], None], hide: Callable[[Fault, Key], None]) -> None:
         self._exchange = exchange
@@ -200,9 +200,9 @@ def _second_of(key: Key) -> Key:
 
 
 class CancelFaults:
-    """Keeps cancels from the broker. `send` delivers what comes of those that are only late.
+    """Keeps cancels from the broker. `send` delivers the answers of those that are only late.
 
-    A fault does nothing to the cancel of an order that does not work: it returns None, else what the client hears.
+    A fault does nothing to the cancel of an order that does not work: it returns None, else the client's messages.
     """
 
     def __init__(
@@ -219,7 +219,7 @@ class CancelFaults:
         self._pending: set[Key] = set()
 
     def swallow(self, fault: Fault, event: CancelEvent) -> list[Report] | None:
-        """Lose a cancel; nobody is told."""
+        """Lose a cancel silently."""
         return None if self._met(fault, event) is None else []
 
     def refuse(self, fault: Fault, event: CancelEvent) -> list[Report] | None:

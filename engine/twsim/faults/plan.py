@@ -40,7 +40,7 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault. `place` is where it stands in the plan, from 1; `at` is New York time of session `session`."""
+    """One fault. `place` is its number in the plan, from 1; `at` is New York time of session `session`."""
 
     place: int
     kind: str
@@ -56,7 +56,7 @@ class Fault:
 
     @property
     def label(self) -> str:
-        """The name under which it is counted: its kind, and what makes it one of its own."""
+        """The name under which it is counted: its kind, and what makes it a separate one."""
         return fault_label(self.kind, self.values)
 
     def text(self, name: str) -> str:

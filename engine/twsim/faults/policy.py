@@ -1,8 +1,8 @@
-"""What goes wrong in a run: a policy that follows a fault plan. docs/faults.md says what each kind does.
+"""The faults of a run: a policy that follows a fault plan. docs/faults.md describes each kind.
 
-Theory. Events are counted in the order the broker handles them, times are those of the virtual clock, and chance is
-drawn from names; so a lockstep run with the same plan and seed goes wrong in the same way. Only `real_seconds` are
-the computer's.
+Events are counted in the order the broker handles them, times are those of the virtual clock, and random numbers are
+keyed by names; so a lockstep run with the same plan and seed has the same faults. Only `real_seconds` are the
+computer's.
 """
 
 import asyncio
@@ -136,7 +136,7 @@ class Faults:
     # ------------------------------------------------------------ time
 
     def calm(self) -> None:
-        """Let nothing new go wrong; what has begun ends when it is due, and what stood without an end is over."""
+        """Start no new faults; running ones end when due, and those without an end are over."""
         self._plan = ()
         self._timed.clear()
         self._views.calm()
@@ -174,11 +174,11 @@ class Faults:
         return found
 
     def _run(self, phase: Phase, hits: Iterable[Fault], event: Event) -> list[Report]:
-        """Let faults act that do so in this phase, in the order of the plan; return what they tell the client."""
+        """Let faults of this phase act, in the order of the plan; return their messages to the client."""
         return [report for answer in self._answers(phase, hits, event) for report in answer or ()]
 
     def _kept(self, phase: Phase, hits: Iterable[Fault], event: Event) -> list[Report] | None:
-        """Return the answer of the first fault by which an event goes no further, None when it goes on."""
+        """Return the answer of the first fault that stops an event, None when it continues."""
         return next((each for each in self._answers(phase, hits, event) if each is not None), None)
 
     def _answers(self, phase: Phase, hits: Iterable[Fault], event: Event) -> Iterator[list[Report] | None]:
@@ -209,7 +209,7 @@ class Faults:
         return found
 
     def refuses(self, session: Session) -> bool:
-        """Count a connection, and say whether it is told that its id is in use."""
+        """Count a connection, and say whether it gets that its id is in use."""
         hits, event = self._hits(CONNECT, session.client_id), ConnectEvent(session.client_id, session)
         if self._kept(Phase.KEEP, hits, event) is not None:
             return True
@@ -257,13 +257,13 @@ class Faults:
         self._read_only = self._hub.now + int(fault.seconds())
 
     def report_zone(self, fault: Fault, event: Event) -> None:
-        """Tell times in another zone."""
+        """Send times in another zone."""
         self._zone = shown_zone(fault)
         for session in self._links.clients(None):
             session.zone = self._zone
 
     def set_clock(self, fault: Fault, event: Event) -> None:
-        """Tell another time, or none."""
+        """Send another time, or none."""
         self._clock = fault
 
     def reported_time(self, now: int) -> int | None:
@@ -382,7 +382,7 @@ class Faults:
         return [OrderError(*event.key, fault.whole("code"), fault.text("text"))]
 
     def delay_order(self, fault: Fault, event: OrderEvent) -> list[Report]:
-        """Let an order reach the broker later, as it stands then."""
+        """Let an order reach the broker later, in its form then."""
         self._late[event.key] = event.ticket
         self._agenda.later(fault.seconds(), partial(self._arrive, event.key))
         return []

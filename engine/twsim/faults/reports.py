@@ -1,4 +1,4 @@
-"""Faults in what a client hears of its orders: reports that are lost, doubled, late or out of order."""
+"""Faults in a client's order reports: lost, doubled, late or out of order."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -23,7 +23,7 @@ FINAL = frozenset({Status.FILLED, Status.CANCELLED, Status.INACTIVE})
 
 
 class _Name(NamedTuple):
-    """Whose report it is: the order, and the fill when it is of one."""
+    """The subject of a report: the order, and the fill when it is of one."""
 
     order: Key
     fill: str = ""
@@ -35,7 +35,7 @@ def fill_of(exec_id: str) -> str:
 
 
 class ReportFaults:
-    """Changes the stream of reports. `filled` is told of each fill's first execution, before it is passed on."""
+    """Changes the stream of reports. `filled` gets each fill's first execution, before it is passed on."""
 
     def __init__(self, filled: Callable[[Execution], None], later: Later, send: Callable[[list[Report]], None]) -> None:
         self._filled = filled

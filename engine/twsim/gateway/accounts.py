@@ -1,7 +1,6 @@
-"""The accounts: values, portfolio, positions, summaries and profit, asked for and kept up to date.
+"""The accounts: values, portfolio, positions, summaries and profit, on request and as subscriptions.
 
-A login may have several. Positions and summaries are told of all of them, the rest of the one that is named; who names
-none where there are several is told of the first.
+A login may have several. Positions and summaries cover all of them, the rest the named one; without a name, the first.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +23,7 @@ Held = tuple[Exchange, PositionView]
 
 
 def _values(hub: ServerState, broker: Exchange) -> list[tuple[str, str, str]]:
-    """Return key, value and currency of every account value, as clients are told them."""
+    """Return key, value and currency of every account value, as clients get them."""
     values, out = broker.account_values(), []
     if hub.faults is not None and broker.account == hub.exchange.account:
         values = hub.faults.account_values(values)
@@ -96,14 +95,14 @@ def _send_values(hub: ServerState, session: Session, broker: Exchange) -> None:
 
 
 def report_values(hub: ServerState, broker: Exchange) -> None:
-    """Send all values of an account to whom it is told."""
+    """Send all values of an account to its subscriber."""
     for session in hub.sessions.values():
         if session.wants.account == broker.account:
             _send_values(hub, session, broker)
 
 
 def report_ready(hub: ServerState, broker: Exchange) -> None:
-    """Send that an account is ready to whom it is told, and nothing else of it."""
+    """Send only that an account is ready to its subscriber."""
     for session in hub.sessions.values():
         if session.wants.account == broker.account:
             session.send(6, 2, READY, "true", "", broker.account)
@@ -244,7 +243,7 @@ def cancel_positions_multi(hub: ServerState, session: Session, fields: Fields) -
 
 
 def send_position_change(hub: ServerState, con_id: int, broker: Exchange) -> None:
-    """Tell subscribers of a changed position of this account, also when it is gone."""
+    """Send a changed position of this account to subscribers, also when it is gone."""
     held: PositionView | None = None
     for session in hub.sessions.values():
         wants = session.wants

@@ -1,10 +1,10 @@
 """The virtual clock: who holds it, when it moves, and what happens at each instant.
 
-A client that offered +LOCKSTEP holds the clock; its reqCurrentTime says "I am done with this instant". When every
-holder has said so, one turn is played: waiting commands, then time, market, ticks, matching, reports, and last the
-answer to reqCurrentTime, which is the fence. A holder may add until when it needs no fence while nothing is said; when
-all have, instants at which nothing is said have none. A speed delays turns, and lets time run by itself while nobody
-holds the clock. After the last instant each further fence has the same time.
+A client that offered +LOCKSTEP holds the clock; its reqCurrentTime ends its work at this instant. When every holder has
+sent it, one turn runs: waiting commands, then time, market, ticks, matching, reports, and last the answer to
+reqCurrentTime, which is the fence. A holder may add a time until which it needs no fence while there are no messages;
+when all have, silent instants have none. A speed delays turns, and lets time run on its own while no client holds the
+clock. After the last instant each further fence has the same time.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from twsim.gateway.wire import Session, from_epoch
 log = logging.getLogger("twsim")
 
 FREE_BATCH_SECONDS = 0.02
-"""How long free running may go on without giving way to the clients, real seconds."""
+"""How long free running may continue before clients get a chance, real seconds."""
 LATE_SECONDS = 1.0
 """Lateness from which a paced run stops catching up, real seconds."""
 
@@ -47,7 +47,7 @@ class Clock:
         self._watch: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Let time run by itself where a speed is given, and watch over who holds the clock."""
+        """Let time run on its own where a speed is given, and watch the holders of the clock."""
         self._origin = self._last_turn = self._loop.time()
         self._look_after()
         self.resume()
@@ -65,7 +65,7 @@ class Clock:
     def ask(self, session: Session, until: int) -> None:
         """Take reqCurrentTime: observers get the time at once, holders wait for the next fence.
 
-        until: epoch seconds up to which the holder wants none unless something is said to it, 0 for the next instant.
+        until: epoch seconds up to which the holder wants none without messages, 0 for the next instant.
         """
         if not (self.hub.settings.lockstep and session.asks_lockstep):
             faults = self.hub.faults
@@ -87,7 +87,7 @@ class Clock:
         self.resume()
 
     def resume(self) -> None:
-        """Play or schedule the next turn if nothing stands against it."""
+        """Play or schedule the next turn if nothing prevents it."""
         if self._timer is not None or self._stopped:
             return
         holders = self.hub.holders
@@ -135,7 +135,7 @@ class Clock:
             self.resume()
 
     def _free(self) -> None:
-        """Run by itself up to the present, with nobody holding the clock."""
+        """Run up to the present, without a holder of the clock."""
         until = self._loop.time() + FREE_BATCH_SECONDS
         while not self.hub.holders and not self.finished and self._due() <= self._loop.time() < until:
             self._step()

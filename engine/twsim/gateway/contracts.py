@@ -264,7 +264,7 @@ def market_rule(hub: ServerState, session: Session, fields: Fields) -> None:
 
 
 def smart_components(hub: ServerState, session: Session, fields: Fields) -> None:
-    """Message 83: which exchange each letter of a BBO mask stands for."""
+    """Message 83: the exchange of each letter of a BBO mask."""
     req_id = fields.integer()
     rows = [part for bit, (letter, venue) in enumerate(COMPONENTS) for part in (bit, venue, letter)]
     session.send(82, req_id, len(COMPONENTS), *rows)

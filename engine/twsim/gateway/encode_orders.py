@@ -124,7 +124,7 @@ def combo_row(symbol: str, exchange: str) -> list[Value]:
 
 
 def contract_row(found: Instrument, exchange: str, right: str = "?") -> list[Value]:
-    """Return conId to tradingClass, eleven fields; `right` is what stands for no right."""
+    """Return conId to tradingClass, eleven fields; `right` is the placeholder of no right."""
     return [
         found.con_id,
         symbol_out(found.symbol),
@@ -277,7 +277,7 @@ def _open_order_end(version: int, echo: _Echo) -> list[Value]:
 
 
 def completed_order(version: int, view: OrderView, found: Instrument | None) -> list[Value]:
-    """Return the fields of completedOrder, which carries neither order id nor client id."""
+    """Return the fields of completedOrder, which has neither order id nor client id."""
     ticket, echo = view.ticket, _Echo(view.ticket)
     out: list[Value] = [101, *_contract(ticket, found), *_order_head(ticket, echo), view.perm_id]
     out += echo.run(_DONE_HEAD)

@@ -29,7 +29,7 @@ MOST_STEPS = 1_100_000
 DAY, WEEK, MONTH = 86400, 7 * 86400, 30 * 86400
 
 _OLDEST = datetime(FIRST_YEAR, 1, 2, tzinfo=EXCHANGE_ZONE)
-"""No bars are older: of earlier days nobody knows here whether the exchange traded."""
+"""No bars are older: the calendar of earlier days is unknown here."""
 _UNITS = {"S": 1, "D": DAY, "W": WEEK, "M": MONTH, "Y": 365 * DAY}
 _MOST = {
     "S": ("seconds", DAY, "days"),
@@ -282,7 +282,7 @@ def after_move(hub: ServerState) -> None:
 
 
 def _send_update(hub: ServerState, session: Session, req_id: int, kept: KeptBars) -> None:
-    """Send what the bar that was sent last has come to, then the bar in the making; their fields have an own order."""
+    """Send the final values of the last sent bar, then the bar in the making; their fields have a different order."""
     request, reported = kept.request, kept.reported
     first = hub.at - timedelta(seconds=request.bar_seconds)
     if reported is not None and isinstance(reported.at, datetime):

@@ -54,32 +54,32 @@ class FaultPolicy(Protocol):
 
     @property
     def is_down(self) -> bool:
-        """True while nobody can connect."""
+        """True while no client can connect."""
 
     def reported_time(self, now: int) -> int | None:
-        """Return the time that a client is told who does not hold the clock, None when it is told none."""
+        """Return the time that a client without the clock gets, None for none."""
 
     @property
     def unresponsive_until(self) -> int:
         """The virtual time until which the machine of the clients sleeps: time passes without them."""
 
     def refuses(self, session: Session) -> bool:
-        """Say whether this client is told that its id is in use."""
+        """Say whether this client gets that its id is in use."""
 
     def hangs_up(self, session: Session) -> bool:
         """Say whether this client is turned away without a word."""
 
     def accounts(self, session: Session, own: str) -> str:
-        """Return the accounts that a client is told of."""
+        """Return the accounts that a client gets."""
 
     def account_values(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Return the values of the account as clients are told them."""
+        """Return the values of the account as clients get them."""
 
     def rows(self, session: Session, what: str, rows: list[Row], again: Callable[[list[Row]], None]) -> list[Row]:
-        """Return the rows of a list that a client gets; those that are left out come `again` later, if at all."""
+        """Return the rows of a list that a client gets; omitted ones come `again` later, if at all."""
 
     def ends(self, session: Session, what: str) -> bool:
-        """Say whether the end of a list is told."""
+        """Say whether the end of a list is sent."""
 
     def connected(self, session: Session) -> None:
         """Act on a client that has just had its greeting."""
@@ -88,7 +88,7 @@ class FaultPolicy(Protocol):
         """Say whether this request is kept, to be answered later."""
 
     def opens(self, session: Session, line: MarketDataLine, *, snapshot: bool) -> bool:
-        """Say whether a market data line opens as it should; when not, this has dealt with it."""
+        """Say whether a market data line opens normally; otherwise this has handled it."""
 
     def place(self, ticket: Ticket) -> list[Report]:
         """Give an order to the broker, or do not."""
@@ -97,7 +97,7 @@ class FaultPolicy(Protocol):
         """Give a cancel to the broker."""
 
     def reports(self, reports: list[Report]) -> list[Report]:
-        """Return what the clients hear of these reports now."""
+        """Return what clients get of these reports now."""
 
     def shown(self, view: OrderView) -> OrderView:
         """Return an order as lists show it."""
@@ -115,7 +115,7 @@ class FaultPolicy(Protocol):
         """Act on a new instant, after the broker has reported."""
 
 
-# --- What a simulated gateway can be told
+# --- The settings of a simulated gateway
 
 TWS_PORTS = frozenset({7496, 7497, 4001, 4002})
 DEFAULT_PORT = 14002
@@ -128,10 +128,10 @@ class GatewaySettings:
     """Settings of one run.
 
     Units: `speed` is simulated seconds in a real second, None is as fast as the clients go; `watchdog_seconds` are
-    real, `data_seconds` and `fence_seconds` simulated. Port 0 takes any free one. `holders` is how many clock
-    holders must have asked before time first moves (0: no wait). `account` "" is a paper account named by the seed;
-    `more_accounts` are others behind the same login, each with the same cash and nothing else.
-    `shares` are symbols with how many of them the account holds at the start, beside what the positions file says.
+    real, `data_seconds` and `fence_seconds` simulated. Port 0 takes any free one. `holders` is how many clock holders
+    must have asked before time first moves (0: no wait). `account` "" is a paper account named by the seed;
+    `more_accounts` are others behind the same login, each with the same cash and nothing else. `shares` are holdings at
+    the start by symbol, in addition to the positions file.
     """
 
     first_day: date
@@ -218,7 +218,7 @@ class Timeline:
         return max(bisect_right(self._starts, at) - 1, 0)
 
     def after(self, at: int) -> int:
-        """Return the next instant; the last one is followed by itself."""
+        """Return the next instant; the last one repeats."""
         day = self._day(at)
         if at + self._fence <= self._ends[day]:
             return at + self._fence
@@ -244,10 +244,10 @@ Command = Callable[[], list[Report]]
 class ServerState:
     """The state of one gateway. `now` is virtual time in epoch seconds.
 
-    exchange: the account that the ledger is of, and that faults and people act on. others: further accounts behind the
-    same login, by id. remembered: what clients are told of the first while the gateway has lost the broker.
-    highest_id: of its own orders, by client; passed_id: of those that a client was told of, whosever they are.
-    short_days: that end earlier than the calendar has it, and when, UTC; None where nothing trades.
+    exchange: the account of the ledger, on which faults and people act. others: further accounts behind the same login,
+    by id. remembered: values of the first for clients while the gateway has lost the broker. highest_id: of its own
+    orders, by client; passed_id: of those that a client got, of any client. short_days: days that end earlier than the
+    calendar, and when, UTC; None where nothing trades.
     """
 
     settings: GatewaySettings
@@ -277,22 +277,22 @@ class ServerState:
 
     @property
     def reported_at(self) -> datetime:
-        """The instant that a greeting tells: the virtual one, or as far from it as a fault puts the broker's clock."""
+        """The time of a greeting: the virtual one, with the offset of a clock fault."""
         reported = None if self.faults is None else self.faults.reported_time(self.now)
         return self.at if reported is None else from_epoch(reported)
 
     @property
     def brokers(self) -> tuple[Exchange, ...]:
-        """Every account behind this login, as clients are told of it, in the order in which they are."""
+        """Every account behind this login, in the clients' view and order."""
         return (self.remembered or self.exchange, *self.others.values())
 
     @property
     def accounts(self) -> str:
-        """The ids of all accounts as clients are told them, with commas between them."""
+        """The ids of all accounts for clients, separated by commas."""
         return ",".join((self.exchange.account, *self.others))
 
     def broker_of(self, account: str) -> Exchange | None:
-        """Return the account of this id as clients are told of it, None when there is no such one behind this login."""
+        """Return the account of this id in the clients' view, None when there is none behind this login."""
         return self.brokers[0] if account == self.exchange.account else self.others.get(account)
 
     @property
@@ -303,7 +303,7 @@ class ServerState:
         return [each for each in self.sessions.values() if each.asks_lockstep]
 
     def listeners(self, client_id: int) -> Iterator[Session]:
-        """Yield who hears of an order: its owner, and the master client."""
+        """Yield the recipients of an order's reports: its owner, and the master client."""
         for wanted in dict.fromkeys((client_id, self.settings.master_client_id)):
             if (found := self.sessions.get(wanted)) is not None:
                 yield found
@@ -314,9 +314,9 @@ class ServerState:
             session.error(-1, code, words)
 
     def note_passed(self, client_id: int, order_id: int) -> None:
-        """Let a client's next orders have ids above one that it is told of: others are refused (103).
+        """Require a client's next orders to have ids above one that it got: others are refused (103).
 
-        The number that it is told for its next order knows nothing of it. Source: TWS API, Placing Orders.
+        Its next valid id ignores this. Source: TWS API, Placing Orders.
         """
         self.passed_id[client_id] = max(self.passed_id.get(client_id, 0), order_id)
 
@@ -325,11 +325,11 @@ class ServerState:
         return self.highest_id.get(client_id, 0) + 1
 
     def reported(self, session: Session, what: str, rows: list[Row], again: Callable[[list[Row]], None]) -> list[Row]:
-        """Return the rows of a list that a client is told; what a fault leaves out may come `again`."""
+        """Return the rows of a list that a client gets; omitted ones may come `again`."""
         return rows if self.faults is None else self.faults.rows(session, what, rows, again)
 
     def ends(self, session: Session, what: str) -> bool:
-        """Say whether a client is told the end of a list."""
+        """Say whether a client gets the end of a list."""
         return self.faults is None or self.faults.ends(session, what)
 
     def lines_used(self) -> int:

@@ -173,7 +173,7 @@ def quote_together(hub: ServerState, payloads: Sequence[bytes]) -> None:
 
 
 def _option_asked_for(hub: ServerState, payload: bytes) -> int | None:
-    """Return the option of a request, None of any other contract, and of what cannot be read: it is refused later."""
+    """Return the option of a request, None for any other or unreadable contract, which is refused later."""
     fields = Fields(payload)
     try:
         fields.skip(3)
@@ -232,7 +232,7 @@ def _combo_line(hub: ServerState, session: Session, req_id: int, legs: tuple[Tic
 
 
 def begin_line(hub: ServerState, session: Session, line: MarketDataLine) -> None:
-    """Send a line its type, its tick size, everything as it stands, and the generic ticks of its list."""
+    """Send a line its type, its tick size, all present values, and the generic ticks of its list."""
     frozen = session.wants.data_type in (2, 4) and not hub.market.is_open
     session.send(58, 1, line.req_id, 2 if frozen else 1)
     tick = line.min_tick if line.instrument is None else min_tick(line.instrument)
@@ -243,7 +243,7 @@ def begin_line(hub: ServerState, session: Session, line: MarketDataLine) -> None
 
 
 def first_set(hub: ServerState, session: Session, line: MarketDataLine) -> None:
-    """Send a line everything as it stands now."""
+    """Send a line all present values."""
     rows = board(hub.market.ticks(line.con_ids))
     if line.instrument is None:
         pieces = combo_pieces(line, rows, list(range(len(line.legs))))

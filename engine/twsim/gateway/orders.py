@@ -43,7 +43,7 @@ def deliver(hub: ServerState, reports: list[Report]) -> None:
 
 
 def deliver_unchanged(hub: ServerState, reports: list[Report], broker: Exchange | None = None) -> None:
-    """Send each report of an account, of the first unless another is named, to whom it concerns, as it stands."""
+    """Send each report of an account, the first by default, to its recipients, with present values."""
     for report in reports:
         if isinstance(report, OrderChanged):
             _order_changed(hub, report)
@@ -71,7 +71,7 @@ def _order_changed(hub: ServerState, report: OrderChanged) -> None:
 
 
 def send_open_order(hub: ServerState, session: Session, view: OrderView) -> None:
-    """Send openOrder of an order as it stands."""
+    """Send openOrder with an order's present values."""
     found = _instrument(hub, view.ticket)
     session.send(
         *encode_orders.open_order(
@@ -181,7 +181,7 @@ def _placed(hub: ServerState, ticket: Ticket, query: ContractQuery) -> list[Repo
     if broker is hub.exchange and hub.faults is not None:
         return hub.faults.place(found)
     reports = broker.place(found)
-    if not hub.holders and isinstance(broker, SimExchange):  # nobody holds the clock: time runs, also between two moves
+    if not hub.holders and isinstance(broker, SimExchange):  # without a holder time runs, also between two moves
         reports += broker.meet_arrivals()
     return reports
 
@@ -251,7 +251,7 @@ def nothing(rows: Sequence[object]) -> None:
 
 
 def open_orders_unasked(hub: ServerState, session: Session) -> None:
-    """Tell client 0 or the master at connect what works, without an End."""
+    """Send working orders to client 0 or the master at connect, without an End."""
     for view in _open(hub):
         _send_listed(hub, session, view)
 

@@ -1,7 +1,7 @@
-"""placeOrder, complete: every field of versions 157 to 178 is read and kept under the name the protocol gives it.
+"""placeOrder, complete: every field of versions 157 to 178 is read and kept under the protocol's name.
 
-What the simulated broker acts on becomes the Ticket; `Ticket.echo` has all raw fields, so openOrder gives back what
-it was told. Repeated groups are kept in one value, their fields joined by NUL, beside a count.
+What the simulated broker acts on becomes the Ticket; `Ticket.echo` has all raw fields, so openOrder returns them.
+Repeated groups are kept in one value, their fields joined by NUL, beside a count.
 """
 
 from collections.abc import Iterable
@@ -368,7 +368,7 @@ def _ticket(kept: dict[str, str], query: ContractQuery, order_id: int, client_id
 
 
 def _conditions(joined: str) -> tuple[OrderCondition, ...]:
-    """Read conditions; behind the last one stand whether they count outside regular hours, and whether they cancel."""
+    """Read conditions; after the last: whether they count outside regular hours, and whether they cancel."""
     rows, found = joined.split(JOIN)[:-2], []
     while rows:
         kind = _whole(rows[0])

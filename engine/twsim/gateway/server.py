@@ -91,7 +91,7 @@ class Gateway:
             self.failure.cancel()
 
     def fail(self, problem: BaseException) -> None:
-        """End the run on an error of our own: log it, drop every client, and let whoever waits see it."""
+        """End the run on an error of our own: log it, drop every client, and show it to whoever waits."""
         log.critical("the simulated gateway failed at %s", self.hub.at.isoformat(), exc_info=problem)
         self.clock.stop()
         for connection in list(self.connections):

@@ -21,7 +21,7 @@ from twsim.seams import Floats, Market, TickValues
 Flags = NDArray[np.bool_]
 
 NO_PRICE = -(1 << 30)
-"""Stands for a missing price in cents; printed -1."""
+"""A missing price in cents; printed -1."""
 SIZES = 1 << 20
 """Prices and sizes are put into one key: cents times this, plus the size."""
 
@@ -105,7 +105,7 @@ def board(ticks: TickValues) -> PrintedBoard:
 
 
 class PrintedChanges(NamedTuple):
-    """Which contracts changed in what; a size is told again behind its price. Shape: (contracts,) each."""
+    """Which contracts changed in what; a size is repeated after its price. Shape: (contracts,) each."""
 
     bid: Flags
     bid_size: Flags
@@ -188,7 +188,7 @@ def in_lots(heads: list[bytes], tail: bytes) -> bytes:
 def natural(line: MarketDataLine, rows: PrintedBoard, leg_rows: list[int]) -> tuple[int, int, int, int]:
     """Return bid, ask (cents), bid size and ask size of buying the combo once; NO_PRICE where a leg has no quote.
 
-    As at the broker (exchange/combo.py): shares dealt with options count per share, and a leg that is offered and not
+    As at the broker (exchange/nbbo.py): shares that trade with options count per share, and a leg with an ask but no
     bid counts as bid at zero.
     """
     bid = ask = 0.0
@@ -310,7 +310,7 @@ class TickFeed:
         self.counted: list[tuple[Session, MarketDataLine, Instrument]] = []
 
     def lines_changed(self) -> None:
-        """Note that a client subscribed or cancelled; the board is laid out anew before the next move."""
+        """Note that a client subscribed or cancelled; the board is rebuilt before the next move."""
         self._stale = True
 
     def sent_again(self) -> None:
@@ -318,7 +318,7 @@ class TickFeed:
         self._stale, self._old = True, None
 
     def before_move(self, sessions: Iterable[Session]) -> None:
-        """Lay out the board: of new contracts as it stands now, of others as it was last sent to who had them."""
+        """Rebuild the board: new contracts with present values, others as last sent to their subscribers."""
         if not self._stale:
             return
         served = [each for each in sessions if each.wants.lines]
@@ -338,9 +338,9 @@ class TickFeed:
         self._tradable = [kind is None or kind.sec_type.value != "IND" for kind in kinds]
 
     def _sent(self, before: dict[int, int]) -> PrintedBoard | None:
-        """Return what clients have been sent; `before` is where the contracts of the old board stand in it.
+        """Return what clients have been sent; `before` is the place of the old board's contracts in it.
 
-        What is shown of a contract may have changed since then without a move: a fault has begun or ended.
+        A contract's shown values may have changed without a move: a fault began or ended.
         """
         if not self._con_ids:
             return None
@@ -368,8 +368,8 @@ class TickFeed:
     def send_changes(self, ticks: TickValues | None) -> None:
         """Queue the changes of this instant for each client.
 
-        Of a market that is still what is known is said anew in its session: a real one never stops saying its sizes,
-        and whoever hears nothing takes what he has for stale.
+        In a constant market known values are repeated in their session: a real one keeps sending sizes, and clients
+        treat silence as stale data.
         """
         if ticks is None or self._old is None:
             return
@@ -397,7 +397,7 @@ class TickFeed:
         return out
 
     def _last_column(self, new: PrintedBoard, changed: Flags) -> list[bytes | None]:
-        """Print the last prices that changed; one that went missing is not taken back, as in the real gateway."""
+        """Print the last prices that changed; a missing one is not withdrawn, as in the real gateway."""
         keys = [2 * cents + odd for cents, odd in zip(new.lasts(), self._tradable, strict=True)]
         return self._lasts.column(keys, changed & new.has_last())
 

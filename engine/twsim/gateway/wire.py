@@ -36,7 +36,7 @@ class WireError(Exception):
 
 
 class MalformedError(ValueError):
-    """A message that cannot be read: answer 320 and go on."""
+    """A message that cannot be read: answer 320 and continue."""
 
 
 def field_names(words: str) -> tuple[str, ...]:
@@ -155,14 +155,14 @@ class Fields:
         return len(self.items) - self._at
 
     def text(self) -> str:
-        """Read the next field as it stands."""
+        """Read the next field unchanged."""
         if self._at >= len(self.items):
             raise MalformedError(f"the message ends after {len(self.items)} fields")
         self._at += 1
         return self.items[self._at - 1]
 
     def texts(self, count: int) -> list[str]:
-        """Read `count` fields as they stand."""
+        """Read `count` fields unchanged."""
         if count < 0 or self.left < count:
             raise MalformedError(f"{count} fields are due and {self.left} are left")
         self._at += count
@@ -217,7 +217,7 @@ def decimal(field: str) -> Decimal | None:
 
 
 def digits(words: str) -> int | None:
-    """Return the number that is written in one to nine digits and nothing else; None of other words."""
+    """Return the number that is written in one to nine digits and nothing else; None for other words."""
     return int(words) if words.isascii() and words.isdigit() and len(words) < 10 else None
 
 
@@ -317,11 +317,11 @@ class Traffic:
 
 @dataclass(slots=True)
 class Subscriptions:
-    """What a client wants to hear of.
+    """The subscriptions of a client.
 
-    dead: ids of lines that nothing comes on any more, though nobody was told; they count among the lines.
-    account: the one whose updates are sent, "" for none. multi, position_multi: account ("" is each) and model.
-    pnl: account. pnl_single: account and contract id.
+    dead: ids of lines without data although no end was sent; they count among the lines. account: the one whose updates
+    are sent, "" for none. multi, position_multi: account ("" is each) and model. pnl: account. pnl_single: account and
+    contract id.
     """
 
     lines: dict[int, MarketDataLine] = field(default_factory=dict)

@@ -1,8 +1,8 @@
-"""Days that have closed: about two years drawn backwards from where a run starts, then the run's own days.
+"""Closed days: about two years drawn backwards from the start of a run, then the run's own days.
 
-Drawn days end at the levels the first session starts from. The last month of SPX is scaled so that its realised
-volatility stands in the usual relation to VIX (0.42 to 0.60 of it in calm times); VIX moves against SPX as it does
-within a day; stocks follow by beta.
+Drawn days end at the levels at which the first session starts. The last month of SPX is scaled so that its realised
+volatility has the usual relation to VIX (0.42 to 0.60 of it in calm times); VIX moves against SPX as it does within a
+day; stocks follow by beta.
 """
 
 import math
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 DAY_SECONDS = 86400
 WHOLE_DAY = 10 * DAY_SECONDS
-"""The size of a bar that has all of a session, whatever its hours."""
+"""The size of a bar of a whole session, whatever its hours."""
 
 Gather = Callable[[int, int], tuple[float, float, float, float] | None]
 """Open, high, low and close of the seconds [first, last]; None when nothing was seen."""
@@ -127,7 +127,7 @@ def of_sides(what: str, at: NDArray[np.int64], bid: Floats, ask: Floats) -> Gath
 
 
 def daily_values(days: list[date], values: Floats) -> list[Bar]:
-    """Return daily bars of a single figure, such as a volatility; days without one are left out."""
+    """Return daily bars of a single figure, such as a volatility, without days that lack it."""
     rows = zip(days, values.tolist(), strict=True)
     return [Bar(day, value, value, value, value, 0, value, 0) for day, value in rows if value == value]
 
@@ -148,7 +148,7 @@ _SESSIONS = 520
 _CALENDAR_DAYS = 760
 _RECENT = 22
 _TAPES_KEPT = 3
-"""Of days of the run; those of others are drawn once more when they are asked for."""
+"""For days of the run; those of other days are drawn again when requested."""
 _LEAST_RATIO, _MOST_RATIO = 0.42, 0.60
 _VOLATILITY_WINDOW = 30
 
@@ -225,7 +225,7 @@ class History:
             self._tapes.pop(next(iter(self._tapes)))
 
     def _simulated(self, day: date) -> SessionLevels | None:
-        """Return the tape of a day of the run, None of a day before it."""
+        """Return the tape of a day of the run, None for a day before it."""
         if day not in self._drawn_again:
             return None
         tape = self._tapes.pop(day, None) or self._drawn_again[day]()
@@ -319,7 +319,7 @@ class History:
         return self._drawn[symbol]
 
     def _following(self, symbol: str) -> ClosedDays:
-        """Return the days of an underlying that is always so many times another one."""
+        """Return the days of an underlying that is always a fixed multiple of another one."""
         leader, times = FOLLOWERS[symbol]
         past = self._past(leader)
         opens, highs, lows, closes = (

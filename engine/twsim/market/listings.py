@@ -1,8 +1,8 @@
-"""What is listed today. A contract's id is the contract itself, packed into 31 bits.
+"""Today's listings. A contract's id is the contract itself, packed into 31 bits.
 
-Layout from the top: class number (5 bits), settlement day counted from 2015-01-01 (13; the last ones are of the
-years from 2010), put (1), strike in units of its class (12), counted from the first step of the class: two classes with
-few strikes share a number. So ids never depend on the seed, the day or the order of asking, and no two contracts share
+Layout from the top: class number (5 bits), settlement day counted from 2015-01-01 (13; the last ones are of the years
+from 2010), put (1), strike in units of its class (12), counted from the first step of the class: two classes with few
+strikes share a number. So ids never depend on the seed, the day or the order of requests, and no two contracts share
 one.
 """
 
@@ -154,7 +154,7 @@ def strikes(ladder: StrikeLadder, days: int, reference: float, unit: float = 5.0
 
 
 def days_class(days: int) -> int:
-    """Return a stand-in for the days to expiry with which `strikes` gives the same ladder."""
+    """Return an equivalent for the days to expiry with which `strikes` gives the same ladder."""
     return 45 if days <= 45 else 200 if days <= 200 else 1000
 
 

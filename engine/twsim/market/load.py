@@ -57,7 +57,7 @@ def load_market_file(name_or_path: str | Path) -> Scenario:
 
 
 class _Keys:
-    """One mapping of the file: each key is taken once, and what is left over is an error."""
+    """One mapping of the file: each key is taken once, and a remaining one is an error."""
 
     def __init__(self, value: object, where: str) -> None:
         if not isinstance(value, Mapping):
@@ -323,7 +323,7 @@ def _bars_by_symbol(found: Iterable[dict[str, str]], header: dict[str, str], nam
 
 
 def _start_of_bar(stamp: str, where: str) -> tuple[date | None, int]:
-    """Return the day, if it is told, and the minute of the session; a date and time with a zone is moved to ours."""
+    """Return the day, if given, and the minute of the session; a date and time with a zone is converted to ours."""
     try:
         at = datetime.fromisoformat(stamp) if len(stamp) > 8 else None
         clock = time.fromisoformat(stamp.rjust(5, "0")) if at is None else at.time()

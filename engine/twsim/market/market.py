@@ -26,9 +26,9 @@ _MIDNIGHT = time(0)
 
 
 class _Plan:
-    """A set of contracts laid out for `ticks`: where each row of the answer comes from.
+    """A set of contracts laid out for `ticks`: the source of each row of the answer.
 
-    `ahead` has the quotes of its options, unless the scenario holds some back, which only the present tells.
+    `ahead` has the quotes of its options, unless the scenario holds some back until their time.
     """
 
     def __init__(self, contracts: list[Instrument | None], floor: MarketSession, scenario: Scenario) -> None:
@@ -149,7 +149,7 @@ class SimMarket:
     def ticks(self, con_ids: Sequence[int]) -> TickValues:
         """Return the present quotes, vectorised; all nan for an unknown or expired contract.
 
-        Pass the same tuple each time: its layout is kept. A contract is quoted once in an instant, whoever asks.
+        Pass the same tuple each time: its layout is cached. A contract is quoted once in an instant, whoever asks.
         """
         if con_ids and not (self._quoted or self._shown):
             return TickValues(*self._note(tuple(con_ids)))
@@ -165,7 +165,7 @@ class SimMarket:
         return board
 
     def _by_contract(self) -> dict[int, Floats]:
-        """Return what was quoted at this instant by contract; most instants nobody asks twice."""
+        """Return the quotes of this instant by contract; most are requested once."""
         while self._quoted:
             con_ids, board = self._quoted.pop()
             self._shown.update(zip(con_ids, board.T, strict=True))

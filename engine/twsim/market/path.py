@@ -1,8 +1,8 @@
 """The levels of every underlying through one session, second by second.
 
 A whole day is drawn when it is first needed, from generators keyed by (seed, day, symbol). So a level depends on the
-seed and the second alone, whoever asks and however the clock gets there. What one day hands to the next are closing
-levels, rounded as printed.
+seed and the second alone, whoever asks and however the clock gets there. One day passes closing levels to the next,
+rounded as printed.
 
 SPX moves by a diffusion over a U-shaped variance clock, scaled by the day's character; VIX moves against it; stocks
 follow by beta and add their own noise; SPY keeps to SPX within a fraction of a basis point. XSP is a tenth of SPX, NDX
@@ -49,7 +49,7 @@ def stable_fraction(*names: object) -> float:
 
 
 def generator(seed: int, day: date, name: str) -> np.random.Generator:
-    """Return the generator of one thing on one day; no two things share draws."""
+    """Return the generator of one quantity on one day; no two share draws."""
     return np.random.Generator(np.random.PCG64(stable_number(seed, day.isoformat(), name)))
 
 
@@ -126,7 +126,7 @@ IMPLIED_DAY = 0.00647
 """Standard deviation from open to close that options imply at VIX 16, as a fraction of spot."""
 SPX_SPY_RATIO = 10.02
 LEAST_VIX, MOST_VIX = 8.0, 500.0
-"""VIX stays between them, whatever SPX does: by its usual answer half of SPX gone would be a VIX of 1000."""
+"""Bounds of VIX, whatever SPX does: by its usual response half of SPX gone would be a VIX of 1000."""
 
 _VIX_MEAN = 16.3
 _VIX_BETA = 6.0
@@ -209,7 +209,7 @@ class SessionLevels:
         self, seed: int, session: Session, ordinal: int, previous: dict[str, float], scenario: Scenario
     ) -> None:
         self.again = partial(SessionLevels, seed, session, ordinal, previous, scenario)
-        """Draws the same tape once more."""
+        """Draws the same tape again."""
         self.session = session
         self.seconds = session.minutes * 60
         self.previous = previous

@@ -59,7 +59,7 @@ def greeks(
 ) -> Greeks:
     """Return the greeks that belong to `black_price`; `carry` is discount x forward / spot.
 
-    Theta is the decay of the diffusion alone, as brokers show it: interest is left out.
+    Theta is the decay of the diffusion alone, as brokers show it: interest is excluded.
     """
     density = np.exp(-0.5 * d1 * d1)
     density *= _DENSITY_AT_ZERO * carry
@@ -214,7 +214,7 @@ def share_sides(con_id: int, second: NDArray[np.int64], level: Floats) -> tuple[
 
 
 def share_quote(con_id: int, second: int, level: float) -> tuple[float, float, float, float]:
-    """Return one row of `share_sides`, and the sizes beside it, in shares."""
+    """Return one row of `share_sides`, and its sizes, in shares."""
     is_wide = (second * 7 + con_id) % 3 == 0
     bid_lots, ask_lots = 1 + (second * 31 + con_id) % 17, 1 + (second * 17 + con_id) % 13
     return round(level - 0.01 * is_wide, 2), round(level + 0.01, 2), 100.0 * bid_lots, 100.0 * ask_lots
@@ -295,7 +295,7 @@ class Layout:
         self.put_expiries = {expiry_code(options[row].con_id): keys[row] for row in self.puts}
 
     def repeated(self, count: int) -> "Layout":
-        """Return these rows so many times on end; the expiries of each time follow those of the one before."""
+        """Return these rows repeated this many times; the expiries of each repetition follow the ones before."""
         found = copy(self)
         found.options = self.options * count
         found.group = _shifted(self.group, len(self.expiries), count)
@@ -383,7 +383,7 @@ class QuoteEngine:
             quoted.ask_size[rows] = 1.0
 
     def _add_exercise(self, layout: Layout, state: Floats, priced: Prices) -> None:
-        """Add what early exercise is worth: to puts with days to live, and never less than to exercise now.
+        """Add the value of early exercise: for puts with days to live, and never less than exercise now.
 
         What is worth no more than that moves as the share does, and neither time nor volatility changes it.
         """
@@ -421,7 +421,7 @@ class QuoteEngine:
         priced.greeks.delta[rows] += extra - (far - near) / _GRID_STEP
 
     def _pairs(self, layout: Layout, step: NDArray[np.int64]) -> list[int]:
-        """Return for each put which pair of tables, of its step and the next, it lies between."""
+        """Return for each put the pair of tables, of its step and the next, that enclose it."""
         keys = ((layout.put_codes << 12) | step).tolist()
         for key in keys:
             if key not in self._numbers:

@@ -15,7 +15,7 @@ from twsim.seams import Bar, ContractSearch, OptionParams
 from twsim.sessions import trading_day_after
 
 FIRST_FREE_ID = (LAST_NUMBER + 1) << CLASS_BITS
-"""Ids from here on are given to what neither its source nor the simulated exchange has a number for."""
+"""Ids from here on are for contracts without a number in their source and the simulated exchange."""
 _FIRST_YEAR, _LAST_YEAR = 2015, 2036
 _AM_CLASSES = frozenset({"SPX", "NDX", "RUT", "VIX"})
 
@@ -42,7 +42,7 @@ def given_option(
     multiplier: int = 100,
     ticks: TickRule | None = None,
 ) -> Instrument:
-    """Return an option by its last trading day; one without a number of its own has that of the simulated exchange."""
+    """Return an option by its last trading day; one without a number gets that of the simulated exchange."""
     is_am = under.sec_type is SecType.INDEX and trading_class in _AM_CLASSES
     settles = trading_day_after(expiry) if is_am else expiry
     settle = Settle.SHARES if under.sec_type is SecType.STOCK else Settle.AM if is_am else Settle.PM

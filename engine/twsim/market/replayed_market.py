@@ -19,7 +19,7 @@ _MINUTE = 60
 
 
 class ReplayedBars:
-    """What is known of the past at any instant of a given day. `rows` is where each contract's entries stand."""
+    """The known past at any instant of a given day. `rows` are the places of each contract's entries."""
 
     def __init__(self, day: ReplayedDay, session: Session) -> None:
         self._day = day
@@ -33,7 +33,7 @@ class ReplayedBars:
     def bars(
         self, found: Instrument, what: str, seconds: int, first: datetime, last: datetime, now: datetime
     ) -> list[Bar]:
-        """Return the bars that start in [first, last], none of what comes after `now`; 86400 seconds means daily."""
+        """Return the bars that start in [first, last], none later than `now`; 86400 seconds means daily."""
         first_day, last_day = exchange_date(first), exchange_date(last)
         if seconds >= DAY_SECONDS:
             every = self._daily(found, what, now)
@@ -47,7 +47,7 @@ class ReplayedBars:
         return float(series[-1]) if series.size else None
 
     def stands(self, row: int, at: datetime) -> bool:
-        """Say whether a price of a row stood at an instant: it was given before, and not taken back since."""
+        """Say whether a price of a row was valid at an instant: given before, and not withdrawn since."""
         entries = self._entries[row]
         count = int(np.searchsorted(self._day.at[entries], at.timestamp(), side="right"))
         return count > 0 and not np.isnan(self._day.values[entries[count - 1], ReplayedColumn.LAST])
@@ -109,7 +109,7 @@ class ReplayedBars:
         return bars
 
     def _by_second(self, row: int, column: ReplayedColumn, seconds: Ints) -> Floats:
-        """Return what stood at these seconds of the session."""
+        """Return the values at these seconds of the session."""
         entries = self._entries[row]
         places = np.searchsorted(self._day.at[entries], seconds + self._session.open.timestamp(), side="right") - 1
         known = np.concatenate((self._day.values[entries, column], [np.nan]))  # the place before all is -1
@@ -128,9 +128,9 @@ class ReplayedBars:
         return price, price, price
 
     def _openings(self) -> dict[int, Bar]:
-        """Return the first minute by contract where only the straddle's price is known of it: half for each option.
+        """Return the first minute by contract where only the straddle's price is known: half for each option.
 
-        The underlying's own bar is there for a day of which the first minute is not given: it stands at the open.
+        The underlying's own bar is there for a day without a first minute: at the open.
         """
         found: dict[int, Bar] = {}
         for opening in self._day.openings:
@@ -155,7 +155,7 @@ class ReplayedBars:
         return Bar(self._session.open, price, price, price, price, 0, price, 0)
 
     def _opening_level(self, under: Instrument) -> float | None:
-        """Return where an underlying stood at the end of the first minute, or failing that at the open."""
+        """Return an underlying's price at the end of the first minute, or failing that at the open."""
         bars = self._day.intraday.get((under.symbol, _MINUTE), ())
         if (given := next((each.close for each in bars if each.at == self._session.open), None)) is not None:
             return given
@@ -219,9 +219,9 @@ _NO_STATS = DayStats(None, None, None, None, None, 0)
 
 
 class ReplayedMarket:
-    """A `Market` of the day that is given; it starts at that day's midnight. After the day nothing moves.
+    """A `Market` of a given day; it starts at that day's midnight. After the day nothing moves.
 
-    A contract of which nothing is given at an instant has no quote. Raises: ValueError when the day is no session.
+    A contract without values at an instant has no quote. Raises: ValueError when the day is no session.
     """
 
     def __init__(self, day: ReplayedDay) -> None:
@@ -256,7 +256,7 @@ class ReplayedMarket:
 
     @property
     def is_still(self) -> bool:
-        """True when all that is given stands from the first instant on, as of a chain that was captured."""
+        """True when all values are valid from the first instant on, as of a captured chain."""
         return not len(self._day.at) or float(self._day.at[-1]) <= self._session.at(_MIDNIGHT).timestamp()
 
     def advance(self, at: datetime) -> None:
@@ -285,7 +285,7 @@ class ReplayedMarket:
         return found
 
     def ticks(self, con_ids: Sequence[int]) -> TickValues:
-        """Return the present quotes, vectorised; all nan for a contract of which nothing is known."""
+        """Return the present quotes, vectorised; all nan for a contract without values."""
         rows = self._rows(con_ids)
         known = self._state[rows]
         is_option = self._is_option[rows]
@@ -307,7 +307,7 @@ class ReplayedMarket:
         )
 
     def _levels(self, rows: Ints) -> Floats:
-        """Return where underlyings stand: the last price, or the middle of the quote where none was traded."""
+        """Return the underlyings' prices: the last price, or the middle of the quote without a trade."""
         known = self._state[rows]
         last = known[:, ReplayedColumn.LAST]
         return np.where(np.isnan(last), (known[:, ReplayedColumn.BID] + known[:, ReplayedColumn.ASK]) / 2.0, last)
@@ -367,8 +367,8 @@ class ReplayedMarket:
     def settlement(self, con_id: int, day: date) -> float | None:
         """Return the settlement level for options that settle on `day`, once known: the open, or the last price.
 
-        `con_id` is an option (AM-settled ones take that day's opening print) or an underlying (its close). It is never
-        known of an underlying of which nothing was given at the close.
+        `con_id` is an option (AM-settled ones take that day's opening print) or an underlying (its close). It stays
+        unknown for an underlying without values at the close.
         """
         found = self._catalogue.by_id(con_id)
         under = None if found is None else self._catalogue.underlying(found.symbol)

@@ -131,7 +131,7 @@ class RecordedLevels:
     def seconds(self, session: Session, ordinal: int) -> Floats | None:
         """Return a level for each second that opens, touches high and low, and closes as each bar does.
 
-        Where no bar is the last close stands, until the second at which the next one opens.
+        Without a bar the last close holds, until the second at which the next one opens.
         """
         if ordinal != 1:
             return None

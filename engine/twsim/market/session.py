@@ -32,7 +32,7 @@ from twsim.sessions import Session, exchange_date
 Floats = NDArray[np.float64]
 
 _BUSIEST = {"SPX": 150_000.0, "SPY": 150_000.0, "QQQ": 150_000.0, "XSP": 12_000.0, "NDX": 4_000.0, "RUT": 6_000.0}
-"""What the busiest option of an underlying trades in a session, where its shares do not tell it."""
+"""Volume of the busiest option of an underlying in a session, where its shares do not show it."""
 _ROUND = {"SPX": 25.0, "NDX": 100.0, "RUT": 25.0}
 
 

@@ -1,13 +1,13 @@
-"""The implied volatility of every expiry: how much movement is left until it settles, and the smile around it.
+"""The implied volatility of every expiry: the remaining movement until it settles, and the smile around it.
 
 Movement is counted in variance. Today's share runs down on a clock fitted to real same-day SPX straddles (0.51, 0.48,
 0.43, 0.40, 0.36, 0.32, 0.26, 0.20, 0.16 % of spot at 09:35, 10:00, 10:30, 11:00, 12:00, 13:00, 14:00, 15:00, 15:30);
 each later session adds its own, a half day less. The at-the-money level follows VIX. A straddle at the money is worth
-sqrt(2 / pi) standard deviations, which turns the one into the other.
+sqrt(2 / pi) standard deviations, which converts one into the other.
 
-The smile is a hyperbola in x = ln(strike / forward) / deviation: variance(x) / variance(0) =
-1 + b (rho x + sqrt(x^2 + c^2) - c). Source: J. Gatheral, "A parsimonious arbitrage-free implied volatility
-parameterization" (2004). Its wings are linear in variance and gentle enough that no butterfly costs less than nothing.
+The smile is a hyperbola in x = ln(strike / forward) / deviation: variance(x) / variance(0) = 1 + b (rho x + sqrt(x^2 +
+c^2) - c). Source: J. Gatheral, "A parsimonious arbitrage-free implied volatility parameterization" (2004). Its wings
+are linear in variance and gentle enough that no butterfly has a negative price.
 """
 
 import math
@@ -102,7 +102,7 @@ def smile(x: Floats, slope: Floats, tilt: Floats, bend: Floats) -> Floats:
 
 
 def variance_left(session: Session) -> Floats:
-    """Return the part of today's implied variance that is left at each second of a session."""
+    """Return the remaining part of today's implied variance at each second of a session."""
     part = np.arange(session.minutes * 60 + 1) / (session.minutes * 60)
     knots = np.array(_STRADDLE_MINUTES) / 390.0
     left = np.array(_STRADDLE_PERCENT) ** 2 / _STRADDLE_PERCENT[0] ** 2

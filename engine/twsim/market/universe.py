@@ -1,4 +1,4 @@
-"""The underlyings of the simulated world: what they are called, where they stand, and how they move."""
+"""The underlyings of the simulated world: their names, levels and movements."""
 
 from dataclasses import replace
 from enum import Enum
@@ -46,7 +46,7 @@ class OptionClass:
     """One trading class. `number` and `first_step` are part of every contract id for ever: append, never renumber.
 
     strike_unit: points; every strike is a multiple of it. first_step: where its strikes begin among the steps of its
-    number, of which two classes with few strikes share one.
+    number, which two classes with few strikes may share.
     """
 
     number: int
@@ -90,7 +90,10 @@ RUT_ASSET = Asset(RUT, 2_300.0, 0.185, 1.15, 0.09, 0, 0.013)
 IWM_ASSET = Asset(IWM, 228.85, 0.185, 1.15, 0.09, 30_000_000, 0.013, fine_tick=True)
 
 FOLLOWERS: dict[str, tuple[str, float]] = {"XSP": ("SPX", 0.1), "NDX": ("QQQ", 41.1), "IWM": ("RUT", 0.0995)}
-"""Underlyings that are always so many times another one, to the cent. Source of XSP's tenth: Cboe's specification."""
+"""Underlyings that are always a fixed multiple of another one, to the cent.
+
+Source of XSP's tenth: Cboe's specification.
+"""
 
 
 def _company(

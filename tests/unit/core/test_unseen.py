@@ -386,8 +386,9 @@ def test_a_target_that_may_have_filled_before_its_option_expired_is_said_in_one_
     desk.board.previous_close[desk.board.rows[Underlying("SPY")]] = 600.0
     desk.until("09:31", step=5)
     assert desk.alarms == [
-        f"whether {ref} filled will not be reported any more, and its options have expired: what it closes is booked as "
-        f"kept until then, look at the account's statement; 'rulebot store correct {ref} PRICE' puts in what filled before"
+        f"whether {ref} filled will not be reported any more, and its options have expired: what it closes is booked "
+        f"as kept until then, look at the account's statement; 'rulebot store correct {ref} PRICE' puts in what filled"
+        " before"
     ]
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "expired_worthless")
     assert not desk.live
