@@ -1,4 +1,4 @@
-"""Lets an engine die where its trial says: a journal and a broker that count, and then raise what nobody catches."""
+"""Crash points: a journal and a broker that count, and crash the engine where its trial says."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -35,11 +35,11 @@ class CrashPoints:
 
 
 class CrashPlan:
-    """Counts what the engines of one trial do, and ends them where they are to die.
+    """Counts the acts of one trial's engines, and crashes them at the drawn points.
 
     In its own work an engine ends by a CrashedError. Where none can be raised, in a step of the loop or below ib_async,
-    `kill` is called. falls: is told of each death first, so that nothing of the engine gets out any more. passes: is
-    told of each point where one could die, and its number.
+    `kill` is called. falls: called before each crash, so that nothing of the engine gets out any more. passes: called
+    at each possible crash point, with its number.
     """
 
     def __init__(self, crashes: Sequence[Crash]) -> None:
@@ -150,15 +150,15 @@ class CrashPlan:
 
 
 def _no_engine(crash: Crash) -> None:
-    """Stand for who is told of a death."""
+    """Placeholder callback of a crash."""
 
 
 def _unseen(moment: ScenarioMoment, number: int) -> None:
-    """Stand for who looks on."""
+    """Placeholder watcher."""
 
 
 def _nothing() -> None:
-    """Stand for what ends an engine."""
+    """Placeholder for what ends an engine."""
 
 
 class CrashingJournal(SqlJournal):
@@ -177,7 +177,7 @@ class CrashingJournal(SqlJournal):
         self._scrambles = scrambles
 
     def recall(self, at: datetime) -> StartupRecords:
-        """Return what a start goes on from, with every text for people scrambled where that was asked for."""
+        """Return what a start continues from, with all texts for people scrambled where requested."""
         found = super().recall(at)
         return replace(found, records=tuple(map(scrambled, found.records))) if self._scrambles else found
 

@@ -37,14 +37,14 @@ Value = str | int | float | bool
 
 CRASHES = ("crash", "power_cut")
 NEED_TIME = frozenset({"slow", "silence"})
-"""Kinds that mean nothing in lockstep, where time waits: with them it runs by itself."""
+"""Kinds without a meaning in lockstep, where time waits: with them time runs."""
 LABELS_NOT_DRAWN = frozenset({"wrong_account none"})
 """A client that waits for an account stops the clock of a lockstep run."""
 NOT_DRAWN = frozenset({"short_day"})
 """What changes a whole day, by which a trial's other times are drawn."""
 CHOICE = (*(kind for kind in KINDS if kind not in NOT_DRAWN), CLOCK, *CRASHES, *ACTS, *RELOADS, *DOCUMENTS)
 DELAYS = (0.0, 0.0, 0.002, 0.05, 0.4)
-"""Seconds that what is said is under way, while time runs by itself."""
+"""Transit seconds of messages, while time runs."""
 
 DAYS = (date(2026, 10, 21), date(2026, 10, 21), date(2026, 10, 22), date(2026, 11, 3), date(2026, 11, 27))
 """The last one closes at 13:00."""
@@ -60,10 +60,10 @@ SELLS_SHARES = "person_sells_shares"
 ACCOUNT_KINDS += ("strange_order", "liquidation", "assignment")
 SYMBOLS = ("all", "all", "SPX", "SPY")
 STRETCHES = (12, 20, 30, 45)
-"""Minutes in which things go wrong."""
+"""Minutes with faults."""
 CALM_BEFORE_CLOSE = timedelta(minutes=20)
 EVENINGS, MORNINGS = (15, 30, 45), (1, 5, 15, 30)
-"""Minutes before a close and after the next open in which things go wrong over a night."""
+"""Minutes before a close and after the next open with faults, over a night."""
 LEFT_OF_A_WINDOW = timedelta(minutes=10)
 MOST_UNKNOWN = 2
 """Writes of `commit_unknown`: each ends the engine, by design, so 90 of them would end every start of a trial."""
@@ -105,7 +105,7 @@ def labels_of(kinds: Sequence[str]) -> tuple[str, ...]:
 
 
 class TimeSpan(NamedTuple):
-    """When things go wrong. night: from the last instant of one session to the first of the next; it is not lived."""
+    """The time of faults. night: from the last instant of one session to the first of the next, without trading."""
 
     begins: datetime
     calm_at: datetime
@@ -122,7 +122,7 @@ class TimeSpan(NamedTuple):
         return 0 if self.night is None else int((self.night[0] - self.begins).total_seconds())
 
     def after(self, seconds: int) -> datetime:
-        """Return the instant so many seconds after it began."""
+        """Return the instant this many seconds after it began."""
         at = self.begins + timedelta(seconds=seconds)
         return at if self.night is None or at <= self.night[0] else at + self._away
 
@@ -179,7 +179,7 @@ def _some(
     make: Callable[[Random, str, TimeSpan], Drawn],
     stretch: TimeSpan,
 ) -> tuple[Drawn, ...]:
-    """Return as many things of these kinds as one of `counts`, drawn; nothing is drawn where there is no kind."""
+    """Return as many acts of these kinds as one of `counts`, drawn; none without kinds."""
     if not kinds:
         return ()
     return tuple(make(chance, chance.choice(kinds), stretch) for _ in range(chance.choice(counts)))
@@ -194,14 +194,14 @@ def _of_gateway(desk: LoadedBots, kinds: Sequence[str], *, has_shares: bool) -> 
 
 
 def shares_wanted(desk: LoadedBots) -> tuple[tuple[str, int], ...]:
-    """Return the shares with which an account begins: ten lots of each underlying that a bot sells calls against."""
+    """Return the shares of an account at the start: ten lots of each underlying with covered calls."""
     found = (each.plan for bot in desk.bots.values() for each in bot.structures())
     symbols = {plan.underlyings[0] for plan in found if plan.overwrite is not None}
     return tuple((symbol, SHARES) for symbol in sorted(symbols))
 
 
 def _stretch(chance: Random, desk: LoadedBots, session: Session, *, whole_day: bool) -> TimeSpan:
-    """Return from when to when things go wrong: from minutes before one bot's window on, or the whole day."""
+    """Return the time of faults: from minutes before one bot's window on, or the whole day."""
     earliest, latest = session.open - timedelta(seconds=BEFORE_OPEN), session.close - CALM_BEFORE_CLOSE
     if whole_day:
         return TimeSpan(earliest, latest)
@@ -215,7 +215,7 @@ def _stretch(chance: Random, desk: LoadedBots, session: Session, *, whole_day: b
 
 
 def _over_night(chance: Random, desk: LoadedBots, session: Session, *, whole_day: bool) -> TimeSpan:
-    """Return a stretch from an evening to the next morning; it begins within a bot's last window, or shortly before."""
+    """Return a stretch from an evening to the next morning, from within a bot's last window, or shortly before."""
     following = session_after(session.date)
     earliest = session.open - timedelta(seconds=BEFORE_OPEN)
     night = session.close + timedelta(seconds=AFTER_CLOSE), following.open - timedelta(seconds=BEFORE_OPEN)
@@ -427,9 +427,9 @@ def _crash(chance: Random, kind: str, stretch: TimeSpan) -> Crash:
 def _reloads(
     seed: int, desk: LoadedBots, kinds: Sequence[str], stretch: TimeSpan
 ) -> tuple[tuple[Reload, ...], tuple[Crash, ...]]:
-    """Return changes of the specs' files, and ends of the engine shortly before or after some of them.
+    """Return changes of the specs' files, and crashes shortly before or after some of them.
 
-    They are of a stream of their own: all else of a seed is as without them.
+    They have a separate random stream: everything else of a seed is as without them.
     """
     changing = [kind for kind in kinds if kind in RELOADS]
     crashing = [kind for kind in kinds if kind in CRASHES]
@@ -475,7 +475,7 @@ def _end_beside(chance: Random, kind: str, at: datetime, stretch: TimeSpan) -> l
 
 
 class _Documents(NamedTuple):
-    """Changes of what stands beside the specs, with ends of the engine. names_account: as of `ChaosScenario`."""
+    """Changes of files beside the specs, with crashes. names_account: as in `ChaosScenario`."""
 
     changes: tuple[Reload, ...] = ()
     ends: tuple[Crash, ...] = ()
@@ -483,9 +483,9 @@ class _Documents(NamedTuple):
 
 
 def _documents(seed: int, desk: LoadedBots, kinds: Sequence[str], stretch: TimeSpan) -> _Documents:
-    """Return changes of the account document in a third of the seeds, of what specs extend in a quarter.
+    """Return changes of the account document in a third of the seeds, of extended specs in a quarter.
 
-    They are of a stream of their own, too.
+    They have a separate random stream, too.
     """
     of_limits = [kind for kind in kinds if kind in OF_ACCOUNT]
     of_parents = [kind for kind in kinds if kind in OF_EXTENDED]
@@ -508,7 +508,7 @@ def _documents(seed: int, desk: LoadedBots, kinds: Sequence[str], stretch: TimeS
 
 
 def _end_of_change(chance: Random, kinds: Sequence[str], at: datetime, stretch: TimeSpan) -> list[Crash]:
-    """Return an end of the engine beside a change, in two of five of them."""
+    """Return a crash near a change, for two of five changes."""
     crashing = [kind for kind in kinds if kind in CRASHES]
     if not crashing or chance.random() >= 0.4:
         return []

@@ -64,7 +64,7 @@ from rulebot.store.place import PRIVATE_FILE, Place
 from twsim import Status
 
 PATIENCE = timedelta(minutes=1)
-"""How long an order may be neither at work nor over in the quiet without anything being done about it."""
+"""How long an order may be neither working nor ended in the calm without any action."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
 SHOWN = 3
@@ -120,7 +120,7 @@ def _identities(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
     rows, orders = aftermath.outside.rows, aftermath.day.orders
     yield from twice_at_broker(rows)
     unheard = {str(row["order_ref"]) for row in aftermath.unheard if row["kind"] == "order"}
-    if aftermath.lives > 1:  # a refusal that was told to an engine which had died is told to no other one
+    if aftermath.lives > 1:  # a reject reported to a crashed engine is reported to no other one
         refused = (row for row in rows if row["kind"] == "order" and row["status"] == Status.INACTIVE.value)
         unheard |= {str(row["order_ref"]) for row in refused}
     yield from unknown_to_store(orders, rows, unheard)
@@ -157,7 +157,7 @@ def _killed(aftermath: ChaosResult, desk: LoadedBots) -> Iterable[str]:
 
 
 def _in_session(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
-    """Return orders that the broker first heard of outside the session; what is to rest may wait there for an open."""
+    """Return orders that the broker first received outside the session; resting orders may wait there for an open."""
     orders = aftermath.day.orders
     seen = {ref for ref, order in orders.items() if order.purpose in RESTING}
     for row in aftermath.outside.rows:
@@ -182,10 +182,10 @@ def _as_asked(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
 
 
 def _too_large(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
-    """Return positions of more structures than their text allows, or whose worst case is more than may be lost.
+    """Return positions of more structures than their spec allows, or whose worst case exceeds the limit.
 
-    How many calls shares allow is judged by the shares. What the broker filled worse than an order's limit may cost
-    more than anybody could have asked for: of that a person was told.
+    The number of calls that shares allow is judged by the shares. Fills worse than an order's limit may cost more than
+    requested: those have an alarm.
     """
     day = aftermath.day
     reported, corrected = reported_of(day), _corrected(day)
@@ -210,16 +210,16 @@ def _too_risky(position: Position, bot: CompiledBot, *, is_corrected: bool) -> I
 
 
 def _corrected(day: CheckedDay) -> set[str]:
-    """Return positions of which the broker has told a trade otherwise than first."""
+    """Return positions with a trade that the broker corrected."""
     fills = [record for record in day.records if record.kind is Kind.FILL]
     times = Counter((record.position, base_of(record.data["exec_id"])) for record in fills)
     return {position for (position, _), count in times.items() if count > 1}
 
 
 def _too_many_open(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
-    """Return which bot, or all together, had more trades open at once than may be, and nobody was told of one.
+    """Return which bot, or all together, had more open trades than allowed, without an alarm.
 
-    Where the account document changes, more may be open than the one of now allows: then entries are judged by it.
+    After a change of the account document more may be open than it allows now: then entries are judged by it.
     """
     day = aftermath.day
     reported = {day.positions[name].entered_as for name in reported_of(day) if name in day.positions}
@@ -267,7 +267,7 @@ def _settled(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
 def _settled_position(
     position: Position, aftermath: ChaosResult, desk: LoadedBots, reported: Collection[str], grids: Grids
 ) -> Iterator[str]:
-    """Return the same of one position. told: those of which a person knows."""
+    """Return the same for one position. reported: those with an alarm."""
     day, now, bot = aftermath.day, aftermath.outside.last, aftermath.governing(position, desk)
     live = [order for order in day.orders.values() if order.is_of(position.id) and order.status.is_live]
     if position.id not in reported:
@@ -279,7 +279,7 @@ def _settled_position(
 
 
 def _excused(day: CheckedDay, reported: Iterable[str]) -> set[str]:
-    """Return positions that may lack a leg: a person was told, or has closed it."""
+    """Return positions that may lack a leg: with an alarm, or closed by a person."""
     found = {name for name in reported if name not in day.positions or day.positions[name].state != "open"}
     found |= {each.id for each in day.positions.values() if each.closed_by_others or each.account_missing}
     return found | left_to_a_person(day)
@@ -314,8 +314,8 @@ def _unwatched(
 def _held_otherwise(day: CheckedDay, now: datetime) -> Iterator[str]:
     """Return contracts of which the engine acts on more or less than both its books and the account hold.
 
-    Where positions hold both sides of one, or no exit acts, nobody can say. What is there again of a position on hold
-    may be somebody's own, until a person resumes.
+    Not decidable with positions on both sides, or without an exit. Contracts that return to a position on hold may be a
+    person's own, until a resume.
     """
     session = session_from(exchange_date(now))
     books, acted, unclear, again = Counter[int](), Counter[int](), set[int](), Counter[int]()
@@ -363,7 +363,7 @@ def _unprotected(position: Position, live: list[Order], bot: CompiledBot | None)
 
 
 def _without_stop(position: Position, live: list[Order], bot: CompiledBot | None, now: datetime) -> Iterator[str]:
-    """Return short legs of an open position that are to have a stop at the broker, and have none of their size."""
+    """Return short legs of an open position that require a stop at the broker, and have none of their size."""
     plan = None if bot is None else bot.of(position).plan.risk.protect
     if plan is None:
         return
@@ -396,7 +396,7 @@ def _priced_otherwise(position: Position, live: list[Order], bot: CompiledBot | 
 
 
 def _overdue(position: Position, bot: CompiledBot | None, day: CheckedDay, now: datetime) -> Iterator[str]:
-    """Return an open position that the clock, or a person, wants closed: an engine was there, and has not begun."""
+    """Return an open position that the clock, or a person, wants closed, while a running engine has not started."""
     session = session_from(exchange_date(now))
     if bot is None or position.waits_for_expiry or not session.is_on(now):
         return
@@ -456,7 +456,7 @@ INVARIANTS = tuple(
 )
 
 
-# --- The emergency journal of a store as an engine left it when it died, whatever its code still does afterwards
+# --- The emergency journal of a crashed engine's store, whatever its code does afterwards
 
 
 class Leftovers:

@@ -36,20 +36,20 @@ from rulebot.record.record import NO_LIMITS_GIVEN, Json, Kind, Record
 from rulebot.spec.nouns import Unit
 from twsim import Row
 
-# --- What a trial left, for whoever judges it
+# --- The remains of a trial, for its judges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChaosResult:
-    """The store's day, what is outside of it, and what was seen from without.
+    """A trial's store, the world outside of it, and external observations.
 
-    tables: those that differ from their journal. starts: what the next one would know otherwise. untold: commissions
-    that the broker kept from us. unheard: orders, executions and commissions of an earlier session that no engine was
-    there to hear, and that nobody tells the next day. fired: how often each fault did something, by its place;
-    fired_open: while the account held options. deaths: crashes, acts and reloads that happened; done_open: acts with a
-    position open. points: where it could have died. troubles: what no engine may do, in words. texts: all that the
-    files of specs have said, by digest; told, reads: what the files said at each request,
-    and at each start; wrong: what was read and cannot be run. Nothing of files that stayed as they were.
+    tables: those that differ from their journal. starts: differences of the next start's state. unreported: commissions
+    that the broker withheld. unreceived: orders, executions and commissions of an earlier session that no engine
+    received, and that are not repeated. fired: how often each fault had an effect, by place; fired_open: while the
+    account held options. deaths: crashes, acts and reloads that happened; done_open: acts with a position open. points:
+    possible crash points. troubles: forbidden acts of an engine, in words. texts: contents of spec files, by digest;
+    reported, reads: contents at each request, and at each start; wrong: what was read and cannot run. Nothing of
+    unchanged files.
     """
 
     storm: ChaosScenario
@@ -82,7 +82,7 @@ class ChaosResult:
         return hashlib.sha256(rows.encode()).hexdigest()
 
     def governing(self, position: Position, desk: LoadedBots) -> CompiledBot | None:
-        """Return the text that a position was opened under; None of a bot that the trial does not know."""
+        """Return the spec that a position was opened under; None for a bot that the trial does not know."""
         return self.texts.get(position.digest, desk.bots.get(position.bot))
 
     @property
@@ -121,8 +121,9 @@ _COUNTED = {
 
 
 def documents_taken_up(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
-    """Return where other limits are in force than the account document said, and what nobody can run was read; and
-    starts without a document where the last run had one, of which nobody was told.
+    """Return where other limits are in force than in the account document, and invalid documents that were read.
+
+    Also starts without a document where the last run had one, without an alarm.
     """
     yield from aftermath.wrong
     now: Json = None
@@ -199,7 +200,7 @@ def _read_at_start(aftermath: ChaosResult, record: Record) -> Json:
 
 
 def _limited(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[tuple[Record, AccountLimits]]:
-    """Yield each record with the limits in force by it; they are read once each time that they are told."""
+    """Yield each record with the limits then in force; they are parsed once each time they are reported."""
     reported: Json = None
     limits = BUILT_IN
     for record, _, found in _in_force(aftermath, desk):
@@ -279,9 +280,10 @@ class _Seen:
 
 
 class _Counts(NamedTuple):
-    """What was counted at one instant, of which the journal has decisions before the orders and positions they make.
+    """A count at one instant, of which the journal has decisions before the orders and positions they make.
 
-    before, after: it, by the name of its limit. entering: all entries of the instant; entered: those before this one.
+    before, after: its value, by the name of its limit. entering: all entries of the instant; entered: those before this
+    one.
     """
 
     before: Mapping[str, int]
@@ -302,7 +304,7 @@ class _Counts(NamedTuple):
                 yield f"with {count}, {name} is {most}"
 
     def miscounted(self, reason: str) -> Iterator[str]:
-        """Return a count that a refusal tells and that was another."""
+        """Return a count that a refusal states and that was different."""
         for name, pattern in _COUNTED.items():
             least, most = self._span(name)
             if (match := pattern.search(reason)) and not least <= int(match[1].replace(",", "")) <= most:
@@ -353,11 +355,11 @@ def _said(limits: AccountLimits) -> Iterator[tuple[str, str, str]]:
 SLACK = timedelta(seconds=10)
 """How much later than its limit the engine may begin to close, since it is woken by quotes and timers."""
 RUNNING = timedelta(seconds=2)
-"""How long the engine must have run beyond the limit: one that stood still acts at its next instant."""
+"""How long the engine must have run beyond the limit: a suspended one acts at its next instant."""
 
 
 class _Watch:
-    """What is known at one instant of the journal, and since when each position has stood without protection."""
+    """The state at one instant of the journal, and since when each position has been without protection."""
 
     def __init__(self, aftermath: ChaosResult, desk: LoadedBots) -> None:
         self._aftermath, self._desk = aftermath, desk
@@ -375,7 +377,7 @@ class _Watch:
         self._seen.clear()
 
     def note(self, record: Record) -> Iterator[str]:
-        """Take one record, and yield what stands too long before it changes anything."""
+        """Take one record, and yield what was unprotected too long before it changes anything."""
         yield from self._too_long(record.at)
         if record.kind is Kind.LINK:
             self._is_linked = bool(record.data["up"])
@@ -428,7 +430,7 @@ class _Watch:
         )
 
     def _closing(self, position: Position, orders: Sequence[Order]) -> set[str]:
-        """Return the legs that the exit at work closes one after the other, while an order of it works."""
+        """Return the legs that the working exit closes one after the other, while an order of it works."""
         bot = self._aftermath.governing(position, self._desk)
         is_at_work = any(order.purpose in CLOSING and order.is_working for order in orders)
         if bot is None or position.state != "exiting" or not is_at_work:
@@ -437,10 +439,10 @@ class _Watch:
 
 
 def _is_watched(position: Position, at: datetime) -> bool:
-    """Say whether the engine is to protect the short legs of a position now.
+    """Say whether the engine must protect the short legs of a position now.
 
-    Not where it is on hold since nobody knows what a contract is, or more was closed than was held, nor while it waits
-    with the next order after one that the broker refused or others cancelled.
+    Not where it is on hold for an unknown contract or an over-close, nor while it waits with the next order after a
+    reject or an external cancel.
     """
     is_on_hold = position.is_frozen and not position.may_buy_back
     waits = position.retry_at is not None and at <= position.retry_at
@@ -448,7 +450,7 @@ def _is_watched(position: Position, at: datetime) -> bool:
 
 
 def unprotected_too_long(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str]:
-    """Return short legs that stood without protection for longer than the spec of their position allows."""
+    """Return short legs without protection for longer than the spec of their position allows."""
     watch, records = _Watch(aftermath, desk), aftermath.day.records
     starting = _starting(records)
     for place, record in enumerate(records):
@@ -458,7 +460,7 @@ def unprotected_too_long(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[s
 
 
 def _starting(records: Sequence[Record]) -> set[int]:
-    """Return the places of records of a start up to `run_started`: it tells of the runs before it first."""
+    """Return the places of records of a start up to `run_started`: it first reports the runs before it."""
     found: set[int] = set()
     for place, record in enumerate(records):
         if record.kind is Kind.RUN_STARTED:
@@ -479,12 +481,15 @@ def _short_legs(position: Position, at: datetime) -> list[PositionLeg]:
 # --- Whether each position is entered and left by the text that governs it, in a trial whose specs change
 
 _ALL = ""
-"""Stands for all bots, where the limits over them change."""
+"""Means all bots, where the limits over them change."""
 
 
 def governed(aftermath: ChaosResult) -> Iterator[str]:
-    """Return entries by a text that did not run, or beside a reload that waited; exits before their text's time; and
-    reloads of which something else came than the files said. Nothing of a trial whose files stayed as they were.
+    """Return entries by a spec that did not run, exits before their spec's time, and wrong reloads.
+
+    Also entries during a waiting reload. A wrong reload has another result than the files.
+
+    Nothing of a trial with unchanged files.
     """
     if aftermath.texts:
         yield from _entered_otherwise(aftermath)
@@ -514,7 +519,7 @@ def _entered_otherwise(aftermath: ChaosResult) -> Iterator[str]:
 
 
 def _specs(record: Record) -> Mapping[str, str] | None:
-    """Return the digests of what runs from a record on, by bot, None of one that changes nothing of it."""
+    """Return the digests of running specs from a record on, by bot, None for one that changes nothing."""
     found: Any = record.data.get("specs") if record.kind in (Kind.RUN_STARTED, Kind.RELOAD) else None
     return None if found is None else {name: str(each["digest"]) for name, each in found.items()}
 
@@ -542,7 +547,7 @@ def _left_too_early(aftermath: ChaosResult) -> Iterator[str]:
 
 
 def _due(bot: CompiledBot, reason: str, record: Record) -> str:
-    """Return the times of an exit that acts by the clock alone, all of which are still to come; "" where none is."""
+    """Return the times of an exit that acts by the clock alone, all of which are in the future; "" where none is."""
     session = session_from(exchange_date(record.at))
     exits = (planned for planned in bot.plan.exits if planned.name == reason)
     times = [at.before_close(session) for planned in exits for at in closing_times(planned)]
@@ -576,7 +581,7 @@ def _answered_otherwise(record: Record, reported: RecordedVersion, *, has_limits
 
 
 def _waits_for_nothing(aftermath: ChaosResult) -> Iterator[str]:
-    """Return a reload that waits at the end though nothing is under way."""
+    """Return a reload that waits at the end without a reason."""
     day, reason = aftermath.day, ""
     waiting: set[str] = set()
     for record in day.records:

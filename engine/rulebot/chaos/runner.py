@@ -1,8 +1,8 @@
-"""Live through one trial: engines that die and are started again on one store, beside one gateway that lives on.
+"""Run one trial: engines that crash and restart on one store, with one gateway that keeps running.
 
 Everything runs in one virtual-time loop, so the same storm takes the same steps, and leaves the same records and the
-same ledger. In lockstep time waits for the engine; else it runs by itself, and the engine lives as it does with a
-real broker: by its clock, with heartbeats, and connecting again.
+same ledger. In lockstep time waits for the engine; else time runs, and the engine behaves as with a real broker: by its
+clock, with heartbeats, and reconnecting.
 """
 
 import asyncio
@@ -39,14 +39,14 @@ from rulebot.store.maintenance import differing_tables
 from rulebot.store.place import Place
 from twsim import GatewaySettings, Row, RunningGateway, start_gateway
 
-# --- Hears what an engine would have printed with a traceback
+# --- Collects uncaught exceptions of an engine
 
 SILENCED = ("ib_async", "eventkit")
-"""What these log is shown to nobody; the engine reads the messages itself."""
+"""Loggers that are silenced; the engine reads these messages itself."""
 
 
 class LogCapture(logging.Handler):
-    """Hears what would have been printed with a traceback, and keeps everything else quiet meanwhile."""
+    """Collects what would be printed with a traceback, and silences everything else meanwhile."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -79,20 +79,19 @@ def in_short(error: BaseException) -> str:
 CLIENT_ID = 1
 STORE = "chaos.db"
 QUIET, LONGEST_QUIET = timedelta(minutes=3), timedelta(minutes=15)
-"""How long an engine is left alone after the last fault, at least, and until it has nothing under way."""
+"""How long an engine is left alone after the last fault, at least, and until it has nothing in progress."""
 ANSWERED = timedelta(minutes=1)
 """How long after that it still waits for the answer to what was sent last: a bot may enter at that very instant."""
 TOO_LATE = timedelta(minutes=25)
 """How long after the last fault an engine must have been seen."""
 REPORTED_WITHIN = timedelta(minutes=4)
-"""What happened so long before the last instant with a connection was told in that session, or was asked for."""
+"""Events this long before the last instant with a connection were reported in that session, or requested."""
 AWAY = 5
-"""Virtual seconds until an engine that ended by itself is started again."""
+"""Virtual seconds until an engine that ended is restarted."""
 INBOX_EVERY = timedelta(seconds=3)
-"""How often requests of people are looked for where time runs by itself and nothing comes: once between two moves of
-the market."""
+"""Interval of looking for people's requests where time runs without events: once between two market moves."""
 RESTS = timedelta(seconds=5)
-"""The same where the clock stands for us: crashes come by steps of the loop, and acts of people between them."""
+"""The same where the clock waits for us: crashes come by steps of the loop, and acts of people between them."""
 A_NIGHT = 3600.0
 """Seconds by which the gateway's time is ahead of the loop's when a night was passed over."""
 MOST_LIVES = 40
@@ -113,7 +112,7 @@ class _OverError(BaseException):
 
 
 Witness = Callable[[VirtualLoop], Callable[[ScenarioMoment, int], object]]
-"""Is asked in the trial's own task, and returns who is told of each point where an engine could die, and its number."""
+"""Called in the trial's own task; returns the callback for each possible crash point, with its number."""
 
 
 def run_scenario(
@@ -146,7 +145,7 @@ def run_scenario_over_sockets(storm: ChaosScenario, desk: LoadedBots, folder: Pa
 
 
 class _Trial:
-    """One trial under way."""
+    """One running trial."""
 
     def __init__(
         self, storm: ChaosScenario, desk: LoadedBots, folder: Path, store: Place, received: LogCapture
@@ -270,7 +269,7 @@ class _Trial:
                 self._fails(error, gateway)
         except RulebotError as error:
             self._ended_by = in_short(error)
-        except Exception as error:  # noqa: BLE001 - whatever an engine raises is what we look for
+        except Exception as error:  # noqa: BLE001 - any exception of an engine is a finding
             self._ended_by = in_short(error)
             self._fails(error, gateway)
         else:
@@ -409,7 +408,7 @@ class _Trial:
     # ------------------------------------------------------------ time without an engine
 
     async def _pass(self, gateway: RunningGateway, until: datetime) -> None:
-        """Let time come to `until`, faults that end on the way."""
+        """Advance time to `until`; faults end on the way."""
         while _now(gateway) < until and not gateway.finished and not gateway.has_failed:
             if self.storm.lockstep:
                 gateway.gateway.clock.turn()
@@ -449,7 +448,7 @@ class _LoopClock:
 
 
 def _is_busy(run: Run, at: datetime) -> bool:
-    """Say whether an engine has something under way that it will end by itself, or soon put on hold."""
+    """Say whether an engine has something in progress that it will finish, or soon put on hold."""
     state = run.loop.state
     if any(at - uncertainty.since <= UNCERTAIN + ASK_AGAIN for uncertainty in state.account.shortfalls.values()):
         return True

@@ -1,6 +1,6 @@
-"""What people do to an engine, and what its disk does: requests of an operator, and a store that fails.
+"""Acts of people on an engine, and store failures: requests of an operator, and a failing disk.
 
-The store fails by itself: another connection holds it, its file may not grow, or may not be written. The errors are
+The store fails for real: another connection holds it, its file may not grow, or may not be written. The errors are
 SQLite's own.
 """
 
@@ -86,7 +86,7 @@ class OperatorActions:
         self.was_stopped = False
 
     def calm(self) -> None:
-        """Let nobody do anything any more."""
+        """Stop all acts."""
         self._requests.clear()
         self._failures.clear()
         self._clocks.clear()
@@ -239,8 +239,8 @@ class Crash:
     """One crash of the engine.
 
     number: of the writes, commands or sends of all lives so far; or of the writes of the start, or the steps of the
-    life. at: for AT_TIME. arrives: what the engine has given to its connection still reaches the gateway. power: the
-    power went too, so that only durable writes are left. away: virtual seconds until the next engine is started.
+    life. at: for AT_TIME. arrives: data given to the connection still reaches the gateway. power: a power cut, so that
+    only durable writes remain. away: virtual seconds until the next engine is started.
     """
 
     moment: ScenarioMoment
@@ -257,7 +257,7 @@ class Crash:
 
     @property
     def label(self) -> str:
-        """The name under which it is counted: where it falls makes it a kind of its own."""
+        """The name under which it is counted: its place makes it a separate kind."""
         return f"{self.kind} {self.moment.value}"
 
     def __str__(self) -> str:
@@ -271,14 +271,12 @@ class Crash:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChaosScenario:
-    """One trial. Engine and faults begin at `begins`, faults end at `calm_at`, perhaps in the next session; the trial
-    ends soon after that.
+    """One trial. Engine and faults begin at `begins`, faults end at `calm_at`, perhaps in the next session.
 
-    lockstep: time waits for the engine; else it runs by itself, and what was said is under way for `delay` seconds.
-    tells_time: the gateway offers no lockstep, so that the engine goes by the time that the broker tells.
-    quantity: by what the quantity of each spec is multiplied.
-    shares: what the account holds at the start, by symbol. names_account: the account document is named, where it
-    changes; else it lies beside the specs.
+    The trial ends soon after that. lockstep: time waits for the engine; else time runs, and messages take `delay`
+    seconds. sends_time: the gateway offers no lockstep, so that the engine uses the broker's reported time. quantity:
+    factor of each spec's quantity. shares: the account's holdings at the start, by symbol. names_account: the account
+    document is named, where it changes; else it is beside the specs.
     """
 
     seed: int
@@ -339,7 +337,7 @@ def yaml_of(storm: ChaosScenario) -> str:
     return "\n".join(lines) + "\n"
 
 
-# --- Draw what happens beside open positions
+# --- Draw acts while positions are open
 
 PEOPLE = (
     *("person_halves", "person_halves", "person_closes_leg", "person_closes_part", "person_adds"),
@@ -364,13 +362,13 @@ STALLS = (8, 20, 50)
 TIMES = (1, 2, 90)
 DELAYS = (0.0, 0.002, 0.05, 0.4)
 OWN_ACTS = (*STORE, CLOCK)
-"""What happens to the engine itself; all else is of the gateway."""
+"""Acts on the engine itself; all others are of the gateway."""
 SOON = (0, 0, 5, 60)
 """Seconds from a fill to the act of a person."""
 
 
 def with_acts_beside(storm: ChaosScenario, kinds: Sequence[str]) -> ChaosScenario:
-    """Return a trial with what happens beside its open positions, of these kinds."""
+    """Return a trial with acts of these kinds while its positions are open."""
     chance = Random(f"while open {storm.seed}")
     storm = replace(storm, quantity=chance.choice(QUANTITIES))
     able = [kind for kind in WHILE_OPEN if kind in kinds]

@@ -35,9 +35,9 @@ _UNDERLYING = re.compile(r"^underlying:.*$", re.MULTILINE)
 
 
 def sized(desk: LoadedBots, times: int) -> LoadedBots:
-    """Return the bots with so many times their quantity and their `max_loss_per_trade`.
+    """Return the bots with a multiple of their quantity and their `max_loss_per_trade`.
 
-    One whose quantity is no number in its own text stays as it is.
+    One whose quantity is no number in its own spec stays as it is.
     """
     if times == 1:
         return desk
@@ -67,7 +67,7 @@ def _sized(
 
 
 def larger_text(text: str, times: int) -> str | None:
-    """Return a spec with so many times its quantity, None where that is no number that stands in it."""
+    """Return a spec with a multiple of its quantity, None where that is no number in it."""
     source = load_text(text).source
     if QUANTITY not in source.values:
         if "universe:" in text or not _UNDERLYING.search(text):
@@ -86,9 +86,9 @@ def larger_text(text: str, times: int) -> str | None:
 
 
 def shrink(storm: ChaosScenario, fails: Callable[[ChaosScenario], bool]) -> ChaosScenario:
-    """Return the trial with the fewest faults and crashes found, from leaving out one after the other.
+    """Return the trial with the fewest faults and crashes found by leaving out one after the other.
 
-    fails: says whether a trial still fails in the same way; it is asked at most once of any choice of pieces.
+    fails: says whether a trial still fails in the same way; called at most once for any choice of pieces.
     """
     kept = list(range(storm.pieces))
     seen: dict[tuple[int, ...], bool] = {}
@@ -121,7 +121,7 @@ Violations = Mapping[int, tuple[str, ...]]
 class ChaosOptions:
     """What to try: specs, overrides of their parameters, the account document, kinds of faults, and which hours.
 
-    scrambles: each seed is lived through once more, with every text for people scrambled between two starts.
+    scrambles: each seed runs again, with every text for people scrambled between two starts.
     """
 
     specs: tuple[str, ...]
@@ -271,9 +271,9 @@ def try_seed(seed: int, asked: ChaosOptions, desk: LoadedBots) -> SeedResult:
 
 
 def try_storm(storm: ChaosScenario, desk: LoadedBots, *, scrambles: bool = False) -> SeedResult:
-    """Live through a trial in a folder that is gone afterwards, and judge it.
+    """Run a trial in a temporary folder, and judge it.
 
-    scrambles: live through it once more with every text for people scrambled between two starts, and compare.
+    scrambles: run it again with every text for people scrambled between two starts, and compare.
     """
     began, desk = time.perf_counter(), sized(desk, storm.quantity)
     with tempfile.TemporaryDirectory(prefix="rulebot-chaos-", ignore_cleanup_errors=True) as folder:
@@ -316,7 +316,7 @@ def shrink_seed(seed: int, asked: ChaosOptions, desk: LoadedBots) -> SmallestSce
 # ---------------------------------------------------------------- inside a worker
 
 _KNOWN: list[tuple[ChaosOptions, LoadedBots]] = []
-"""What this process tries; set once, when it begins."""
+"""The options of this process; set once, when it begins."""
 
 
 def _begin(asked: ChaosOptions, folder: str) -> None:

@@ -1,7 +1,7 @@
-"""The files of a trial: they change while an engine runs, which is told so, or while none does.
+"""The files of a trial: they change while an engine runs, which is told to reload, or while none does.
 
-They are those of the specs, those that these extend, and the account document. An engine that starts reads them, and a
-person puts back what it refuses. A trial without such changes has no files.
+They are those of the specs, those that these extend, and the account document. A starting engine reads them, and a
+person restores what it refuses. A trial without such changes has no files.
 """
 
 import re
@@ -36,7 +36,7 @@ BREAKS: Mapping[str, Callable[[str], str]] = {
     "empty": lambda text: "",
     "unknown": lambda text: f"{text}\nexitss: 1\n",
 }
-"""What a file says that nobody can run: it is half written, has nothing in it, or a key that no spec has."""
+"""Invalid contents of a file: half written, empty, or with an unknown key."""
 DUPLICATE = "twin"
 """A second file has the same bot."""
 GONE = "gone"
@@ -50,7 +50,7 @@ SHIFTS = (-30, -10, 10, 30)
 FACTORS = (Decimal("0.5"), Decimal("0.8"), Decimal("1.25"), Decimal(2))
 """By what a number is multiplied."""
 WHOLE = 100
-"""Percent that none comes to that was less: a profit of a whole credit can rest nowhere."""
+"""Percent below which no target falls: a profit of a whole credit can rest nowhere."""
 
 _TIME = re.compile(r'"(\d\d):(\d\d)"')
 _OFFSET = re.compile(r"(open|close) ([+-]) (\d+)m")
@@ -62,11 +62,10 @@ _LEFT_ALONE = frozenset(("order", "confirm", "name", "legs", "expr", "close", "u
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reload:
-    """One change of a file, of which an engine that runs is told: of a bot's, or of another that it reads.
+    """One change of a file that a running engine must reload: of a bot's, or of another that it reads.
 
-    bot: "" of the account document. path, text: of a value, and what is written in its place. limits: what the account
-    document says from then on, of those limits that are drawn. breaks: what else becomes of the file, for `away`
-    seconds.
+    bot: "" for the account document. path, text: of a value, and its replacement. limits: of the account document from
+    then on, those that are drawn. breaks: another damage of the file, for `away` seconds.
     """
 
     kind: str
@@ -88,7 +87,7 @@ class Reload:
 
 
 def drawn(chance: Random, kind: str, texts: Mapping[str, str], at: datetime) -> Reload | None:
-    """Return a change at an instant; None of a spec that says nothing which could be said otherwise."""
+    """Return a change at an instant; None for a spec without a value that can change."""
     bot = chance.choice(sorted(texts))
     if kind == BROKEN:
         return Reload(kind=kind, bot=bot, at=at, breaks=chance.choice((*BREAKS, DUPLICATE)), away=chance.choice(AWAY))
@@ -151,7 +150,7 @@ def edited(text: str, path: SpecPath, instead: str) -> str:
     return "\n".join(lines)
 
 
-# --- What stands beside the specs and changes in a trial
+# --- Changing files beside the specs in a trial
 
 LIMITS, LIMITS_BROKEN, LIMITS_GONE = OF_ACCOUNT = ("account_limits", "account_broken", "account_removed")
 EXTENDED, EXTENDED_BROKEN = OF_EXTENDED = ("extended", "extended_broken")
@@ -269,7 +268,7 @@ OWN, PARENT, DOCUMENT = "own", "parent", "account"
 MOST_LETTERS = 40
 """Of a name that `extends` can take."""
 _BASE, _TOO = "base_", "_too"
-"""How the name of a file that another extends begins, and how that of a second one of a bot ends."""
+"""Prefix of the name of an extended file, and suffix of a bot's second file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,10 +301,10 @@ class _Step:
 
 
 class SpecVersions:
-    """The files of one trial. `done` has the kinds of the changes that were made, `texts` all that could be run.
+    """The files of one trial. `done` has the kinds of the changes made, `texts` all valid contents.
 
-    is_named: the account document is named, as by `--account`; else it lies beside the specs. reads: what engines read
-    that started. wrong: what they took, or would have taken, that nobody can run.
+    is_named: the account document is named, as by `--account`; else it is beside the specs. reads: what starting
+    engines read. wrong: invalid contents that they took, or would have taken.
     """
 
     def __init__(self, desk: LoadedBots, reloads: Sequence[Reload], folder: Path, *, is_named: bool = True) -> None:
@@ -426,7 +425,7 @@ class SpecVersions:
         return None
 
     def _cannot_be_run(self) -> list[str]:
-        """Return which files are spoiled so that none of all may be run: a bot's own alone may be gone."""
+        """Return which files are spoiled so that none may run: only a bot's own may be missing."""
         found = []
         for (file, bot), breaks in self._spoiled.items():
             is_read = file != PARENT or self._spoiled.get((OWN, bot)) != GONE
@@ -442,7 +441,7 @@ def _steps(reloads: Sequence[Reload]) -> list[_Step]:
 
 
 def _written(name: str, text: str, breaks: str) -> dict[str, str]:
-    """Return what a bot's file says, and one beside it, by name; nothing of one that is gone."""
+    """Return the contents of a bot's file, and one beside it, by name; nothing for a missing one."""
     if breaks == DUPLICATE:
         return {name: text, f"{name}{_TOO}": text}
     if breaks in BREAKS:

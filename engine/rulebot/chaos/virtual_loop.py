@@ -31,15 +31,14 @@ ib_async does) would else ask for ever."""
 
 
 class StuckError(RuntimeError):
-    """Somebody waits, and nothing is ready and no timer is set."""
+    """A task waits, and nothing is ready and no timer is set."""
 
 
 class VirtualLoop(asyncio.AbstractEventLoop):
     """Runs one callback after the other. Units: seconds of virtual time, from 0.
 
-    steps: callbacks that have run. running: the last that was begun. before_step: is told before each of them. stuck:
-    is told when nothing is left to do; what it does not set going ends the run with a StuckError. network: the
-    connections.
+    steps: callbacks that have run. running: the last started one. before_step: called before each of them. stuck:
+    called when nothing remains to do; if it starts nothing, the run ends with a StuckError. network: the connections.
     """
 
     def __init__(self) -> None:
@@ -77,7 +76,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Run something so many virtual seconds from now."""
+        """Run something after this many virtual seconds."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
@@ -91,7 +90,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return handle
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """Hear of a cancelled timer; it is passed over when its time comes."""
+        """Note a cancelled timer; it is skipped when its time comes."""
 
     def create_future(self) -> "asyncio.Future[Any]":
         return asyncio.Future(loop=self)
@@ -125,7 +124,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             sys.set_asyncgen_hooks(*hooks)
 
     def _cycle(self) -> None:
-        """Run what is ready now, in order; without anything, let time come to the next timer."""
+        """Run what is ready now, in order; without anything, advance time to the next timer."""
         if not self._ready:
             self._jump()
         for _ in range(len(self._ready)):
@@ -227,14 +226,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         _refuse_options(options)
         return self.network.listen(protocol_factory, port or 0)
 
-    # ------------------------------------------------------------ what nobody heard of
+    # ------------------------------------------------------------ uncaught exceptions
 
     def set_exception_handler(self, handler: Handler | None) -> None:
-        """Let `handler` hear of exceptions that nobody catches."""
+        """Set the handler of uncaught exceptions."""
         self._handler = handler
 
     def get_exception_handler(self) -> Handler | None:
-        """Return who hears of them."""
+        """Return the handler of uncaught exceptions."""
         return self._handler
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
@@ -242,7 +241,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         log.error("%s", context.get("message", "an exception that nobody caught"), exc_info=context.get("exception"))
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Tell of an exception that nobody caught."""
+        """Report an uncaught exception."""
         if self._handler is None:
             self.default_exception_handler(context)
         else:
@@ -262,7 +261,7 @@ def virtual_loop() -> VirtualLoop:
 
 
 def run_virtually(main: Callable[[VirtualLoop], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine on a virtual loop of its own, and return its result. Raises: StuckError."""
+    """Run a coroutine on a separate virtual loop, and return its result. Raises: StuckError."""
     loop = virtual_loop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         asyncio.set_event_loop(loop)

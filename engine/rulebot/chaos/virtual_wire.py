@@ -12,25 +12,25 @@ from enum import Enum
 from typing import Any
 
 WINDOW = 256 * 1024
-"""Bytes that may be under way or unread in one direction; as many are read at once at most, as asyncio does."""
+"""Bytes in transit or unread in one direction at most; as many are read at once at most, as in asyncio."""
 HIGH_WATER, LOW_WATER = 64 * 1024, 16 * 1024
-"""Bytes that wait for the window: from the first on the writer is paused, from the second on it goes on."""
+"""Bytes waiting for the window: above the first the writer is paused, below the second it continues."""
 FIRST_PORT = 49152
 
 Protocols = Callable[[], asyncio.BaseProtocol]
 
 
 class Mark(Enum):
-    """What ends a direction: in order, or torn down."""
+    """The end of a direction: orderly, or reset."""
 
     FIN = "fin"
     RST = "rst"
 
 
 class Network:
-    """Who listens, and the connections. Units: `delay` in virtual seconds, one way, for bytes and marks alike.
+    """The listener, and the connections. Units: `delay` in virtual seconds, one way, for bytes and marks alike.
 
-    before_write, after_write: are told of each write of an end that connected; not of the listener's.
+    before_write, after_write: called at each write of a connecting end; not of the listener's.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -71,9 +71,9 @@ class Network:
         return near, near.get_protocol()
 
     def sever(self, *, arrives: bool) -> None:
-        """Let all who connected be gone without a word more; what is under way from them arrives, or is lost.
+        """Drop all connecting ends without a message; their bytes in transit arrive, or are lost.
 
-        Nobody connects until `mend`.
+        No one can connect until `mend`.
         """
         for end in self._clients:
             end.vanish(arrives=arrives)
@@ -105,7 +105,7 @@ class Listener(asyncio.AbstractServer):
 
     @property
     def sockets(self) -> Sequence["Address"]:
-        """What stands for the socket: its address."""
+        """In place of the socket: its address."""
         return (Address(self.port),) if self._is_open else ()
 
     def close(self) -> None:
@@ -128,7 +128,7 @@ class Listener(asyncio.AbstractServer):
         await self._network.loop.create_future()
 
     async def wait_closed(self) -> None:
-        """Return at once: nothing is left of a closed port."""
+        """Return at once: a closed port has nothing to wait for."""
 
 
 class Address:
@@ -149,7 +149,7 @@ class Address:
 
 
 class ConnectionEnd(asyncio.Transport):
-    """One end of a connection: what it wrote and may not yet send, and what is under way to it."""
+    """One end of a connection: its unsent bytes, and those in transit to it."""
 
     peer: "ConnectionEnd"
 
@@ -169,7 +169,7 @@ class ConnectionEnd(asyncio.Transport):
         self._is_paused = False
 
     def begin(self) -> None:
-        """Tell the protocol that it is connected."""
+        """Notify the protocol that it is connected."""
         self._is_reading = True
         self._protocol.connection_made(self)
         self._expect()
@@ -198,7 +198,7 @@ class ConnectionEnd(asyncio.Transport):
             self._protocol.pause_writing()
 
     def send(self) -> None:
-        """Let as much be under way as the window takes; after the last byte, the end if that is due."""
+        """Send as much as the window takes; after the last byte, the end if that is due."""
         if self._unsent and (room := self.peer.room) > 0:
             self.peer.expect(bytes(self._unsent[:room]))
             del self._unsent[:room]
@@ -235,11 +235,11 @@ class ConnectionEnd(asyncio.Transport):
 
     @property
     def room(self) -> int:
-        """How many more bytes may be under way to here; what is closed takes them, and answers with RST."""
+        """How many more bytes may be in transit to here; a closed end takes them, and answers with RST."""
         return WINDOW if self.is_over else WINDOW - self._unread
 
     def expect(self, item: bytes | Mark) -> None:
-        """Have bytes or a mark under way to here."""
+        """Put bytes or a mark in transit to here."""
         at = self._network.loop.time() + self._network.delay
         if self.is_over:
             if not isinstance(item, Mark):
@@ -293,7 +293,7 @@ class ConnectionEnd(asyncio.Transport):
     def _hand_over(self, data: bytes) -> None:
         try:
             self._protocol.data_received(data)
-        except Exception as problem:  # noqa: BLE001 - as asyncio: told, and the connection is dropped
+        except Exception as problem:  # noqa: BLE001 - reported as in asyncio
             message = "Fatal error: protocol.data_received() call failed."
             self._network.loop.call_exception_handler({"message": message, "exception": problem, "transport": self})
             self._fail(problem)
@@ -317,7 +317,7 @@ class ConnectionEnd(asyncio.Transport):
         return self._is_closing
 
     def close(self) -> None:
-        """Read no more; end when all that was written is under way."""
+        """Read no more; end when all written bytes are in transit."""
         if not self._is_closing:
             self._is_closing = self._is_ending = True
             self.send()
@@ -327,7 +327,7 @@ class ConnectionEnd(asyncio.Transport):
         self._fail(None)
 
     def vanish(self, *, arrives: bool) -> None:
-        """End as with the death of its process: what is under way arrives or is lost, and nothing is added."""
+        """End as with the death of its process: bytes in transit arrive or are lost, and nothing is added."""
         if self.is_over:
             return
         if not arrives:
@@ -359,9 +359,9 @@ class ConnectionEnd(asyncio.Transport):
 
     @property
     def outside(self) -> tuple[object, ...]:
-        """What is known of this end without its process, if it connected; else all of it.
+        """This end without its process, if it connected; else all of it.
 
-        What the process had not read makes its end an RST instead of a FIN; whoever listens drops it alike.
+        Bytes that the process had not read make its end an RST instead of a FIN; the listener drops it alike.
         """
         marks = self.is_over, self._is_closing, self._is_ending, self._has_ended, self._address.resets
         sent = bytes(self._unsent), self._reset_at
@@ -372,7 +372,7 @@ class ConnectionEnd(asyncio.Transport):
     # ------------------------------------------------------------ what asyncio also asks for
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return what stands for the socket, or an address."""
+        """Return the substitute for the socket, or an address."""
         known: dict[str, Callable[[], Any]] = {
             "socket": lambda: self._address,
             "sockname": self._address.getsockname,

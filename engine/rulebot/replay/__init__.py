@@ -1,1 +1,1 @@
-"""A recorded day lived through again: the same turns, compared with what they led to then."""
+"""Replay: the turns of a recorded day are repeated and compared with the recorded results."""

@@ -221,7 +221,7 @@ NEAR = 5
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One line of `expect`. later: the same with more time; is_moment: it is of the moment that was asked for."""
+    """One line of `expect`. later: the same with more time; is_moment: it is of the requested moment."""
 
     text: str
     later: str = ""
@@ -239,9 +239,9 @@ class WrittenTest:
 
 
 def written(seen: RecordedMoment, spec: SpecText, path: str) -> WrittenTest:
-    """Return the document; `path` is where it will find its spec. Raises: RulebotError when it cannot be run at all.
+    """Return the document; `path` is where it will find its spec. Raises: RulebotError when it cannot run at all.
 
-    Of the markets that it may have it is the one that leads to most of what the bot did, the moment first.
+    Of its possible markets it takes the one that leads to most of the bot's acts, the moment first.
     """
     found: list[tuple[tuple[int, int], MarketSeen, list[Expected]]] = []
     for makes in seen.markets:
@@ -431,14 +431,14 @@ def _folded(key: str, text: str) -> Iterator[str]:
     yield from (f"  {line}" for line in lines)
 
 
-# --- What happened in a replay, in a line each, as a run tells it
+# --- What happened in a replay, one line each, as a run reports it
 
 PATIENCE = timedelta(seconds=5)
-"""How long the line of an exit waits for the commissions of its fills, which a broker tells after them."""
+"""How long the line of an exit waits for the commissions of its fills, which follow them."""
 
 
 class ReplayText:
-    """Tells the records of a replay, each once. Lines that waited for commissions have the time at which they began."""
+    """Narrates the records of a replay, each once. Lines that waited for commissions have their original time."""
 
     def __init__(self) -> None:
         self.seen = 0
@@ -462,7 +462,7 @@ def _reported(records: list[Record], found: Replayed) -> list[EventLine]:
 
 
 def _is_pending(record: Record, found: Replayed) -> bool:
-    """Say whether a record tells of the end of a position of which the broker has not told all commissions."""
+    """Say whether a record ends a position without all commissions reported."""
     position = found.state.positions.by_id.get(record.position)
     return (
         record.kind is Kind.DECISION

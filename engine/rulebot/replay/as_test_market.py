@@ -41,7 +41,7 @@ NOTHING: Mapping[int, float] = {}
 
 
 class OptionSeen(NamedTuple):
-    """What was told of an option, nan where nothing was."""
+    """The reported values of an option, nan where missing."""
 
     mid: float
     delta: float
@@ -63,9 +63,9 @@ def fitted(
 ) -> list[float]:
     """Return the volatility of options on a symbol at each minute, an annual fraction.
 
-    While a position is open it is what makes its legs worth as many times their entry as they were quoted at; before
-    and after that what gives `wanted` options the deltas of then, by which strikes are chosen; else the last one known.
-    smile: above it at other strikes. known: of minutes of which it is known, and not looked for.
+    While a position is open it makes its legs worth the same multiple of their entry as their quotes; before and after
+    that it gives `wanted` options their deltas of then, by which strikes are chosen; else it is the last known one.
+    smile: above it at other strikes. known: at minutes where it is given.
     """
     chosen = _sold(held, wanted) or wanted
     series: list[float] = []
@@ -129,7 +129,7 @@ def _fitted_price(
     around: float,
     smile: Smile,
 ) -> float | None:
-    """Return the volatility at which the legs are worth so many times their quotes, the one nearest to `around`."""
+    """Return the volatility at which the legs are worth this multiple of their quotes, the one nearest to `around`."""
     mids = [quotes[option].mid if option in quotes else nan for option, _ in legs]
     net = sum(weight * mid for (_, weight), mid in zip(legs, mids, strict=True)) * scale
     if not legs or spot != spot or net != net:
@@ -138,7 +138,7 @@ def _fitted_price(
 
 
 def _fitted_delta(options: Sequence[Option], quotes: Quotes, spot: float, now: float, smile: Smile) -> float | None:
-    """Return the volatility at which the options have the deltas that were told of them."""
+    """Return the volatility at which the options have their reported deltas."""
     reported = [
         (each, quotes[each].delta) for each in options if each in quotes and quotes[each].delta == quotes[each].delta
     ]
@@ -245,7 +245,7 @@ def _of_delta(wanted: float, given: Callable[[float], float], most: float) -> fl
 
 
 def _thinned(points: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Yield the points of which the others lie on lines between two (Ramer, Douglas and Peucker)."""
+    """Yield the points between which the others are on straight lines (Ramer, Douglas and Peucker)."""
     if len(points) < 3:
         yield from points
         return
@@ -265,7 +265,7 @@ def _thinned(points: list[tuple[float, float]]) -> Iterator[tuple[float, float]]
 MOST_LISTED = 100
 """Expiries of an underlying that a test may list."""
 USUAL = 0.12
-"""The volatility where nothing tells one, an annual fraction."""
+"""The default volatility, an annual fraction."""
 _NOTES = {
     By.MID: "options are quoted as at {clock}, by strike; at other times their volatility moves up and down as one",
     By.DELTA: "options have the deltas of {clock}, by strike: their quotes differ, and at other times their deltas",
@@ -294,7 +294,7 @@ class MarketSeen:
 
 @mutable(slots=True)
 class Watch:
-    """What is kept of each minute: how it began, or the instant in which the bot acted. told: records seen so far."""
+    """What is kept of each minute: its begin, or the instant in which the bot acted. reported: records so far."""
 
     bot: str
     at: datetime

@@ -1,15 +1,15 @@
-"""What was done on a recorded day beside what the texts would have done on its market, and why they differ.
+"""Drift: what was done on a recorded day, against what the specs would have done on its market, and why they differ.
 
-The second is a walk of the same texts, under the same limits and from where the engine stood, through the recorded
-market (`reruns.py`), in which an order that the recording knows gets the answers of then. So fills and refusals make no
-difference; what people did, lost connections, and whatever the engine did otherwise than its texts say do. What was
-recorded meanwhile is the cause.
+The second is a walk of the same specs, under the same limits and from the engine's state, through the recorded market
+(`reruns.py`), in which an order that the recording knows gets its recorded answers. So fills and rejects make no
+difference; acts of people, lost connections, and deviations of the engine from its specs do. What was recorded
+meanwhile is the cause.
 
-A third one is the same walk with every order filled at natural, as most backtests do it. It is set beside the second,
-from which it differs in nothing but fills: what those have brought, and where they led a bot elsewhere.
+A third one is the same walk with every order filled at natural, as most backtests do. It differs from the second only
+in fills: what those brought, and where they led a bot elsewhere.
 
-A difference is explained when its cause is known: prices alone, what an operator or the broker said, what the bot said
-itself and not in the walk, what the recording lacks, or a trade before it that already differs.
+A difference is explained when its cause is known: prices alone, an operator or the broker, a record of the bot itself
+that the walk lacks, gaps of the recording, or an earlier trade that already differs.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
@@ -52,9 +52,9 @@ SOON = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedDay:
-    """What is known of a day. told: what was recorded of it. walked: what the texts would have done.
+    """The data of a day. reported: its records. walked: what the specs would have done.
 
-    since, until: when its recording began and ended, if the session was open then.
+    since, until: begin and end of its recording, if within the session.
     """
 
     reported: RecordedCause
@@ -76,7 +76,7 @@ def apart(one: datetime | None, other: datetime | None) -> bool:
     return abs(one - other) > SOON
 
 
-# ---------------------------------------------------------------- what was done beside what the text would have done
+# ---------------------------------------------------------------- what was done, against the spec
 
 
 def reasons(bot: str, at: datetime, done: Position | None, would: Position | None, known: RecordedDay) -> Iterator[str]:
@@ -150,10 +150,10 @@ def lacking(position: Position, walked: Rerun) -> str:
 
 
 def never_tried(bot: str, walked: Rerun, natural: Rerun) -> str:
-    """Return that a bot which set out to enter never does so at natural, "" where it does: then no fill is the reason.
+    """Return that a bot which started an entry never does so at natural; "" where it does, so fills are no reason.
 
-    What kept it out there is told where it was recorded. Else its conditions never held: such a walk has an instant
-    every five seconds, and bars, volumes and volatilities of what was streamed alone.
+    A recorded obstacle is reported. Otherwise its conditions were never true: such a walk has an instant every five
+    seconds, and bars, volumes and volatilities of streamed symbols only.
     """
     if bot in natural.tries.entries or bot not in walked.tries.entries:
         return ""
@@ -223,14 +223,14 @@ def _price(position: Position) -> str:
     return "-" if position.entry_price is None else f"{abs(position.entry_price):.2f}"
 
 
-# --- What was done on a recorded day beside what the texts would have done on its market, and why they differ
+# --- What was done on a recorded day, against the specs on its market, and why they differ
 
 _NONE = "no trade"
 _UNKNOWN = "not known"
 
 
 class DriftKind(Enum):
-    """How a trade was done beside what the text says."""
+    """How a trade was done, against the spec."""
 
     SAME = "as the spec says"
     PRICE = "at another price"
@@ -249,10 +249,10 @@ _HARMLESS = (DriftKind.SAME, DriftKind.PRICE, DriftKind.UNFILLED, DriftKind.CUT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtNatural:
-    """The same trade with all orders filled at natural, in words, and its dollars. causes: how that comes to differ.
+    """The same trade with all orders filled at natural, in words, and its dollars. causes: reasons of its difference.
 
-    differs: by more than prices. is_known: the recording has all that it held; else nobody knows what it made, or how
-    it would have ended.
+    differs: by more than prices. is_known: the recording has all that it held; otherwise its profit, or end, is
+    unknown.
     """
 
     would: str
@@ -264,11 +264,11 @@ class AtNatural:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecDrift:
-    """One trade: what was done and what the text would have done, in words; dollars of each, None where there is none.
+    """One trade: what was done and what the spec would have done, in words; dollars of each, None where there is none.
 
-    causes: what was recorded around the instant at which they part. is_explained: one of them is known to be the cause.
-    is_known: the recording has all that the text would have held. position: as it was done, "" where it was not.
-    natural: None where nobody can say: of a part of a day, and of bots that wait for web hooks.
+    causes: records around the instant at which they part. is_explained: one of them is known to be the cause. is_known:
+    the recording has all that the spec would have held. position: as it was done, "" where it was not. natural: None
+    where unknown: for a part of a day, and for bots that wait for web hooks.
     """
 
     bot: str
@@ -297,10 +297,10 @@ class SpecDrift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayComparison:
-    """A day: its trades, by bot and time, and bots whose entries came to none.
+    """A day: its trades, by bot and time, and bots whose entries never filled.
 
-    since, until: when its recording began and ended, if the session was open.
-    is_other: at `until` this engine decided otherwise than the one that recorded it, and was followed no further.
+    since, until: begin and end of its recording, if within the session. is_other: at `until` this engine decided
+    differently from the recording one, and was followed no further.
     """
 
     day: date
@@ -311,7 +311,7 @@ class DayComparison:
 
 
 class _Watcher:
-    """Sees a replay: what happened in it, and where the engine stood when the last day began."""
+    """Observes a replay: its events, and the engine's state when the last day began."""
 
     def __init__(self, begins: datetime) -> None:
         self.reported, self.begins = RecordedCause(), begins
@@ -325,7 +325,7 @@ class _Watcher:
 
 
 def compared(recording: Recording, reported: Callable[[str], None] = lambda words: None) -> DayComparison:
-    """Return what a recording's last day comes to beside its texts; `told` hears what is begun, each takes a while.
+    """Return a recording's last day against its specs; `reported` gets each step, which takes a while.
 
     Raises: StoreError, CodecError.
     """
@@ -404,7 +404,7 @@ def _trades(
 def _trade(
     trio: TradeMatch, done: State, would: State, known: RecordedDay, close: datetime, beside: AtNatural | None
 ) -> SpecDrift:
-    """Return one trade as it was done beside what the texts would have made of it, without causes."""
+    """Return one trade as it was done, against the specs, without causes."""
     what, at = _judged(trio.done, trio.would, close, trio.could, known.until)
     seen = known.until or close
     made = _made(done, trio.done, seen)
@@ -474,14 +474,14 @@ def _as_left(states: Sequence[State | None], found: TradeMatch) -> TradeMatch:
 
 
 def _has_left_wings(state: State, position: Position) -> bool:
-    """Say whether an exit has closed all that was sold, and works no more: what was bought beside it may expire."""
+    """Say whether an exit has closed all sold legs, and works no more: bought ones beside them may expire."""
     signs = {leg.sign for leg in position.legs}
     held = {leg.sign for leg in position.legs if leg.held}
     return position.state == "exiting" and held == {1} < signs and not live_orders(state, position, *CLOSING)
 
 
 def _receives_hooks(program: Program, bot: str) -> bool:
-    """Say whether a bot waits for what other programs say: a walk at natural prices hears nothing of it."""
+    """Say whether a bot waits for other programs: a walk at natural prices gets no web hooks."""
     found = program.bots.get(bot)
     return found is not None and bool(found.plan.needs.hooks)
 
@@ -502,7 +502,7 @@ def _few(causes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _at_natural(trio: TradeMatch, close: datetime, walked: Rerun, natural: Rerun) -> AtNatural | None:
-    """Return a trade at natural beside the same text's with the fills of then; None where neither makes one."""
+    """Return a trade at natural against the same spec's with the recorded fills; None where neither makes one."""
     bot, _, would, could = trio
     if would is None and could is None:
         return None
@@ -539,10 +539,10 @@ def _judged(
     could: Position | None = None,
     until: datetime | None = None,
 ) -> tuple[DriftKind, datetime]:
-    """Return how two trades differ first, and when. Where there is neither, fills alone kept a third from being one.
+    """Return how two trades differ first, and when. Without either, only fills prevented a third.
 
-    Two that are both held to the end, one of them on its way out, differ there. until: when the recording ended, if the
-    session was open: what one does after it is not known of the other.
+    Two that are both held to the end, one of them exiting, differ there. until: end of the recording, if within the
+    session: later acts of one are unknown of the other.
     """
     if done is None or would is None:
         return _judged_alone(done, would, could, until)
@@ -588,7 +588,7 @@ def _ended_apart(done: Position, would: Position, close: datetime) -> datetime |
 
 
 def _ended_by(position: Position, close: datetime) -> datetime | None:
-    """Return when a position ended, at the latest with the session: it has expired then, whenever that is told."""
+    """Return when a position ended, at the latest with the session: it has expired then, whenever that is reported."""
     return None if position.closed_at is None else min(position.closed_at, close)
 
 

@@ -1,4 +1,4 @@
-"""The recordings beside a store: which there are, and which one a person means."""
+"""The recordings beside a store: which exist, and which one a person means."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,8 +41,8 @@ EMPTY = "nothing was written before its run ended"
 class RecordingFile:
     """One file: a day, or a part of it, of one run. entries: rows of market data. problem: why it cannot be read.
 
-    goes_on: it does not say itself which bots ran, and goes on from the file of the day before. Else one without bots
-    is of a run that watched exits only.
+    goes_on: it does not list its bots, and continues the file of the day before. Otherwise one without bots is of a run
+    that watched exits only.
     """
 
     file: Path
@@ -69,7 +69,7 @@ def listed(folder: Path, day: date | None = None) -> list[RecordingFile]:
 
 
 def tapes_of_day(folder: Path, day: date) -> list[Path]:
-    """Return the recordings of a day, none of which is looked into."""
+    """Return the recordings of a day without opening them."""
     return sorted(folder.glob(f"*/{day.isoformat()}{SUFFIX}"))
 
 
@@ -160,12 +160,11 @@ _BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "veg
 
 
 def export(tapes: Sequence[Path], folder: Path) -> list[tuple[Path, int, int]]:
-    """Write a day as its recordings have it, the first run's in front; return each chain's file, instants and options.
+    """Write a day from its recordings, the first run's first; return each chain's file, instants and options.
 
-    Instants are those of the session, which is all that a source of chains has. Levels of everything that was streamed
-    stand beside each, with what else the broker told; daily bars in `daily`.
-    Raises: MisuseError for a file that is there already, or daily bars that no export wrote; StoreError when nothing
-    was quoted, at the disk, or without pyarrow.
+    Instants are those of the session, which is all that a source of chains has. Levels of everything streamed are
+    beside each, with the broker's other data; daily bars in `daily`. Raises: MisuseError for an existing file, or daily
+    bars that no export wrote; StoreError when nothing was quoted, at the disk, or without pyarrow.
     """
     source = RecordingSource(*tapes)
     day = _within_session(source.day(day_of(tapes[0])))
@@ -212,9 +211,9 @@ def _known(file: Path) -> dict[str, list[str]]:
 
 
 def _write_daily(file: Path, bars: Sequence[DailyBar], known: Mapping[str, list[str]]) -> None:
-    """Write the finished sessions that the broker told of, with those that are known from other days, by day.
+    """Write the broker's finished sessions, with those known from other days, by day.
 
-    Of a session of which this day has a close alone, a whole bar that is known stays.
+    A known whole bar of a session stays if this day has only its close.
     """
     if not bars:
         return
@@ -291,9 +290,9 @@ def known_texts(found: list[SpecVersionSpan]) -> dict[str, list[tuple[datetime, 
 
 
 def set_alike(was: SpecText, now: Spec) -> tuple[dict[str, str], list[str]]:
-    """Return which parameters of a new text are to be set as they were for the recorded one, and what is said of each.
+    """Return which parameters of a new spec to set as for the recorded one, and the notes on each.
 
-    One of which the new text itself says something else, or nothing, is not: that is what is to be tried.
+    Not those for which the new spec itself says something else, or nothing: that is to be tried.
     """
     spec = load_text(was.text).spec
     then = {} if spec is None else {each.name: each.text for each in spec.parameters}
@@ -310,14 +309,14 @@ def set_alike(was: SpecText, now: Spec) -> tuple[dict[str, str], list[str]]:
     return given, said
 
 
-# --- What a day of a long run goes on from
+# --- The state from which a day of a long run continues
 
 PARTS = get_type_hints(State)
 FIELDS = {
     part: {name: hint for name, hint in get_type_hints(of_part).items() if name != "board"}
     for part, of_part in PARTS.items()
 }
-"""The type of each field of each part of the state. The board is not reported: a recording has it by itself."""
+"""The type of each field of each part of the state. The board is excluded: a recording has it separately."""
 
 
 def state_as_json(state: State) -> dict[str, Json]:
@@ -329,7 +328,7 @@ def state_as_json(state: State) -> dict[str, Json]:
 
 
 def state_of(reported: Mapping[str, Any], board: Board) -> State:
-    """Return the state that `told_state` tells of, on a board. Raises: CodecError."""
+    """Return the state that `state_as_json` wrote, on a board. Raises: CodecError."""
     if {part: known.keys() for part, known in reported.items()} != {
         part: known.keys() for part, known in FIELDS.items()
     }:
@@ -342,7 +341,7 @@ def state_of(reported: Mapping[str, Any], board: Board) -> State:
     return State(**{part: PARTS[part](**fields) for part, fields in parts.items()})
 
 
-# --- What a replay begins with
+# --- The begin of a replay
 
 
 def tape_folder(tapes: Path, at: datetime) -> Path:
@@ -380,9 +379,9 @@ def _program_as_json(desk: LoadedBots, program: Program, at: datetime, version: 
 def standing_as_json(
     desk: LoadedBots, texts: Mapping[str, SpecText], program: Program, state: State, at: datetime, version: str
 ) -> dict[str, Json]:
-    """Return where a run stands before a turn, for a replay that begins with this turn.
+    """Return a run's state before a turn, for a replay that begins with this turn.
 
-    desk: what runs now. texts: by digest, all that have run or governed positions. Raises: CodecError.
+    desk: the running bots. texts: by digest, all that have run or governed positions. Raises: CodecError.
     """
     if unknown := program.pinned.keys() - texts.keys():
         raise CodecError(f"no text has the digest {sorted(unknown)[0]}")
@@ -402,9 +401,9 @@ class Beginning(NamedTuple):
 
 
 def started(recording: Recording, board: Board) -> tuple[Recording, Beginning]:
-    """Return a recording and what its first turn follows from.
+    """Return a recording and the state before its first turn.
 
-    It is that of the whole run when another version wrote down where it stood later. Raises: CodecError, StoreError.
+    It is that of the whole run when another version wrote the later state. Raises: CodecError, StoreError.
     """
     try:
         return recording, beginning(recording.head, board)
@@ -435,9 +434,9 @@ def _compiled(head: Mapping[str, Any], earlier: Iterable[SpecText], state: State
 
 
 def desk_of(reported: Mapping[str, Any]) -> LoadedBots:
-    """Return the bots and limits that `told_desk` tells of.
+    """Return the bots and limits that `desk_as_json` wrote.
 
-    Raises: StoreError when this version cannot read one of the texts any more.
+    Raises: StoreError when this version can no longer read one of the specs.
     """
     found = tuple(spec_texts(reported["specs"]))
     bots = {text.name: compile_text(text) for text in found}
@@ -445,11 +444,11 @@ def desk_of(reported: Mapping[str, Any]) -> LoadedBots:
     return LoadedBots(bots, found, account_of(account), (), account_text=account)
 
 
-# --- Which recordings beside a store are to go
+# --- Recordings beside a store that may be deleted
 
 
 def trimmed(folder: Path, days: int) -> Sequence[RecordingFile]:
-    """Return the files that are not of the last so many recorded days, nor needed to replay one of those."""
+    """Return the files that are not of the last recorded days, nor needed to replay one of those."""
     known = listed(folder)
     kept = set(sorted({each.day for each in known})[-days:])
     needed = {file for each in known if each.day in kept for file in _needed(each.file)}

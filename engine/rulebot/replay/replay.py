@@ -1,6 +1,6 @@
-"""A recording through the engine's turns once more: what they lead to now, beside what they led to then.
+"""A recording through the engine's turns again: their results now, against the recorded ones.
 
-Nothing is sent and nothing is written: commands are dropped, since what came of them is in the recording.
+Nothing is sent and nothing is written: commands are dropped, since their results are in the recording.
 """
 
 from collections import deque
@@ -52,10 +52,10 @@ class Difference:
 
 @dataclass(slots=True)
 class Replayed:
-    """A replay under way, or at its end.
+    """A replay in progress, or at its end.
 
-    turns, decisions: how many were made again, and how many records they led to. difference: the first one, after which
-    nothing is compared, since what follows it answers orders that are others now.
+    turns, decisions: how many were repeated, and how many records they led to. difference: the first one, after which
+    nothing is compared, since what follows answers other orders.
     """
 
     program: Program
@@ -75,11 +75,10 @@ def replay(
     marks: deque[datetime] | None = None,
     glimpse: Callable[[Replayed, datetime], None] = lambda _, __: None,
 ) -> Replayed:
-    """Live through a recording, up to an instant if one is given, or until `watcher` says that this is enough.
+    """Run a recording, up to an instant if given, or until `watcher` says that this is enough.
 
-    watcher: is shown every turn after it was made, and once more when its records are there. marks: instants, rising;
-    `glimpse` is shown what stands at the end of each, as far as the recording goes on after it.
-    Raises: StoreError, CodecError.
+    watcher: gets every turn after it was made, and again with its records. marks: instants, rising; `glimpse` gets the
+    state at the end of each, as far as the recording continues after it. Raises: StoreError, CodecError.
     """
     marks = deque() if marks is None else marks
     if until is not None:
@@ -128,7 +127,7 @@ def _turn(found: Replayed, step: SessionBegan | EventReceived | RequestsExchange
 
 
 def _compare(found: Replayed, at: datetime, then: tuple[str, ...], made: Turn | None) -> None:
-    """Compare what a turn led to with what it led to then; a recording tells nothing of a turn without records."""
+    """Compare a turn's results with the recorded ones; a recording has nothing of a turn without records."""
     if made is None:
         if then:
             raise InvariantError(f"the recording has at {at} an event of no turn")

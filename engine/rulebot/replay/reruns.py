@@ -1,6 +1,6 @@
-"""A recorded day walked through by its texts, from where the engine stood: as it was answered then, and at natural.
+"""A recorded day run by its specs, from the engine's state: with the recorded answers, and at natural.
 
-What people had asked for before (a pause, a kill) is forgotten: a walk does what the texts say.
+Earlier requests of people (a pause, a kill) are ignored: a walk does what the specs say.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,9 +39,9 @@ from rulebot.replay.replay import Replayed
 AROUND = timedelta(seconds=30)
 """How long before and after a difference its cause is looked for."""
 STILL = timedelta(seconds=90)
-"""An engine to which nothing came for longer within a session, no beat of the clock either, stood still."""
+"""An engine without events for longer within a session, not even the clock's beat, was suspended."""
 MOST = 4
-"""Causes of one difference that are told."""
+"""Causes of one difference that are listed."""
 _NO_CAUSE = ("watching: ", "its window")
 _UNLINKED = "no connection to the broker"
 _FROM_OUTSIDE = (Kind.ALARM, Kind.LINK, Kind.OPERATOR, Kind.WEBHOOK, Kind.RELOAD)
@@ -55,9 +55,9 @@ Said = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """Something that happened, for people; bot "" is the whole run.
+    """An event, for people; bot "" is the whole run.
 
-    says_why: it is a reason, and no mere event. said: of a reason that a walk may have too, None of one from outside.
+    says_why: it is a reason, and no mere event. said: of a reason that a walk may have too, None for an external one.
     """
 
     at: datetime
@@ -162,7 +162,7 @@ class RecordedCause:
         return f"{clock(found[0])} {found[1]}" if found is not None and found[2] else ""
 
     def still(self, at: datetime) -> str:
-        """Return since when nothing had come to the engine until shortly before an instant, "" when it was awake."""
+        """Return since when the engine had no events until shortly before an instant, "" when it ran."""
         for since, until in self._stood_still:
             if since <= at <= until + AROUND:
                 return f"nothing came to the engine from {clock(since)} to {clock(until)}: the computer slept, or hung"
@@ -174,7 +174,7 @@ class RecordedCause:
         return f"{clock(found[0])} {found[1]}" if found is not None and found[1] else ""
 
     def _last_kept_out(self, bot: str, at: datetime) -> tuple[datetime, str, bool] | None:
-        """Return since when, by what and whether for want of a connection a bot was kept out at an instant."""
+        """Return since when, by what and whether for lack of a connection a bot was kept out at an instant."""
         return next((each for each in reversed(self._kept_out.get(bot, ())) if each[0] <= at), None)
 
     def around(self, bot: str, at: datetime) -> list[Line]:
@@ -215,12 +215,12 @@ def _kept_out(state: State, bot: str) -> str:
     return f"halted: {state.bots.by_name[bot].day.halted}" if state.bots.by_name[bot].day.halt else ""
 
 
-# --- A recorded day walked through by its texts, from where the engine stood
+# --- A recorded day run by its specs, from the engine's state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateAt:
-    """Where an engine stood when a day began, or its recording did; records: all that was recorded from then on."""
+    """The engine's state when a day, or its recording, began; records: all from then on."""
 
     at: datetime
     state: State
@@ -239,10 +239,10 @@ class Lack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rerun:
-    """What a walk came to. state: None when it had no session. said: its alarms, and reasons of its bots' own.
+    """The result of a walk. state: None when it had no session. said: its alarms, and reasons of its bots.
 
-    By bot: unfilled: the first entry that came to nothing, and why. lacks: alarms that were none then. left:
-    since when the recording answers its orders no more, and why. kept_out: entries refused and halts, and why.
+    By bot: unfilled: the first entry without a fill, and why. missing: alarms that the walk lacks. left: since when the
+    recording no longer answers its orders, and why. kept_out: refused entries and halts, and why.
     """
 
     state: State | None
@@ -255,7 +255,7 @@ class Rerun:
 
 
 class _Answered(RecordedSimulation):
-    """It hears web hooks too: they are no market, and its bots may wait for them."""
+    """It gets web hooks too: they are no market, and its bots may wait for them."""
 
     def _take(self, step: Step, session: Session, market: DayMarket) -> None:
         if isinstance(step, EventReceived) and isinstance(step.event, WebhookReceived):
@@ -307,11 +307,11 @@ def _walked(walk: BacktestSimulation, recording: Recording, stood: StateAt) -> R
     )
 
 
-# ---------------------------------------------------------------- where it stood
+# ---------------------------------------------------------------- the engine's state
 
 
 def _stand(walk: BacktestSimulation, recording: Recording, stood: StateAt) -> None:
-    """Let a walk go on from where the engine stood, with a broker that has what it held and what worked."""
+    """Start a walk from the engine's state, with a broker that has its holdings and working orders."""
     then = stood.state
     state = then._replace(
         market=replace(then.market, board=walk.board),
@@ -365,7 +365,7 @@ def _adopt(broker: SimulatedBroker, walk: BacktestSimulation, state: State, ref:
 
 
 def _booked_of(order: Order, state: State) -> dict[str, RecordedExecution]:
-    """Return what is booked of an order, for a broker that may tell it again."""
+    """Return what is booked of an order, for a broker that may repeat it."""
     signs = {leg.name: order.side_of(leg).sign for leg in order.legs}
     return {
         execution: RecordedExecution(each.exec_id.revision, signs[each.leg] * each.quantity, -each.cash)
@@ -375,9 +375,9 @@ def _booked_of(order: Order, state: State) -> dict[str, RecordedExecution]:
 
 
 def _reported_first(broker: RecordedBroker, recording: Recording, at: datetime) -> Iterator[Event]:
-    """Yield what the recording has of orders until the engine was connected: fills that came while it did not run.
+    """Yield the recording's order messages until the engine was connected: fills while it did not run.
 
-    The account that it was told then has them already.
+    The account reported then includes them already.
     """
     held = dict(broker.holdings)
     for event in _received(recording):
@@ -389,7 +389,7 @@ def _reported_first(broker: RecordedBroker, recording: Recording, at: datetime) 
 
 
 def _cash(recording: Recording, state: State) -> Decimal:
-    """Return the account's dollars: as they were known, else as the recording tells them first."""
+    """Return the account's dollars: as they were known, else as first recorded."""
     if state.market.facts.account.cash is not None:
         return state.market.facts.account.cash
     reported = (event.account.cash for event in _received(recording) if isinstance(event, AccountReport))
@@ -397,7 +397,7 @@ def _cash(recording: Recording, state: State) -> Decimal:
 
 
 def _costs(linked: Connected | None, state: State) -> dict[Contract, Decimal]:
-    """Return what one of what the account held had cost, as far as the broker told it."""
+    """Return the costs of the account's holdings, as far as the broker reported them."""
     reported = {} if linked is None else dict(linked.costs)
     return (
         reported | {Underlying(symbol): cost for symbol, cost in state.account.costs.items()}
@@ -407,17 +407,17 @@ def _costs(linked: Connected | None, state: State) -> dict[Contract, Decimal]:
 
 
 def _linked(recording: Recording) -> Connected | None:
-    """Return what the broker told first of the account, None where the day's recording has nothing of it."""
+    """Return the broker's first report of the account, None where the day's recording has none."""
     return next((event for event in _received(recording) if isinstance(event, Connected)), None)
 
 
 def _received(recording: Recording) -> Iterator[Event]:
-    """Yield what the engine heard on the day itself, but for the market."""
+    """Yield what the engine received on the day itself, without the market."""
     return (step.event for step in play_reported(recording.files[-1:]) if isinstance(step, EventReceived))
 
 
 def _holdings(linked: Connected | None, state: State) -> dict[Contract, int]:
-    """Return what the account held: as the broker told it then, or by our books where it told nothing."""
+    """Return the account's holdings: as the broker reported them, or by our books."""
     reported = state.account.holdings or None if state.connection.is_ready or linked is None else dict(linked.positions)
     if reported is not None:
         return {each: int(n) for each, n in reported.items() if n and not (isinstance(each, Option) and each.is_share)}
@@ -428,7 +428,7 @@ def _holdings(linked: Connected | None, state: State) -> dict[Contract, int]:
     return {each: count for each, count in found.items() if count}
 
 
-# --- The trades of a day as they were done and as two walks have them, set beside each other
+# --- The trades of a day as they were done and by two walks, side by side
 
 
 class TradeMatch(NamedTuple):
@@ -441,8 +441,10 @@ class TradeMatch(NamedTuple):
 
 
 def together(day: date, *states: State | None) -> Iterator[TradeMatch]:
-    """Yield the trades of each bot: positions of earlier days that ended on this one, by name, then those that were
-    opened on it, the first with the first. What has no partner stands alone."""
+    """Yield the trades of each bot: positions of earlier days that ended on this one, by name, then new ones.
+
+    New ones are paired in order; one without a partner is alone.
+    """
     held = [_held(state) for state in states]
     ended = {name: each.bot for side in held for name, each in side.items() if _ended_on(each, day)}
     opened = [_opened_on(side.values(), day) for side in held]

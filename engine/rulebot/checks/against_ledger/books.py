@@ -51,7 +51,7 @@ class CheckedDay:
 
     @property
     def exits(self) -> dict[str, list[str]]:
-        """Exit reasons of closed positions by bot (entries that never filled are left out)."""
+        """Exit reasons of closed positions by bot, without entries that never filled."""
         found: dict[str, list[str]] = {}
         for position in self.positions.values():
             if position.state == "closed" and position.opened_at is not None:
@@ -65,7 +65,7 @@ class CheckedDay:
 
 
 def dealt_for(day: CheckedDay, order: Order, con_id: int) -> tuple[Position, Option] | None:
-    """Return the position for which an order deals in this contract, with it; None where no row tells of either."""
+    """Return the position for which an order trades this contract, with it; None where no row shows either."""
     for position in (day.positions.get(name) for name in order.positions):
         option = next((leg.option for leg in position.legs if leg.option.con_id == con_id), None) if position else None
         if position is not None and option is not None:
@@ -94,10 +94,10 @@ def read_day(store: Place, ledger: LedgerTotals, seconds: dict[str, float]) -> C
 # --- The engine's books against the ledger of its broker
 
 UNDERLYINGS = frozenset(asset.instrument.con_id for asset in ASSETS.values())
-"""Contract ids that are no options: their cash flows come from deliveries, and somebody may hold shares of them."""
+"""Contract ids that are no options: their cash flows come from deliveries, and others may hold their shares."""
 MULTIPLIERS = {"OPT": 100, "STK": 1}
 PREFIX = "rb:"
-"""How the reference of each of our orders begins."""
+"""Prefix of our order references."""
 
 
 def compare_books(
@@ -105,10 +105,9 @@ def compare_books(
 ) -> list[str]:
     """Return every difference between the engine's books and the gateway's ledger, to the cent.
 
-    untold: commission rows of the ledger that the broker has kept from us so far; our books cannot have them. rows: of
-    the ledger; what others did in the account is taken out of its figures. unheard: executions, without their revision,
-    that nobody was there to hear on their day; at what they traded is not compared, nor is what others have closed at a
-    price that nobody has told.
+    unreported: commission rows of the ledger that the broker has withheld so far. rows: of the ledger; external trades
+    are excluded from its figures. unreceived: executions, without their revision, that no engine received on their day;
+    their prices are not compared, nor external closes at an unknown price.
     """
     rows, closed_elsewhere, estimated = list(rows), _closed_elsewhere(day), _estimated(day)
     others = _of_others((row for row in rows if base_of(row.get("exec_id", "")) not in closed_elsewhere), _settled(day))
@@ -132,7 +131,7 @@ def compare_books(
 
 
 def _our_sums(day: CheckedDay) -> dict[str, dict[int, Decimal]]:
-    """Return what our positions come to, by contract, as the ledger counts it."""
+    """Return our positions' sums, by contract, as the ledger counts them."""
     cash, paid, held = (defaultdict[int, Decimal](Decimal) for _ in range(3))
     for position in day.positions.values():
         for leg in position.legs:
@@ -150,10 +149,10 @@ def _our_sums(day: CheckedDay) -> dict[str, dict[int, Decimal]]:
 def _reported_commissions(
     day: CheckedDay, rows: Iterable[Row], unreported: Iterable[Row], closed_elsewhere: Collection[str]
 ) -> dict[int, Decimal]:
-    """Return the ledger's commissions, by contract, without those that were kept from us.
+    """Return the ledger's commissions, by contract, without those withheld from us.
 
-    What others pay is told once, to whoever is connected; commissions of their trades in their own contracts are
-    counted with them, told or not.
+    Commissions of others are reported once, to any connected client; those of trades in their own contracts are counted
+    in any case.
     """
     found, kept = dict(day.ledger.commissions), set[str]()
     of_others = {base_of(row["exec_id"]) for row in rows if _is_of_others(row)} - set(closed_elsewhere)
@@ -180,7 +179,7 @@ def _not_compared(
     guessed = {int(str(row["con_id"])) for row in executions(rows) if base_of(row["exec_id"]) in unheard}
     ended = {leg.option.con_id for position in day.positions.values() for leg in position.legs if leg.settled}
     ended |= {int(str(row["con_id"])) for row in rows if row["kind"] == "settlement" and not _is_early(row)}
-    shared = {key for key in ended if others.get(("held", key))}  # what others have of it is settled with ours
+    shared = {key for key in ended if others.get(("held", key))}  # external holdings settle with ours
     dealt = set[int]() if any(_is_early(row) for row in rows) else _shares_dealt(day)
     dealt -= _moved_by(rows, shared)
     return dealt, {
@@ -191,9 +190,9 @@ def _not_compared(
 
 
 def waiting_for_level(day: CheckedDay, rows: Iterable[Row]) -> set[Option]:
-    """Return what has expired and is still in our books, when a person was told of its position since.
+    """Return expired contracts still in our books, if their position had an alarm since.
 
-    At what it settled nobody could know: its underlying had no live data at the close, nor has it since.
+    Their settlement level was unknown: the underlying had no live data at the close, nor since.
     """
     ended = {int(str(row["con_id"])): str(row["at"]) for row in rows if row["kind"] == "settlement"}
     reported = {record.position: record.at for record in day.records if record.kind is Kind.ALARM}
@@ -223,9 +222,9 @@ def _set_off(day: CheckedDay) -> Iterator[tuple[int, Decimal]]:
 
 
 def _by_account_alone(day: CheckedDay) -> Iterator[tuple[int, Decimal]]:
-    """Yield dollars of shares that assignment or exercise brought or took, less those that were a leg of a position.
+    """Yield dollars of shares that assignment or exercise moved, less those that were a leg of a position.
 
-    Of shares that some position has as a leg: the ledger has all of them on the shares, whoever's option it was.
+    Of shares that some position has as a leg, the ledger has all on the shares, whoever's option it was.
     """
     legs = (leg for position in day.positions.values() for leg in position.legs)
     shares = {leg.option.symbol: leg.option.con_id for leg in legs if leg.option.is_share and leg.option.con_id}
@@ -266,9 +265,9 @@ def _is_of_others(row: Row) -> bool:
 
 
 def _of_others(rows: Iterable[Row], settled: Counter[int]) -> dict[tuple[str, int], Decimal]:
-    """Return cash, commissions and contracts, by contract, of trades that are not ours and of early assignments.
+    """Return cash, commissions and contracts, by contract, of external trades and of early assignments.
 
-    A trade that was corrected counts as it stands now. settled: what has left our books too.
+    A corrected trade counts in its present form. settled: what has left our books too.
     """
     found: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
     trades: dict[str, Row] = {}
@@ -290,13 +289,13 @@ def _of_others(rows: Iterable[Row], settled: Counter[int]) -> dict[tuple[str, in
 
 
 def _closed_elsewhere(day: CheckedDay) -> set[str]:
-    """Return the executions of others, without their revision, that have closed what was ours and are booked so."""
+    """Return the external executions, without revision, that closed contracts of ours and are booked so."""
     fills = (record.data for record in day.records if record.kind is Kind.FILL)
     return {base_of(fill["exec_id"]) for fill in fills if fill["purpose"] == BY_OTHERS}
 
 
 def _estimated(day: CheckedDay) -> dict[int, int]:
-    """Return how many contracts others have bought of ours, - sold, at prices that nobody has told, by contract."""
+    """Return how many of our contracts others bought (- sold) at unknown prices, by contract."""
     found: dict[int, int] = defaultdict(int)
     reported = (record.data for record in day.records if record.kind is Kind.FILL)
     newest = {base_of(fill["exec_id"]): fill for fill in reported if _is_estimate(fill)}
@@ -317,12 +316,11 @@ def executions(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def fill_differences(day: CheckedDay, rows: Iterable[Row], unheard: Collection[str] = ()) -> Iterator[str]:
-    """Return executions that are counted twice, not at all, or otherwise than the ledger has them.
+    """Return executions that are counted twice, not at all, or differently from the ledger.
 
-    A correction takes the place of what it corrects, on both sides; what was booked unseen and then taken back for the
-    true execution is none. An estimate of what others have dealt, or of what was assigned early while a person might
-    have traded it, is in no ledger. unheard: as in `compare_books`; what was taken up from the account in their place
-    is left out with them.
+    A correction replaces what it corrects, on both sides; an estimate that was reversed for the true execution is none.
+    An estimate of an external trade, or of an early assignment that could be a trade, is in no ledger. unreceived: as
+    in `compare_books`; what was inferred from the account in their place is excluded with them.
     """
     rows = list(rows)
     taken_up = _unheard_orders(rows, unheard)
@@ -344,12 +342,12 @@ def fill_differences(day: CheckedDay, rows: Iterable[Row], unheard: Collection[s
 
 
 def _unheard_orders(rows: Iterable[Row], unheard: Collection[str]) -> set[str]:
-    """Return the references of orders with executions that nobody was there to hear."""
+    """Return the references of orders with executions that no engine received."""
     return {str(row["order_ref"]) for row in executions(rows) if base_of(row["exec_id"]) in unheard}
 
 
 def _ledger_terms(day: CheckedDay, rows: Sequence[Row]) -> dict[str, "_Terms"]:
-    """Return the executions of the ledger that are ours, and those of others that have closed what was ours."""
+    """Return our executions in the ledger, and external ones that closed contracts of ours."""
     closed_elsewhere = _closed_elsewhere(day)
     others = (row for row in rows if _is_of_others(row) and base_of(row["exec_id"]) in closed_elsewhere)
     ours = {base_of(row["exec_id"]): _terms(row, row["order_ref"]) for row in executions(rows)}
@@ -357,7 +355,7 @@ def _ledger_terms(day: CheckedDay, rows: Sequence[Row]) -> dict[str, "_Terms"]:
 
 
 def _booked_estimates(fills: Iterable[Mapping[str, Json]], rows: Iterable[Row]) -> set[str]:
-    """Return the estimates of contracts that others have dealt in, or that were assigned early."""
+    """Return the estimates of contracts that others traded, or that were assigned early."""
     dealt = {int(str(row["con_id"])) for row in rows if _is_of_others(row) or _is_early(row)}
     return {base_of(fill["exec_id"]) for fill in fills if _is_estimate(fill) and int(str(fill["con_id"])) in dealt}
 
@@ -371,7 +369,7 @@ class _Terms(NamedTuple):
 
 
 def contracts_of(row: Row) -> int:
-    """Return how many contracts, or shares, a row of the ledger is of."""
+    """Return the number of contracts, or shares, in a row of the ledger."""
     return int(money_of(row, "quantity"))
 
 
@@ -391,11 +389,11 @@ def _shown(terms: _Terms | None) -> str:
     return f"{terms.exec_id} of {terms.ref}, {terms.quantity} of {terms.con_id} at {terms.price}"
 
 
-# --- What others have closed of ours, as our books have it
+# --- External closes of our contracts, in our books
 
 
 def closed_by_others(day: CheckedDay) -> Mapping[str, tuple[str, Option]]:
-    """Return of which position and contract the executions of others are that are booked to ours, by their base."""
+    """Return the position and contract of external executions that are booked to ours, by their base id."""
     found = {}
     for record in day.records:
         if record.kind is Kind.FILL and record.data["purpose"] == BY_OTHERS and record.position in day.positions:
@@ -406,10 +404,10 @@ def closed_by_others(day: CheckedDay) -> Mapping[str, tuple[str, Option]]:
 
 
 class DealtByOthers:
-    """Divides what others have dealt among our positions, row after row, as the ledger has it.
+    """Divides external trades among our positions, row after row, in ledger order.
 
-    What our books have booked counts to its position. All else counts to the positions that hold the contract then, the
-    newest first, as the engine leaves it to them. What they do not hold is the own of others, which they may close.
+    Booked ones count to their position. All others count to the positions that then hold the contract, the newest
+    first, as the engine does. What those do not hold belongs to others, who may close it.
     """
 
     def __init__(self, day: CheckedDay) -> None:
@@ -423,7 +421,7 @@ class DealtByOthers:
         self._own: Counter[int] = Counter()
 
     def deals_in_ours(self, row: Row) -> bool:
-        """Say whether a row is an execution of others in a contract of ours."""
+        """Say whether a row is an external execution in a contract of ours."""
         is_of_others = row["kind"] == "execution" and not str(row.get("order_ref", "")).startswith(PREFIX)
         return is_of_others and (int(str(row["con_id"])) in self._holders or base_of(row["exec_id"]) in self._booked)
 
@@ -456,14 +454,14 @@ class DealtByOthers:
 
 
 def _within(count: int, limit: int) -> int:
-    """Return as much of a signed count as lies between 0 and a limit of the same sign."""
+    """Return the part of a signed count between 0 and a limit of the same sign."""
     return max(min(count, limit), 0) if limit > 0 else min(max(count, limit), 0)
 
 
 def left_to_go_on(day: CheckedDay) -> Counter[tuple[str, str]]:
-    """Return how many contracts others have closed, by position and leg, of what a person has let go on since.
+    """Return how many contracts others closed, by position and leg, where a person let the rest continue.
 
-    What is left of it stands without them because that person wants it so.
+    The rest is without partners because that person wants it so.
     """
     closed: dict[str, tuple[str, str, str, int]] = {}
     let: set[str] = set()

@@ -75,12 +75,12 @@ def off_tick(day: CheckedDay) -> list[str]:
 
 
 def reported_grids(day: CheckedDay) -> dict[str, TickRule]:
-    """Return the price grids of options as the broker has told them, by trading class, the latest of each."""
+    """Return the broker's price grids of options, by trading class, the latest of each."""
     return {name: grid for record in day.records for name, grid in _reported_grid(record).items()}
 
 
 def _reported_grid(record: Record) -> dict[str, TickRule]:
-    """Return the price grid a record tells, under its trading class; nothing of any other record."""
+    """Return the price grid in a record, under its trading class; nothing of any other record."""
     if record.kind is not Kind.FACTS or record.data.get("what") != TICKS:
         return {}
     return {str(record.data["trading_class"]): decode(TickRule, record.data["value"])}
@@ -112,10 +112,9 @@ def goes_on_after_kill(day: CheckedDay) -> list[str]:
 
 
 def taken_over_without_end(day: CheckedDay) -> list[str]:
-    """Return positions of which exits took over from each other again and again, so that none could close anything.
+    """Return positions whose exits took over from each other again and again, so that none closed anything.
 
-    `OFTEN` within `SOON` none has reason to. With each fill that closes something, or that the exchange takes back, it
-    begins anew.
+    None has reason to do so `OFTEN` within `SOON`. Each fill that closes something, or a bust, restarts the count.
     """
     acted: dict[str, deque[Record]] = {}
     found: dict[str, None] = {}
@@ -135,12 +134,11 @@ def taken_over_without_end(day: CheckedDay) -> list[str]:
 
 
 def without_partner(day: CheckedDay) -> list[str]:
-    """Return positions that end with a leg beyond what whole structures of their open legs hold.
+    """Return positions that end with a leg beyond whole structures of their open legs.
 
-    A side that an exit has closed is none of them, also where the broker has closed it beyond what was held, or has
-    taken back what opened it, or both what opened and what closed it, nor one of which it has rolled a part, nor a long
-    leg that it, or a roll of some structures, has left: nobody bids for it, and it may expire. A short leg whose long
-    one is gone is, unless others have closed that and a person has let the exits go on.
+    Excluded: a side that an exit closed, also if the broker overfilled it or busted what opened or closed it; one with
+    a rolled part; a long leg without a bid that an exit or a partial roll left to expire. A short leg without its long
+    one is included, unless others closed that one and a person let the exits continue.
     """
     gone, exited = left_to_go_on(day), _exited(day)
     rolled = {order.position for order in day.orders.values() if order.opens_position and order.has_fills}
@@ -170,10 +168,10 @@ def _left_by_rolls(day: CheckedDay) -> Counter[tuple[str, str]]:
 
 
 def left_to_a_person(day: CheckedDay) -> set[str]:
-    """Return positions of which the broker owes the fills of some legs to the end, and a person was asked to look.
+    """Return positions with leg fills that the broker never reported, of which a person was informed.
 
-    Nothing that stands in them without its partner may be closed: the partner has filled, as the broker says. What was
-    sent for one after that alarm was not left to anybody.
+    Their unpartnered legs may not be closed: the partner has filled, as the broker says. An order sent for one after
+    that alarm is not excused.
     """
     asked = {
         record.position: record.at
@@ -187,8 +185,9 @@ def left_to_a_person(day: CheckedDay) -> set[str]:
 
 
 def _exited(day: CheckedDay) -> set[tuple[str, str]]:
-    """Return the legs, with their positions, of which an exit of the spec was told to have closed something, and those
-    beside them that it found nothing of: of the same right, where nothing of that is held.
+    """Return the legs, with their positions, reported closed by an exit of the spec, and empty ones beside them.
+
+    The latter: of the same right, where nothing of it is held.
     """
     others = (Purpose.ENTRY.value, Purpose.UNWIND.value, BY_OTHERS)
     fills = (record for record in day.records if record.kind is Kind.FILL and record.data["purpose"] not in others)
@@ -208,10 +207,10 @@ def _structures(
     *,
     is_rolled: bool,
 ) -> int:
-    """Return how many whole structures stand with a leg: where exits have rolled, those of its own side.
+    """Return how many whole structures a leg has: where exits have rolled, those of its own side.
 
-    Legs of which nothing is held any more, or less than that, do not count. gone: by position and leg, what others have
-    closed and what stands so by a person's will. exited: legs that exits have closed, whatever was taken back since.
+    Legs without holdings, or with fewer, do not count. gone: by position and leg, external closes that a person
+    accepted. exited: legs that exits have closed, whatever was busted since.
     """
     legs = position.legs
     if is_rolled and len({each.opened / each.ratio for each in legs}) == 1:
@@ -232,7 +231,7 @@ def _is_naked(position: Position, short: PositionLeg, gone: Counter[tuple[str, s
 def unprotected(day: CheckedDay, bot: str) -> list[str]:
     """Return instants at which an open position of `bot` had neither both orders at the broker nor the engine's watch.
 
-    Looked at whenever the clock moves: what one instant records belongs together.
+    Checked whenever the clock moves: records of one instant belong together.
     """
     found = []
     positions: dict[str, Position] = {}
@@ -295,8 +294,8 @@ def twice_at_broker(rows: Iterable[Row]) -> Iterator[str]:
 def more_than_cap(day: CheckedDay, rows: Sequence[Row], caps: Mapping[str, int]) -> Iterator[str]:
     """Return bots that opened more in a day than their cap, by the ledger's own executions, and positions too large.
 
-    caps: entries a day by bot; a bot that is not named may open as many as it likes. What the broker filled after it
-    had called it cancelled counts only where nobody was told.
+    caps: entries a day by bot; a bot without one has no limit. Fills after a reported cancel count only where no alarm
+    was raised.
     """
     opened: dict[tuple[str, date], set[str]] = defaultdict(set)
     for row in executions(rows):
@@ -314,7 +313,7 @@ def more_than_cap(day: CheckedDay, rows: Sequence[Row], caps: Mapping[str, int])
 
 
 def reported_of(day: CheckedDay) -> set[str]:
-    """Return the positions of which a person was told that something stands in the way."""
+    """Return the positions of which a person was informed about an obstacle."""
     return {record.position for record in day.records if record.kind is Kind.ALARM and record.position}
 
 
@@ -324,7 +323,7 @@ def filled_unasked(day: CheckedDay, rows: Sequence[Row]) -> set[str]:
 
 
 def _filled_beyond(day: CheckedDay, rows: Sequence[Row]) -> set[str]:
-    """Return positions of which the broker filled, of one order, more than was asked."""
+    """Return positions with an order that the broker overfilled."""
     filled: dict[tuple[str, str], int] = defaultdict(int)
     counted: dict[str, int] = {}
     for row in executions(rows):
@@ -353,7 +352,7 @@ def filled_after_cancel(day: CheckedDay, rows: Sequence[Row]) -> set[str]:
 
 
 def unknown_to_store(orders: Mapping[str, Order], rows: Sequence[Row], unheard: Collection[str] = ()) -> Iterator[str]:
-    """Return orders at the broker that no order row tells of. unheard: those whose permanent id nobody could learn."""
+    """Return orders at the broker without an order row. unreceived: those whose permanent id could not be learned."""
     for ref, ids in orders_at_broker(rows).items():
         if ref not in orders:
             yield f"{ref} is at the broker and in no order row"
@@ -374,7 +373,7 @@ def unknown_to_broker(orders: Mapping[str, Order], outside: LedgerOrders) -> Ite
 
 
 def at_work_otherwise(day: CheckedDay, outside: LedgerOrders) -> Iterator[str]:
-    """Return orders that work at the broker with another price or size than in the store, and nobody was told."""
+    """Return orders that work at the broker with another price or size than in the store, without an alarm."""
     reported = reported_of(day)
     for view in outside.working:
         order, ticket = day.orders.get(view.ticket.order_ref), view.ticket
@@ -388,9 +387,9 @@ def at_work_otherwise(day: CheckedDay, outside: LedgerOrders) -> Iterator[str]:
 
 
 def orders_outlived(day: CheckedDay, outside: LedgerOrders) -> Iterator[str]:
-    """Return positions that are still open after all they hold has expired.
+    """Return positions that are still open after all their contracts have expired.
 
-    What the account lacks, closed by hand, is settled only minutes after the close: no report tells of it then.
+    External closes that the account shows are settled minutes after the close: no report follows then.
     """
     today = outside.last.date()
     for position in day.positions.values():

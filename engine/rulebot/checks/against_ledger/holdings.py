@@ -30,7 +30,7 @@ from rulebot.record.record import Kind
 from twsim import DELIVERY, EARLY, Row, Status, money_of
 
 KNOWN = timedelta(minutes=1)
-"""How long an engine may not know that somebody else has closed what it holds."""
+"""How long an engine may miss an external close of its holdings."""
 
 REPORTED_WITHIN = timedelta(seconds=1)
 """How long after a trade of others the engine may still send an order that does not know of it."""
@@ -57,13 +57,12 @@ class _Count:
 def uncovered_shorts(
     day: CheckedDay, rows: Iterable[Row], allowed: Collection[str], by_shares: Collection[str] = ()
 ) -> Iterator[str]:
-    """Return fills after which a position was short more than it was long of one right, its shares counted by lots.
+    """Return fills after which a position was short more than long in one right, its shares counted by lots.
 
-    allowed: bots whose specs take that risk; by_shares: bots whose calls shares cover. A position of
-    which the broker itself took a trade back, traded a combo without all its legs, or filled an order that it had
-    called cancelled is left out; so is one that it closed beyond what was asked, when a person was told. What others
-    have dealt of its contracts, in our books or in the broker's ledger alone, counts; a short leg whose long one they
-    have closed is their doing, also where an order of ours was at the broker by then.
+    allowed: bots whose specs take that risk; by_shares: bots whose calls shares cover. Excluded are positions in which
+    the broker busted a trade, traded a combo in part, filled an order that it had cancelled, or overfilled a close with
+    an alarm. External trades in its contracts count; a short leg whose long one they closed is their doing, also with
+    an order of ours at the broker by then.
     """
     busted = _busted(day, rows := list(rows)) | _incomplete(day, rows) | filled_after_cancel(day, rows)
     busted |= filled_unasked(day, rows) & reported_of(day)
@@ -81,10 +80,10 @@ def uncovered_shorts(
 
 
 def _uncovered(holding: _Holding, today: date) -> Iterator[tuple[Right, int]]:
-    """Yield each right of which more is short than long, and how many contracts; a lot of shares covers one.
+    """Yield each right with more short than long contracts, and how many; a lot of shares covers one.
 
-    Shares that are held cover calls. Shares that were sold cover puts, and need calls as calls that were sold do, until
-    all options of the position are over: what is left is closed then.
+    Held shares cover calls. Sold shares cover puts, and need calls as sold calls do, until all options of the position
+    are closed: the rest is closed then.
     """
     alive = [option for option in holding.held if option.expiry >= today]
     if len(alive) < len(holding.held) and all(option.is_share for option in alive):
@@ -101,9 +100,8 @@ def _uncovered(holding: _Holding, today: date) -> Iterator[tuple[Right, int]]:
 def closed_too_much(day: CheckedDay, rows: Iterable[Row]) -> Iterator[str]:
     """Return fills after which the exits of a position had closed more of a leg than its entries had opened.
 
-    A position of which the broker took a trade back, or filled an exit that it had called cancelled or said it had not,
-    is left out. What it filled of an exit beyond the size of that nobody can prevent;
-    then a person must have been told.
+    Excluded are positions in which the broker busted a trade, or filled an exit that it had cancelled or denied. An
+    overfill of an exit cannot be prevented; then an alarm is required.
     """
     busted = _busted(day, rows := list(rows)) | _filled_after_the_end(day)
     beyond = _filled_beyond(day, rows)
@@ -121,12 +119,11 @@ def closed_too_much(day: CheckedDay, rows: Iterable[Row]) -> Iterator[str]:
 
 
 def closed_without_holding(day: CheckedDay, rows: Iterable[Row]) -> Iterator[str]:
-    """Return exits that closed nothing: the account had not held the contract for a minute when they were sent.
+    """Return exits that closed nothing: the account had lacked the contract for a minute when they were sent.
 
-    What an earlier order of ours closes after that is told too late for the exit. Somebody else had closed it, or it
-    was assigned. Until then a fill may be told after the position that it made. What corrects an execution is no trade.
-    Where positions of ours hold both sides of a contract, which the account nets,
-    what it held is counted without the side that the exit does not close.
+    What an earlier order of ours closes after that is reported too late for the exit. It was closed externally or
+    assigned; within the minute a fill may still be reported. A correction of an execution is no trade. With positions
+    on both sides of a contract, the holding is counted without the side that the exit does not close.
     """
     held: dict[int, int] = defaultdict(int)
     sides: dict[tuple[int, int], int] = defaultdict(int)
@@ -174,7 +171,7 @@ def _after_each_fill(
 ) -> Iterator[tuple[str, str, _Holding, bool]]:
     """Yield time, position, holding, and whether it was our doing, after each fill.
 
-    What fills at one instant under one reference is one. others: counts what others have dealt in our contracts, too.
+    Fills at one instant under one reference are one. others: counts external trades in our contracts too.
     """
     holdings: dict[str, _Holding] = defaultdict(_Holding)
     counted: dict[str, _Count] = {}
@@ -200,7 +197,7 @@ def _after_each_fill(
 
 
 def _first_seen(rows: Iterable[Row]) -> dict[str, str]:
-    """Return when each order first came to the broker, by its reference."""
+    """Return when each order first reached the broker, by its reference."""
     found: dict[str, str] = {}
     for row in rows:
         if row["kind"] == "order":
@@ -229,7 +226,7 @@ def _add(holding: _Holding, count: _Count, change: int) -> None:
 
 
 def _count(day: CheckedDay, row: Row) -> _Count | None:
-    """Return how an execution counts; None for one of an order that no row tells of, which others report."""
+    """Return how an execution counts; None for one of an order without a row, which other checks report."""
     order = day.orders.get(str(row["order_ref"]))
     found = None if order is None else dealt_for(day, order, int(str(row["con_id"])))
     if order is None or found is None:
@@ -239,13 +236,13 @@ def _count(day: CheckedDay, row: Row) -> _Count | None:
 
 
 def _opens(day: CheckedDay, order: Order, con_id: int) -> bool:
-    """Say whether an order opens what it deals in of this contract."""
+    """Say whether an order opens this contract."""
     found = dealt_for(day, order, con_id)
     return order.purpose is Purpose.ENTRY if found is None else order.opens(found[0].id)
 
 
 def _busted(day: CheckedDay, rows: Sequence[Row]) -> set[str]:
-    """Return positions of which the broker took a trade back, or a part of one."""
+    """Return positions in which the broker busted a trade, or a part of one."""
     seen: dict[str, object] = {}
     found = set()
     for row in executions(rows):
@@ -258,9 +255,9 @@ def _busted(day: CheckedDay, rows: Sequence[Row]) -> set[str]:
 
 
 def _filled_beyond(day: CheckedDay, rows: Sequence[Row]) -> dict[tuple[str, Option], int]:
-    """Return how many contracts of a position the broker has closed by single orders beyond what these were for.
+    """Return how many contracts of a position the broker overfilled in single orders.
 
-    Of positions of which a person was told something.
+    Of positions with an alarm.
     """
     reported = reported_of(day)
     filled: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
@@ -282,7 +279,7 @@ def _filled_beyond(day: CheckedDay, rows: Sequence[Row]) -> dict[tuple[str, Opti
 
 
 def _incomplete(day: CheckedDay, rows: Sequence[Row]) -> set[str]:
-    """Return positions with a combo of which the broker traded some legs, and then ended it without the others."""
+    """Return positions with a combo of which the broker filled some legs, and then ended the order."""
     last = {str(row["order_ref"]): row["status"] for row in rows if row["kind"] == "order"}
     traded: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for row in executions(rows):
@@ -420,7 +417,7 @@ def _hold(held: dict[tuple[str, int], int], counted: dict[str, int], day: Checke
 def calls_without_shares(day: CheckedDay, rows: Iterable[Row], bots: Collection[str]) -> Iterator[str]:
     """Return entries after which the calls of these bots needed more shares than the account held.
 
-    Left out are shares that somebody sold less than a minute before, and what the broker filled unasked.
+    Excluded are shares sold externally less than a minute before, and unrequested fills of the broker.
     """
     rows = list(rows)
     beyond = filled_unasked(day, rows)
@@ -472,10 +469,10 @@ def _counted(
 
 
 def delivery_differences(day: CheckedDay, rows: Iterable[Row]) -> Iterator[str]:
-    """Yield underlyings of which our settlements moved other shares, or dollars for them, than the ledger says.
+    """Yield underlyings whose shares, or dollars for them, our settlements moved differently from the ledger.
 
-    Where somebody else traded in the account, or was assigned early, nothing is compared; nor of an underlying with
-    options of which nobody could know at what they settled.
+    Not compared: underlyings with external trades or early assignments, and those with options whose settlement could
+    not be known.
     """
     rows = list(rows)
     if any(_is_of_others(row) for row in rows):

@@ -40,7 +40,7 @@ from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 from rulebot.store.schema import ChainBreak
 
-# --- Invariant 22: a start, which reads what stands, goes on from the state that the whole journal leads to
+# --- Invariant 22: a start, which reads live entities, has the state of the whole journal
 
 LATER = (timedelta(0), timedelta(days=1), timedelta(days=4))
 """How long after the last record that it reads a start is tried: at once, on the next day, after a long weekend."""
@@ -107,7 +107,7 @@ class InvariantResult:
 
     @property
     def is_judged(self) -> bool:
-        """True where it is known whether it holds: an offence is one, whatever else was not looked at."""
+        """True where it is known whether it holds: an offence is one, whatever else was not checked."""
         return not self.holds or not self.unjudged
 
 
@@ -133,7 +133,7 @@ OF_ANOTHER = "another version of rulebot made the tables, so they are not compar
 
 
 def audit_store(path: Place) -> tuple[InvariantResult, ...]:
-    """Return a verdict of every invariant on a store, also while an engine writes it. Raises: StoreError."""
+    """Return the result of every invariant on a store, also while an engine writes it. Raises: StoreError."""
     with StoreReader(path) as reader:
         rows, broken = reader.numbered(), reader.verify()
     if broken:
@@ -150,10 +150,10 @@ def audit(
     starts: Sequence[str] = (),
     unjudged: Mapping[int, str] = MappingProxyType({}),
 ) -> tuple[InvariantResult, ...]:
-    """Return a verdict of every invariant on numbered records.
+    """Return the result of every invariant on numbered records.
 
-    `broken`: where the hash chain breaks. `tables`: those that differ from what the journal makes of them.
-    `starts`: what a start would know otherwise, in words. `unjudged`: why invariants were not judged, by number.
+    `broken`: where the hash chain breaks. `tables`: those that differ from the journal's projection. `starts`:
+    differences of a start's state, in words. `unjudged`: why invariants were not judged, by number.
     """
     verdicts = audit_tape(journal_index(rows), broken, tables, starts)
     return tuple(replace(each, unjudged=unjudged.get(each.number, "")) for each in verdicts)

@@ -20,7 +20,7 @@ _ENTITIES = (Kind.ORDER, Kind.POSITION, Kind.BOT_DAY)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One offence: the record it stands in, when that was, and what is wrong, in words."""
+    """One offence: its record, its time, and what is wrong, in words."""
 
     seq: int
     at: datetime | None
@@ -47,7 +47,7 @@ class Entry:
         return "" if found is None else str(found)
 
     def finding(self, text: str) -> Finding:
-        """Return an offence that stands in this record."""
+        """Return an offence in this record."""
         return Finding(self.seq, self.record.at, text)
 
 
@@ -162,7 +162,7 @@ def _moved(entry: Entry) -> Mapping[str, str]:
 
 
 def _booked(books: Books, filled: dict[tuple[str, str, str], int], entry: Entry) -> str:
-    """Count a record; what is wrong with it is told by the check of invariant 5."""
+    """Count a record; invariant 5 reports what is wrong with it."""
     added = books.added(entry.record) if entry.kind is Kind.FILL else 0
     if not take(books, entry) and added:
         key = entry.text("ref"), entry.record.position, entry.text("leg")
@@ -196,16 +196,16 @@ def _order_differs(filled: Mapping[tuple[str, str, str], int], order: Order) -> 
     return ""
 
 
-# --- Orders that were given up as they may be, and of which nobody could know that they would come to life
+# --- Orders that were given up correctly, although they became active later
 
 GRACE = timedelta(seconds=40)
-"""How long an order of which nothing was heard counts as on its way."""
+"""How long an unacknowledged order counts as in transit."""
 
 
 class AbandonedOrders:
-    """Orders that were given up when the broker had been asked for them `GRACE` after they were sent, and had none.
+    """Orders that were given up after the broker was asked `GRACE` after they were sent, and had none.
 
-    One that was given up earlier is not among them: it may have been on its way.
+    One given up earlier is excluded: it may have been in transit.
     """
 
     def __init__(self) -> None:

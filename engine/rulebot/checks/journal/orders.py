@@ -24,9 +24,8 @@ from rulebot.recovery.resume import after_record
 def never_more_than_held(tape: JournalIndex) -> Iterator[Finding]:
     """8: No fill of an exit, and no settlement, closes more of a leg than is held at that moment.
 
-    Where the broker has taken back a trade, or fills an exit that it had called over or said it had not, an exit that
-    was already at work may do so. What it fills of one order beyond the size of that nobody can prevent;
-    then a person must have been told.
+    Where the broker busted a trade, or filled an exit that it had cancelled or denied, an exit that already worked may
+    do so. An overfill cannot be prevented; then an alarm is required.
     """
     books = Books()
     busted: set[str] = set()
@@ -52,7 +51,7 @@ def never_more_than_held(tape: JournalIndex) -> Iterator[Finding]:
 
 
 def _alarmed(tape: JournalIndex) -> set[str]:
-    """Return the positions of which a person was told."""
+    """Return the positions with an alarm."""
     return {entry.record.position for entry in tape.of(Kind.ALARM)}
 
 
@@ -110,10 +109,9 @@ def _is_wrong_way(books: Books, entry: Entry) -> bool:
 
 @dataclass(slots=True)
 class _Working:
-    """A live exit: the order as last recorded, and what its group filled since its quantity was set, by leg.
+    """A live exit: the order as last recorded, and its group's fills since its quantity was set, by leg.
 
-    beside: of one that had been given up, or had ended by the broker's word, the exits that were live when it came to
-    life.
+    beside: for a revived one, the exits that were live then.
     """
 
     order: Order
@@ -122,7 +120,7 @@ class _Working:
 
     @property
     def is_leaving(self) -> bool:
-        """True while a cancel is on its way."""
+        """True while a cancel is in transit."""
         return self.order.status is OrderStatus.CANCELLING
 
     def remaining(self, leg: str) -> int:
@@ -141,10 +139,9 @@ class _Working:
 def never_more_at_work(tape: JournalIndex) -> Iterator[Finding]:
     """9: Working exits of a leg never exceed what is held; those of one OCA group count once, as the largest.
 
-    Where the broker has taken back a trade, or an exit that was over has filled after all, one that is being cancelled
-    for it counts no more; what is told of before the connection stands is fitted to once it does. Neither does one that
-    was given up, or had been cancelled or refused, and has come to life, while it is being taken back beside exits that
-    had been sent before, nor what rests in an option that trades no more.
+    After a bust, or a late fill of an ended exit, one that is being cancelled for it does not count; reports before the
+    connect are reconciled after it. Also excluded: revived orders being cancelled beside exits sent before, and resting
+    orders in options that no longer trade.
     """
     exits, reported = _ExitsAtWork(), set[str]()
     for turn in tape.turns:
@@ -156,7 +153,7 @@ def never_more_at_work(tape: JournalIndex) -> Iterator[Finding]:
 
 
 class _ExitsAtWork:
-    """The exits at work, record by record."""
+    """The working exits, record by record."""
 
     def __init__(self) -> None:
         self._books = Books()
@@ -167,7 +164,7 @@ class _ExitsAtWork:
         self._is_linked = True
 
     def take(self, entry: Entry) -> str:
-        """Take a record; return the position of which something changes, "" of none."""
+        """Take a record; return the position that changes, "" for none."""
         if entry.kind in (Kind.RUN_STARTED, Kind.LINK):
             self._is_linked = entry.record.data.get("up") is True
         if entry.kind is Kind.FILL:
@@ -206,9 +203,9 @@ def _is_late(working: dict[str, _Working], entry: Entry) -> bool:
 
 
 def _counts(each: _Working, live: Iterable[_Working]) -> bool:
-    """Say no of an exit that nobody awaited when it came to life, unless another one was sent since.
+    """Exclude a revived exit, unless another one was sent since.
 
-    One that came to life after it, as the other of its pair, was not.
+    One revived after it, as the other of its pair, was not.
     """
     if each.beside is None:
         return True
@@ -217,9 +214,9 @@ def _counts(each: _Working, live: Iterable[_Working]) -> bool:
 
 
 def _note_fill(working: dict[str, _Working], entry: Entry, added: int) -> None:
-    """Count a fill against its order, and against the others of its OCA group: the broker takes them back.
+    """Count a fill against its order, and against the others of its OCA group: the broker reduces them.
 
-    A trade that is taken back leaves nothing more at work.
+    A busted trade leaves nothing more working.
     """
     filled = working.get(entry.text("ref"))
     if filled is None or entry.text("purpose") == Purpose.ENTRY.value:
@@ -255,7 +252,7 @@ def _too_much(books: Books, live: list[_Working], position: str, at: datetime) -
         held, total = leg.opened - leg.closed, sum(groups.values())
         if contract is not None and held < 0 and all(_buys_back(each.order, contract) for each in live):
             held = -held  # what was closed too far is bought back
-        is_over = total > max(held, 0)  # what the broker filled beyond an order is not at work any more
+        is_over = total > max(held, 0)  # overfills no longer work
         if is_over and not _has_expired(books.legs.get((position, name)), at):
             refs = ", ".join(each.order.ref for each in live)
             return f"{total} of {name} work to be closed ({refs}), {held} are held"
@@ -346,7 +343,7 @@ def recorded_first(tape: JournalIndex) -> Iterator[Finding]:
 
 
 def final_is_final(tape: JournalIndex) -> Iterator[Finding]:
-    """17, of orders: what has ended stays so, unless it works at the broker after all and is taken back."""
+    """17, of orders: an ended order stays ended, unless the broker works it after all and it is cancelled."""
     last: dict[str, OrderStatus] = {}
     for entry in tape.of(Kind.ORDER):
         order = entry.order
@@ -410,14 +407,14 @@ _TO_CHOOSE = ("universe", "choose")
 """Conditions that lead to a structure, of one that an operator has named asked no more."""
 _CONDITIONS = ("universe", "when", "require", "risk")
 _BEGINNINGS = (Kind.RUN_STARTED, Kind.PROMOTION)
-"""Records that are of no run before them."""
+"""Records that belong to no run before them."""
 _MOVES = frozenset((row.state, row.trigger, row.next) for row in LIFECYCLE.rows)
 
 
 def inside_the_session(tape: JournalIndex) -> Iterator[Finding]:
-    """11: No entry leaves outside the session, nor has another try, and none begins outside the window of its bot.
+    """11: No entry leaves outside the session, nor has another try, and none begins outside its bot's window.
 
-    One that is entered by hand begins when it is asked for.
+    A manual entry begins when it is requested.
     """
     session: Session | None = None
     last: dict[str, Order] = {}
@@ -452,7 +449,7 @@ def _compiled(name: str, found: Mapping[str, Any]) -> CompiledBot | None:
 
 
 def session_reported(entry: Entry) -> Session:
-    """Return the session that a record of one tells."""
+    """Return the session of a session record."""
     opens, closes = (datetime.fromisoformat(entry.text(name)) for name in ("open", "close"))
     return Session(date.fromisoformat(entry.text("date")), opens, closes, bool(entry.record.data.get("half")))
 
@@ -528,9 +525,9 @@ def _untrue(entry: Entry, truths: Mapping[_Rule, object]) -> Iterator[Finding]:
 
 
 def _outstanding(bot: CompiledBot | None, entry: Entry) -> Iterator[tuple[str, str]]:
-    """Yield the conditions that were to be judged before an entry, with their places: of a bot without a universe.
+    """Yield the conditions to be judged before an entry, with their places, for a bot without a universe.
 
-    What a structure requires is told of those alone that have no others to choose from.
+    Requirements of a structure only for bots without alternatives.
     """
     if bot is None or bot.members:
         return
@@ -541,7 +538,7 @@ def _outstanding(bot: CompiledBot | None, entry: Entry) -> Iterator[tuple[str, s
 
 
 def declared_moves(tape: JournalIndex) -> Iterator[Finding]:
-    """17: A position moves only along the rows of the lifecycle, each move from where it stood."""
+    """17: A position moves only along the rows of the lifecycle, each move from its present state."""
     states: dict[str, str] = {}
     for entry in tape.of(Kind.DECISION):
         values = entry.record.data.get("values")
@@ -572,8 +569,8 @@ def one_text(tape: JournalIndex) -> Iterator[Finding]:
 def in_order(tape: JournalIndex) -> Iterator[Finding]:
     """20: Records can be read, their numbers follow each other, and within a run time never goes back.
 
-    But at a connection that begins by the broker's time after one that went by this computer's clock: its first record
-    is the alarm that tells how far these are apart.
+    Except at a connection that begins by the broker's time after one by this computer's clock: its first record is the
+    alarm with the difference.
     """
     yield from tape.unreadable
     last: Entry | None = None
