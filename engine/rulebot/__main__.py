@@ -1,4 +1,4 @@
-"""Where `rulebot` begins: Ctrl+C before the program is there to hear it leaves no traceback of what was imported."""
+"""The entry of `rulebot`: Ctrl+C before the program is imported leaves no traceback."""
 
 import sys
 

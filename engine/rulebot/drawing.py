@@ -28,7 +28,7 @@ def _outline(places: Iterable[Place]) -> str:
 
 
 def text(x: float, y: float, words: str, anchor: str = "middle", kind: str = "") -> str:
-    """Return letters that stand on y; anchor: start, middle or end of them lies at x."""
+    """Return letters at y; anchor: start, middle or end of them is at x."""
     classed = f' class="{kind}"' if kind else ""
     return f'<text{classed} x="{_number(x)}" y="{_number(y)}" text-anchor="{anchor}">{escape(words)}</text>'
 
@@ -72,7 +72,7 @@ def rect(
 
 
 def steps(low: float, high: float, wanted: int = 5) -> list[float]:
-    """Return round values from `low` to `high`, about so many: 1, 2 or 5 times a power of ten apart."""
+    """Return about this many round values from `low` to `high`: 1, 2 or 5 times a power of ten apart."""
     room = high - low
     if not isfinite(room) or room <= 0.0:
         return [low]
@@ -92,7 +92,7 @@ def padded(values: Iterable[float], part: float, least: float) -> Place:
 
 
 class Panel(NamedTuple):
-    """A part of a drawing by its edges in points, with the values that stand there: (left, right) and (low, high)."""
+    """A part of a drawing by its edges in points, with their values: (left, right) and (low, high)."""
 
     left: float
     right: float
@@ -102,17 +102,17 @@ class Panel(NamedTuple):
     y_range: Place
 
     def x(self, value: float) -> float:
-        """Return where a value stands from left to right."""
+        """Return a value's place from left to right."""
         first, last = self.x_range
         return self.left + (self.right - self.left) * (value - first) / ((last - first) or 1.0)
 
     def y(self, value: float) -> float:
-        """Return where a value stands from top to bottom."""
+        """Return a value's place from top to bottom."""
         low, high = self.y_range
         return self.top + (self.bottom - self.top) * (high - value) / ((high - low) or 1.0)
 
     def place(self, x: float, y: float) -> Place:
-        """Return where two values stand."""
+        """Return the place of two values."""
         return self.x(x), self.y(y)
 
     def line(self, kind: str, points: Iterable[Place]) -> str:
@@ -148,7 +148,7 @@ def style() -> str:
 def frame(kind: str, box: str, words: str, body: Iterable[str], *, is_alone: bool = False, role: str = "img") -> str:
     """Return a drawing.
 
-    box: its view box; words: for those who hear it, "" where a number beside it says the same; is_alone: on no page, so
+    box: its view box; words: its text alternative, "" where a number beside it says the same; is_alone: on no page, so
     it brings its style.
     """
     sheet = f"<style>{style()}</style>" if is_alone else ""

@@ -43,9 +43,9 @@ class MarkKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """One decision. words: all of it; price: of the underlying then, None while it is not known.
+    """One decision. words: all of it; price: of the underlying then, None while unknown.
 
-    trade: its number in the store, None for one that came to none; gain: dollars of an exit after commissions.
+    trade: its number in the store, None without one; gain: dollars of an exit after commissions.
     """
 
     at: datetime
@@ -176,7 +176,7 @@ def _part_words(part: Mapping[str, Any], row: Row) -> str:
 
 
 def _closed_at(cost: float | None, row: Row) -> str:
-    """Return a price at which a trade or a part of it was closed; where that went the other way it says so."""
+    """Return a price at which a trade or a part of it was closed; in words where that went the other way."""
     return price(None) if cost is None else closing_text(cost, row["entry_price"] or 0.0)
 
 
@@ -249,13 +249,13 @@ def _placed(mark: Mark, points: Sequence[Point]) -> Mark:
     )  # fmt: skip
 
 
-# ---------------------------------------------------------------- where underlyings stood
+# ---------------------------------------------------------------- prices of underlyings
 
 
 def _lines(
     reader: StoreReader, bot: str, first: date, last: date, trades: Sequence[Row]
 ) -> list[tuple[str, tuple[Point, ...]]]:
-    """Return the prices of what the bot trades: as they were kept by the minute, else beside its positions."""
+    """Return the prices of what the bot trades: those kept by the minute, else those recorded with its positions."""
     symbols = _symbols(reader, bot, trades)
     begin, end = session_from(first).open, session_from(last).close + timedelta(minutes=1)
     found = _by_minute(reader, symbols, begin, end) if first == last else {symbol: {} for symbol in symbols}
@@ -273,7 +273,7 @@ def _lines(
 def _by_minute(
     reader: StoreReader, symbols: Sequence[str], begin: datetime, end: datetime
 ) -> dict[str, dict[datetime, float]]:
-    """Return the prices that were kept by the minute of each symbol, none of one that had none."""
+    """Return the prices kept by the minute of each symbol, without symbols that have none."""
     found: dict[str, dict[datetime, float]] = {symbol: {} for symbol in symbols}
     for record in reader.between(Kind.PRICES, begin, end):
         reported: Any = record.data["prices"]
@@ -284,7 +284,7 @@ def _by_minute(
 
 
 def _beside(reader: StoreReader, row: Row) -> Iterable[Point]:
-    """Yield the prices of its first underlying that a trade has beside its own: while it was open, and at its entry."""
+    """Yield the recorded prices of a trade's first underlying: while it was open, and at its entry."""
     for each in reader.view("position_snapshots", position=row["position"]):
         at = _time(each["snapshot_time"])
         if at is not None and each["underlying_price"] is not None:
@@ -363,7 +363,7 @@ def _strikes(row: Row) -> tuple[tuple[str, float, bool], ...]:
 
 
 def _levels(reader: StoreReader, row: Row) -> list[tuple[str, float]]:
-    """Return what closing costs at each exit that has a price; none of a text that this version cannot read."""
+    """Return the cost of closing at each exit with a price; none for a spec that this version cannot read."""
     record = reader.last_record(Kind.POSITION, str(row["position"]))
     if record is None:
         return []
@@ -415,7 +415,7 @@ LONGEST = 300
 """Letters of a label's tooltip at most."""
 SHORT = 60
 MOST_LABELS = 450
-"""Pine allows 500 labels; some room is left."""
+"""Pine allows 500 labels; some are reserved."""
 _STYLES = {
     MarkKind.ENTRY: ("label.style_label_up", "yloc.belowbar", "color.teal"),
     MarkKind.EXIT: ("label.style_label_down", "yloc.abovebar", "color.blue"),
@@ -495,7 +495,7 @@ def _cut(words: str, length: int) -> str:
 
 
 def _plain(words: str) -> str:
-    """Return words that may stand in a comment: one line, no control signs."""
+    """Return words that are valid in a comment: one line, no control characters."""
     return printable(words, instead=" ")
 
 

@@ -1,6 +1,6 @@
-"""A chart as SVG: prices with marks of what was decided, and below them what each position cost to close.
+"""A chart as SVG: prices with marks of decisions, and below them what each position cost to close.
 
-Shapes tell kinds apart, not colours alone; every mark has its words as a title, and on a page leads to its line in the
+Shapes distinguish kinds, not colours alone; every mark has its words as a title, and on a page leads to its line in the
 list below the drawing.
 """
 
@@ -27,7 +27,7 @@ _SEVERAL = {MarkKind.ENTRY: "entries", MarkKind.EXIT: "exits"}
 
 
 class _Clock:
-    """Where an instant stands: in sessions since the first one's open, side by side without the nights between them."""
+    """The place of an instant: in sessions since the first one's open, side by side without the nights between them."""
 
     def __init__(self, chart: Chart) -> None:
         self.sessions: tuple[Session, ...] = tuple(sessions(chart.first, chart.last))
@@ -76,7 +76,7 @@ def chart_svg(chart: Chart, *, is_alone: bool = False) -> str:
 
 
 def summary(chart: Chart) -> str:
-    """Return what the drawing shows, in one sentence: its text alternative, beside the list of its marks."""
+    """Return the drawing in one sentence: its text alternative, beside the list of its marks."""
     counts = {kind: sum(mark.kind is kind for mark in chart.marks) for kind in MarkKind}
     named = [counted(count, kind.value, _SEVERAL.get(kind, kind.value)) for kind, count in counts.items() if count]
     days = f"on {chart.first}" if chart.first == chart.last else f"from {chart.first} to {chart.last}"
@@ -93,7 +93,7 @@ def _symbol(chart: Chart) -> str:
 
 
 def _is_on(mark: Mark, symbol: str, place: int) -> bool:
-    """Say whether a mark stands on this panel: that of its symbol, or the first where it has none."""
+    """Say whether a mark is on this panel: that of its symbol, or the first where it has none."""
     return mark.symbol == symbol or (not mark.symbol and place == 0)
 
 
@@ -224,7 +224,7 @@ def _grid(time: _Clock, panel: Panel, *, has_amounts: bool = True) -> Iterator[s
 
 
 def _named(y: float, words: str) -> str:
-    """Return the name of a level, above its line; it is drawn last, so that no line lies on it."""
+    """Return the name of a level, above its line; drawn last, so that no line covers it."""
     return text(WIDTH - RIGHT - 2, y - 3, words, "end")
 
 

@@ -1,1 +1,4 @@
-"""Whether all is ready for a run: checks that look and never write, send or change anything. `examine.py` begins."""
+"""Doctor:
+
+whether all is ready for a run. Its checks never write, send or change anything. Entry module: `examine.py`.
+"""

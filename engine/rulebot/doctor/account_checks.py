@@ -45,9 +45,9 @@ def found_desk(
 
 
 def found_for_exits(paths: Sequence[str], account: Path | None) -> tuple[LoadedBots, list[Finding]]:
-    """Return what counts of specs of which nothing is entered: their account document, and what a start is refused for.
+    """Return findings on specs without entries: their account document, and reasons to refuse a start.
 
-    Those that are not there are not missed. Raises: as `found_desk`.
+    Missing ones are not reported. Raises: as `found_desk`.
     """
     desk, said = found_desk([path for path in paths if is_named(path)], {}, account)
     text = "nothing is entered: what bots need was not looked at"
@@ -90,7 +90,7 @@ def _rest_of(
     rest = [file for file in found if file not in wrong]
     try:
         desk = load_desk(rest, overrides, account) if rest else EMPTY
-    except RulebotError as error:  # nothing but the account document is left, say: what is wrong has been said
+    except RulebotError as error:  # say only the account document remains: its faults have been reported
         return EMPTY, [*said, unchecked(Group.SPECS, "specs", f"the others: {error.message}")]
     return desk, [*said, *_warnings(desk.warnings), *_fine(desk)]
 
@@ -187,7 +187,7 @@ def _closes_on_its_day(visit: ReadOnlySession, bot: CompiledBot) -> bool:
 
 
 def _permissions(desk: LoadedBots) -> Finding:
-    """Say what the bots need: the API tells permissions only by refusing an order."""
+    """List what the bots need: the API reveals permissions only by rejecting an order."""
     needs: dict[str, set[str]] = {}
     for each in (each for bot in desk.bots.values() for each in bot.structures()):
         for what, symbols in _needs(each):
@@ -198,7 +198,7 @@ def _permissions(desk: LoadedBots) -> Finding:
 
 
 def _needs(bot: CompiledBot) -> Iterator[tuple[str, str]]:
-    """Yield what is dealt in, as permissions name it, and on which underlyings."""
+    """Yield what is traded, as permissions name it, and on which underlyings."""
     plan = bot.plan
     symbols = "/".join(dict.fromkeys(leg.symbol for leg in plan.legs if not leg.is_shares))
     is_short = any(leg.sign < 0 and not leg.is_shares for leg in plan.legs)
@@ -240,7 +240,7 @@ def found_settings(
 def origins(
     file: Path | None, folder: Path, flags: Mapping[str, object], environ: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """Return where each setting comes from: a flag, a variable, a file, or `usual` where nobody said anything."""
+    """Return the origin of each setting: a flag, a variable, a file, or `usual` by default."""
     path = folder / FILE_NAME if file is None else file
     in_file = set(read_toml(path.read_text(encoding="utf-8-sig"))) if path.is_file() else set()
     found = {}
@@ -263,7 +263,7 @@ def _shown(settings: Settings, key: str) -> str:
 
 
 def _misspelt(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield variables that are almost those of settings: nobody reads them."""
+    """Yield variables that resemble settings and have no effect."""
     known = {PREFIX + key.upper(): key for key in KEYS}
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or variable in known:

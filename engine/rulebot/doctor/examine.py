@@ -1,6 +1,6 @@
-"""The front door: every check in its order, each with its lines. Nothing is written, and but for a probe no order sent.
+"""The entry module: every check in its order, each with its lines. Nothing is written, and only a probe sends orders.
 
-What is known without a gateway is told first, then a connection is made as a run makes it, as another client.
+Checks without a gateway come first, then a connection is made as a run makes it, as another client.
 """
 
 import importlib.metadata as installed
@@ -171,7 +171,7 @@ _BROKEN = "stop trading on it; 'rulebot store audit' shows more, 'rulebot store 
 
 
 def integrity(store: Place, *, live: bool, audits: bool = True) -> Iterator[Finding]:
-    """Yield what is open in a store, and unless it is left out what its audit finds wrong. Nothing is written."""
+    """Yield a store's open positions, and unless skipped the findings of its audit. Nothing is written."""
     try:
         if not is_there(store):
             yield fine(Group.STORE, "store", f"{store} is not there yet: the first run makes it")
@@ -237,10 +237,10 @@ def not_kept() -> Finding:
     return unchecked(Group.STORE, "store", "each simulated day makes its own store")
 
 
-# --- Where things are written
+# --- Writable places
 
 LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000
-"""Bytes free below which a person is told, and below which a day of records may not fit."""
+"""Bytes free below which a person is warned, and below which a day of records may not fit."""
 
 
 def room(store: Place, logs: Path) -> Iterator[Finding]:
@@ -253,9 +253,9 @@ def room(store: Place, logs: Path) -> Iterator[Finding]:
 
 
 def privacy(data: Path) -> Iterator[Finding]:
-    """Yield whether others of this machine can look into the folder of what rulebot keeps, where the system knows them.
+    """Yield whether other users of this machine can read rulebot's data folder, where the system knows them.
 
-    One that rulebot makes is its owner's alone (`store.folders.make_folder`); one that was there is left as it is.
+    One that rulebot makes is its owner's alone (`store.place.make_folder`); an existing one is left unchanged.
     """
     if not data.is_dir() or not is_open_to_others(data):
         return
@@ -395,7 +395,7 @@ async def _examined(
 
 
 def _settings(wanted: DoctorOptions, desk: LoadedBots) -> tuple[Settings | None, list[Finding]]:
-    """Return the settings of a run of these specs: their file lies beside the folders that these are in."""
+    """Return the settings of a run of these specs: their file is beside the folders of the specs."""
     flags = dict(wanted.flags)
     if desk.account is not None and not wanted.live and flags.get("account") is None:
         flags["account"] = desk.account.account or None
@@ -468,7 +468,7 @@ def _attached(
 
 
 def _unasked(reported: set[Group]) -> list[Finding]:
-    """Return what nobody could be asked about: the groups of a connection of which nothing was told."""
+    """Return what could not be asked: the groups of a connection without answers."""
     groups = (Group.CLOCK, Group.ACCOUNT, Group.DATA, Group.LEGS)
     return [unchecked(each, each.value, "there is no connection to ask by") for each in groups if each not in reported]
 

@@ -53,7 +53,7 @@ class Level(Enum):
 
 
 class Group(Enum):
-    """What a check is about, in the order in which they are told."""
+    """The subject of a check, in the order of the report."""
 
     PYTHON = "python"
     SETTINGS = "settings"
@@ -107,7 +107,7 @@ def outage(group: Group, name: str, error: RulebotError) -> Finding:
 
 
 def unchecked(group: Group, name: str, text: str, mend: str = "") -> Finding:
-    """Return that nobody can say, and why."""
+    """Return that something is unknown, and why."""
     return Finding(group, name, Level.NOT_CHECKED, text, mend)
 
 
@@ -187,14 +187,14 @@ def _is_option(contract: Contract) -> bool:
 
 
 def _levels_of(bot: CompiledBot) -> set[str]:
-    """Return the underlyings and indices whose price a bot reads, or deals in."""
+    """Return the underlyings and indices whose price a bot reads, or that it trades."""
     structures = bot.structures()
     read = {level.symbol for each in (bot, *structures) for level in each.levels}
     return read | {leg.symbol for each in structures for leg in each.plan.legs if leg.is_shares}
 
 
 def _options_of(bot: CompiledBot) -> set[str]:
-    """Return the underlyings whose options a bot deals in, or reads beside them."""
+    """Return the underlyings whose options a bot trades, or reads."""
     plans = [each.plan for each in bot.structures()]
     return {leg.symbol for plan in plans for leg in (*plan.legs, *plan.needs.beside) if not leg.is_shares}
 
@@ -276,7 +276,7 @@ def _but(visit: Hours, candidate: Candidate) -> Iterator[str]:
 # --- Calendars
 
 RUNS_OUT = timedelta(days=180)
-"""So long before the exchange's calendar ends a person is told: options are traded months ahead."""
+"""This long before the end of the exchange's calendar a person is warned: options trade months ahead."""
 A_WEEK = timedelta(days=7)
 _EARNINGS = earnings_of("")
 
@@ -343,7 +343,7 @@ SOON = timedelta(minutes=30)
 
 
 async def skew(visit: ReadOnlySession, clock: Clock) -> Finding:
-    """Ask the broker for the time and say how far ours is from it. It tells whole seconds."""
+    """Ask the broker for the time and report the difference. It has whole seconds."""
     if visit.link.is_simulated:
         return unchecked(Group.CLOCK, "broker's time", "a simulated gateway has its own time")
     wire = visit.link.wire
@@ -359,7 +359,7 @@ async def skew(visit: ReadOnlySession, clock: Clock) -> Finding:
 
 
 def judged(asked: datetime, reported: datetime, took: float) -> Finding:
-    """Say how far the clock is from the broker's: it was asked then, told that, and the answer took so many seconds."""
+    """Report the clock's difference from the broker's: time of the question, the answer, and its delay in seconds."""
     middle = asked + timedelta(seconds=took / 2)
     ahead = (middle - reported).total_seconds() - 0.5
     unsure = 0.5 + took / 2
@@ -433,9 +433,9 @@ async def greeted(settings: Settings, *, live: bool, sim: bool) -> tuple[int | N
 
 
 async def own_id(settings: Settings, port: int, *, has_engine: bool, sim: bool) -> Finding:
-    """Say whether the client id of a run is free: it is the one that an engine connects with, and never another.
+    """Report whether the client id of a run is free: an engine always connects with that one.
 
-    has_engine: one runs on the store, and has it. sim: nobody knows whose run has it, which may be the person's own.
+    has_engine: one runs on the store, and has it. sim: its user is unknown, and may be the person's own run.
     """
     name, number = "client id", settings.client_id
     if has_engine:
@@ -458,7 +458,7 @@ def _answer(where: str, offered: Greeting, *, sim: bool) -> Finding:
     return fine(Group.GATEWAY, "connection", f"{where} answers, with {accounts}")
 
 
-# --- Cboe's delayed quotes where no gateway tells
+# --- Cboe's delayed quotes without a gateway
 
 
 async def delayed_data(desk: LoadedBots, calendar: EventCalendar, clock: Clock) -> AsyncIterator[Finding]:

@@ -1,6 +1,6 @@
-"""What nobody is sure of about the broker's interface, asked of a paper account and of the simulated gateway.
+"""Probe: uncertain parts of the broker's interface, tried on a paper account and on the simulated gateway.
 
-Orders are so far from the market that none fills. Each is taken back.
+Orders are so far from the market that none fills. Each is cancelled.
 """
 
 import json
@@ -91,7 +91,7 @@ def _line(document: dict[str, object]) -> str:
     return json.dumps(document, sort_keys=True)
 
 
-# --- What the frames about one order come to
+# --- The frames about one order
 
 ORDER_STATUS, ERROR, OPEN_ORDER = "3", "4", "5"
 WORKS = frozenset(("PreSubmitted", "Submitted"))
@@ -107,7 +107,10 @@ _VARIABLE = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was told of one order. statuses: each once, in order. refusals: code and text of each error but warnings."""
+    """The messages about one order.
+
+    statuses: each once, in order. refusals: code and text of each error, no warnings.
+    """
 
     statuses: tuple[str, ...] = ()
     refusals: tuple[tuple[int, str], ...] = ()
@@ -132,7 +135,7 @@ class Answer:
 
     @property
     def words(self) -> str:
-        """What it comes to, the same each time the broker does the same."""
+        """Its result, the same each time the broker does the same."""
         if self.filled:
             return "filled"
         if self.is_refused:
@@ -143,7 +146,7 @@ class Answer:
 
 
 def answer_to(order_id: int, frames: Iterable[Frame]) -> Answer:
-    """Return what frames tell of an order."""
+    """Return the content of frames about an order."""
     name = str(order_id)
     statuses: dict[str, None] = {}
     refusals: dict[tuple[int, str], None] = {}
@@ -166,7 +169,7 @@ def answer_to(order_id: int, frames: Iterable[Frame]) -> Answer:
 
 
 def is_reported_at(order_id: int, limit: Decimal, frames: Iterable[Frame]) -> bool:
-    """Say whether an order was told to work at this limit."""
+    """Say whether an order was reported working at this limit."""
     opened = (frame.fields for frame in frames if frame.fields[0] == OPEN_ORDER)
     return any(fields[1] == str(order_id) and decimal(fields[_LIMIT]) == limit for fields in opened)
 
@@ -191,7 +194,7 @@ EXPENSIVE = 3
 
 
 class Probe:
-    """One round of cases at one gateway. `sent` are the orders so far; what is not over at the end is taken back."""
+    """One round of cases at one gateway. `sent` are the orders so far; those still working at the end are cancelled."""
 
     def __init__(self, visit: ReadOnlySession, broker: IbBroker, tape: Tape, symbol: str) -> None:
         account = visit.link.account
@@ -226,7 +229,7 @@ class Probe:
         return board.ask[board.rows[option]]
 
     def expensive(self, option: Option) -> Decimal:
-        """Return a price so high that nobody pays it, on every grid."""
+        """Return a price that never fills, on every grid."""
         return Decimal(ceil(self.ask_of(option) * EXPENSIVE))
 
     def single(self, put: Option, side: Side, net: Decimal, *, adaptive: str = "") -> Order:
@@ -282,7 +285,7 @@ class Probe:
         return [(answer, await self.end(order)) for order, answer in zip(orders, placed, strict=True)]
 
     async def next_id_after(self, order: Order) -> int:
-        """Send an order and, in the same breath, ask for the next order id; 0 when none was told."""
+        """Send an order and at once ask for the next order id; 0 without an answer."""
         before = len(self.tape.frames)
         self._send(order)
         self.visit.link.wire.client.reqIds(1)
@@ -331,7 +334,7 @@ class Probe:
         return answer_to(order.order_id, self.tape.frames)
 
     async def list_executions(self) -> None:
-        """Let the broker tell today's executions and open orders."""
+        """Let the broker report today's executions and open orders."""
         self.tape.note("today's executions and open orders")
         self._broker.inquire()
         await self._pass(SETTLES)
@@ -342,7 +345,7 @@ class Probe:
             await self.end(order)
 
     def left(self) -> list[str]:
-        """Return what is left at the broker, in words: orders that have not ended, and those that filled."""
+        """Return what remains at the broker, in words: orders that have not ended, and those that filled."""
         working = [order for order in self.sent if not self.answer(order).is_over]
         filled = [order for order in self.sent if self.answer(order).filled]
         return [
@@ -399,7 +402,7 @@ _UNSET = "1.7976931348623157E308"
 
 
 class Outcome(NamedTuple):
-    """What a case came to, to be compared, and what is only told."""
+    """The result of a case: the compared part, and the rest."""
 
     words: str
     reported: str = ""
@@ -482,7 +485,7 @@ async def oca_with_stop(probe: Probe) -> Outcome:
 
 
 async def other_side_of_combo(probe: Probe) -> Outcome:
-    """An offer in an option that a combo at work buys."""
+    """An offer in an option that a working combo buys."""
     combo, offer = probe.spread(), probe.single(probe.puts[0], Side.SELL, probe.expensive(probe.puts[0]))
     placed = [await probe.place(order) for order in (combo, offer)]
     for order in (offer, combo):
@@ -618,7 +621,7 @@ async def probed(visit: ReadOnlySession, world: World, symbol: str, record: Path
 
 
 async def ask_cases(probe: Probe) -> Mapping[str, Outcome]:
-    """Return what each case came to; whatever happens, what may still work is taken back. Raises: BrokerError."""
+    """Return the result of each case; in any case working orders are cancelled. Raises: BrokerError."""
     conn, tape = probe.visit.link.wire.client.conn, probe.tape
     conn.hasData += tape
     found: dict[str, Outcome] = {}

@@ -1,1 +1,1 @@
-"""What a person asks of a running engine: pause, resume, close, enter; and the box it is left in."""
+"""Operator requests to a running engine: pause, resume, close, enter; and the box they are left in."""

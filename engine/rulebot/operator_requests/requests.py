@@ -102,12 +102,12 @@ Asked = OperatorRequest | WebhookReceived
 POLL_SECONDS = 0.2
 NANOSECONDS = 10**9
 MOST_WAITING = 200
-"""Requests in a box at which no web hook is left any more: nobody reads them."""
+"""Number of requests in a box at which web hooks are refused: they are not being read."""
 MEANT_FOR_THIS_ONE = (Request.STOP, Request.RELOAD, Request.ENTER, Request.SET)
 
 
 class NoEngineError(RulebotError):
-    """There is nobody who could do it now, and later it would not be what was meant."""
+    """No engine can act on it now, and later it would not be what was meant."""
 
 
 def post(
@@ -132,7 +132,7 @@ def post(
     if not is_running and (request in MEANT_FOR_THIS_ONE or not _is_known(store)):
         raise StoreError(f"no engine is running on {store}", "'rulebot list' shows the bots of a store")
     if not is_running and is_there(store):
-        read_store(store).close()  # beside what is no store nobody would ever read it
+        read_store(store).close()  # in a folder without a store it would never be read
         _check_next(store)
     stamp = time.time_ns()
     name = f"{stamp:020d}-{os.getpid()}"
@@ -147,9 +147,8 @@ def post(
 def post_hook(store: Place, name: str, says: str = "", identity: str = "") -> None:
     """Leave a web hook for the engine of `store`, or for the next one: it counts from now on.
 
-    identity: names the message where it may be left twice; it counts once.
-    Raises: NoEngineError where no engine runs and none ever will; StoreError when it cannot be left, or so much lies
-    there that nobody seems to read it.
+    identity: names the message where it may be left twice; it counts once. Raises: NoEngineError where no engine runs
+    and none ever will; StoreError when it cannot be left, or the box is evidently not read.
     """
     if not _is_known(store):
         raise StoreError(f"there is no store {store}", "'rulebot list' shows the bots of a store")
@@ -188,10 +187,10 @@ def _is_known(store: Place) -> bool:
 
 
 def clear_box(store: Place) -> None:
-    """Remove what was left for an engine that is gone, once the store is ours. Raises: StoreError.
+    """Remove requests for an earlier engine, once the store is ours. Raises: StoreError.
 
-    A stop or a reload is not meant for the next engine, which reads the files anyway; what else was asked for while
-    none ran is. All that comes from now on is meant for us, also while we wait for the gateway.
+    A stop or a reload is not meant for the next engine, which reads the files anyway; other requests from the time
+    without an engine are kept. All later ones are meant for us, also while we wait for the gateway.
     """
     clear_requests(store, MEANT_FOR_THIS_ONE)
 
@@ -295,7 +294,7 @@ def _read(body: str, at: datetime, read_hook: Callable[[Mapping[str, Any], datet
             by=str(data.get("by", "")),
         )
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
-        return None  # whatever else lies there: no engine ends by it
+        return None  # other files there end no engine
 
 
 # --- What a person asks of an engine from the page or the terminal
@@ -312,7 +311,7 @@ _WILL = {
 _OF_ONE = (Request.CLOSE, Request.KEEP)
 """What is asked of one position."""
 LEFT_UNSEEN = (Request.PAUSE, Request.FLATTEN)
-"""What is left for an engine also where its store cannot be read: nothing is opened by it, and it cannot wait."""
+"""Requests that are left even if the store is unreadable: they open nothing and cannot wait."""
 
 
 class UnknownTargetError(MisuseError):
@@ -337,11 +336,10 @@ def leave(
 ) -> Left:
     """Leave a request for the engine of a store; "" is all bots, and a position names its bot.
 
-    identity: names the request where it may be left twice; it acts once. named: the structure that is to be entered,
-    None where the bot chooses it.
-    Raises: UnknownTargetError, NoEngineError for an entry and where none will ever run; MisuseError for an entry of a
-    bot that chooses among symbols, for a position that is owed, makes no sense or is another bot's, and for one to be
-    kept that nobody has asked to close, or that is being closed; StoreError.
+    identity: names the request where it may be left twice; it acts once. named: the structure to be entered, None where
+    the bot chooses it. Raises: UnknownTargetError, NoEngineError for an entry and where none will ever run; MisuseError
+    for an entry of a bot that chooses among symbols, for a position that is missing, makes no sense or is another
+    bot's, and for one to be kept without a requested close, or that is already closing; StoreError.
     """
     if (request in _OF_ONE) is not bool(position):
         raise MisuseError("close and keep say which position, by its `position`; nothing else does")
@@ -411,7 +409,7 @@ def _checked(
 
 
 def _check_waits(reader: StoreReader, run: Run, waiting: Iterable[Mapping[str, Any]], bot: str, position: str) -> None:
-    """See that a position waits to be closed, as somebody has asked. Raises: MisuseError."""
+    """Check that a position has a requested close. Raises: MisuseError."""
     last = reader.last_record(Kind.POSITION, position)
     if last is not None and decode(Position, dict(last[1].data)).is_flattening:
         raise MisuseError(f"{position} is already being closed, as requested")
@@ -427,7 +425,7 @@ def held_back(reader: StoreReader, bot: str = "", position: str = "") -> Iterato
 
 
 def _has_universe(run: Run, bot: str) -> bool:
-    """Say whether a bot chooses among symbols, as its run has it; of a text that cannot be read nobody can say so."""
+    """Say whether a bot chooses among symbols, by its run's spec; unknown counts as no."""
     if bot not in run.specs:
         return False
     try:
@@ -457,9 +455,9 @@ def _bot_of(reader: StoreReader, position: str) -> str:
 
 
 def entries(entered: Mapping[str, int], run: Run, waiting: Iterable[Mapping[str, Any]] = ()) -> Counter[str]:
-    """Return by bot how many trades it has (`entered`), and how many entries were asked for since the run began.
+    """Return by bot its number of trades (`entered`), and entries requested since the run began.
 
-    waiting: what lies in the box of the store; a request on record may lie there still, and counts once.
+    waiting: requests in the box of the store; a recorded request may still be there, and counts once.
     """
     asked = {str(each.get("id")): str(each.get("bot")) for each in waiting if _is_entry(each)}
     asked |= {str(each.data.get("id")): each.bot for each in run.requests if _is_entry(each.data)}

@@ -27,7 +27,7 @@ OTHERS = ("simulated", "real", LIVE, OBSERVE)
 """What the runs that are passed over may be: of the other world, with real money, or such that nothing was sent."""
 HALTS, WHEN, CHOOSE = "halts", "when", "choose"
 OF_ENTRY = (WHEN, "universe", "require", "risk")
-"""Where conditions stand of which each must hold for an entry."""
+"""Places of conditions that must all be true for an entry."""
 PRICE = "price"
 """What came nearest where all conditions held, and the price was unknown."""
 
@@ -39,7 +39,7 @@ class SessionSpan(NamedTuple):
     end: datetime
 
     def meets(self, start: datetime, end: datetime) -> bool:
-        """Say whether any of this lies between two instants."""
+        """Say whether any of this is between two instants."""
         return self.start < end and start < self.end
 
 
@@ -74,7 +74,7 @@ def mode_of(started: Record) -> str:
 
 
 _PLANNED = (Halt.DAY_PROFIT, Halt.ACCOUNT_PROFIT)
-"""Halts that a plan asks for by itself: it has made enough."""
+"""Halts that a plan asks for: it has made enough."""
 
 
 @dataclass(slots=True)
@@ -85,9 +85,9 @@ class Paper:
     condition of entry, or one that halts, could not be decided, by bot and name. looks: each change of the conditions
     of its alternatives, by bot. lacked: the first unknown value of an entry in a session; decided: whether something
     else kept the bot out of it, or a person asked it to enter. profits: of a position in a session, an open one at its
-    marks. by_hand: positions that an operator had a bot enter. said: what counts against a bot in a session. alarms: by
-    day and bot, "" of none. outside: fills in the account that are not ours, by session. shut: what did not trade on a
-    day. passed_over: sessions of other runs, by their kind. last_texts: the last text of each bot in any run.
+    marks. by_hand: positions that an operator had a bot enter. said: faults of a bot in a session. alarms: by day and
+    bot, "" for none. outside: external fills in the account, by session. shut: what did not trade on a day.
+    passed_over: sessions of other runs, by their kind. last_texts: the last spec of each bot in any run.
     """
 
     texts: dict[str, SpecText] = field(default_factory=dict)
@@ -144,7 +144,7 @@ def read_paper(tape: JournalIndex, *, simulated: bool) -> Paper:
 
 @dataclass(slots=True)
 class _Reader:
-    """The pass: where it stands in the journal, and what it has gathered."""
+    """The pass: its place in the journal, and its findings."""
 
     simulated: bool
     paper: Paper = field(default_factory=Paper)
@@ -315,7 +315,7 @@ class _Reader:
             self._was_judged(entry)
 
     def _selection(self, entry: Entry) -> None:
-        """Keep why no structure could be sent: of what was known the nearest miss tells, and of conditions verdicts."""
+        """Keep why no structure could be sent: of known values the nearest miss, of conditions their results."""
         if (reason := entry.text("reason")) and not entry.record.position:
             self._lacks(entry, reason.removeprefix(f"{PRICE}: "))
 
@@ -331,7 +331,7 @@ class _Reader:
             self.paper.unknown[key[0]].append((key[2], SessionSpan(since, at)))
 
     def _forget_verdicts(self, at: datetime, bots: Collection[str] | None = None) -> None:
-        """End what was unknown, of some bots or of all: another text, and another day, is judged anew."""
+        """End unknown spells, of some bots or of all: another spec, and another day, is judged from the start."""
         for key in list(self.unknown_since):
             if bots is None or key[0] in bots:
                 self._decided(key, at)
@@ -387,7 +387,7 @@ _TAKERS: dict[Kind, Callable[[_Reader, Entry], None]] = {
 
 
 def closed_trades(paper: Paper, key: Key) -> Iterator[Position]:
-    """Yield the closed trades of a bot under one text that it entered by itself, in order of their end."""
+    """Yield the closed trades of a bot under one spec that it entered by its rules, in order of their end."""
     found = (each for each in paper.positions.values() if key_of(each) == key and not paper.is_by_hand(each))
     over = [position for position in found if position.state == "closed" and position.is_flat and position.has_fills]
     yield from sorted(over, key=lambda position: (position.closed_at is None, position.closed_at, position.id))

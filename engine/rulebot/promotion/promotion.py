@@ -1,8 +1,8 @@
-"""A promotion: the record that one text of a bot may trade one account with real money, and its reasons.
+"""A promotion: the record that one spec of a bot may trade one account with real money, and its reasons.
 
-It stands in the journal of the live store, so the hash chain covers it. It is bound to the digest of the text, the
-live account and the world of its sessions: simulated sessions promote for a simulated account only. It names the
-head of the paper journal that was judged.
+It is in the journal of the live store, so the hash chain covers it. It is bound to the digest of the spec, the live
+account and the world of its sessions: simulated sessions promote for a simulated account only. It names the head of the
+paper journal that was judged.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -68,7 +68,7 @@ class LiveStore:
 
 
 def good_until(last: date, sessions: int) -> date:
-    """Return the last session at which a promotion is good, so many sessions after the last one it counts."""
+    """Return the last session at which a promotion is valid, this many sessions after the last one it counts."""
     day = last
     for _ in range(sessions):
         day = session_after(day).date
@@ -185,17 +185,17 @@ SHOWN_DIGITS = 8
 
 
 class NotAdmittedError(RulebotError):
-    """A run that may not trade real money as it stands."""
+    """A run that may not trade real money in its present form."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionRequest:
-    """What a live run asks for. digests: of its bots by name, none with --exits-only. today: its first session.
+    """The request of a live run. digests: of its bots by name, none with --exits-only. today: its first session.
 
-    document: None without one. offered: None when `unreachable` says why no gateway answered. confirmed: what
-    `--yes-i-mean` says, None when a person will be asked, "" when nobody can be.
+    document: None without one. offered: None when `unreachable` says why no gateway answered. confirmed: the value of
+    `--yes-i-mean`, None when a person will be asked, "" when none can be.
     """
 
     digests: Mapping[str, str]
@@ -325,8 +325,11 @@ def _short(digest: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """A bot under one text: its sessions and trades, what they come to, and each demand. `others`: how many sessions
-    of this bot ran under other texts, which show nothing of this one. too_old: why its sessions are, "" while not."""
+    """A bot under one spec: its sessions and trades, their sums, and each requirement.
+
+    `others`: how many sessions of this bot ran under other specs, which prove nothing of this one. too_old: why its
+    sessions are, "" while not.
+    """
 
     bot: str
     digest: str
@@ -375,7 +378,7 @@ def read_evidence(path: Place, *, simulated: bool) -> PaperEvidence:
 
 
 def assess(evidence: PaperEvidence, bot: str, digest: str, document: AccountDocument, at: datetime) -> Assessment:
-    """Return how a bot under one text stands at an instant; the document must have `live`."""
+    """Return the standing of a bot under one spec at an instant; the document must have `live`."""
     assert document.live is not None
     today = session_from(exchange_date(at)).date
     paper, key = evidence.paper, Key(bot, digest)

@@ -1,6 +1,6 @@
-"""A bot's paper sessions: whether each was whole and kept to the plan, and what it made.
+"""A bot's paper sessions: whether each was complete and compliant, and its profit.
 
-A session is compliant when it was whole and nothing counts against it. It is left out when the bot could not trade
+A session is compliant when it was complete and nothing counts against it. It is excluded when the bot could not trade
 by its plan, the engine was away, a condition was unknown in all of its windows, a person held the bot back, or a
 commission is missing. It then neither counts nor ends a row of compliant sessions. Any other session ends the row.
 Profit and loss count in every session, except of entries that a person asked for.
@@ -36,7 +36,7 @@ Audited = Mapping[tuple[str, date | None], Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotSession:
-    """One session of a bot under one text. missed: why it is left out. faults: what is held against it."""
+    """One session of a bot under one spec. missed: why it is excluded. faults: what counts against it."""
 
     date: date
     profit: Decimal
@@ -244,7 +244,7 @@ def _compiled(paper: Paper, key: Key) -> CompiledBot | None:
         return None
 
 
-# --- What a bot's record on paper comes to, and what it falls short of
+# --- A bot's record on paper, and its shortfalls
 
 _PLACES = 4
 _CENTS = 2
@@ -252,13 +252,13 @@ _CENTS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """The record of a bot under one text, over all its sessions; `compliant_sessions` is the last row of them.
+    """The record of a bot under one spec, over all its sessions; `compliant_sessions` is the last row of them.
 
-    since, last: its first and last session. expectancy_r: over trades with a bounded loss; R is what a trade could lose
-    at expiry when it was opened. net: dollars of closed trades; marked: with what is open. Shares from options count at
-    the settlement price. in_shares: trades with such shares. unvalued: trades without a settlement price; owed: trades
-    without all commissions; profits are unknown while there is one of either. alarms: since the first session of the
-    row, None in older promotions.
+    since, last: its first and last session. expectancy_r: over trades with a bounded loss; R is the possible loss at
+    expiry when it was opened. net: dollars of closed trades; marked: with open ones. Shares from options count at the
+    settlement price. in_shares: trades with such shares. unvalued: trades without a settlement price; outstanding:
+    trades without all commissions; profits are unknown while there is one of either. alarms: since the first session of
+    the row, None in older promotions.
     """
 
     sessions: int
@@ -344,7 +344,7 @@ def _rounded(value: Decimal | float | None, places: int = _PLACES) -> Decimal | 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureResult:
-    """One demand beside what was found: both in words, and by how much it falls short, "" when it is met."""
+    """One requirement beside the finding: both in words, and the shortfall, "" when it is met."""
 
     name: str
     found: str
@@ -353,7 +353,7 @@ class FigureResult:
 
 
 def compare(found: Figures, require: Iterable[Demand]) -> tuple[FigureResult, ...]:
-    """Return each demand beside what was found, in the document's order."""
+    """Return each requirement beside its finding, in the document's order."""
     return tuple(_judged(found, demand) for demand in require)
 
 
@@ -383,7 +383,7 @@ def _short(demand: Demand, missing: Decimal | None, places: int) -> str:
 
 
 def _places(shown: Shown, missing: Decimal | None) -> int:
-    """Return to how many places a figure is told: as ever, or so many that what is missing is not reported as 0."""
+    """Return the decimal places of a figure: the usual, or enough that a shortfall is not shown as 0."""
     usual = 1 if shown is Shown.WIN_RATE else _CENTS
     if not missing:
         return usual

@@ -1,10 +1,10 @@
 """An Activity Flex Query of Interactive Brokers, in XML, to a `Statement`.
 
-What is read: in the section Trades its executions, cancels and corrections (what the broker books itself, `BookTrade`,
-stands once more in the next section); Option Exercises, Assignments and Expirations; and, where the query leaves out
-IB Commission, the section Commission Details. A corrected trade is there three times: as it was, cancelled, and as it
-is, with commissions that add up.
-Source: IBKR Reporting Reference, Activity Flex Query: Trades, Option Exercises; files as people publish them.
+It reads: in the section Trades its executions, cancels and corrections (the broker's own bookings, `BookTrade`, are
+repeated in the next section); Option Exercises, Assignments and Expirations; and, where the query omits IB Commission,
+the section Commission Details. A corrected trade is there three times: original, cancel and correction, with
+commissions that sum up. Source: IBKR Reporting Reference, Activity Flex Query: Trades, Option Exercises; files as
+people publish them.
 """
 
 import re
@@ -40,9 +40,9 @@ class Contract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementExecution:
-    """One execution as it stands after its cancels and corrections; dollars as the broker signs them (+ received).
+    """One execution after its cancels and corrections; dollars with the broker's sign (+ received).
 
-    commission: paid, positive. net_cash: None when the file has no such column. times: how often the file has it.
+    commission: paid, positive. net_cash: None when the file has no such column. times: its occurrences in the file.
     """
 
     exec_id: str
@@ -97,11 +97,11 @@ MOST_BYTES = 64 * 1024 * 1024
 MOST_DEPTH = 32
 
 Begin = Callable[[int, str, Mapping[str, str], int], None]
-"""Is told how many elements are around it, its own name, its attributes and its line."""
+"""Callback with an element's depth, name, attributes and line."""
 
 
 class _Elements(ContentHandler):
-    """Tells `begin` of each element, as the parser comes to it."""
+    """Calls `begin` for each element, as the parser reaches it."""
 
     def __init__(self, path: Path, begin: Begin) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class _Elements(ContentHandler):
 
     @property
     def line(self) -> int:
-        """The line at which the parser stands."""
+        """The parser's present line."""
         return 0 if self._locator is None else self._locator.getLineNumber() or 0
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:
@@ -128,7 +128,7 @@ class _Elements(ContentHandler):
 
 
 def read_elements(path: Path, begin: Begin) -> None:
-    """Tell `begin` of each element of a file, in order. Raises: MisuseError for what is no such XML; StoreError."""
+    """Call `begin` for each element of a file, in order. Raises: MisuseError for what is no such XML; StoreError."""
     elements = _Elements(path, begin)
     try:
         sax.parseString(_bytes(path), elements, forbid_dtd=True)
@@ -194,7 +194,7 @@ class _Line:
     commission: Decimal | None
     trade_id: str
     cancels: str
-    """The trade id it takes back, "" when it does not."""
+    """The trade id that it cancels, "" for none."""
 
 
 @mutable(slots=True)
@@ -210,9 +210,9 @@ class _Found:
 
 
 def read_flex(path: Path, accounts: Iterable[str]) -> Statement:
-    """Return what a file says of the one account of `accounts` that is in it.
+    """Return a file's statement of the one account of `accounts` that is in it.
 
-    Raises: MisuseError when it is no such file, leaves out what is needed, or is of other accounts.
+    Raises: MisuseError when it is no such file, lacks required parts, or is of other accounts.
     """
     reader = _Reader(path)
     read_elements(path, reader.begin)
@@ -358,7 +358,7 @@ class _Reader:
         )
 
     def _folded(self, found: _Found) -> tuple[list[StatementExecution], list[StatementExecution]]:
-        """Return each execution once, as it stands, and cancels of what is not in the file."""
+        """Return each execution once, after corrections, and cancels of executions that are not in the file."""
         groups: dict[str, list[_Line]] = {}
         by_trade: dict[str, str] = {}
         for number, line in enumerate(found.lines):
@@ -387,7 +387,7 @@ class _Reader:
 
 
 def _standing(lines: list[_Line], cancels: Iterable[_Line]) -> StatementExecution:
-    """Return the execution that several lines of one id come to: the newest that is not taken back."""
+    """Return the execution behind several lines of one id: the newest that is not cancelled."""
     by_id: dict[str, list[_Line]] = {}
     for line in lines:
         by_id.setdefault(line.reported.exec_id, []).append(line)

@@ -1,8 +1,7 @@
 """The account's statement against our store: every execution and every ending, to the cent.
 
-An execution is known by its id without the part that counts corrections, an estimate by its order and contract. What
-the statement has under an order reference of this store is ours, known or not, also of an order that it has lost; all
-else is somebody else's.
+An execution is matched by its id without the revision, an estimate by its order and contract. The statement's entries
+under an order reference of this store are ours, known or not, also of a lost order; all others are external.
 """
 
 from collections import defaultdict
@@ -29,7 +28,7 @@ from rulebot.store.finance import SHARE_TYPE, Deals, is_section_1256, occ_symbol
 from rulebot.store.place import Place
 from rulebot.store.queries import StoreReader
 
-# --- What may differ, and how contracts, amounts and deals are named on both sides
+# --- Possible differences, and the names of contracts, amounts and trades on both sides
 
 
 class DifferenceKind(Enum):
@@ -48,9 +47,9 @@ class DifferenceKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One thing that does not tie: which value (`name`), and what each side has of it, in words.
+    """One difference: which value (`name`), and each side's, in words.
 
-    mend: the command that mends it, where there is one.
+    mend: the command that corrects it, where there is one.
     """
 
     what: DifferenceKind
@@ -117,7 +116,7 @@ class _Side:
 def endings_that_differ(
     deals: Deals, statement: Statement, contracts: Contracts, strangers: Iterable[StatementExecution]
 ) -> tuple[list[Difference], list[StatementEvent]]:
-    """Return what differs, and events of contracts that are not ours."""
+    """Return the differences, and events of contracts that are not ours."""
     events = [event for event in statement.events if event.contract.category != SHARE_TYPE]
     known = _held_or_ended(deals, contracts)
     reported = _theirs(events, contracts)
@@ -138,7 +137,7 @@ def endings_that_differ(
 
 
 def _held_or_ended(deals: Deals, contracts: Contracts) -> set[str]:
-    """Return the contracts of which something of ours ended, or by our books still stands."""
+    """Return the contracts with an ending of ours, or still open by our books."""
     ended = {contracts.key_of(ending.of.option) for ending in deals.endings}
     held: dict[str, int] = defaultdict(int)
     for fill in deals.fills:
@@ -151,7 +150,7 @@ def _ours(
 ) -> tuple[dict[str, _Side], dict[str, Option]]:
     """Return our endings of options that the statement should have, by contract, and the contracts.
 
-    Those of its days; of a contract that is in the file, and of which none ended in these, all: it is booked later.
+    Those of its days; of a contract in the file without an ending in these days, all: it is booked later.
     """
     found: dict[str, _Side] = defaultdict(_Side)
     options: dict[str, Option] = {}
@@ -211,9 +210,9 @@ def _compared(name: str, mine: _Side, other: _Side, held: Decimal) -> Iterator[D
 def _of_shares(
     gone: Iterable[tuple[Option, _Side]], events: Iterable[StatementEvent], strange: Iterable[StatementEvent]
 ) -> Iterator[Difference]:
-    """Yield shares that should have come or gone for the options of ours that left, and did not at that strike.
+    """Yield shares that our ended options should have moved, and did not at that strike.
 
-    An underlying on which options of others ended too is left out: nobody says whose shares are whose.
+    An underlying on which external options ended too is excluded: the owner of the shares is unknown.
     """
     others = {_root(event) for event in strange}
     wanted: defaultdict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)
@@ -237,7 +236,7 @@ def _of_shares(
 
 
 def _root(event: StatementEvent) -> str:
-    """Return the class of an option, with which its OCC symbol begins."""
+    """Return the class of an option, the first part of its OCC symbol."""
     return event.contract.symbol[:6].strip()
 
 
@@ -256,13 +255,13 @@ def _listed(hows: set[str]) -> str:
     return ", ".join(sorted(hows)) or "ended"
 
 
-# --- Fills that nobody told us, against what the broker's statement has of their orders
+# --- Fills without a report, against the statement's executions of their orders
 
 
 def reported_estimates(
     ours: Mapping[str, BookedFill], unknown: Iterable[StatementExecution], contracts: Contracts
 ) -> dict[str, tuple[StatementExecution, ...]]:
-    """Return the executions that each estimate stands for, by its id: those of its order in its contract."""
+    """Return the executions behind each estimate, by its id: those of its order in its contract."""
     found: dict[str, tuple[StatementExecution, ...]] = {}
     for base, fill in ours.items():
         if fill.is_estimate and fill.quantity:
@@ -276,9 +275,9 @@ def reported_estimates(
 def reported_by_others(
     ours: Mapping[str, BookedFill], strangers: Iterable[StatementExecution], contracts: Contracts
 ) -> dict[str, tuple[StatementExecution, ...]]:
-    """Return the trades of others that each fill stands for which somebody else has dealt of ours, by its id.
+    """Return the external trades behind each fill of an external close of ours, by its id.
 
-    They have no reference: those of its contract count, and its way, where together they are as many.
+    They have no reference: those of its contract and direction count, where their quantities match.
     """
     found: dict[str, tuple[StatementExecution, ...]] = {}
     left = [reported for reported in strangers if not reported.ref]
@@ -317,7 +316,7 @@ def mend_ending(
     endings: Iterable[LegEnding],
     contracts: Contracts,
 ) -> str:
-    """Return the command that puts a trade in the place of an ending of ours; "" where there is none, or several."""
+    """Return the command that replaces an ending of ours by a trade; "" where there is none, or several."""
     key, way = contracts.key(reported.contract), reported.signed > 0
     legs = {each.of.leg for each in endings if contracts.key_of(each.of.option) == key and (each.signed > 0) is way}
     multipliers = {each.of.option.multiplier for each in endings if contracts.key_of(each.of.option) == key}
@@ -350,7 +349,7 @@ class StatementSum(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
-    """What came of it. executions, endings: how many of ours are in the statement's days."""
+    """The result. executions, endings: how many of ours are in the statement's days."""
 
     account: str
     periods: tuple[tuple[date, date], ...]
@@ -385,7 +384,7 @@ class Orders:
 
 
 def reconcile(deals: Deals, orders: Orders, statement: Statement) -> Reconciliation:
-    """Return every difference between the books and the statement, and what in the statement is not ours."""
+    """Return every difference between the books and the statement, and the statement's external entries."""
     contracts = Contracts(deals)
     theirs = _by_base(statement.trades)
     ours = _of_account(deals, statement.account)
@@ -572,7 +571,10 @@ def _of_sums(sums: Iterable[StatementSum]) -> Iterator[Difference]:
 
 
 def reconcile_file(store: Place, statement: Path) -> Reconciliation:
-    """Compare a store with an Activity Flex Query. Raises: MisuseError for a file that is none of it; StoreError."""
+    """Compare a store with an Activity Flex Query.
+
+    Raises: MisuseError for a file that is no statement of it; StoreError.
+    """
     with StoreReader(store) as reader:
         deals, found = reader.deals(("orders",))
         installs = {record.data.get("install") for record in reader.records((Kind.RUN_STARTED,))} - {None}

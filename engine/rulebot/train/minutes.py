@@ -1,10 +1,10 @@
-"""Samples of minutes: what an entry of the bot would have brought at each, whether or not its conditions let it enter.
+"""Samples of minutes: what an entry of the bot would have brought at each, whatever its conditions said.
 
-Each minute is a world of its own: a walk through the past with this bot alone, whose only window is that minute, and
-from which all that would keep it out is lifted: `entry.when`, caps, `risk.halt_when`, models. What makes the trade
-stays: legs and what else they require, order, exits, limits. Then the trade is followed to its end, on later days if
-need be. Its features are read at the order by the same closures as those of any entry. Such a trade was never decided:
-it is hypothetical, and neighbouring minutes have much of their outcome in common.
+Each minute is a separate walk through the past with this bot alone, whose only window is that minute, and without its
+obstacles: `entry.when`, caps, `risk.halt_when`, models. What makes the trade stays: legs and their requirements, order,
+exits, limits. Then the trade is followed to its end, on later days if necessary. Its features are read at the order by
+the same closures as those of any entry. Such a trade was never decided: it is hypothetical, and neighbouring minutes
+have similar results.
 """
 
 import dataclasses
@@ -42,11 +42,10 @@ from rulebot.store.queries import StoreReader
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One closed trade. values: its features, None where one was not known. net: dollars a structure, after all.
+    """One closed trade. values: its features, None where unknown. net: dollars a structure, after commissions.
 
-    What it was rolled into is of it. left: when its last leg was over, be it a wing that expires: what it made is not
-    known before.
-    in_shares: it was assigned or exercised; `net` counts the shares at their settlement price.
+    Rolled positions are part of it. left: end of its last leg, including an expiring wing: its profit is not known
+    before. in_shares: it was assigned or exercised; `net` counts the shares at their settlement price.
     """
 
     entered: datetime
@@ -60,8 +59,8 @@ class Sample:
 class Samples:
     """The trades of one bot, in the order of their entries. place: where their features were read.
 
-    every: they are hypothetical, one for every so many minutes; None: the bot made them. findings: what was wrong with
-    the data that they come from, as plain data.
+    every: they are hypothetical, one every this many minutes; None: the bot made them. findings: faults of their data,
+    as plain data.
     """
 
     names: tuple[str, ...]
@@ -164,7 +163,7 @@ TASK = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinuteSamplingOptions:
-    """Which minutes: every so many of each window. desk: `packed`, of one bot, which each process compiles."""
+    """Which minutes: every n-th of each window. desk: `packed`, of one bot, which each process compiles."""
 
     desk: LoadedBots
     opens: Callable[[], Source]
@@ -202,7 +201,7 @@ class MinuteSamples:
 
 
 Progress = Callable[[int, int], None]
-"""Is told how many sessions are done, and how many there are."""
+"""Callback: how many sessions are done, of how many."""
 
 
 def sampled(asked: MinuteSamplingOptions, workers: int, reported: Progress) -> tuple[Samples, MinuteSamples]:
@@ -248,9 +247,9 @@ def _runs(asked: MinuteSamplingOptions, tasks: Sequence[Sequence[date]], workers
 
 @dataclasses.dataclass(slots=True)
 class _World:
-    """One minute: its walk, from which day on it is still to be lived through, and what was noted at its entry.
+    """One minute: its walk, from which day on it is still to run, and the notes at its entry.
 
-    parts: what was entered first, and what it was rolled into, as they stood last; nothing while nothing is entered.
+    parts: the entered position, and what it was rolled into, in their last state; nothing while nothing is entered.
     """
 
     walk: BacktestSimulation
@@ -270,7 +269,7 @@ class _World:
         self._keep_parts()
 
     def _keep_parts(self) -> None:
-        """Keep how the trade stands: what is over the next session forgets."""
+        """Keep the trade's state: the next session forgets closed ones."""
         for each in () if self.walk.state is None else self.walk.state.positions.by_id.values():
             first = next(iter(self.parts), each.id)
             if each.opened_at is not None and each.entered_as == first:
@@ -314,7 +313,7 @@ def of_days(asked: MinuteSamplingOptions, days: Sequence[date]) -> MinuteSamples
 
 
 def minutes_of(bot: CompiledBot, day: date, every: int) -> Iterator[datetime]:
-    """Yield every so many minutes of each of the bot's windows of a session, from its start on."""
+    """Yield every n-th minute of each of the bot's windows of a session, from its start on."""
     session = session_on(day)
     if session is None:
         return

@@ -83,7 +83,7 @@ class Fold:
 
 
 def walk_forward(rows: Sequence[Sample], count: int, embargo: timedelta) -> tuple[Fold, ...]:
-    """Return so many folds over samples in the order of their entries; the first part is only ever trained on."""
+    """Return this many folds over samples in the order of their entries; the first part is only trained on."""
     edges = [len(rows) * at // (count + 1) for at in range(count + 2)]
     folds = []
     for first, last in pairwise(edges[1:]):
@@ -133,7 +133,7 @@ class Forecast:
 
 
 def train(samples: Samples, asked: TrainOptions) -> tuple[LearnedModel, Report]:
-    """Return the model that the samples come to, and how it did. Raises: SpecError when they are too few."""
+    """Return the model of the samples, and its results. Raises: SpecError when they are too few."""
     samples, left_out = _useful(samples)
     won = _won(samples.rows, _line(samples.rows, asked))
     _refuse_few(won, samples)
@@ -239,9 +239,9 @@ def _refuse_folds(folds: Sequence[Fold], rows: Sequence[Sample], asked: TrainOpt
 
 
 def _forecast(kind: Kind, samples: Samples, folds: Sequence[Fold], asked: TrainOptions) -> Forecast:
-    """Return what a kind of model foresees fold by fold, each calibrated by the forecasts of those before it.
+    """Return the forecasts of a kind of model fold by fold, each calibrated by those of earlier folds.
 
-    Of those, as in training, the trades alone that had ended when the fold begins, the embargo before it.
+    Of those, as in training, only the trades that had ended when the fold begins, the embargo before it.
     """
     gaps, rows = _gaps(samples), samples.rows
     places: list[int] = []
@@ -276,12 +276,12 @@ def _forecast(kind: Kind, samples: Samples, folds: Sequence[Fold], asked: TrainO
 
 def _filled(model: LearnedModel, values: Sequence[float | None]) -> tuple[float, ...]:
     found = model.filled(values)
-    assert found is not None  # what may be missing anywhere has its stand-in
+    assert found is not None  # a missing value has its replacement
     return found
 
 
 def _taken(simple: Forecast, trees: Forecast, crowd: float) -> Forecast:
-    """Return the weighted sum, unless the trees miss by less, and by more than chance would have it.
+    """Return the weighted sum, unless the trees have a smaller error, by more than chance.
 
     crowd: samples that count as one, since they are of one session.
     """
