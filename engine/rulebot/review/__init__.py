@@ -1,1 +1,1 @@
-"""What a spec comes to, for those who judge it: sentences, an example in prices, diagrams, its problems explained."""
+"""Review: a spec for those who judge it: sentences, an example in prices, diagrams, its problems explained."""

@@ -182,7 +182,7 @@ def _not_set(document: AccountDocument) -> Iterator[Line]:
 UNSAID = ("price_band", "pattern_day_trading", "at_daily_loss")
 """What holds without being written."""
 _NO_RISK = "daily_profit"
-"""A bound that nobody misses: without it no more can be lost."""
+"""A bound whose absence adds no possible loss."""
 
 
 # ---------------------------------------------------------------- real money

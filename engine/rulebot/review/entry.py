@@ -88,7 +88,7 @@ def _on_half_days(bot: CompiledBot) -> str:
 
 
 def _one_after_another(found: Iterable[Span]) -> Iterator[Span]:
-    """Yield what is left of the windows by the clock: one that opens while another is on begins when that is over."""
+    """Yield the remaining windows by the clock: one that opens during another begins after its end."""
     over = HALF_DAY.open
     for start, end in sorted(span for span in found if span[0] < span[1]):
         if end > over:
@@ -101,7 +101,7 @@ def _clocks(found: Iterable[Span]) -> list[tuple[str, str]]:
 
 
 def spans_on(bot: CompiledBot, day: Session) -> tuple[Span, ...]:
-    """Return the windows on a day of this length, whatever week day it is."""
+    """Return the windows on a day of this length, on any weekday."""
     return spans(replace(bot.plan.entry, days=()), day, bot.latest_entry(day))
 
 
@@ -154,7 +154,7 @@ def _either(parts: Sequence[str]) -> str:
 # --- The section Universe
 
 PAIR = NamingContext(longs=("put", "call"))
-"""Whom the conditions of a universe speak of."""
+"""The subject of a universe's conditions."""
 
 
 def universe_section(subject: Subject) -> Section:
@@ -185,7 +185,7 @@ def universe_section(subject: Subject) -> Section:
 
 
 def taken_words(taken: Taken) -> str:
-    """Return where symbols stand: `taken from liquid.yaml: indexes and sector_etfs, without SPX`."""
+    """Return the origin of symbols: `taken from liquid.yaml: indexes and sector_etfs, without SPX`."""
     words = f"taken from {taken.file}: {listed(taken.categories, 'and')}"
     return f"{words}, without {listed(taken.without, 'and')}" if taken.without else words
 

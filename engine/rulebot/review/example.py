@@ -64,9 +64,9 @@ def _quoted(
     shares: tuple[str, ...],
     chains: tuple[tuple[str, str, date], ...],
 ) -> tuple[Board, Facts]:
-    """Return the market of an instant, which all subjects that take the same of it share: nobody writes to it.
+    """Return the market of an instant, shared read-only by all subjects with the same inputs.
 
-    chains: the underlying's symbol, the trading class and the expiry of the options of which all strikes are known.
+    chains: the underlying's symbol, the trading class and the expiry of the options whose strikes are all known.
     """
     board = Board()
     board.alive_at = at.timestamp()
@@ -149,7 +149,7 @@ ACCOUNT = Decimal(100_000)
 """Dollars that the account of the example is worth."""
 LIMIT = "max_loss_per_trade"
 _FURTHEST = 10.0
-"""By how much the legs' prices are scaled at most to come to the example's: nothing is learnt from more."""
+"""Largest factor by which the legs' prices are scaled to the example's: more would teach nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +194,7 @@ class Example:
 
     @property
     def is_by_count(self) -> bool:
-        """Whether the price is the worst at which so many structures fit; of fewer `require` may allow a worse one."""
+        """Whether the price is the worst at which this many structures fit; fewer may have a worse one by `require`."""
         return self.is_bound and self.floor is not None and self.floor >= self.net and self.floor_by == "quantity"
 
     def closed_at(self, net: Decimal) -> Decimal:
@@ -265,7 +265,7 @@ def _floor(
 ) -> tuple[Decimal | None, str]:
     """Return the least net price per share by `max_loss_per_trade` or by `quantity`, and by which of them.
 
-    None of a market order. fits: so many are what the quantity allows, not one for want of any that it does.
+    None for a market order. fits: this many are allowed by the quantity, not one for lack of any.
     """
     if plan.order.start is PriceFrom.MARKET:
         return None, ""
@@ -330,7 +330,7 @@ def _basis(plan: Plan, net: Decimal, *, is_bound: bool) -> str:
 
 
 def _scaled(selection: StructureSelection, view: View, net: Decimal) -> tuple[float, ...]:
-    """Return each leg's price so that together they come to `net`, each in its share of what it is worth."""
+    """Return each leg's price so that together they are `net`, in proportion to their values."""
     mids = [middle(view.board.bid[leg.row], view.board.ask[leg.row]) for leg in selection.legs]
     together = -sum(leg.sign * leg.price_multiplier * mid for leg, mid in zip(selection.legs, mids, strict=True))
     times = float(net) / together if together else 0.0
@@ -413,7 +413,7 @@ def _judged(planned: ExitPlan) -> tuple[str, ...]:
 
 
 def _of(test: Truth, judged: tuple[str, ...]) -> Truth:
-    """Return the test of all legs that are judged; what is of the whole position unless it names legs, names none."""
+    """Return the test of all legs that are judged; one of the whole position by default names none."""
     call = _call(test)
     given: dict[str, Argument] = dict(call.arguments)
     given.pop("of")
@@ -424,19 +424,19 @@ def _of(test: Truth, judged: tuple[str, ...]) -> Truth:
 
 
 def each_words(planned: ExitPlan) -> str:
-    """Return `each side by itself`, "" for an exit that is judged as one."""
+    """Return `each side separately`, "" for an exit that is judged as one."""
     if not planned.each or planned.rule is None:
         return ""
     return f"{EACH_WORDS[planned.each]} separately{_against(planned.rule)}"
 
 
 def naming_context_for(planned: ExitPlan, cast: NamingContext) -> NamingContext:
-    """Return whom an exit speaks of: percentages of one that is judged part by part are of the part's own price."""
+    """Return the subject of an exit: percentages of one that is judged part by part are of the part's price."""
     return replace(cast, entry="entry price of that part") if planned.each else cast
 
 
 def _against(rule: Rule) -> str:
-    """Return what a multiple of the credit is of: of the whole structure's, also for a part of it."""
+    """Return the subject of a multiple of the credit: the whole structure's, also for a part of it."""
     base = {call.measure for call in calls_of(rule.test)} & {"credit", "debit"}
     return f", against the {base.pop()} of the whole structure" if base else ""
 
@@ -468,7 +468,7 @@ class Subject:
 
     @property
     def cast(self) -> NamingContext:
-        """Return whom its rules speak of."""
+        """Return the subject of its rules."""
         return naming_context(self.plan)
 
 

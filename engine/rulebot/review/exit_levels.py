@@ -85,7 +85,7 @@ PriceLevel = tuple[float, Quantity, str | None]
 class _JudgedPrice(NamedTuple):
     """The condition of an exit on profit, loss, cost or value. is_span: it has two levels, of which this is the first.
 
-    legs: what `of` says.
+    legs: the value of `of`.
     """
 
     measure: str
@@ -171,7 +171,7 @@ def _bound(measure: str, level: PriceLevel, entry: Decimal, example: Example) ->
 
 
 def part_price(planned: ExitPlan, example: Example) -> Decimal | None:
-    """Return the price at which an exit acts on each part by itself, None where each part has one of its own."""
+    """Return the price at which an exit acts on each part separately, None where the parts differ."""
     judged = _judged_price(planned)
     if judged is None or judged.measure not in ("cost", "value"):
         return None
@@ -188,7 +188,7 @@ _OF_PRICE = _OF_ENTRY | {"cost", "value", "credit", "debit"}
 def is_met_at_once(planned: ExitPlan, example: Example, plan: Plan) -> bool:
     """Say whether an exit, or a part of it, is true on the example as soon as it is open.
 
-    What only real quotes tell is not asked, nor what an exit waits for that has to be armed.
+    Conditions that need real quotes, or an armed exit, are not evaluated.
     """
     known = _OF_ENTRY if example.is_bound else _OF_PRICE
     parts = [each.rule for each in plan.exits if (each.written or each.name) == planned.name and each.rule is not None]
@@ -201,7 +201,7 @@ def is_met_at_once(planned: ExitPlan, example: Example, plan: Plan) -> bool:
 
 
 def unreachable(planned: ExitPlan, example: Example) -> bool:
-    """Say whether an exit on a price has a level that no price comes to."""
+    """Say whether an exit on a price has a level that no price reaches."""
     return with_level(planned) is not None and level_of(planned, example) is None
 
 

@@ -92,7 +92,7 @@ def _how_many(subject: Subject, example: Example) -> str:
 
 
 def taking_over(subject: Subject) -> str:
-    """Return which exits take over from one that is at work, "" where the engine watches no two of them."""
+    """Return which exits take over from a working one, "" where the engine watches no two of them."""
     watched = _watched(subject)
     if len(watched) < 2:
         return ""
@@ -303,7 +303,7 @@ def acts_without_engine(subject: Subject) -> str:
 
 
 def protect_words(subject: Subject) -> str:
-    """Return what stands behind the watched exits at the broker, "" when nothing does."""
+    """Return the exits' protection at the broker, "" when there is none."""
     plan = subject.plan.risk.protect
     if plan is None:
         return ""
@@ -338,7 +338,7 @@ def _sold_at(example: Example, plan: ProtectPlan) -> str:
 
 
 def _after_a_part(subject: Subject) -> Iterator[Line]:
-    """Say which exits wait for a part of the price of the whole, of which what a part leaves may be worth less."""
+    """List exits at a part of the price of the whole, after which the rest may be worth less."""
     if any(planned.legs and planned.roll is None for planned in subject.exits):
         for measure, whole in (("cost", "credit"), ("value", "debit")):
             names = tuple(

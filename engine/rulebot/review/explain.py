@@ -56,7 +56,7 @@ def _chooses(subject: Subject) -> Section:
 
 
 def for_each(subject: Subject, reported: Callable[[Subject], Section]) -> Section:
-    """Return a section told of every alternative under its name; what all share stands once, at its head or its end."""
+    """Return a section of every alternative under its name; shared lines appear once, at its head or its end."""
     if not subject.alternatives:
         return reported(subject)
     found = [(name, reported(each)) for name, each in subject.alternatives]

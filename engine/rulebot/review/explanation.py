@@ -14,10 +14,9 @@ from rulebot.review.payoff import Payoff
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of a section: a sentence, or what belongs to a name.
+    """One line of a section: a sentence, or the text of a name.
 
-    mark: the place in an order of priority. note: the example beside the words. depth: inside how many groups it
-    stands.
+    mark: the place in an order of priority. note: the example beside the words. depth: number of groups around it.
     """
 
     words: str
@@ -37,9 +36,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What one document comes to. `figures` are numbers for machines; an account has neither states nor payoffs.
+    """The explanation of one document. `figures` are numbers for machines; an account has neither states nor payoffs.
 
-    payoffs: what the example makes at expiry, of a bot with a choice by the name of each alternative, else by "".
+    payoffs: the example's profit at expiry, of a bot with a choice by the name of each alternative, else by "".
     """
 
     kind: str
@@ -78,7 +77,7 @@ def text_of(explanation: Explanation, width: int = WIDTH) -> str:
 
 
 def _lowered(about: str) -> str:
-    """Return the sentence as it goes on after a name; a symbol or the name of a person keeps its capitals."""
+    """Return the sentence as it continues after a name; a symbol or the name of a person keeps its capitals."""
     is_word = about[1:2].islower() or about[1:2] == " "
     if is_word and "'" not in about.partition(" ")[0]:
         about = about[0].lower() + about[1:]
@@ -97,7 +96,7 @@ def _section(section: Section, width: int) -> Iterator[str]:
 
 
 def _groups(lines: Sequence[Line]) -> Iterator[list[Line]]:
-    """Yield runs of lines with names, which share columns, and each sentence by itself."""
+    """Yield runs of lines with names, which share columns, and each sentence alone."""
     run: list[Line] = []
     for line in lines:
         if run and (not line.name or not run[0].name):
@@ -132,7 +131,7 @@ def _table(group: Sequence[Line], width: int) -> Iterator[str]:
 
 
 def _note_column(group: Sequence[Line], room: int) -> int:
-    """Return the width of the words that examples stand beside: those of lines that hold both."""
+    """Return the width of the words beside examples: those of lines that have both."""
     longest = max((len(line.note) for line in group), default=0)
     fitting = [len(line.words) for line in group if line.note and len(line.words) + _NOTE_GAP + longest <= room]
     return max(fitting, default=0)

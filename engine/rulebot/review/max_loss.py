@@ -33,7 +33,7 @@ class Certainty(Enum):
 class MaxLoss:
     """The most one trade can lose, dollars of the whole position with all commissions; None without a bound.
 
-    width: points of the strikes that stand behind it, where they alone decide it.
+    width: points between the strikes, where they alone decide it.
     """
 
     amount: Decimal | None
@@ -42,7 +42,7 @@ class MaxLoss:
 
     @property
     def dollars(self) -> Decimal | None:
-        """Return whole dollars: several trades are said to lose so many times what one is said to lose."""
+        """Return whole dollars: the loss of several trades is shown as a multiple of one."""
         return None if self.amount is None else Decimal(round(self.amount))
 
 
@@ -86,9 +86,9 @@ def _by_limit(plan: Plan) -> MaxLoss | None:
 
 
 def _widest(subject: Subject, example: Example) -> Decimal | None:
-    """Return the most that can be lost per share before the price by the widths in the text, None without them.
+    """Return the most that can be lost per share, before the price, by the widths in the spec; None without them.
 
-    Of several widths of a leg, of which the first that is listed is taken, any may be.
+    Of several widths of a leg, of which the first listed one is taken, any may be.
     """
     legs = subject.plan.legs
     if not is_fixed(tuple(replace(leg, strike=replace(leg.strike, widths=())) for leg in legs)):
@@ -153,13 +153,13 @@ def _is_of_a_kind(one: Leg, other: Leg) -> bool:
 
 
 def is_on_the_listing(subject: Subject) -> bool:
-    """Say whether a strike may stand further from the one it counts from than the text says: the nearest is taken."""
+    """Say whether a strike may be further from its base than the spec says: the nearest one is taken."""
     offsets = [leg.strike for leg in subject.plan.legs if leg.strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE)]
     return any(strike.within is None or strike.within > 0 for strike in offsets if not strike.widths)
 
 
 def is_fixed(legs: tuple[LegPlan, ...]) -> bool:
-    """Say whether the widths of a structure stand in its text: every leg of a right hangs on the same one."""
+    """Say whether the widths of a structure are in its spec: every leg of a right refers to the same one."""
     if any(leg.is_shares for leg in legs):
         return False
     groups: dict[tuple[str, str], list[LegPlan]] = {}

@@ -1,4 +1,4 @@
-"""The section Orders: how an order is priced, stepped and ended, on the way in and on the way out."""
+"""The section Orders: how an order is priced, stepped and ended, for entries and exits."""
 
 from decimal import Decimal
 
@@ -124,7 +124,7 @@ def floor_words(subject: Subject) -> str:
 
 
 def _judged_words(subject: Subject) -> str:
-    """Return the conditions without which no price is offered, of those that no number tells the price of.
+    """Return the price-dependent conditions that no number expresses, without which no price is offered.
 
     A market order offers none.
     """
@@ -164,7 +164,7 @@ def _judged_again(order: Order) -> str:
 
 
 def ending_words(order: Order, subject: Subject) -> str:
-    """Return what follows the last try, and whether the day goes on."""
+    """Return what follows the last try, and whether the day continues."""
     entry = subject.plan.entry
     last = "then" if order.tries == 1 else "after the last"
     if order.then is OnUnfilled.UNWIND:

@@ -22,10 +22,10 @@ from rulebot.model.values import dataclass
 class Payoff:
     """Corners (price of the first underlying, dollars), lowest price first, with the ends of the drawing.
 
-    These lie beyond spot and all break_evens: prices at which it makes nothing. best, worst: dollars at expiry wherever
-    the price goes, None without a bound. covered: shares of the account stand behind the calls that are drawn, and are
-    not drawn. assumed: what is taken for granted beside, "" for one underlying; best and worst have no bound then,
-    since nothing holds the two together.
+    The ends are beyond spot and all break_evens: prices at which it makes nothing. best, worst: dollars at expiry at
+    any price, None without a bound. covered: shares of the account cover the drawn calls, and are not drawn. assumed:
+    an assumption beside, "" for one underlying; with several, best and worst have no bound, since nothing holds them
+    together.
     """
 
     symbol: str
@@ -103,7 +103,7 @@ _APART = 16.0
 
 
 def _panel(payoff: Payoff) -> Panel:
-    """Return where prices and dollars stand on the drawing."""
+    """Return the places of prices and dollars on the drawing."""
     prices = (float(payoff.points[0][0]), float(payoff.points[-1][0]))
     made = padded([0.0, *(float(dollars) for _, dollars in payoff.points)], 1 / 12, 1.0)
     return Panel(_LEFT, _WIDTH - _RIGHT, _TOP, _HEIGHT - _BOTTOM, prices, made)
@@ -119,7 +119,7 @@ def payoff_svg(payoff: Payoff, words: str = "profit and loss at expiry") -> str:
 
 
 def _areas(payoff: Payoff, panel: Panel) -> Iterator[str]:
-    """Yield what lies between the line and zero, gains and losses apart."""
+    """Yield the area between the line and zero, gains and losses separately."""
     corners = sorted({*payoff.points, *((price, Decimal(0)) for price in payoff.break_evens)})
     zero = panel.y(0.0)
     for kind, sign in (("gain", 1), ("loss", -1)):
@@ -138,7 +138,7 @@ def _axis_words(payoff: Payoff) -> str:
 
 
 def _dollars(payoff: Payoff, panel: Panel) -> Iterator[str]:
-    """Yield the most and the least that is drawn beside the axis, kept apart from what is beside zero."""
+    """Yield the largest and the smallest amount beside the axis, at a distance from zero."""
     zero = panel.y(0.0)
     yield text(_LEFT - 8, zero + 4, "$0", "end", "soft")
     best, worst = (choose(made for _, made in payoff.points) for choose in (max, min))
@@ -149,7 +149,7 @@ def _dollars(payoff: Payoff, panel: Panel) -> Iterator[str]:
 
 
 def _spot(payoff: Payoff, panel: Panel) -> Iterator[str]:
-    """Yield where the underlying stands in the example, where the drawing reaches it."""
+    """Yield the underlying's price in the example, where the drawing includes it."""
     if payoff.points[0][0] <= payoff.spot <= payoff.points[-1][0]:
         x = panel.x(float(payoff.spot))
         yield path("mark", f"M{x:.1f} {_TOP}l-5 -8h10z")
@@ -169,7 +169,7 @@ def _strikes(payoff: Payoff, panel: Panel) -> Iterator[str]:
 
 
 def _numbers(prices: Sequence[Decimal], places: Sequence[float], y: float, kind: str) -> Iterator[str]:
-    """Yield prices below their places: those of near ones lean apart, and one without room is left out."""
+    """Yield prices below their places: near ones are spread, and one without room is omitted."""
     right = -1.0
     for at, (price, place) in enumerate(zip(prices, places, strict=True)):
         words = plain(price)
@@ -184,7 +184,7 @@ def _numbers(prices: Sequence[Decimal], places: Sequence[float], y: float, kind:
 
 
 def _break_evens(payoff: Payoff, panel: Panel) -> Iterator[str]:
-    """Yield a dot on the axis for each, and its price in a row of its own below the strikes."""
+    """Yield a dot on the axis for each, and its price in a separate row below the strikes."""
     row = _HEIGHT - _BOTTOM + 38
     places = [panel.x(float(price)) for price in payoff.break_evens]
     for x in places:
@@ -213,5 +213,5 @@ def loss_words(payoff: Payoff) -> str:
 
 
 def _undrawn(payoff: Payoff, made: Decimal) -> str:
-    """Return where an extreme lies that the drawing does not reach: with the underlying at 0."""
+    """Return the place of an extreme outside of the drawing: with the underlying at 0."""
     return "" if made in [drawn for _, drawn in payoff.points] else f" with {payoff.symbol} at 0, which is not drawn"

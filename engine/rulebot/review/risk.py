@@ -1,4 +1,4 @@
-"""The section Risks: what a trade and a day may lose, what halts the bot, what stands while no engine runs."""
+"""The section Risks: possible losses of a trade and of a day, halts, and protection while no engine runs."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -77,14 +77,14 @@ def _refused(limit: Decimal | None) -> Iterator[Line]:
 
 
 def _rolled_on(subject: Subject) -> Iterator[Line]:
-    """Say that what a roll has lost is lost beside what the position may lose that it opens."""
+    """Return that a roll's loss adds to the possible loss of the position that it opens."""
     names = tuple(each.name for each in subject.exits if each.roll is not None)
     if names:
         yield Line(words=f"{listed(names, 'and')}: each roll opens a new trade, and losses of several add up")
 
 
 def _rolled_apart(subject: Subject) -> Iterator[Line]:
-    """Say that a part which is rolled to another expiry may be lost beside what stays of its position."""
+    """Return that a part rolled to another expiry may be lost in addition to the rest of its position."""
     names = tuple(each.name for each in subject.exits if each.roll is not None and each.roll.is_moved and each.legs)
     if names:
         limit = subject.plan.risk.max_loss_per_trade

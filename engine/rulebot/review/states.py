@@ -1,6 +1,6 @@
 """The states of a position as SVG: states one below the other, moves on at their right, moves back at their left.
 
-Labels stand in columns beside the states and lanes run outside of these, so that nothing is written over a line. The
+Labels are in columns beside the states and lanes run outside of these, so that nothing is written over a line. The
 drawing is narrow: its letters can be read on a telephone.
 """
 
@@ -40,7 +40,7 @@ TRIGGERS: Mapping[str, str] = {
 
 
 def paths(subject: Subject) -> tuple[str, ...]:
-    """Return the usual way of a position, and the ways that this bot's exits add."""
+    """Return the usual path of a position, and the moves that this bot's exits add."""
     table = subject.plan.lifecycle
     found = [_chain(_forward(table))]
     if any(planned.resting for planned in subject.exits):
@@ -226,7 +226,7 @@ def state_svg(table: Lifecycle, labels: Labels, *, lit: frozenset[str] = frozens
     return frame("states", box, "states of a position", body, is_alone=is_alone)
 
 
-# ---------------------------------------------------------------- where everything stands
+# ---------------------------------------------------------------- places
 
 
 def _moves(table: Lifecycle, labels: Labels) -> tuple[_Move, ...]:
@@ -294,7 +294,7 @@ def _stack(moves: Iterable[_Move], state: int, ports: dict[tuple[_Move, int], fl
 
 
 def _lanes(moves: Sequence[_Move]) -> dict[_Move, int]:
-    """Return the lane of every move that passes a state or goes back, the longest outermost, each side by itself."""
+    """Return the lane of every move that passes a state or goes back, the longest outermost, by side."""
     found: dict[_Move, int] = {}
     for is_back in (False, True):
         side = [move for move in moves if move.is_back is is_back and move.span >= (1 if is_back else 2)]
@@ -321,7 +321,7 @@ def _box(at: int, state: str, table: Lifecycle, layout: _Layout, *, is_lit: bool
 
 
 def _label(x: float, y: float, lines: Sequence[str], anchor: str) -> str:
-    """Return lines of which the last stands on y."""
+    """Return lines of text, the last at y."""
     first = y - _LINE * (len(lines) - 1)
     return "".join(text(x, first + _LINE * at, line, anchor, "label") for at, line in enumerate(lines))
 
@@ -350,7 +350,7 @@ def _loop(move: _Move, layout: _Layout) -> str:
 
 
 def _around(move: _Move, layout: _Layout, lane: int) -> str:
-    """Past other states along a lane: on at the right, back at the left; the label lies on the line that leaves."""
+    """Past other states along a lane: on at the right, back at the left; the label is on the outgoing line."""
     side, edge = (-1, 0) if move.is_back else (1, _BOX_WIDTH)
     x = edge + side * ((layout.left if move.is_back else layout.right) + _LANE * lane)
     start, end = layout.port(move, move.start), layout.port(move, move.end)

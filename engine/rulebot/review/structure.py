@@ -232,7 +232,7 @@ ROUNDS: Mapping[StrikeRounding, str] = {
     StrikeRounding.AWAY: "the next listed away from the money",
     StrikeRounding.TOWARD: "the next listed toward the money",
 }
-"""Every way to take a listed strike; a test asks for each."""
+"""Every way to select a listed strike; a test asks for each."""
 
 MODIFIERS: Mapping[str, Callable[[Strike], str]] = {
     "round": lambda strike: ROUNDS[strike.round],

@@ -1,4 +1,4 @@
-"""The pages of words and of codes: what a word means and where it may stand, what a code means and how to mend it."""
+"""The pages of words and of codes: a word's meaning and places, a code's meaning and how to fix it."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from rulebot.spec import diagnostic as suggest
 from rulebot.spec.fast_schema import read_schema
 from rulebot.spec.nouns import Unit
 
-# --- Every word of the language with the places where it may stand, read from the schemas
+# --- Every word of the language with its places, read from the schemas
 
 Schema = Mapping[str, Any]
 
@@ -36,15 +36,15 @@ _MEASURE, _LET = "#/$defs/m_", "#/$defs/let_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordPlace:
-    """One place where a key may stand. `path` leads there with dots: `order.step`; LEG is a leg's own name.
+    """One place where a key is allowed. `path` leads there with dots: `order.step`; LEG is a leg's own name.
 
-    owed: what the place takes, in words. words: those it takes. applies: what an edit reaches, "" below a measure.
+    expected: its values, in words. words: those it takes. applies: what an edit reaches, "" below a measure.
     """
 
     document: str
     path: str
     description: str
-    outstanding: str
+    expected: str
     words: tuple[str, ...]
     examples: tuple[Any, ...]
     applies: str
@@ -64,7 +64,7 @@ def vocabulary_index() -> Mapping[str, tuple[WordPlace, ...]]:
 
 
 def measure_schema(name: str) -> Schema:
-    """Return what the schema says of a measure; nothing for one that stands in `expr:` only."""
+    """Return the schema's text of a measure; nothing for one that is allowed in `expr:` only."""
     found: Schema = read_schema("strategy")["$defs"].get(f"m_{name}", {})
     return found
 
@@ -81,7 +81,7 @@ def argument_words(name: str) -> Mapping[str, tuple[str, ...]] | None:
 
 
 class _Walk:
-    """One pass over a schema; `inside` holds the definitions it stands in, so that it ends."""
+    """One pass over a schema; `inside` holds the present definitions, so that it ends."""
 
     def __init__(self, document: str, definitions: Schema) -> None:
         self.document, self.definitions = document, definitions
@@ -122,7 +122,7 @@ class _Walk:
             document=self.document,
             path=path,
             description=node.get("description", ""),
-            outstanding=node.get("x-owed", ""),
+            expected=node.get("x-owed", ""),
             words=tuple(dict.fromkeys(self._words(node))),
             examples=tuple(node.get("examples", ())),
             applies=applies,
@@ -146,7 +146,7 @@ def given() -> Mapping[str, tuple[WordPlace, ...]]:
     return {word: tuple(places) for word, places in found.items()}
 
 
-# --- What words mean that are neither measures nor keys
+# --- Meanings of words that are neither measures nor keys
 
 VALUES: Mapping[str, str] = {
     "straddle": "by the at-the-money straddle's mid",
@@ -230,7 +230,7 @@ VALUES: Mapping[str, str] = {
         if meaning
     },
 }
-"""Words that stand behind a key."""
+"""Words after a key."""
 
 COMPARISONS: Mapping[str, str] = {
     "above": "greater than this",
@@ -294,7 +294,7 @@ def _about(word: str) -> str:
 
 
 def _own_places(word: str) -> Sequence[WordPlace]:
-    """Return where a key stands; that a measure may stand as a condition is told by its own section."""
+    """Return where a key is allowed; its own section says that a measure is a condition."""
     found = vocabulary_index().get(word, ())
     return tuple(place for place in found if place.path != word or word not in VOCABULARY)
 
@@ -362,7 +362,7 @@ def _measure_examples(measure: Measure) -> Iterator[str]:
 
 
 def _keys(word: str) -> Iterator[Section]:
-    """Yield a section for every meaning of a key: places that say the same of it stand together."""
+    """Yield a section for every meaning of a key: places with the same meaning are together."""
     groups: dict[tuple[str, str, str], list[WordPlace]] = {}
     for place in _own_places(word):
         groups.setdefault((place.document, place.description, place.applies), []).append(place)
@@ -391,15 +391,15 @@ def _key_lines(word: str, description: str, places: Sequence[WordPlace]) -> Iter
 def _takes(place: WordPlace) -> str:
     if place.words:
         return listed(place.words, "or")
-    found = _REQUIRED.fullmatch(place.outstanding)
+    found = _REQUIRED.fullmatch(place.expected)
     if found is None:
-        return place.outstanding
+        return place.expected
     subject, rest = found.groups()
     return f"{subject} {rest}" if rest.startswith("written") else rest
 
 
 _REQUIRED = re.compile(r"((?:an?|this|days)\b[\w' ]*?) (?:is|are) (.*)")
-"""What the schema says that a place owes: `a duration is written with its unit`."""
+"""What a place requires by the schema: `a duration is written with its unit`."""
 
 
 def _stands_in(places: Sequence[WordPlace]) -> str:

@@ -91,10 +91,10 @@ legs = st.lists(
 def test_the_worst_is_that_of_the_model_and_every_break_even_is_one(held: list[PositionLeg], net: int) -> None:
     found = payoff_of(held, [("XYZ", 100)], Decimal(net))
     parts = [(each.option, each.signed_held) for each in held]
-    outstanding = worst_case(parts, Decimal(net) / 100)
-    assert (found.worst is None) == (outstanding is None)
-    if found.worst is not None and outstanding is not None:
-        assert max(-found.worst, Decimal(0)) == outstanding * 100
+    expected = worst_case(parts, Decimal(net) / 100)
+    assert (found.worst is None) == (expected is None)
+    if found.worst is not None and expected is not None:
+        assert max(-found.worst, Decimal(0)) == expected * 100
     first, last = found.points[0][0], found.points[-1][0]
     assert all(first <= price <= last for price in found.break_evens)
     assert first <= found.spot <= last

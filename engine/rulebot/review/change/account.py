@@ -62,7 +62,7 @@ def _said(symbols: list[str], one: str, many: str) -> str:
 
 
 def compare_universes(was: UniverseDocument, now: UniverseDocument, name: str, was_name: str) -> Difference:
-    """Return what becomes of a universe document; bots that take of it are told by themselves."""
+    """Return the changes of a universe document; bots that use it report theirs."""
     changes = (*_universe_head(was, now), *_categories(was.categories, now.categories))
     return Difference(
         name=name,
@@ -268,7 +268,7 @@ def _account(live: LiveRules | None) -> str:
 
 
 def _asks_less(was: Demand, now: Demand) -> bool:
-    """Say whether less is asked: of alarms more are let pass, of all else less, or what lies at the bound too."""
+    """Say whether a requirement is weaker: more alarms are allowed, or less of anything else, or the bound itself."""
     if now.op is Op.AT_MOST:
         return now.bound > was.bound
     return (now.bound, now.op is Op.ABOVE) < (was.bound, was.op is Op.ABOVE)

@@ -10,7 +10,7 @@ from rulebot.model.text import counted
 from rulebot.model.values import dataclass
 
 SHOWN = 3
-"""Days that differ and are told one by one, unless all are wanted."""
+"""Differing days that are listed one by one, unless all are requested."""
 STILL_OPEN = "still open"
 NOT_THERE = "there is no such bot"
 """Why the other side of a bot that is new, or gone, did not trade."""
@@ -18,8 +18,10 @@ NOT_THERE = "there is no such bot"
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """One position on one day: the words of its entry and end, the exit that ended it that day ("": none), and the
-    dollars that it made that day. is_carried: it was opened on an earlier one. stands: what is said while none has."""
+    """One position on one day: words of its entry and end, the exit that ended it ("": none), and that day's dollars.
+
+    is_carried: it was opened on an earlier day. stands: its text while none has ended it.
+    """
 
     words: str
     ended_by: str
@@ -68,9 +70,9 @@ def flaw_lines(flaws: Sequence[str]) -> tuple[str, ...]:
 
 
 def behaviour_lines(was: Days, now: Days, *, is_all: bool = False) -> tuple[str, ...]:
-    """Return what differs: entries, net and worst day, exits, then the days that differ one by one.
+    """Return the differences: entries, net and worst day, exits, then the differing days one by one.
 
-    Of a bot that only one side has all trades differ; where it has none, the days are told for their reasons.
+    Of a bot that only one side has, all trades differ; without trades, the days are listed for their reasons.
     """
     head = f"  {counted(len(was), _kind(was))} ({_names([each.name for each in was], was, is_range=True)})"
     pairs = list(zip(was, now, strict=True))
@@ -84,7 +86,7 @@ def behaviour_lines(was: Days, now: Days, *, is_all: bool = False) -> tuple[str,
 
 
 def _day_by_day(pairs: Sequence[tuple[TriedDay, TriedDay]], word: str, *, is_all: bool) -> Iterator[str]:
-    """Yield each day, of many the first few and how many are left. word: what they do."""
+    """Yield each day, of many the first few and the number of the rest. word: what they do."""
     shown = pairs if is_all else pairs[:SHOWN]
     for old, new in shown:
         yield from _day(old, new)

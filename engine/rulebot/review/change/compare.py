@@ -53,7 +53,7 @@ def _of_one(name: str, pair: Sides) -> Iterator[Change]:
 
 
 def _reported_once(found: Sequence[tuple[str, Change]]) -> Iterator[Change]:
-    """Yield every edit once: what it comes to is told of each alternative for which that is something else."""
+    """Yield every edit once, and for alternatives with another effect that too."""
     edits: dict[Change, dict[str, Change]] = {}
     for name, change in found:
         edits.setdefault(replace(change, words="", is_worse=False), {})[name] = change
@@ -78,7 +78,7 @@ def _alternatives(subject: Subject) -> dict[str, Subject]:
 
 
 def _choice(was: list[str], now: list[str]) -> Iterator[Change]:
-    """Yield what becomes of the choice as such: alternatives that came, went, or stand in another order."""
+    """Yield changes of the choice itself: alternatives that came, went, or have another order."""
     change = partial(Change, is_worse=True, applies=reach_of("legs"))
     if "" in was or "" in now:
         kind = Kind.ADDED if "" in was else Kind.REMOVED
@@ -127,7 +127,7 @@ def _is_judging(rest: str) -> bool:
 
 
 def _is_shared_expiry(path: str, sides: Sides) -> bool:
-    """Say whether it is the expiry that stands in `legs` for all, in both texts."""
+    """Say whether it is the expiry in `legs` for all, in both specs."""
     written = (side.spec.legs.expiry for side in sides.both)
     where = [each.path for each in written if each is not None]
     return path.startswith("legs.expiry") and all(each == ("legs", "expiry") for each in where)
@@ -137,9 +137,9 @@ def _is_shared_expiry(path: str, sides: Sides) -> bool:
 
 
 def split(was: Bot, now: Bot) -> tuple[Spec, tuple[Change, ...]]:
-    """Return the new text with the old defaults, and what each new default changes in it.
+    """Return the new spec with the old defaults, and the effect of each new default.
 
-    A default that the new text cannot take as it was is no change of its own: all that it reaches is told by itself.
+    A default that is invalid in the new spec is no separate change: everything it reaches is reported.
     """
     old, new = _texts(was.spec), _texts(now.spec)
     changed = [name for name in new if name in old and _meaning(old[name]) != _meaning(new[name])]
@@ -209,7 +209,7 @@ def _reaching(name: str, old: str, new: str, reached: tuple[Change, ...]) -> Cha
 
 
 def _plain(name: str, old: str, new: str) -> Change:
-    """Return a default of which only the values can be told: what it reaches stands below by itself."""
+    """Return a default of which only the values can be shown: what it reaches is reported below."""
     return Change(path=f"parameters.{name}", old=old, new=new, applies=reach_of("parameters"))
 
 
@@ -290,7 +290,7 @@ def _renamed_alternatives(names: Mapping[str, str]) -> Iterator[Change]:
 
 
 def _exits_called_after(leg: str, now: Spec, was: str) -> str:
-    """Return which exits have another name with the leg, as it is told of one that is renamed by itself."""
+    """Return which exits are renamed with the leg, as reported for a leg that is renamed alone."""
     names = tuple(each.name for each in now.exits if each.name.endswith(f".{leg}"))
     before = listed(tuple(f"{name.removesuffix(leg)}{was}" for name in names), "and")
     return f"what is recorded stays under {before}, and an open position continues under {before}" if names else ""
@@ -390,9 +390,9 @@ def read_document(content: bytes, label: str, read: Beside | None = None) -> Loa
 
 
 def compare(was: Sequence[Loaded], now: Sequence[Loaded]) -> tuple[Difference, ...]:
-    """Return what becomes of every sound document of two sides, in the order of the new ones, what is gone last.
+    """Return the changes of every sound document of two sides, in the order of the new ones, removed ones last.
 
-    Raises: MisuseError for a side with two of one name: an edit of one of them would be told by nobody.
+    Raises: MisuseError for a side with two of one name: an edit of one of them would be missed.
     """
     for side in (was, now):
         _refuse_same_names(side)

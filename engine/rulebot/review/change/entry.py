@@ -73,7 +73,7 @@ def _days(noun: Entry, field: str, subject: Subject) -> tuple[int, ...]:
 
 
 def judge_windows(edit: Edit) -> Effect:
-    """More chances a day are worse; a longer window is said in minutes, half days too where they go another way."""
+    """More chances a day are worse; a longer window is given in minutes, half days too where they differ."""
     was, now = (each.plan.entry for each in edit.sides.both)
     chances = len(now.windows) - len(was.windows)
     if chances > 0:
@@ -92,7 +92,7 @@ def judge_windows(edit: Edit) -> Effect:
 
 
 def _minutes(subject: Subject, day: Session) -> int:
-    """Return in how many minutes of such a day it may enter, on whatever week day."""
+    """Return in how many minutes of such a day it may enter, on any weekday."""
     found = spans_on(subject.bot, day)
     return round(sum(max(0.0, (end - start).total_seconds()) for start, end in found) / 60)
 

@@ -92,7 +92,7 @@ def judge_exit(edit: Edit) -> Effect:
 
 
 def _with_prices(effect: Effect, was: ExitPlan, now: ExitPlan, sides: Sides) -> Effect:
-    """Return a verdict with the prices at which some legs are closed before and after, on the old example."""
+    """Return an effect with the closing prices of some legs before and after, on the old example."""
     example = sides.was.example or sides.now.example
     prices = ["" if example is None else legs_words(each, example) for each in (was, now)]
     if not all(prices):
@@ -102,7 +102,7 @@ def _with_prices(effect: Effect, was: ExitPlan, now: ExitPlan, sides: Sides) -> 
 
 
 def _judge_each(now: str) -> Effect:
-    """Judged together the parts make up for each other; judged each by itself one may go while the others go on."""
+    """Judged together the parts offset each other; judged separately one may close while the others continue."""
     words = f"{EACH_WORDS[now]} is judged separately" if now else "what it is of is judged together"
     return Effect(f"{words}: it acts at other prices, on other legs", is_worse=True)
 
@@ -121,7 +121,7 @@ def _is_alike(was: ExitPlan, now: ExitPlan) -> bool:
 
 
 def _read_at(planned: ExitPlan) -> Any:
-    """Return at which price an exit reads what closing comes to: at natural it costs more than at mid."""
+    """Return at which price an exit reads the cost of closing: natural costs more than mid."""
     test = None if planned.rule is None else planned.rule.test
     return dict(test.left.arguments).get("at") if isinstance(test, Compare) and isinstance(test.left, Call) else None
 
@@ -141,7 +141,7 @@ def _judge_level(was: ExitPlan, now: ExitPlan, sides: Sides) -> Effect:
 
 
 def _short(words: str) -> str:
-    """Return an example's words without the price of its entry, which stands beside them already."""
+    """Return an example's words without the price of its entry, which is shown already."""
     return words.partition(": ")[2] or words
 
 
@@ -178,7 +178,7 @@ def _half(at: datetime) -> str:
 
 
 def removed_exit(planned: ExitPlan, sides: Sides) -> Effect:
-    """Return what is no longer closed, and what is left that closes."""
+    """Return what is no longer closed, and what still closes."""
     left = ", ".join(each.name for each in sides.now.exits) or "nothing"
     return Effect(f"{_lost(planned, sides)}; the rest: {left}", is_worse=True)
 
@@ -243,7 +243,7 @@ def judge_grace(edit: Edit) -> Effect:
 
 
 def judge_part(edit: Edit) -> Effect:
-    """What it leaves open goes on losing."""
+    """The rest can lose more."""
     was, now = (_share(each, side) for each, side in ((edit.old, edit.sides.was), (edit.new, edit.sides.now)))
     if was == now == 1.0:
         return Effect("all of its legs, as before" if edit.new[0] else "all that it holds, as before")
@@ -344,7 +344,7 @@ def _rolled(noun: Exit, field: str, subject: Subject) -> Any:
 
 
 def _closed(noun: Exit, field: str, subject: Subject) -> Any:
-    """Return the legs and the part that an exit closes, and of which kind is each that it closes by itself."""
+    """Return the legs and the part that an exit closes, and the kind of each that it closes separately."""
     planned = planned_of(noun.name, subject)
     if planned is None:
         return None
@@ -365,7 +365,7 @@ def _order(noun: Exit, field: str, subject: Subject) -> Any:
 
 
 def _pathless(order: Any) -> Any:
-    """Return an order without its place; one that goes on until done has no count of tries."""
+    """Return an order without its place; one that continues until done has no count of tries."""
     return replace(order, path=(), tries=1 if order.then is OnUnfilled.AGAIN else order.tries)
 
 

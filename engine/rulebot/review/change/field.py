@@ -15,7 +15,7 @@ from rulebot.spec.spec import Spec
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an edit comes to. is_worse: it makes a loss larger, likelier or longer, or lets a fault through."""
+    """The effect of an edit. is_worse: it makes a loss larger, likelier or longer, or lets a fault through."""
 
     words: str = ""
     is_worse: bool = False
@@ -49,7 +49,7 @@ class Sides:
 class FieldSpec:
     """One thing that may differ. `said` is its value in words, "" for none.
 
-    is_written: the text says it; what follows from something else is told there, unless one text says it.
+    is_written: it is in the spec; what follows from something else is reported there, unless one spec writes it.
     """
 
     key: str
@@ -75,7 +75,7 @@ class BotSection:
 
     @property
     def path(self) -> str:
-        """Where it stands, in the spec's words: `exits.stop`."""
+        """Its path, in the spec's words: `exits.stop`."""
         return f"{self.place}.{self.name}" if self.name and self.place else self.place or self.name
 
 
@@ -105,7 +105,7 @@ def judge_if_worse(words: str) -> Judge:
 
 
 def judge_if_more(up: str, down: str = "", unsaid: float = float("inf")) -> Judge:
-    """Return a judge of a number that is worse when it grows; `unsaid` is what stands for none."""
+    """Return a judge of a number that is worse when it grows; `unsaid` replaces a missing one."""
 
     def judge(edit: Edit) -> Effect:
         old, new = (unsaid if each is None else float(each) for each in (edit.old, edit.new))
@@ -130,7 +130,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """A field that is told elsewhere, and where."""
+    """A field that is reported elsewhere, and where."""
 
     key: str
 
@@ -193,11 +193,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One change. `path` is where it stands now, or stood; `was_path` where it stood, if elsewhere.
+    """One change. `path` is its present, or former, place; `was_path` its former place, if different.
 
     old, new: in words, "" for none. is_worse: it makes a loss larger, likelier or longer, or lets a fault through.
-    applies: which positions it reaches (`x-applies` of the schema). reaches: what follows from it elsewhere, for a
-    parameter.
+    applies: which positions it reaches (`x-applies` of the schema). reaches: its effects elsewhere, for a parameter.
     """
 
     kind: Kind = Kind.CHANGED

@@ -72,7 +72,7 @@ def _selector(noun: Strike, field: str, subject: Subject) -> tuple[Any, ...]:
 
 
 def judge_strike(edit: Edit) -> Effect:
-    """A short strike nearer to the money, or a wider structure, is worse; another way to choose is to be read."""
+    """A short strike nearer to the money, or a wider structure, is worse; another way to choose must be read."""
     (old_by, old_target, old_of, *old_form), (new_by, new_target, new_of, *new_form) = edit.old, edit.new
     leg: Leg = edit.now.noun
     facts = _joined(_example_words(edit.sides), trade_words(edit.sides))
@@ -89,10 +89,10 @@ def judge_strike(edit: Edit) -> Effect:
 
 
 def _offset_words(leg: Leg, sides: Sides, *, is_wider: bool) -> str:
-    """Return how another distance from another leg adds to a loss, though the worst case may be as before.
+    """Return how another distance from another leg adds to a loss, even with the same worst case.
 
-    Of two legs that are sold one comes nearer to the money; a leg that is bought stands further behind one that is
-    sold, on a side that need not be the one that may lose most.
+    Of two sold legs one comes nearer to the money; a bought leg is further behind a sold one, on a side that need not
+    be the one with the largest loss.
     """
     counted = next(each for each in sides.now.spec.legs.legs if each.name == leg.strike.reference)
     is_outward = (leg.strike.by is StrikeBy.BELOW) is (leg.right == Right.PUT.value)
@@ -107,7 +107,7 @@ def _side(leg: Leg) -> str:
 
 
 def judge_distance(edit: Edit) -> Effect:
-    """A smaller distance lets a strike stand nearer to spot."""
+    """A smaller distance allows a strike nearer to spot."""
     was, now = (Decimal(0) if each is None else each for each in (edit.old, edit.new))
     if now < was:
         return Effect(_joined("the strike may be nearer to spot", _example_words(edit.sides)), is_worse=True)
@@ -161,7 +161,7 @@ def judge_edge(edit: Edit) -> Effect:
 
 
 def judge_tolerance(edit: Edit) -> Effect:
-    """A wider tolerance trades strikes that nobody asked for."""
+    """A wider tolerance trades strikes further from the requested ones."""
     if edit.new is None or (edit.old is not None and edit.new > edit.old):
         return Effect("it trades also where only a strike further from what was asked is listed", is_worse=True)
     return Effect("no trade sooner, where only strikes further away are listed")
@@ -181,7 +181,7 @@ def _amount(value: Any, subject: Subject) -> str:
 
 
 def _held_against(noun: Strike, field: str, subject: Subject) -> Number | None:
-    """Return an edge as compiled: a let means what it stands for, whatever it is called."""
+    """Return an edge as compiled: a let has the meaning of its value, whatever it is called."""
     leg = next(each.name for each in subject.spec.legs.legs if each.strike is noun)
     found: Number | None = getattr(next(each for each in subject.plan.legs if each.name == leg), field)
     return found
@@ -233,14 +233,14 @@ def judge_leg(edit: Edit) -> Effect:
 
 
 def leg_lost(leg: Leg, sides: Sides) -> Effect:
-    """Return what a leg less comes to: a long one covered, a short one may lose."""
+    """Return the effect of a removed leg: a long one gave cover, a short one could lose."""
     facts = _joined(_example_words(sides), trade_words(sides))
     covers = "no bought leg covers what is sold" if leg.side is Side.BUY else ""
     return Effect(_joined(covers, facts), is_worse=leg.side is Side.BUY or judge_wider(sides))
 
 
 def leg_gained(leg: Leg, sides: Sides) -> Effect:
-    """Return what a leg more comes to."""
+    """Return the effect of an added leg."""
     facts = _joined(_example_words(sides), trade_words(sides))
     return Effect(facts, is_worse=leg.side is Side.SELL or judge_wider(sides))
 
@@ -285,7 +285,7 @@ def _days_away(rule: DteRule, days: tuple[int, ...], is_latest: bool) -> float:
 
 
 def furthest(rule: DteRule, days: tuple[int, ...]) -> float:
-    """Return after how many days an expiry lies at the latest; without a bound for those that have none."""
+    """Return the latest expiry in days; those without one have no bound."""
     if rule in (DteRule.AT_LEAST, DteRule.NEAREST):
         return float("inf") if rule is DteRule.AT_LEAST else days[0] + 0.5
     return days[-1]

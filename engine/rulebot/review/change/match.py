@@ -31,14 +31,14 @@ def match_edits(sides: Sides, was: Sequence[BotSection], now: Sequence[BotSectio
 
 
 def _order(was: Sequence[BotSection], now: Sequence[BotSection]) -> dict[str, int]:
-    """Return where each path stands: as in the new text, what is gone behind its section's last."""
+    """Return the place of each path: as in the new spec, removed ones after their section's last."""
     places = list(dict.fromkeys(part.place for part in (*now, *was)))
     ranked = sorted((*now, *was), key=lambda part: places.index(part.place))
     return {part.path: at for at, part in reversed(list(enumerate(ranked)))}
 
 
 def _at(change: Change, order: Mapping[str, int]) -> int:
-    """Return the rank of the longest path that a change's own stands below."""
+    """Return the rank of the longest path above a change's own."""
     path = change.path
     while path and path not in order:
         path = path.rpartition(".")[0]
@@ -71,7 +71,7 @@ class _Matched:
 
 
 def _head(part: BotSection) -> object:
-    """Return what makes a rule act, whatever is said beside it; a leg or a let has nothing else."""
+    """Return what makes a rule act, without its other words; a leg or a let has nothing else."""
     return part.meaning[0] if part.place in LISTS else part.meaning
 
 
@@ -183,7 +183,7 @@ def _gained(part: BotSection, sides: Sides) -> Effect:
 def leg_names(was: Spec, now: Spec) -> dict[str, str]:
     """Return the old name of every leg that was renamed, by its new one.
 
-    Of a choice those that mean the same leg in every alternative: what stands outside of them names it for all.
+    Of a choice those that mean the same leg in every alternative: references outside of them name it for all.
     """
     old, new = structures(was), structures(now)
     duplicates = {name: _duplicates(old[before], new[name]) for before, name in paired(old, new)}
@@ -199,7 +199,7 @@ def structures(spec: Spec) -> dict[str, tuple[Leg, ...]]:
 
 
 def paired(was: Iterable[str], now: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield which alternative is held against which; where only one text has a choice, the first stands for all."""
+    """Yield the pairs of alternatives to compare; where only one spec has a choice, its first is compared."""
     old, new = list(was), list(now)
     if ("" in old) is not ("" in new):
         yield old[0], new[0]
@@ -227,7 +227,7 @@ def _is_same(was: Leg, now: Leg, names: Mapping[str, str]) -> bool:
 
 
 def _placeless(value: Any) -> Any:
-    """Return a leg, an alternative, or a part of it, without where it stands."""
+    """Return a leg, an alternative, or a part of it, without its place."""
     if isinstance(value, tuple):
         return tuple(_placeless(each) for each in value)
     if not is_dataclass(value) or isinstance(value, type):
@@ -239,7 +239,7 @@ def _placeless(value: Any) -> Any:
 def _means_one(
     name: str, was: str, duplicates: Mapping[str, Mapping[str, str]], legs: Mapping[str, tuple[Leg, ...]]
 ) -> bool:
-    """Say whether a new name is that of the same old leg wherever it stands."""
+    """Say whether a new name means the same old leg everywhere."""
     standing = [each for each, found in legs.items() if name in (leg.name for leg in found)]
     return all(duplicates[each].get(name) == was for each in standing if each in duplicates)
 

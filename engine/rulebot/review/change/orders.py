@@ -28,7 +28,7 @@ def is_bolder(old: Order, new: Order) -> bool:
 
 
 def _steps(order: Order) -> Decimal:
-    """Return how far from its start the last try may be; one that goes on is bounded by natural alone.
+    """Return how far from its start the last try may be; one without end is bounded by natural alone.
 
     One that starts at natural stays there.
     """
@@ -70,7 +70,7 @@ def worst_words(edit: Edit, leaving: bool) -> str:
 
 
 def _tries(leaving: bool) -> Callable[[Order, str, Subject], int | None]:
-    """Return what reads how many tries there are: none of an order by which exits leave that goes on until done."""
+    """Return what reads the number of tries: nothing for an exit order that continues until done."""
     return lambda noun, field, subject: None if leaving and noun.then is OnUnfilled.AGAIN else noun.tries
 
 
@@ -90,7 +90,7 @@ def _walks(order: Order) -> bool:
 
 
 def _stride(order: Order) -> Decimal:
-    """Return how far it goes with each try; all that are set anew to the quote alone go alike."""
+    """Return how far it steps with each try; all that only follow the quote step alike."""
     return Decimal(1) if order.step is None or not _walks(order) else order.step
 
 
@@ -108,7 +108,7 @@ def _begins_to_stay(was: Order, now: Order) -> bool:
 
 
 def _gives_up_market(was: Order, now: Order) -> bool:
-    """Say whether exits came to a market order, which needs no quotes, and come to none now."""
+    """Say whether exits could end in a market order, which needs no quotes, and no longer do."""
     return was.ends_at_market and not now.ends_at_market
 
 
@@ -147,7 +147,7 @@ def _judged(leaving: bool, field: str) -> Judge:
 
 
 def _paced(leaving: bool, words: str, field: str) -> Judge:
-    """Return the judge of how long an order takes: what leaves late goes on losing."""
+    """Return the judge of an order's duration: a later exit can lose more."""
 
     def judge(edit: Edit) -> Effect:
         is_later = _brought_by(edit, leaving, is_slower) == field
@@ -192,7 +192,7 @@ def _judge_adaptive(leaving: bool) -> Judge:
 
 
 def judge_sequence(edit: Edit) -> Effect:
-    """Legs that go one by one may stand alone meanwhile, which ones depends on the order of sending."""
+    """Legs that go one by one may be without partners meanwhile, depending on the order of sending."""
     if not edit.new:
         return Effect("all legs go as one combo")
     return Effect(f"{edit.new[0]} goes first and may be open alone until the others have filled", is_worse=True)

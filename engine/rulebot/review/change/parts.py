@@ -199,7 +199,7 @@ def _count(value: tuple[int, Size | None], subject: Subject) -> str:
 
 
 def judge_growth(edit: Edit) -> Effect:
-    """It may come to more than it did, or to it sooner."""
+    """It may reach more than before, or reach it sooner."""
     old, new = edit.old, edit.new
     if new is None or old is None:
         return Effect(
@@ -210,7 +210,7 @@ def judge_growth(edit: Edit) -> Effect:
 
 
 def judge_overwrite(edit: Edit) -> Effect:
-    """More of the shares may be called away; between a count and a part of the shares no one can say which is more."""
+    """More of the shares may be called away; a count and a part of the shares cannot be compared."""
     if edit.old is None or edit.new is None:
         now = "the text, whatever shares are held" if edit.new is None else "the shares held"
         return Effect(f"how many calls there are is said by {now}", is_worse=True)
@@ -235,7 +235,10 @@ def _dollar_stops(edit: Edit) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
-    """What ranks symbols, as compiled: a let means what it stands for, whatever it is called; and the same in words."""
+    """What ranks symbols, as compiled:
+
+    a let has the meaning of its value, whatever it is called; and the same in words.
+    """
 
     meaning: tuple[Any, ...]
     words: str = field(compare=False)

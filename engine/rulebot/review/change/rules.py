@@ -1,7 +1,7 @@
 """Whether one test is true more often than another, as far as their texts decide it.
 
-What numbers decide is asked of the same ranges by which filters are found that exclude each other, on a full day and on
-a half day. What they do not tell (events, formulas, web hooks) is compared part by part.
+Numbers are compared by the ranges that also find filters which exclude each other, on a full day and on a half day.
+Other tests (events, formulas, web hooks) are compared part by part.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping
@@ -41,7 +41,7 @@ from rulebot.wording.number import FULL_DAY, HALF_DAY
 
 
 class Implication(Enum):
-    """How often the new test holds, beside the old one."""
+    """How often the new test is true, compared with the old one."""
 
     SAME = "as often"
     OFTENER = "more often"
@@ -56,7 +56,7 @@ _STRICT = (Op.ABOVE, Op.BELOW)
 
 
 def holding(old: Truth, new: Truth) -> Implication:
-    """Return how often `new` holds beside `old`; OTHERWISE where only a person can say."""
+    """Return how often `new` is true compared with `old`; OTHERWISE where only a person can say."""
     if old == new:
         return Implication.SAME
     if (decided := _decided(old, new)) is not None:
@@ -78,7 +78,7 @@ def holding(old: Truth, new: Truth) -> Implication:
 
 
 def together(found: Iterable[Implication]) -> Implication:
-    """Return what several come to when each pulls its own way."""
+    """Return the effect of several in different directions."""
     kinds = set(found) - {Implication.SAME}
     if not kinds:
         return Implication.SAME
@@ -92,9 +92,9 @@ _DECIDED = {(False, False): Implication.SAME, (False, True): Implication.OFTENER
 
 
 def _decided(old: Truth, new: Truth) -> Implication | None:
-    """Return what follows when one of them never holds without the other; None when each may.
+    """Return the effect when one of them is never true without the other; None when each may be.
 
-    What the one that follows reads beside the other may be unknown while that one holds.
+    The following one's other inputs may be unknown while the other is true.
     """
     was, now = _reads(old), _reads(new)
     is_lost = not now <= was or _may_part(old, new)
@@ -103,7 +103,7 @@ def _decided(old: Truth, new: Truth) -> Implication | None:
 
 
 def _reads(test: Truth) -> set[object]:
-    """Return what may leave a test unknown: its measures; an opening range that forms, the words beside it too."""
+    """Return what may make a test unknown: its measures; for an opening range also the words beside it."""
     match test:
         case Not(member):
             return _reads(member)
@@ -133,7 +133,7 @@ def _reach(session: Session) -> Callable[[Subject], Range]:
 
 
 _MORE_AT_NATURAL = {"cost": True, "loss": True, "value": False, "profit": False}
-"""What closing costs and brings at natural, beside the same at mid."""
+"""Cost and proceeds of closing at natural, compared with mid."""
 
 
 def _is_priced_otherwise(was: Call, now: Call) -> bool:
@@ -143,7 +143,7 @@ def _is_priced_otherwise(was: Call, now: Call) -> bool:
 
 
 def _priced(op: Op, was: Call) -> Implication:
-    """Return what another price comes to, from mid to natural or the other way round."""
+    """Return the effect of another price, from mid to natural or the other way round."""
     if op not in (*_UPWARD, *_DOWNWARD):
         return Implication.OTHERWISE
     is_more = _MORE_AT_NATURAL[was.measure] is (was.argument("at") != "natural")
@@ -177,7 +177,7 @@ def _same_op(op: Op, before: list[float], after: list[float]) -> Implication:
 
 
 def _ordered(old: tuple[float | bool, ...], new: tuple[float | bool, ...]) -> Implication:
-    """Return what a lower bound comes to that was `old` and is `new`."""
+    """Return the effect of a lower bound that was `old` and is `new`."""
     if old == new:
         return Implication.SAME
     return _oftener(new < old)
@@ -198,7 +198,7 @@ def _factor(bound: Number) -> tuple[float, str] | None:
             return None
 
 
-# ---------------------------------------------------------------- what holds by itself, and groups
+# ---------------------------------------------------------------- truths without comparison, and groups
 
 _OFTENER_WHEN_MORE = {"spot_within": True, "spot_beyond": False, "before": True, "after": True, "within": True}
 
@@ -224,7 +224,7 @@ def _finding(measure: str, was: Mapping[str, Argument], now: Mapping[str, Argume
 
 
 def _argued(name: str, old: Argument, new: Argument, finding: Container[str]) -> Implication:
-    """Return what one argument does to what holds by itself; of events, more of them happen more often."""
+    """Return the effect of one argument on a truth; with more events it is true more often."""
     if None in (old, new) and (name in finding or name == "says"):
         return _oftener((old if name in finding else new) is None)
     match old, new:
@@ -368,7 +368,7 @@ def rule_part(place: str, written: Condition, rule: Rule, subject: ReviewSubject
 
 
 def head(value: Any, said: str, judge: Judge) -> FieldSpec:
-    """Return the facet that a part is known by: its own path is where it stands."""
+    """Return the facet by which a part is known: its own path is its place."""
     return FieldSpec(key="", value=value, said=said, judge=judge)
 
 
@@ -395,7 +395,7 @@ def in_one_order(test: Any) -> Any:
 
 
 def symbols_in(test: Any) -> tuple[str, ...]:
-    """Return the symbols that measures of a test list, of which a sentence says how many there are."""
+    """Return the symbols in lists of a test's measures; a sentence gives their number."""
     if isinstance(test, Call):
         of = dict(test.arguments).get("of") if test.measure == "breadth" else None
         return of if isinstance(of, tuple) else ()
@@ -406,7 +406,7 @@ def symbols_in(test: Any) -> tuple[str, ...]:
 
 
 def nameless(test: Truth) -> Any:
-    """Return a test without the names of its members, which follow the rule's own, whatever order these stand in."""
+    """Return a test without the names of its members, which follow the rule's own in any order."""
     members = getattr(test, "members", None)
     if members is None:
         return test
@@ -427,4 +427,4 @@ ADDED: Mapping[str, str] = {
     "risk.require": "fewer entries",
     "risk.halt_when": "halts when this holds",
 }
-"""What a rule more or less in a list comes to; exits are told one by one."""
+"""The effect of a rule added to or removed from a list; exits are reported one by one."""

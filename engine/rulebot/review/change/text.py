@@ -13,13 +13,13 @@ from rulebot.review.change.field import ORDER, REACHES, Change, Difference, Kind
 
 WIDTH = 120
 _MARK, _SIDE = "(!)", 32
-"""How a change that risks more is marked; how long two values may be together to stand on one line."""
+"""Mark of a change that risks more; total length of two values on one line."""
 _STRIP, _BELOW = 24, 10
-"""Where fewer columns than this are left beside what stands before them, words go below, indented by so many."""
+"""With fewer columns than this for words, they go below, indented by this many."""
 
 
 _WORDS = {Kind.REMOVED: ("gone", ""), Kind.ADDED: ("", "new")}
-"""What stands before the old and the new value, where it is not `was` and `now`."""
+"""Labels of the old and the new value, where they are not `was` and `now`."""
 
 
 def text_of(found: Difference, width: int = WIDTH) -> str:
@@ -33,7 +33,7 @@ def text_of(found: Difference, width: int = WIDTH) -> str:
 
 
 def _folded(line: str, width: int) -> list[str]:
-    """Return a line that keeps its indent, and stands further in where it goes on."""
+    """Return a line that keeps its indent, with a deeper one where it continues."""
     indent = line[: len(line) - len(line.lstrip())]
     return wrap(
         line.lstrip(),
@@ -77,7 +77,7 @@ def head(found: Difference) -> str:
 
 
 def changed(changes: Sequence[Change], width: int = WIDTH) -> list[str]:
-    """Return the changes in columns: mark, path, values, words; long values stand below each other."""
+    """Return the changes in columns: mark, path, values, words; long values go below each other."""
     paths = min(max(len(change.path) for change in changes), 42)
     short = [values(change) for change in changes if is_short(change)]
     column = max(map(len, short), default=0)
@@ -143,7 +143,7 @@ def facts(found: Difference) -> Iterator[tuple[str, str]]:
 
 
 def priority_words(found: Difference) -> str:
-    """Return the order of the exits where it is no change of its own; "" where it is."""
+    """Return the order of the exits where it is no separate change; "" where it is."""
     was, now = found.priorities
     if not now or any(change.path == "exits" for change in found.changes):
         return ""
@@ -237,7 +237,7 @@ def _loss(loss: Loss) -> dict[str, Any]:
 
 _ESCAPED = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~#"} | {"\n": " ", "<": "&lt;"})
 _LINKED = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)")
-"""Where an address or a mention goes on, which GitHub links as it stands, also one that is escaped letter by letter."""
+"""Parts of addresses and mentions that GitHub would link, even escaped letter by letter."""
 _NOTHING = "<!-- -->"
 
 
@@ -269,5 +269,5 @@ def _facts(found: Difference) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Return what a document says as it stands there: nothing in it becomes a link, a mention or a picture."""
+    """Return a document's text literally: nothing in it becomes a link, a mention or a picture."""
     return _LINKED.sub(_NOTHING, text.translate(_ESCAPED))
