@@ -1,1 +1,1 @@
-"""The command line: shows what is recorded, posts operator events, never trades by itself."""
+"""The command line: shows records and leaves requests; it never trades itself."""

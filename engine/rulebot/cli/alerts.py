@@ -1,4 +1,4 @@
-"""`rulebot alerts`: what people were told of a store, and telling them."""
+"""`rulebot alerts`: the alerts of a store, and sending them."""
 
 import threading
 from datetime import datetime
@@ -47,12 +47,12 @@ def people_option(name: str, help: str) -> "Callable[..., Any]":
 @click.option("--ack", metavar="NUMBER", help="Say that an alert was seen, by its number; 'all' for all.")
 @shows_store
 def alerts(store: Place | None, form: str, people: Path | None, send: bool, is_test: bool, ack: str | None) -> None:
-    """Show the last alerts of a store with who was told: alarms, halts, lost connections, trades, each day's digest.
+    """Show a store's last alerts with their recipients: alarms, halts, lost connections, trades, each day's digest.
 
-    Grave ones are told again until somebody acknowledges them. 'rulebot serve --alerts FILE' tells by itself;
-    --send does it from a process of its own, which also notices an engine that is gone. docs/alerts.md has the file.
+    Grave ones are repeated until they are acknowledged. 'rulebot serve --alerts FILE' sends them; --send does it from a
+    separate process, which also notices a dead engine. docs/alerts.md has the file.
 
-    Exit code: 0; 1 when the file is wrong, or a --test message was not taken; 2 for misuse; 3 when the store or the
+    Exit code: 0; 1 when the file is wrong, or a --test message was not accepted; 2 for misuse; 3 when the store or the
     file cannot be read.
     """
     if sum((send, is_test, ack is not None)) > 1:

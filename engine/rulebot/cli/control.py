@@ -51,7 +51,7 @@ def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
 
 
 def _adoptions(bot: str, found: Place) -> list[str]:
-    """Return what becomes of positions that the account holds otherwise than the books; none of a damaged store."""
+    """Return what happens to positions whose account holdings differ from the books; none for a damaged store."""
     from rulebot.model.errors import StoreError
     from rulebot.operator_requests.requests import adoptions
 
@@ -105,9 +105,9 @@ def _report_elsewhere(found: Place, bot: str) -> None:
 
 
 def _check_bot(bot: str, found: Place) -> None:
-    """Refuse a bot that the store does not know: an engine would do nothing, and nobody would hear of it.
+    """Refuse a bot that the store does not know: an engine would ignore the request silently.
 
-    Raises: click.UsageError. A store that cannot be read is no reason to leave nothing for its engine.
+    Raises: click.UsageError. A request is left even if the store cannot be read.
     """
     if not bot:
         return
@@ -129,7 +129,7 @@ def _check_bot(bot: str, found: Place) -> None:
 @click.command()
 @ENGINE_STORE
 def stop(store: Place | None) -> None:
-    """End the engine: entries at work are cancelled, exits stay at the broker, positions stay as they are."""
+    """End the engine: working entries are cancelled, exits stay at the broker, positions stay open."""
     _leave(Request.STOP, "", store, "end")
 
 
@@ -158,10 +158,10 @@ def resume(bot: str, store: Place | None) -> None:
 @click.option("--flatten", is_flag=True, help="Close every position as well, at natural and then at market.")
 @ENGINE_STORE
 def kill(bot: str, flatten: bool, store: Place | None) -> None:
-    """Cancel every entry of BOT (or of all bots) and open nothing more; exits go on.
+    """Cancel every entry of BOT (or of all bots) and open nothing more; exits continue.
 
-    It holds over restarts until 'rulebot resume'. With --flatten everything that is open is closed, and resting orders
-    are taken back first. When no engine runs, --flatten starts one that only closes, and ends when nothing is open.
+    It holds over restarts until 'rulebot resume'. With --flatten everything open is closed, after its resting orders
+    are cancelled. When no engine runs, --flatten starts one that only closes, and ends when nothing is open.
     """
     from rulebot.store.registry import engine_store, is_in_use
 
@@ -185,14 +185,13 @@ def kill(bot: str, flatten: bool, store: Place | None) -> None:
 @click.command()
 @ENGINE_STORE
 def reload(store: Place | None) -> None:
-    """Let the running engine read its specs and the account document again, and take up what has changed.
+    """Let the running engine read its specs and the account document again, and apply the changes.
 
-    The files are those that 'rulebot run' was given; folders are looked through anew. Open positions keep the text that
-    they were opened under, new entries follow the new one. It happens when no order of a bot that changes is in flight;
-    until then 'rulebot status' says what it waits for. A problem in any file, and nothing changes.
+    The files are those given to 'rulebot run'; folders are read again. Open positions keep the spec under which they
+    were opened, new entries follow the new one. It happens when no order of a changed bot is in flight; until then
+    'rulebot status' says what it waits for. With a problem in any file nothing changes.
 
-    Exit code: 0 when the engine was asked, 1 for problems in the files, 2 when nothing is left to run, 3 when no engine
-    runs.
+    Exit code: 0 when the engine was asked, 1 for problems in the files, 2 when no bot remains, 3 when no engine runs.
     """
     from rulebot.core.session.reloading import changes_between
     from rulebot.documents.load_bots import TAKEN_BACK, digests_of, left_out_words, limit_words, limits_as_json
@@ -285,8 +284,8 @@ def _refuse_account(found: Place, run: "StoredRun", desk: "LoadedBots", running:
 def enter(bot: str, symbol: str, alternative: str, scan: int | None, yes: bool, store: Place | None) -> None:
     """Have BOT enter at once, whatever its window and conditions say; its limits and the account's apply.
 
-    With SYMBOL it enters what the last scan has in the row of this symbol: those legs and no others. If quotes have
-    moved so that a limit refuses them, nothing is entered, and 'rulebot why BOT' says which limit. The engine must run.
+    With SYMBOL it enters the row of this symbol in the last scan: those legs and no others. If a limit refuses them at
+    present quotes, nothing is entered, and 'rulebot why BOT' says which limit. The engine must run.
     """
     from rulebot.model.errors import MisuseError
     from rulebot.model.event import Request
@@ -349,10 +348,10 @@ def _words(bot: str, row: Mapping[str, Any], head: Mapping[str, Any]) -> str:
 
 
 def close_all(store: Place, bot: str = "") -> None:
-    """Run an engine without bots on a store until all that BOT (or any bot) holds is closed. Raises: MisuseError.
+    """Run an engine without bots on a store until all holdings of BOT (or any bot) are closed. Raises: MisuseError.
 
-    It connects where the store's last run did, as the client whose orders are at work: another one cannot cancel them.
-    The texts that govern open positions are in the store.
+    It connects where the store's last run did, as the client whose orders work: another one cannot cancel them. The
+    specs that govern open positions are in the store.
     """
     from rulebot.documents.load_bots import NO_BOTS
     from rulebot.live.environments import attached
@@ -402,7 +401,7 @@ def close_all(store: Place, bot: str = "") -> None:
 
 
 def _clients_at_work(reader: "StoreReader") -> set[int]:
-    """Return the client ids under which orders of a store may be at work."""
+    """Return the client ids under which orders of a store may work."""
     from rulebot.recovery.resume import resume_from
 
     if (at := reader.last_at()) is None:

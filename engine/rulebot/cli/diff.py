@@ -129,7 +129,7 @@ def _compared(old: str, new: str, *, seeds: int | None, days: str | None, is_all
 
 
 def _refuse_tests(side: "Sequence[Loaded]") -> None:
-    """Refuse a side that is tests alone; of a folder in a revision they are left out, as of one that is there.
+    """Refuse a side with only tests; of a folder in a revision they are ignored, as of an existing one.
 
     Raises: MisuseError.
     """
@@ -273,7 +273,10 @@ def _grown(found: "Difference") -> str:
 
 _NOTHING = (os.devnull, "/dev/null")
 _OF_A_FILE = (7, 9)
-"""How many words git tells its driver: path, and file, hash and mode of both sides; two more of a renamed file."""
+"""Number of words git passes to its driver:
+
+path, and file, hash and mode of both sides; two more for a renamed file.
+"""
 
 
 def drive(words: tuple[str, ...]) -> None:
@@ -305,10 +308,10 @@ def _content(file: str) -> bytes | None:
 
 
 def _meaning(sides: list[tuple[str, bytes | None]], files: tuple[Path, Path]) -> tuple[str, str]:
-    """Return what the edit means, or "" and why nothing is said of that: `rulebot validate` is for errors.
+    """Return the meaning of the edit, or "" and why there is none: `rulebot validate` reports errors.
 
-    files: where the sides stand in the working tree, in which git calls its driver. What they extend, and the universes
-    they name, are those of the working tree for both: git shows an edit of such a file by itself.
+    files: the places of both sides in the working tree, in which git calls its driver. Extended specs and universes are
+    those of the working tree for both: git shows an edit of such a file separately.
     """
     from rulebot.compile.build import check
     from rulebot.review.change.compare import compare, read_document

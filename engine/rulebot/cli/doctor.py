@@ -106,7 +106,7 @@ def _wanted(options: dict[str, Any]) -> "DoctorOptions":
 
 
 def _record(options: dict[str, Any]) -> Path | None:
-    """Return where a probe keeps what it hears, None without one. Raises: MisuseError."""
+    """Return where a probe keeps its messages, None without one. Raises: MisuseError."""
     record: Path | None = options["record"]
     if not options["probe"]:
         if record is not None:

@@ -1,4 +1,4 @@
-"""What the program ends with, so that whoever started it knows why; 0 is well, 2 misuse (click)."""
+"""Exit codes of the program; 0 is success, 2 misuse (click)."""
 
 PROBLEMS_FOUND = 1
 THE_WORLD_FAILED = 3

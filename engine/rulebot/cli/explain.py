@@ -46,11 +46,11 @@ def explain(
     page: Path | None,
     form: str,
 ) -> None:
-    """Say what each WHAT is: a spec, an account document or a universe (a file, folder, pattern, or the name of a
-    shipped spec), or a word of the language (a measure, a key, a word that a key takes), or a code (RB204).
+    """Explain each WHAT: a spec, an account document or a universe (a file, folder, pattern, or the name of a shipped
+    spec), or a word of the language (a measure, a key, a value of a key), or a code (RB204).
 
-    Of a spec: when it enters, which legs, how it orders, when it leaves, what it risks, with prices and dollars on one
-    example. Neither broker nor store is asked.
+    For a spec: when it enters, which legs, how it orders, when it exits, what it risks, with prices and dollars on one
+    example. No broker or store is needed.
 
     Exit code: 0, 1 when a spec has errors, 2 for what is neither a file nor a word, 3 when a file cannot be read or
     written.
@@ -145,7 +145,7 @@ def _neither(word: str) -> click.UsageError:
 
 
 def _document(file: Path, loaded: "Loaded") -> "Explanation | None":
-    """Return what one document comes to, None when it has errors."""
+    """Return the explanation of one document, None when it has errors."""
     from rulebot.compile.build import build_plan
     from rulebot.review.account import explain_account
     from rulebot.review.entry import explain_universe

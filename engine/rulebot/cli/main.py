@@ -27,7 +27,7 @@ _ENDED_BY_A_SIGN = ("strict", "surrogateescape")
 
 
 class _Entry(NamedTuple):
-    """Where a command stands, as `module:name`, and its line in the list of commands."""
+    """The place of a command, as `module:name`, and its line in the list of commands."""
 
     target: str
     help: str
@@ -95,7 +95,7 @@ _ELSEWHERE = {
     "keep": "what was asked to be closed, and waits, is kept on the page or by 'c' in 'rulebot top'",
     "halt": _HALTING,
 }
-"""What is no command, and what a person who types it in a bad moment wants."""
+"""Words that are no commands, and what a person who types them needs."""
 _ERROR = "Error: "
 _WIDEST = max(len(name) for name in COMMANDS)
 
@@ -219,10 +219,10 @@ def _open_what_is_closed() -> None:
 
 @contextmanager
 def _nothing_of_this_folder() -> Iterator[None]:
-    """Let processes that are begun meanwhile import nothing from the folder that this one works in, as it does not.
+    """Let processes that are started meanwhile import nothing from this one's working folder.
 
-    Python looks there first in what is begun with `-m` or `-c`, as processes that share work are: a `pickle.py` beside
-    specs that somebody sent would be run.
+    Python looks there first in what is started with `-m` or `-c`, as worker processes are: a `pickle.py` beside specs
+    from elsewhere would run.
     """
     if _SAFE_PATH in os.environ or sys.path[0] in ("", _folder()):
         yield
@@ -243,7 +243,7 @@ def _folder() -> str:
 
 
 def _print_nowhere() -> None:
-    """Throw away what is still to be printed: the end of the process would fail at it once more."""
+    """Discard pending output: the end of the process would fail at it again."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

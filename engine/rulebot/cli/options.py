@@ -77,7 +77,7 @@ def clock_of(ctx: click.Context) -> "Clock":
 
 
 def first_session(day: date) -> date:
-    """Return the session of `day`, or the first one after it: the day that is lived through. Raises: MisuseError."""
+    """Return the session of `day`, or the first one after it: the simulated day. Raises: MisuseError."""
     try:
         return session_from(day).date
     except CalendarError as error:
@@ -104,7 +104,7 @@ class WholeNumber(click.IntRange):
 
 
 SEED = WholeNumber(0, 2**63 - 1)
-"""What chance goes by: the simulated market mixes it with others in 64 bits."""
+"""A random seed: the simulated market mixes it with others in 64 bits."""
 
 
 class Number(click.FloatRange):
@@ -189,5 +189,5 @@ set_option = click.option(
 
 
 def is_explicit(name: str) -> bool:
-    """Say whether an option of this command, by its parameter's name, stands on the command line."""
+    """Say whether an option of this command, by its parameter's name, was given on the command line."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE

@@ -62,9 +62,9 @@ def fitted(line: str, *, err: bool = False) -> list[str]:
 
 
 def hung(lead: str, text: str, *, shown: str | None = None) -> str:
-    """Return `lead` and `text` as they fit: what goes over stands below the beginning of the text.
+    """Return `lead` and `text` wrapped: continued lines begin below the text.
 
-    shown: the lead where it is in colour, with which it is as wide as without.
+    shown: the lead in colour, of the same width.
     """
     width, head = terminal_width(), lead if shown is None else shown
     if width is None or len(lead) + len(text) <= width:

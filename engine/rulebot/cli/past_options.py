@@ -30,11 +30,11 @@ WORKERS = click.option(
     help="Processes, where sessions are apart (default: the cores, once they save time).",
 )
 
-# --- Files that a command writes where it is told to
+# --- Output files of commands
 
 
 class Output(NamedTuple):
-    """What a file of ours is, and how each begins, in lower case."""
+    """The kinds of our files, and how each begins, in lower case."""
 
     words: str
     begins: tuple[bytes, ...]
@@ -48,16 +48,16 @@ MODEL = Output("a model", (b'{\n "rulebot_model"', b'{\r\n "rulebot_model"'))
 
 
 def check_output(word: str, file: Path | None, what: Output, beside: Path | None = None) -> None:
-    """Refuse to write into a file that is something else: it would be lost, or spoilt. Raises: MisuseError.
+    """Refuse to overwrite a file of another kind. Raises: MisuseError.
 
-    beside: what the same command keeps, which need not be there yet.
+    beside: files of the same command, which need not exist yet.
     """
     if file is None:
         return
     if file == Path():
         raise MisuseError(f"{word} is an empty name", "is a variable of the shell empty?")
     is_other = beside is not None and file.resolve() == beside.resolve()
-    with suppress(OSError):  # what cannot be read is told when it is written
+    with suppress(OSError):  # an unreadable file is reported when it is written
         if file.is_file() and file.stat().st_size:
             with file.open("rb") as there:
                 is_other |= not there.read(32).lower().startswith(what.begins)
@@ -66,7 +66,7 @@ def check_output(word: str, file: Path | None, what: Output, beside: Path | None
         raise MisuseError(message, f"name another {word}")
 
 
-# --- `--shares SPY=1000`: what a simulated account holds when its first day begins
+# --- `--shares SPY=1000`: a simulated account's holdings at the start
 
 F = TypeVar("F", bound=Callable[..., Any])
 Shares = tuple[tuple[str, int], ...]
@@ -158,7 +158,7 @@ def asked_cash(text: str) -> Decimal:
 
 
 def asked_shares(shares: Shares) -> Shares:
-    """Return the shares that an account begins with. Raises: MisuseError for what has none."""
+    """Return the shares of an account at the start. Raises: MisuseError for a symbol without shares."""
     for symbol, _ in shares:
         if not product(symbol).is_tradable:
             raise MisuseError(f"{symbol} is an index and has no shares", "--shares takes stocks and ETFs")
@@ -182,15 +182,15 @@ def write_file(file: Path, text: str) -> None:
 
 
 class Bar(Protocol):
-    """Is told how many sessions are done, and how many there are."""
+    """Callback: how many sessions are done, of how many."""
 
     def __call__(self, done: int, count: int, what: str = "sessions") -> None:
-        """Show it. what: stands before it."""
+        """Show the progress. what: its label."""
 
 
 @contextmanager
 def stopped_by_hand(how: str) -> Iterator[None]:
-    """Say how to go on when Ctrl+C ends what is done here."""
+    """Say how to continue after Ctrl+C."""
     try:
         yield
     except KeyboardInterrupt:
@@ -200,7 +200,7 @@ def stopped_by_hand(how: str) -> Iterator[None]:
 
 @contextmanager
 def sessions_bar(form: str) -> Iterator[Bar]:
-    """Yield who is told how far it is: a bar on a terminal, nobody in a pipe or where JSON is wanted."""
+    """Yield the progress callback: a bar on a terminal, none in a pipe or with JSON."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -220,7 +220,7 @@ SHOWN_FINDINGS = 20
 
 
 def named(source: str, is_modelled: bool) -> str:
-    """Return the name of a source, which says when nobody ever quoted its prices."""
+    """Return the name of a source, which says when its prices are modelled."""
     return f"{source}; its option prices are MODELLED, never quoted" if is_modelled else source
 
 

@@ -17,7 +17,7 @@ from rulebot.narrate.snapshot import BotActivity, BotSnapshot, Snapshot
 from rulebot.narrate.trades import kept_lines, provisional_text
 
 NARROW = 100
-"""Columns below which a bot's lines stand under its name."""
+"""Columns below which a bot's lines go under its name."""
 _CARRIED = " what was held overnight counts with each day's own part; 'rulebot summary' adds up whole trades"
 """Why the parts of several days have no sum: what is realised on a later day was open before."""
 DETAILED_DAYS = 5
@@ -184,7 +184,7 @@ def _next(day: DayOutcome, store: str, named: NextCommands) -> list[str]:
 # --- A Glance as lines of a terminal
 
 WIDE = 130
-"""Columns from which what a bot waits for stands beside it, not below."""
+"""Columns from which a bot's waiting text is beside it, not below."""
 _ROOMY = 105
 """Columns from which there is room for a bar of progress."""
 _MOST_LINES = 3
@@ -194,7 +194,7 @@ _BOT, _POSITION, _PROFIT = 0, 3, 4
 _LEAST_OF_NAME = 12
 """Columns that a bot keeps for its name where there are too few for all."""
 _LEAST = (0, 8, 5, 27, 9)
-"""Least widths of the columns, so that the table seldom moves while a day goes on."""
+"""Least widths of the columns, so that the table seldom moves during a day."""
 STYLES = {
     BotActivity.WATCHING: "cyan",
     BotActivity.ENTERING: "yellow",
@@ -292,7 +292,7 @@ def _beside(line: Text, waits: str, width: int) -> Iterator[Text]:
 
 
 def fitted(text: str, width: int) -> str:
-    """Return the text in just so many columns, with an ellipsis where it is cut."""
+    """Return the text in exactly this many columns, with an ellipsis where it is cut."""
     return text.ljust(width) if len(text) <= width else f"{text[: width - 1]}…"
 
 

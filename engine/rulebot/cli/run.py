@@ -126,32 +126,32 @@ if TYPE_CHECKING:
 def run(**options: Any) -> None:
     """Run the bots of SPECS (files, folders) until Ctrl+C, the close, or the end of the simulated days.
 
-    A terminal shows a table of what each bot does and waits for; a pipe gets a line for each thing that happens. At the
-    end stands what every bot did and why, or what came nearest.
+    A terminal shows a table of what each bot does and waits for; a pipe gets a line for each event. The end shows what
+    every bot did and why, or what came nearest.
 
-    Ctrl+C ends the run: entries at work are cancelled, exits stay at the broker, everything is kept. The next start
-    with the same --store goes on from there. A second Ctrl+C does not wait for the broker's answers. Ctrl+Z does
-    nothing: nobody would watch the exits meanwhile.
+    Ctrl+C ends the run: working entries are cancelled, exits stay at the broker, everything is kept. The next start
+    with the same --store continues. A second Ctrl+C does not wait for the broker's answers. Ctrl+Z does nothing: no
+    exit would be watched meanwhile.
 
-    --exits-only enters nothing: what is open in the store is watched, each position under the text that opened it.
+    --exits-only enters nothing: open positions of the store are watched, each under the spec that opened it.
 
-    --observe sends nothing, on any account: everything is judged, what would be entered is recorded with its price, and
-    followed with fills of a model in a store of its own.
+    --observe sends nothing, on any account: everything is judged, would-be entries are recorded with their prices, and
+    followed with model fills in a separate store.
 
-    --shadow decides a new version of a bot beside it, on the same connection, and sends nothing of it either;
-    'rulebot summary --compare' says how the two differ.
+    --shadow decides a new version of a bot on the same connection, and sends nothing of it either; 'rulebot summary
+    --compare' shows the differences.
 
     --live trades real money: each bot must be promoted ('rulebot promote'), the account named in the account document
-    and offered by the gateway, and a person must type its id. All that is missing is said at once.
+    and offered by the gateway, and a person must type its id. Everything missing is listed at once.
 
-    Exit code: 0 when the run ended as it should, 1 for problems in SPECS or a refused --live, 2 for misuse, 3 when the
+    Exit code: 0 when the run ended as planned, 1 for problems in SPECS or a refused --live, 2 for misuse, 3 when the
     gateway or the disk failed.
     """
     run_with(options)
 
 
 def run_with(options: dict[str, Any], page: "EmbeddedPage | None" = None) -> None:
-    """Run as the options of `run` say, with a page beside the screen. Raises: MisuseError, and what a run raises."""
+    """Run with the options of `run`, and a page beside the screen. Raises: MisuseError, and the errors of a run."""
 
     check_together(options)
     check_output("--ledger", options["ledger"], LEDGER)
@@ -282,7 +282,7 @@ def _settings(options: Mapping[str, Any], desk: "LoadedBots", specs: Sequence[st
 
 
 def _meant_store(options: Mapping[str, Any], settings: "Settings") -> Place | None:
-    """Return the store that a run goes on with, None when it makes one of its own."""
+    """Return the store that a run continues, None when it makes a new one."""
     if options["live"]:
         return settings.live_store
     store: Place | None = options["store"]
@@ -338,7 +338,7 @@ def _paper_account(
 
     observes = options["observe"]
     store, logs = settings.store, settings.logs
-    if observes:  # what filled by a model does not stand among what was traded
+    if observes:  # fills of a model are not mixed with trades
         store, logs = settings.observe_store, options["logs"] or logs.with_name(f"{logs.name}-observe")
     check_store(store, observes=observes)
     where = attached(
@@ -376,7 +376,7 @@ def _simulated_market(
     sessions: int | None,
     client_id: int,
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
-    """Return the world of a simulated gateway: of one that stands, or of one that this process brings along."""
+    """Return the world of a simulated gateway: a running one, or one of this process."""
     from rulebot.capture.captured import recorded
     from rulebot.live.environments import DEFAULT_DATE, DEFAULT_SEED, SimSettings, simulated
     from rulebot.live.start import RunOptions
@@ -428,7 +428,7 @@ def _simulated_market(
 def _standing_gateway(
     options: Mapping[str, Any], settings: "Settings", waiting: "Callable[[str], None] | None", client_id: int
 ) -> "AbstractAsyncContextManager[World]":
-    """Return the world of a simulated gateway that stands."""
+    """Return the world of a running simulated gateway."""
     from rulebot.live.environments import attached
 
     host, port = gateway_address(options["address"])

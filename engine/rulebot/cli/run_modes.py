@@ -1,4 +1,4 @@
-"""`rulebot run --shadow`: new versions of specs beside those that trade, in one process and on one connection."""
+"""`rulebot run --shadow`: new versions of specs beside the trading ones, in one process and on one connection."""
 
 import asyncio
 import logging
@@ -73,10 +73,10 @@ def live_world(
 def admitted(
     desk: "LoadedBots", settings: "Settings", yes_i_mean: str | None, patient: "Heartbeat | None" = None
 ) -> "tuple[str, int, Greeting]":
-    """Return the live account, the port it is at, and what the gateway there said, once a person has confirmed it.
+    """Return the live account, its port, and the gateway's greeting, once a person has confirmed it.
 
-    patient: is told of the waiting of a service, for as long as no gateway answers; None does not wait.
-    Raises: NotAdmittedError that names everything that is missing.
+    patient: gets the waiting messages of a service, for as long as no gateway answers; None does not wait. Raises:
+    NotAdmittedError that names everything that is missing.
     """
     from rulebot.promotion.promotion import AdmissionRequest, LiveStore, missing, read_live_store, refusal
 
@@ -184,7 +184,7 @@ def observed_world(
     return observing(world, model), replace(options, settings=reported, install=install, accounts=None)
 
 
-# --- `rulebot run --shadow`: new versions of specs beside those that trade, in one process and on one connection
+# --- `rulebot run --shadow`: new versions of specs beside the trading ones, in one process and on one connection
 
 ENDING = "~shadow"
 """Behind the name of a bot that is a shadow, wherever both are shown."""
@@ -197,17 +197,17 @@ log = logging.getLogger("rulebot.run")
 
 
 def shadow_store(store: "Place") -> Path:
-    """Return the store of the shadows beside a store."""
+    """Return the store of the shadows of a store."""
     from rulebot.store.place import beside, data_folder
 
     return beside(store, data_folder(), "-shadow.db")
 
 
 class Shadow:
-    """The shadows of a run: an engine of their own in the same process, which sends nothing.
+    """The shadows of a run: a separate engine in the same process, which sends nothing.
 
-    desk: their specs; beside: those that trade. Whatever becomes of the shadows, what trades goes on.
-    Raises: MisuseError for one that is beside no bot, StoreError.
+    desk: their specs; beside: the trading ones. Trading continues whatever happens to the shadows. Raises: MisuseError
+    for a shadow without its bot, StoreError.
     """
 
     def __init__(self, desk: "LoadedBots", beside: "LoadedBots", options: "RunOptions", fills: str | None) -> None:
@@ -247,7 +247,7 @@ class Shadow:
         self._screen: Screen | None = None
 
     def beside(self, world: "AbstractAsyncContextManager[World]") -> "AbstractAsyncContextManager[World]":
-        """Return the world of the engine that trades, which the shadows hear as well."""
+        """Return the world of the trading engine, whose data the shadows get as well."""
         return self._relay.trading(world)
 
     def start(self, run: "Run", screen: "Screen") -> None:
@@ -306,7 +306,7 @@ class Shadow:
             await asyncio.wait((self._task,))
 
     def report(self, width: int) -> list[str]:
-        """Return what each of them came to, and how to compare."""
+        """Return the result of each of them, and how to compare."""
         if self._diary is None or not (days := self._diary.days()):
             return []
         bots = [tuple(replace(bot, bot=f"{bot.bot}{ENDING}") for bot in day.bots) for day in days]

@@ -20,12 +20,12 @@ _OF_RUN = [option for option in run.params if option.name != "gateway_port"]
 def serve(people: Path | None, **options: Any) -> None:
     """Run the bots of SPECS as 'rulebot run' does, and show them on a page: what each does and waits for, and why.
 
-    The page is told of everything within a second, and what is asked on it the engine does. With --sim --speed 30 a
-    whole day passes in thirteen minutes. When the run is over the page stays until Ctrl+C, unless it is a service. With
-    --alerts people are told what matters, wherever they are (docs/alerts.md).
+    The page shows everything within a second, and passes requests to the engine. With --sim --speed 30 a whole day
+    passes in thirteen minutes. After the run the page stays until Ctrl+C, unless it is a service. With --alerts people
+    get alerts anywhere (docs/alerts.md).
 
-    --wait-for-gateway makes it a service: the page is there before the gateway is, and says what is waited for; outside
-    sessions the engine idles; systemd and health checks are told how it is (docs/service.md).
+    --wait-for-gateway makes it a service: the page is there before the gateway, and says what is awaited; outside
+    sessions the engine idles; systemd and health checks get its state (docs/service.md).
 
     Exit code: as of 'rulebot run'; 2 and 3 also when the page cannot be served.
     """
@@ -41,9 +41,9 @@ def serve(people: Path | None, **options: Any) -> None:
 
 
 def _check_up(options: dict[str, Any]) -> list[str]:
-    """Return the command that checks a service before each open; none where nothing is traded, or nobody waits.
+    """Return the command that checks a service before each open; none without trading, or without waiting.
 
-    One that only exits enters nothing of its specs: what lies beside them counts, and they are not looked at.
+    An exits-only service enters nothing of its specs, so only the files beside them are checked.
     """
     if options["sim"] or options["observe"] or not options["wait_for_gateway"]:
         return []

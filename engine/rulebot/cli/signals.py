@@ -31,7 +31,7 @@ class StopSignals:
     def listen(self) -> None:
         """Take the signals from now on.
 
-        Where the system has no such thing (Windows) Ctrl+C ends at once; only the main thread of a process hears any.
+        On a system without them (Windows) Ctrl+C ends at once; only the main thread of a process gets any.
         """
         self._task = asyncio.current_task()
         if threading.current_thread() is not threading.main_thread():

@@ -171,7 +171,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
 
 
 def _notes(document: dict[str, Any]) -> Iterator[str]:
-    """Yield what a person should know beside the tables."""
+    """Yield notes beside the tables."""
     held = [(f"{one['bot']} {one['structure']}", one) for one in document["positions"]]
     yield from (f"{name}: {TO_BE_CLOSED}" for name, one in held if one["to_be_closed"])
     for words, key in (("on hold", "on_hold"), ("unprotected", "unprotected")):
@@ -252,8 +252,7 @@ def _order_lines(orders: Sequence[dict[str, Any]]) -> list[str]:
 def list_bots(specs: tuple[str, ...], store: Place | None, form: str) -> None:
     """List the bots of the last run, or those of the files, folders or patterns in SPEC.
 
-    A bot is stopped, starting, running or stopping: that is also one that the engine runs no more, while it holds
-    something, whose exits go on.
+    A bot is stopped, starting, running or stopping. A removed bot with positions, whose exits continue, is stopping.
     """
     named = _of_files(specs)
     path = _path(store, bool(specs))
@@ -339,7 +338,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
         echo(line)
 
 
-# --- `rulebot health`: what the health checks of containers and machines run, and a person who wants one line
+# --- `rulebot health`: for health checks of containers and machines, and for a person who wants one line
 
 SECONDS = 8.0
 OURS = {"0.0.0.0": "127.0.0.1", "::": "::1"}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rulebot.checks.journal.audit import InvariantResult
 
 MOST = 100_000
-"""Dollars that nothing a fill says can come to."""
+"""Dollars beyond any possible fill."""
 EXPORTED = ("trades", "orders", "fills", "position_snapshots", "daily_summary")
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -88,8 +88,8 @@ def back_up_store(file: Path, named: Place | None) -> None:
 def restore_store(file: Path, named: Place | None) -> None:
     """Put the backup FILE in the store's place; the present store is kept under another name.
 
-    Refused while an engine runs on it, or when the backup is not sound. What was traded since the backup is not in it:
-    engines enter nothing until 'rulebot resume', and exits go on.
+    Refused while an engine runs on it, or when the backup is not sound. Trades since the backup are not in it: engines
+    enter nothing until 'rulebot resume', and exits continue.
     """
     from rulebot.store.maintenance import restore
 
@@ -111,10 +111,10 @@ def restore_store(file: Path, named: Place | None) -> None:
 @store.command("rebuild", short_help="Rebuild the tables from the journal.")
 @_named_store
 def rebuild_store(named: Place | None) -> None:
-    """Make all tables that people read anew from the journal, which is not changed.
+    """Rebuild all tables that people read from the journal, which is not changed.
 
-    A store of another version of rulebot then shows what this version makes of it, as after the next start. Refused
-    while an engine runs on it.
+    A store of another version of rulebot then shows this version's figures, as after the next start. Refused while an
+    engine runs on it.
     """
     from contextlib import closing
 
@@ -155,13 +155,12 @@ def correct_fill(
     dry_run: bool,
     named: Place | None,
 ) -> None:
-    """Give the fill of order REF, which nobody told, the PRICE (a share) that the account's statement shows.
+    """Give the unreported fill of order REF the PRICE (a share) in the account's statement.
 
-    REF is a position where somebody else has closed it, or the id of an execution where that went part by part. Three
-    kinds of fills can be corrected, while no engine runs on the store: one that was taken up from the account; one
-    before an expiry that was never told, so that the option is booked as expired, settled, assigned or exercised: the
-    trade takes the place of that; and one of what a position on hold holds by the books, and the account no more.
-    Nothing that was recorded before is changed.
+    REF is a position that others closed, or the id of an execution where that happened part by part. Three kinds of
+    fills can be corrected, while no engine runs on the store: one that was inferred from the account; one before an
+    expiry that was never reported, so that the option is booked as expired, settled, assigned or exercised: the trade
+    replaces that; and contracts of a position on hold that the account lacks. Earlier records are not changed.
     """
     from rulebot.statement.correct_fill import correct
 
@@ -198,8 +197,8 @@ def export(folder: Path, named: Place | None, form: str) -> None:
 def tie_store(ctx: click.Context, statement: Path, store: Place | None, form: str) -> None:
     """Compare executions, commissions and expiries with an Activity Flex Query of the account, in XML.
 
-    Says what differs or is missing on either side, and what in the account is not ours. docs/export.md has the fields
-    that the query needs. Exit code: 0 when all ties to the cent, 1 when something does not.
+    It lists differences, missing entries on either side, and external entries of the account. docs/export.md has the
+    fields that the query needs. Exit code: 0 when all match to the cent, 1 when something does not.
     """
     from rulebot.statement.reconcile import reconcile_file
 
@@ -245,7 +244,7 @@ def _lines(found: Iterable["InvariantResult"]) -> list[str]:
 
 
 def _place(seq: int, at: Any) -> str:
-    """Return where an offence stands: the record's number, and when it was."""
+    """Return the place of an offence: the record's number, and its time."""
     if not seq:
         return ""
     return f"number {seq}: " if at is None else f"number {seq}, {at:%Y-%m-%d %H:%M:%S} UTC: "

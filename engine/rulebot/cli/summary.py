@@ -53,17 +53,17 @@ def summary(
 ) -> None:
     """Sum up the closed trades of BOT, or of every bot and all together.
 
-    With --by month each month is a line: sessions, those without a trade, win rate, average, drawdown, alarms, and what
-    falls short of the account document, of each bot by itself.
+    With --by month each month is a line: sessions, those without a trade, win rate, average, drawdown, alarms, and
+    shortfalls against the account document, by bot.
 
-    With --compare each bot stands beside its shadow: entries, fills against mid, results, and which decisions differed
-    by which rule first.
+    With --compare each bot is beside its shadow: entries, fills against mid, results, and which decisions differed by
+    which rule first.
 
     Amounts are dollars: gross before commissions, net after them. A trade that was assigned or exercised counts with
     its shares, at their official settlement price. A trade counts whole, on the day on which its last leg of value was
-    closed. A win is a trade with a profit after commissions; max_drawdown is the deepest fall of the
-    summed net profit below its best so far. Below the sums each exit says what it promised and kept, and its slippage
-    in dollars per contract: "target 50 %: kept 51 %, at least 50 %, n 31".
+    closed. A win is a trade with a profit after commissions; max_drawdown is the deepest fall of the summed net profit
+    below its best so far. Below the sums each exit says what it promised and kept, and its slippage in dollars per
+    contract: "target 50 %: kept 51 %, at least 50 %, n 31".
     """
     path = chosen_store(store)
     if sessions is not None and not compares:
@@ -109,7 +109,7 @@ def _sums(path: Place, bot: str | None, form: str) -> None:
 
 
 class _Apart(NamedTuple):
-    """Trades, by position, of which sums do not say all. in_error: what they have left, in words; no sum has them."""
+    """Trades, by position, that sums describe incompletely. in_error: their rest, in words; no sum has them."""
 
     estimated: list[str]
     provisional: list[str]
@@ -270,7 +270,7 @@ _ROWS = (
     ("a month of 21 sessions", "month"),
 )
 _SELDOM = frozenset(("outstanding", "estimated", "in_shares", "beside_market", "entered_alone"))
-"""Rows that are left out where both sides have 0."""
+"""Rows that are hidden where both sides have 0."""
 SHOWN = 8
 """Letters of a digest that are shown."""
 _POINTS = ("entry_to_mid", "exit_to_mid")
@@ -342,7 +342,7 @@ def _lines(found: "Compared") -> Iterator[str]:
 
 
 def _reported(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield a table whose last column is a sentence: it stands below its row where the terminal is too narrow."""
+    """Yield a table whose last column is a sentence: it goes below its row in a narrow terminal."""
     whole, width = aligned(rows, indent="   "), terminal_width()
     if width is None or max(map(len, whole)) <= width:
         yield from whole

@@ -77,7 +77,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, str]:
 
 
 def problems_in(files: Sequence[Path], overrides: Mapping[str, str], day: date) -> dict[str, tuple[Diagnostic, ...]]:
-    """Return the problems of some documents by file: each one's own, and where their bots stand in each other's way.
+    """Return the problems of some documents by file: each one's own, and conflicts between their bots.
 
     Raises: StoreError; SpecError when an event calendar of this machine is broken.
     """
@@ -120,7 +120,7 @@ def problems_of_loaded(loaded: Loaded) -> tuple[Diagnostic, ...]:
 
 
 def load_all(files: Sequence[Path], overrides: Mapping[str, str], *, digested: bool = False) -> list[Loaded]:
-    """Return some documents, each bot with those overrides that are meant for it, as they are for a run of them all.
+    """Return some documents, each bot with its overrides, as for a run of them all.
 
     Raises: StoreError; MisuseError for overrides where none of the documents is a bot.
     """

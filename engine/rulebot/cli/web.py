@@ -211,9 +211,9 @@ def _file_of(store: Place, what: str) -> Path:
 
 
 def stop_signals() -> list[int]:
-    """Return what Ctrl+C, and being told to end, is noted in from now on.
+    """Return the note of Ctrl+C and of a request to end, from now on.
 
-    A handler takes no lock: another signal may come while it does, and would wait for it for ever.
+    A handler takes no lock: another signal may arrive meanwhile, and would wait for ever.
     """
     received: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -222,7 +222,7 @@ def stop_signals() -> list[int]:
 
 
 def wait_for_stop() -> None:
-    """Wait for Ctrl+C, or to be told to end."""
+    """Wait for Ctrl+C, or a request to end."""
     received = stop_signals()
     while not received:  # another thread may take two signals that come together: nothing but this look sees them
         time.sleep(HEED_EVERY)
@@ -232,10 +232,9 @@ def wait_for_stop() -> None:
 
 
 class EmbeddedPage:
-    """The page beside a run, which is shown what the screen is shown, and what tells people of it.
+    """The page beside a run, which gets the same data as the screen, and the alert sender.
 
-    Its port is its own from the beginning: where that is taken, nothing is made or traded.
-    Raises: MisuseError, ServerError.
+    Its port is reserved first: where that is taken, nothing is made or traded. Raises: MisuseError, ServerError.
     """
 
     def __init__(
@@ -314,7 +313,7 @@ class EmbeddedPage:
         wait_for_stop()
 
     def close(self) -> None:
-        """End the page, once what is due has been told."""
+        """End the page, once due alerts are sent."""
         if self._notifying is not None:
             self._notifying.stop()
         if self._server is not None:

@@ -77,13 +77,13 @@ def why(
     elif rule is not None:
         document, lines = _rule(bot, session, records, rule, clock)
     else:
-        assert clock is not None  # without it and a rule the day was told above
+        assert clock is not None  # without it and a rule the day was reported above
         document, lines = _instant(bot, session, clock, records, path)
     _show(document | {"mark": mark}, lines, path, form)
 
 
 def _unrecorded(bot: str, session: date | None, last: date | None) -> tuple[dict[str, Any], list[str]]:
-    """Return that a bot left no record of a session. last: the last one of which it did."""
+    """Return that a bot left no record of a session. last: its last one with a record."""
     is_closed = session is not None and not is_session(session)
     cause = "the exchange is closed on that day" if is_closed else "it did not run, or nothing was judged"
     lines = [f"{bot} left no record{f' on {session}' if session else ''}: {cause}."]
@@ -104,9 +104,9 @@ def _instant(
 
 
 def _of_symbol(records: Sequence[Record], symbol: str, trades: Sequence[Row]) -> tuple[tuple[Record, ...], list[Row]]:
-    """Return the records and trades of a symbol, and the records of none.
+    """Return the records and trades of a symbol, and the records without one.
 
-    Raises: UsageError when there is no verdict of this one.
+    Raises: UsageError when there is no record of it.
     """
     known = sorted({str(record.data["symbol"]) for record in records if _is_judged(record)})
     if symbol not in known:
@@ -167,7 +167,7 @@ def _refuse(rule: str, records: Sequence[Record], until: datetime) -> NoReturn:
 
 
 def _is_of(record: Record, rule: str) -> bool:
-    """Say whether a record is a verdict of a rule, or how a leg of this name was chosen."""
+    """Say whether a record is an evaluation of a rule, or the selection of a leg of this name."""
     is_evaluation = record.kind is Kind.VERDICT and record.data.get("rule") == rule
     return is_evaluation or any(leg["name"] == rule for leg in _legs(record))
 

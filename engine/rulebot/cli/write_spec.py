@@ -121,9 +121,9 @@ CHANGES_REQUIRED = 1
 def fmt(paths: tuple[str, ...], check: bool, diff: bool) -> None:
     """Put the documents in PATH (files, folders with all below them, patterns) into the usual layout.
 
-    Keys come in the order of the language, what fits on a line stands on one, legs stand in columns, times in quotes.
-    Comments, blank lines, names and the order of lists stay. What a document says never changes: its digest is the
-    same. A file with errors is left as it is.
+    Keys come in the order of the language, short values on one line, legs in columns, times in quotes. Comments, blank
+    lines, names and the order of lists stay. The meaning of a document never changes: its digest is the same. A file
+    with errors is unchanged.
 
     Exit code: 0 when all is laid out, 1 when a file has errors or, with --check, would change; 2 when PATH names
     nothing, 3 when a file cannot be read or written.

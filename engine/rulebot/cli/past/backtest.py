@@ -127,13 +127,13 @@ _OF_ONE = {
 def backtest(specs: tuple[str, ...], **options: Any) -> None:
     """Run the bots of SPECS over past sessions, with the rules, orders and records of a live run.
 
-    Orders fill a second after they were sent, at the quotes that stand then. What was recorded is a store like that of
-    a run: 'rulebot why' says for any minute why a bot did, or did not, trade.
+    Orders fill a second after they were sent, at the quotes valid then. The records are a store like that of a run:
+    'rulebot why' explains for any minute why a bot did, or did not, trade.
 
     Without SPECS, the backtests of several --compare are set side by side in --out.
 
-    Exit code: 0 when all sessions were lived through, 1 for problems in SPECS or a look ahead, 2 for misuse, 3 when
-    data or store cannot be read or written.
+    Exit code: 0 when all sessions were run, 1 for problems in SPECS or a look ahead, 2 for misuse, 3 when data or store
+    cannot be read or written.
     """
     import logging
 
@@ -193,7 +193,7 @@ def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:
 
 
 def _check_kept(options: dict[str, Any]) -> None:
-    """Refuse what is of a backtest that is kept. Raises: MisuseError."""
+    """Refuse options of a stored backtest. Raises: MisuseError."""
     if options["fills"] == "recorded":
         raise MisuseError("what was recorded does not fit garbled data", "--check-look-ahead with --fills natural")
     for word in (word for name, word in _KEEPING.items() if options[name]):
@@ -218,7 +218,7 @@ def _by_name(found: "Backtests") -> dict[str, Any]:
 
 
 def _write_report(results: "Results", store: Path, earlier: "Backtests", out: Path) -> None:
-    """Write the report of a backtest, set beside earlier ones where there are any."""
+    """Write the report of a backtest, beside earlier ones where there are any."""
     from rulebot.backtest.report_page import document, reasons_of, report_page
 
     own = document(results)
@@ -322,7 +322,7 @@ def _make_folder(store: Path) -> None:
 
 @contextmanager
 def progress(form: str) -> "Iterator[Progress]":
-    """Yield who is told of each session: a bar on a terminal, nobody in a pipe or where JSON is wanted."""
+    """Yield the progress callback: a bar on a terminal, none in a pipe or with JSON."""
     with sessions_bar(form) as bar:
         yield lambda done, number, count: bar(number, count, f"{done.date}")
 

@@ -166,7 +166,7 @@ def _fired_lines(tally: "SeedTally", kinds: Sequence[str]) -> Iterator[str]:
 
 
 def _reworded(tally: "SeedTally") -> Iterator[str]:
-    """Yield what scrambled texts for people came to, where that was tried."""
+    """Yield the results with scrambled texts for people, where that was tried."""
     tried = [each for each in tally.tried if each.reworded is not None]
     if not tried:
         return

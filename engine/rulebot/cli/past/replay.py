@@ -1,4 +1,4 @@
-"""`rulebot replay`: a recorded day through the engine once more, compared with what it led to then."""
+"""`rulebot replay`: a recorded day through the engine again, compared with its recorded results."""
 
 import os
 import shlex
@@ -66,17 +66,17 @@ ELSEWHERE = 100
 @click.option("--trim", "days", type=WholeNumber(1), metavar="N", help="Delete all but the last N recorded days.")
 @reads_store
 def replay(**given: Any) -> None:
-    """Live through DAY again (default: the last one recorded), and compare each decision with the one made then.
+    """Run DAY again (default: the last recorded one), and compare each decision with the recorded one.
 
-    A recording has all that the engine knew: texts, limits, calendars, market data and what the broker said, so that it
-    leads to the same decisions on any machine. Where it does not, the first difference is shown: another version of
-    rulebot decides otherwise.
+    A recording has all that the engine knew: specs, limits, calendars, market data and the broker's messages, so that
+    it leads to the same decisions on any machine. Otherwise the first difference is shown: another version of rulebot
+    decides differently.
 
-    With SPEC, files of bots that ran on DAY: what each recorded text and its new one would have done on that day's
-    market, both by the same model of fills. A strike that nobody streamed then is not there.
+    With SPEC, files of bots that ran on DAY: what each recorded spec and its new one would have done on that day's
+    market, both by the same fill model. Strikes that were not streamed are missing.
 
-    With --as-test a moment becomes a 'rulebot test': the market that the bot saw, as far as a test has it, and what it
-    did. The test is tried at once; what its market does not lead to is told.
+    With --as-test a moment becomes a 'rulebot test': the market that the bot saw, as far as a test can express it, and
+    what it did. The test is run at once; acts that its market does not lead to are listed.
 
     Exit code: 0 when all is the same, 1 when something differs (with --drift a trade, by more than its price), 2 for
     misuse, 3 when a recording cannot be read.
@@ -489,7 +489,7 @@ def _text_at(known: "Sequence[SpecVersionSpan]", name: str, at: datetime) -> "Sp
 
 
 def _spec_path(file: str, out: Path | None) -> str:
-    """Return the path of a spec seen from the test; without a file as the test would stand in `tests` beside it."""
+    """Return the path of a spec relative to the test; a test without a file would be in `tests` beside it."""
     spec = Path(file)
     if out is None:
         return f"../{spec.name}"

@@ -1,4 +1,4 @@
-"""What `rulebot replay` prints: what a replay came to, how what was done differs from the specs, what is recorded."""
+"""Output of `rulebot replay`: the replay's result, differences from the specs, and the list of recordings."""
 
 import shlex
 from collections.abc import Collection, Iterator, Sequence
@@ -95,7 +95,7 @@ def _lines_of(name: str, these: Sequence[str], others: Sequence[str]) -> Iterato
 
 
 def compared_document(found: "DayComparison") -> dict[str, Any]:
-    """Return a day beside what its specs make."""
+    """Return a day beside what its specs do."""
     return {
         "day": found.day.isoformat(),
         "since": None if found.since is None else found.since.isoformat(),

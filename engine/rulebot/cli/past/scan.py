@@ -96,17 +96,17 @@ _OF_A_SCAN = {
 def scan(**options: Any) -> None:
     """Measure the structure that each symbol of each SPEC (files, folders) would trade now: price, greeks, days to
     expiry, volatility and its rank, volume, open interest, quote width, probability of profit, return on risk,
-    crowding; and whether all conditions of the spec hold, or the first that does not, and by how much.
+    crowding; and whether all conditions of the spec are true, or the first that is not, and by how much.
 
-    Rows are ranked by the spec's rank. Those for which a condition does not hold are left out unless --all is given.
-    Symbols take turns on the market data lines. Nothing is sent but questions, as a client of its own; what was
-    found is kept for --history and the page.
+    Rows are ranked by the spec's rank. Rows with a false condition are hidden unless --all is given. Symbols take turns
+    on the market data lines. Nothing but requests is sent, from a separate client; results are kept for --history and
+    the page.
 
     With --source cboe the quotes are those that Cboe publishes, DELAYED by 15 minutes and marked so: for looking
-    without a gateway, for your own use by its terms. What needs history or the account is unknown then.
+    without a gateway, for your own use by its terms. Values that need history or the account are unknown then.
 
-    With --recording the market is that of a recorded day at an instant. What was not streamed then is unknown, and
-    such a scan is not kept.
+    With --recording the market is that of a recorded day at an instant. What was not streamed then is unknown, and such
+    a scan is not kept.
 
     Exit code: 0, 1 for problems in SPEC, 2 for misuse, 3 when the gateway, Cboe or the disk failed.
     """
@@ -284,7 +284,7 @@ _OWN = {
 _FIRST_TO_GO = ("gamma", "vega", "theta", "pctl", "itm", "oi", "vol", "width", "crowd", "delta", "rank", "dte", "ror")
 """Columns that a narrow terminal does without, in this order."""
 _NAMED = 3
-"""Columns that say which trade a row is about; of the others those stand in which anything is known."""
+"""Columns that identify the trade of a row; of the others those with any known value."""
 Row = Mapping[str, Any]
 
 
@@ -365,7 +365,7 @@ def _figure(number: float | None) -> str:
 
 
 def trade_text(row: Row) -> str:
-    """Return `sell 46/51p`: the symbol stands beside it."""
+    """Return `sell 46/51p`, without the symbol."""
     structure, net = str(row["structure"]), row["price"]
     if not structure:
         return "-"
@@ -396,7 +396,7 @@ def taken(scan: Scan) -> str:
 
 
 def next_lines(scan: Scan, flags: Sequence[str]) -> Iterator[str]:
-    """Yield what to type next: what the best bot does in words, then the run that enters by itself."""
+    """Yield what to type next: the best bot in words, then the run that enters it."""
     held = [row for row in scan.rows if row.holds is True]
     best = next((row for row in held if row.taken), held[0] if held else None)
     if best is None:
@@ -431,7 +431,7 @@ _OF_TRADE = 5
 
 
 def symbol_lines(rows: Iterable[Row]) -> list[str]:
-    """Return a line for each earlier row of a symbol; a column behind those of the trade stands where a row has it."""
+    """Return a line for each earlier row of a symbol, with the columns that have a value."""
     heads = ("at (New York)", "market", "bot", "trade", "price", "iv", "rank", "prob", "ror", "by", "value", "lacks")
     found = [
         (clock(each["at"]), f"{each['world']}{' delayed' if each['data'] == 'delayed' else ''}", each["bot"],

@@ -67,7 +67,7 @@ _SORTED_BY = {"win_rate": "won", "expectancy": "average", "max_drawdown": "drawd
 _FIRST_TO_GO = ("average", "won", "drawdown", "trades")
 """Figures that a narrow terminal does without, in this order, unless the variants are sorted by one."""
 REASONS = 6
-"""Reasons for which sessions went turn by turn, the most frequent ones, that are told."""
+"""Number of reasons listed for sessions that ran turn by turn, the most frequent ones."""
 WIDEST = 16
 """Values of a place up to which a map is drawn."""
 
@@ -85,7 +85,7 @@ def ordered(found: Sequence[Variant], by: str) -> list[Variant]:
 
 
 class SweepData(NamedTuple):
-    """Which sessions a sweep is of, and what its orders filled at. span: where the data ends before what was asked."""
+    """The sessions of a sweep, and its fill model. span: where the data ends before the requested day."""
 
     bot: str
     first: date
@@ -151,7 +151,7 @@ def _ways(best: Sequence[Variant], sessions: int) -> Iterator[str]:
 
 
 def _table(best: Sequence[Variant], axes: Sequence[Axis], by: str, top: int, width: int | None) -> Iterator[str]:
-    """Yield a row for each variant; where all does not fit, places have the last part of their names, told below."""
+    """Yield a row for each variant; in a narrow table, places have the last part of their names, listed below."""
     by_chance = expected_best_of(each.profits for each in best)
     is_strained = any(each.strained for each in best)
     rows = [(*_row(each, by_chance), *[f"{each.strained}"] * is_strained) for each in best[:top]]
@@ -299,14 +299,14 @@ GOALS = SORTED[:-1]
 @click.option("--every-turn", is_flag=True, help="Live through every session turn by turn, also the plain ones.")
 @FORMAT
 def sweep(spec: str, **options: Any) -> None:
-    """Run variants of SPEC over past sessions: every combination of the values, each with an account of its own.
+    """Run variants of SPEC over past sessions: every combination of the values, each with a separate account.
 
     --random tries some of them, --bayes searches among them.
 
     The best of many looks better than it is: the deflated Sharpe ratio is the probability that it has any merit, given
-    how many were tried.
+    the number tried.
 
-    Exit code: 0 when all were tried, 1 when some could not be run, 2 for misuse, 3 when something cannot be read.
+    Exit code: 0 when all were tried, 1 when some could not run, 2 for misuse, 3 when something cannot be read.
     """
     import logging
 
@@ -502,7 +502,10 @@ def _about(
     options: Mapping[str, Any],
     terms: "VariantTerms",
 ) -> dict[str, Any]:
-    """Return what makes this sweep another one. How many trials a search has does not: it goes on with more."""
+    """Return what makes this sweep a different one.
+
+    The number of trials of a search does not: it continues with more.
+    """
     from hashlib import sha256
 
     from rulebot.adapters.sources import written

@@ -235,7 +235,7 @@ def _run(files: "Sequence[TrialFile]", part: str, form: str) -> "tuple[dict[str,
 def _show(
     results: "Mapping[str, Sequence[Result]]", found: "Sequence[TestCoverage]", seconds: float, form: str
 ) -> None:
-    """Print what stands under the tests: coverage and the count, or all of it as JSON."""
+    """Print the lines below the tests: coverage and the count, or all of it as JSON."""
 
     if form == "json":
         print_text(document_of(results, found))

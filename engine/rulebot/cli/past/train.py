@@ -122,7 +122,7 @@ def train(spec: str, **options: Any) -> None:
     own = [] if options["every"] is not None else _own_models(desk)
     origin = _origin(desk, samples, asked, options["target"], version, figures(report))
     text = text_of_model(model, {**origin, "let_through_by": own})
-    unwritten = _unwritten(out, text)  # before anything is shown: whoever reads it may go away
+    unwritten = _unwritten(out, text)  # before the report, whose reader may go away
     kept = None if unwritten else out
     if is_json:
         _print_document(kept, text, samples, own, figures(report))
@@ -151,7 +151,7 @@ def _show(lines: Iterable[str]) -> None:
 
 
 def _unwritten(out: Path | None, text: str) -> StoreError | None:
-    """Write a model where one is asked for, and return why that could not be done: its report is told all the same."""
+    """Write a model where requested, and return why that failed: its report is shown anyway."""
     from rulebot.cli.past_options import write_file
 
     try:
@@ -163,7 +163,7 @@ def _unwritten(out: Path | None, text: str) -> StoreError | None:
 
 
 def _show_condition(out: Path, spec: Path, place: str, sha256: str, rate: float) -> None:
-    """Show the condition that names a model, and where the model has to stand for it."""
+    """Show the condition that names a model, and where the model must be for it."""
     print_text("")
     print_text(f" {out} is written. In {'entry.when' if place == 'when' else 'legs.require'}:")
     print_text(f"   - model: {{file: {_named_by(spec, out)}, sha256: {sha256}, above: {rate:.2f}}}")
@@ -184,7 +184,7 @@ def _asked(options: dict[str, Any]) -> "TrainOptions":
 
 
 def _above(target: str) -> float | None:
-    """Return the part of all trades that a good one stands above, None when any profit is good. Raises: MisuseError."""
+    """Return the part of all trades below a good one, None when any profit is good. Raises: MisuseError."""
     if target == "profit":
         return None
     word, _, part = target.partition(":")
@@ -285,7 +285,7 @@ def _backtest(desk: "LoadedBots", store: Path, named: list[str], options: dict[s
 
 
 def _is_beside(spec: Path, out: Path) -> bool:
-    """Say whether a model stands where a condition of the spec may name it: beside it, or in one folder beside it."""
+    """Say whether a condition of the spec may name a model's file: beside it, or in one folder beside it."""
     folder = spec.resolve().parent
     return folder in (out.resolve().parent, out.resolve().parent.parent)
 
@@ -338,9 +338,9 @@ SHOWN_WEIGHTS = 12
 
 
 def report_lines(report: Report, data: Mapping[str, Any], own: Sequence[str] = ()) -> Iterator[str]:
-    """Yield all of it. data: of which past sessions it is, as a backtest's settings say it.
+    """Yield the whole report. data: its past sessions, from a backtest's settings.
 
-    own: files of the models that the bot itself enters by.
+    own: files of the models by which the bot itself enters.
     """
     yield f" {named(str(data.get('source')), bool(data.get('is_modelled')))}; fills {data.get('fills')}"
     than = "a profit" if report.line == 0.0 else f"more than ${report.line:,.2f} a structure"

@@ -53,9 +53,9 @@ _SPARE = 2
 
 
 class LiveTable:
-    """Draws a Glance and the latest happenings in place; nothing is left of it when it is closed.
+    """Draws a Glance and the latest events in place; nothing of it remains when it is closed.
 
-    `title` stands above it in red while it is not empty.
+    `title` is above it in red while it is not empty.
     """
 
     def __init__(self, console: Console) -> None:
@@ -99,7 +99,7 @@ class LiveTable:
         return time.monotonic() - self._drawn_at >= EVERY
 
     def draw(self, shown: Snapshot) -> None:
-        """Draw, unless the lines are those that stand there."""
+        """Draw, unless the lines are unchanged."""
         self._shown, self._drawn_at = shown, time.monotonic()
         lines = self._lines(shown)
         if lines == self._drawn:
@@ -140,7 +140,7 @@ _SIDES = "==  =="
 
 
 class Screen:
-    """One run, shown. Everything it knows it was told; it changes nothing."""
+    """One run on a screen. It shows what it gets and changes nothing."""
 
     def __init__(
         self, desk: "LoadedBots", options: "RunOptions", *, plain: bool, page: "EmbeddedPage | None" = None
@@ -158,7 +158,7 @@ class Screen:
     # ------------------------------------------------------------ the start
 
     def opened(self) -> None:
-        """Show the store before there is a connection: where that cannot be nothing begins. Raises: RulebotError."""
+        """Show the store before there is a connection; if that fails nothing starts. Raises: RulebotError."""
         if self._page is not None:
             self._page.opened(self._options.store)
 
@@ -225,7 +225,7 @@ class Screen:
                 self._table.note(STOPPING)
 
     def say(self, line: str) -> None:
-        """Write one line above whatever is drawn. A reader that has gone away is no reason to stop trading."""
+        """Write one line above the drawing. A reader that has gone away is no reason to stop trading."""
         if self._is_mute:
             return
         with self._unheard():
@@ -236,7 +236,7 @@ class Screen:
 
     @contextmanager
     def _unheard(self) -> Iterator[None]:
-        """Go on without a word when nothing can be written: a reader or terminal that is gone, a full disk."""
+        """Continue silently when nothing can be written: a reader or terminal that is gone, a full disk."""
         try:
             yield
         except OSError:
@@ -248,7 +248,7 @@ class Screen:
         self.say(f" warning: {text}")
 
     def close(self) -> None:
-        """End whatever is drawn."""
+        """End the drawing."""
         if self._page is not None:
             self._page.ended()
         if self._table is not None:
@@ -258,7 +258,7 @@ class Screen:
     # ------------------------------------------------------------ the end
 
     def report(self, run: "Run", beside: Callable[[int], Sequence[str]] | None = None) -> None:
-        """Say what each bot did, what stays open, and what to type next; then what is told beside it, for a width."""
+        """Print what each bot did, what stays open, and what to type next; then further notes, for a width."""
         assert self._diary is not None
         at = run.loop.at or run.first
         for reported in self._diary.note(run.loop.state, at):
@@ -337,7 +337,7 @@ def is_observing(run: "Run") -> bool:
 
 
 def live_title(run: "Run") -> str:
-    """Return what nobody may overlook of a run with real money or without any, "" on paper."""
+    """Return the prominent mark of a run with real money or without any, "" on paper."""
     link = run.world.ib.link
     if is_observing(run):
         return title(run.options.settings)
@@ -357,9 +357,9 @@ def framed(title: str, width: int | None) -> list[str]:
 
 
 def resumed_lines(run: "Run") -> list[str]:
-    """Return what a start goes on with: positions that hold something, orders, and what people have asked for.
+    """Return what a start continues with: positions with holdings, orders, and people's requests.
 
-    Nothing of the first start.
+    Nothing at the first start.
     """
     if run.resumed.is_fresh:
         return []
@@ -420,9 +420,9 @@ class ScreenHandler(logging.Handler):
 
 
 def begin_log(screen: Screen, options: "RunOptions") -> None:
-    """Send warnings to the screen, and all that the program logs to a file, and to the console if that is set.
+    """Send warnings to the screen, and the program's log to a file, and to the console if that is set.
 
-    A run goes on without the file.
+    A run continues without the file.
     """
     if isinstance(options.store, Server):
         keep_secret(options.store.password or database_password())

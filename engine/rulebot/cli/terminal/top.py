@@ -35,7 +35,7 @@ from rulebot.store.registry import shown_store
 # --- A terminal that is read key by key, and given back as it was at any end
 
 _ENDS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-"""Signals that end whoever reads the terminal; a system has some of them."""
+"""Signals that end a reader of the terminal; a system has some of them."""
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-9;?]*[@-~]|O[A-Z])|.", re.DOTALL)
 _NAMED = {"A": "up", "B": "down", "H": "home", "F": "end"}
 _WINDOWS = {"H": "up", "P": "down", "G": "home", "O": "end"}
@@ -43,7 +43,7 @@ _POLL = 0.05
 
 
 def check_terminal(instead: str) -> None:
-    """Raise MisuseError unless a person sits before this process. instead: what to type where nobody does."""
+    """Raise MisuseError without an interactive terminal. instead: what to type then."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
         raise MisuseError("this needs a terminal, with its keys and its screen", instead)
 
@@ -101,7 +101,7 @@ class Keys:
         return list(filter(None, found))
 
     def end(self, _: int, __: FrameType | None) -> None:
-        """Ask to leave; a second time at once, whatever goes on."""
+        """Ask to leave; a second time at once."""
         if self.has_ended:
             raise SystemExit(1)
         self.has_ended = True
@@ -155,7 +155,7 @@ _nothing: Callable[[int, FrameType | None], None] = lambda _, __: None  # noqa: 
 EVERY = 1.0
 """Seconds between two looks into the store."""
 SAID_FOR = 12.0
-"""Seconds that an answer stands where the keys are."""
+"""Seconds for which an answer is shown in place of the keys."""
 _ALERTS = 50
 """Alerts that are looked through for grave ones."""
 
@@ -165,8 +165,8 @@ _ALERTS = 50
 def top(store: Place | None) -> None:
     """Show bots, open positions, orders and alarms of a store over the whole terminal, whichever engine writes it.
 
-    It is read once a second. Keys do what the page's buttons do: each says what will happen and asks; what is answered
-    with y is left for the engine, which alone acts. ? lists the keys, q leaves. docs/top.md says more.
+    It is read once a second. Keys do what the page's buttons do: each says what will happen and asks; a request
+    confirmed with y goes to the engine, which acts on it. ? lists the keys, q leaves. docs/top.md has more.
 
     Exit code: 0 when it is left, 2 without a terminal, 3 when the store cannot be read.
     """
@@ -209,7 +209,7 @@ def _stay(desk: "ScreenState", keys: Keys, console: Console, live: Live) -> None
 
 
 class ScreenState:
-    """What is seen of a store, and what is left for its engine."""
+    """The view of a store, and the requests for its engine."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -256,7 +256,7 @@ class ScreenState:
 
 
 def _waiting(place: Place) -> tuple[int, int]:
-    """Return how many grave alerts nobody has acknowledged, and the number of the newest of all, 0 without any."""
+    """Return the number of unacknowledged grave alerts, and the number of the newest of all, 0 without any."""
     path = outbox_path(place)
     if not path.is_file():
         return 0, 0

@@ -59,13 +59,13 @@ class Focus:
 
 
 def rows_of(picture: Snapshot) -> tuple[Row, ...]:
-    """Return what can be chosen, in the order in which it stands: bots, then positions."""
+    """Return what can be chosen, in its order: bots, then positions."""
     positions = (Row(each.bot, each.id) for each in picture.positions)
     return (*(Row(each.bot) for each in picture.bots), *positions)
 
 
 def present(focus: Focus, picture: Snapshot) -> Focus:
-    """Return the focus on something that is there: a position that is gone gives way to its bot."""
+    """Return a valid focus: a closed position is replaced by its bot."""
     rows = rows_of(picture)
     if focus.chosen in rows:
         return focus

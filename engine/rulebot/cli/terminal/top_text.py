@@ -27,7 +27,7 @@ from rulebot.narrate.snapshot import (
 # --- The tables of `rulebot top`: bots and open positions, each line with what it lets a person choose
 
 WIDE = 105
-"""Columns from which a position has its bot and its exits beside it, and a bot what it waits for."""
+"""Columns from which a position's bot and exits, and a bot's waiting text, are beside it."""
 _ALARMS = 5
 _GAP = "  "
 _PLACES = {"gamma": 2}
@@ -307,7 +307,7 @@ def _foot(focus: Focus, width: int) -> list[Text]:
 
 
 def _all_of(text: str, width: int) -> list[str]:
-    """Return a text in lines, all of it: nobody says yes to half a sentence."""
+    """Return a text in lines, complete: a confirmation needs the whole sentence."""
     return wrap(text, max(width, 20), break_on_hyphens=False)
 
 
@@ -344,7 +344,7 @@ def _marked(line: Text, width: int) -> Text:
 
 
 def _scrolled(lines: list[Text], at: int, is_last: bool, room: int) -> list[Text]:
-    """Return as many lines as there is room for: the chosen one, what stands above it, and at the last one the end."""
+    """Return as many lines as fit: the chosen one and those above it, and at the last one the end."""
     if len(lines) <= room:
         return lines
     kept = max(room - 1, 1)
