@@ -405,7 +405,7 @@ def test_a_problem_in_any_file_changes_nothing_and_is_told_with_its_place(tmp_pa
             assert "two documents are the bot 'one'" in text
             assert str(folder / "specs" / "deep" / "one.yaml") in text
             assert str(folder / "specs" / "one.yaml") in text
-        assert "the files of this run are gone" in reported[2].output
+        assert "all files of this run have been removed" in reported[2].output
         (entry,) = entries(day)
         assert entry.prepared_at is not None
         assert new_york(10, 15) <= entry.prepared_at < new_york(10, 16)

@@ -271,7 +271,7 @@ def test_variants_are_judged_under_the_account_document(data: Path, tmp_path: Pa
 
 def test_shares_of_an_index_are_held_by_nobody(data: Path) -> None:
     found = typed(SPEC, "--data", data, "--vary", "delta=0.06", "--shares", "SPX=100")
-    assert (found.exit_code, "SPX is an index and has no shares" in found.stderr) == (2, True), found.output
+    assert (found.exit_code, "SPX is an index: it has no shares to trade" in found.stderr) == (2, True), found.output
 
 
 def test_what_is_kept_of_data_that_was_repaired_since_is_told(data: Path, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _AS_DAY = 'write it as "2027-01-13"'
 
 Placed = tuple[SpecPath, EventDay]
-"""A date and where it stands in the file."""
+"""A date and its place in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class _Reader:
         return Published(name=name, first=begins, last=last, days=days, verified=verified, source=self.source.file)
 
     def _check_spans(self, lists: Sequence[tuple[Placed, ...]], first: date | None, last: date) -> None:
-        """Report each date that lies outside of its list's span, and a span that ends before it begins."""
+        """Report each date outside of its list's span, and a span that ends before it begins."""
         if first is not None and last < first:
             self.report("RB607", ("published_until",), _backward(first, last))
             return
@@ -241,7 +241,7 @@ class _Reader:
             except ValueError:
                 self.report("RB605", path, f"there is no day '{value}'")
                 return None
-        self.report("RB605", path, f"a day is owed, is {self.source.written(path) or 'nothing'}", _AS_DAY)
+        self.report("RB605", path, f"a day is expected, is {self.source.written(path) or 'nothing'}", _AS_DAY)
         return None
 
     def _clock(self, value: Plain, path: SpecPath) -> time | None:
@@ -250,7 +250,7 @@ class _Reader:
         if isinstance(value, str) and _CLOCK.fullmatch(value):
             return time.fromisoformat(value)
         help = 'write it as "08:30", New York time, or null when it lasts the whole day'
-        self.report("RB605", path, f"a time is owed, is {self.source.written(path)}", help)
+        self.report("RB605", path, f"a time is expected, is {self.source.written(path)}", help)
         return None
 
     def report(self, code: str, path: SpecPath, message: str, help: str | None = None, at_key: bool = False) -> None:
@@ -306,13 +306,13 @@ def imported_dates(data: Path) -> tuple[Published, ...]:
 
 
 def imported_states(data: Path) -> dict[str, list[int]]:
-    """Return by path what tells whether an imported file says something else now. Raises: StoreError at the disk."""
+    """Return by path a digest that shows whether an imported file changed. Raises: StoreError at the disk."""
     known = {path: _bytes_of(path) for path in _imported_files(data)}
     return {str(path): [len(content), crc32(content)] for path, content in known.items()}
 
 
 def event_digests(calendar: EventCalendar, names: Iterable[str]) -> dict[str, str]:
-    """Return by name what tells whether other dates, or times, of an event are known, projected ones too."""
+    """Return by name a digest that shows whether dates, or times, of an event changed, projected ones too."""
     return {name: _event_digest(calendar, name) for name in sorted(set(names))}
 
 
@@ -354,9 +354,9 @@ def import_calendar(path: Path, data: Path) -> Imported:
 
 
 def import_feed(content: bytes, data: Path) -> Imported:
-    """Check a calendar that a feed gave and keep it, in the place of the one that it gave before.
+    """Check a calendar from a feed and keep it in place of the feed's earlier one.
 
-    Of earnings that it has moved at the last moment the old date stays beside the new one.
+    When earnings move at the last moment, the old date is kept with the new one.
 
     Raises: SpecError when it is not fit, StoreError at the disk.
     """
@@ -371,7 +371,7 @@ def import_feed(content: bytes, data: Path) -> Imported:
 
 
 def _keep(content: bytes, fresh: tuple[Published, ...], name: str, data: Path) -> Imported:
-    """Write an imported file, whole or not at all, and say what it changes. Raises: StoreError."""
+    """Write an imported file atomically and return what it changes. Raises: StoreError."""
     target = calendar_folder(data) / name
     kept = [dates for other in _imported_files(data) if other.name != name for dates in _all_of(_read(other))]
     replaced = _read(target).published if target.exists() else ()
@@ -459,7 +459,7 @@ after it."""
 
 
 def with_moved(content: bytes, before: bytes) -> bytes:
-    """Return a feed of earnings with the dates of the one before that it has moved at the last moment.
+    """Return a feed of earnings together with former dates that it has moved at the last moment.
 
     Both are sound calendars of earnings by symbol. A feed that has moved none is returned as it is.
     """
@@ -498,7 +498,7 @@ CODES = {
     "RB603": "A key that a calendar does not have.",
     "RB604": "A key that a calendar must have and does not.",
     "RB605": "A name, day, time or list of a calendar that is not written as it must be.",
-    "RB606": "Dates of a calendar that are not in order, or stand twice.",
+    "RB606": "Dates of a calendar that are not in order, or are listed twice.",
     "RB607": "A date outside the days that the calendar says it is complete for.",
     "RB611": "A settings file that is not TOML.",
     "RB612": "A setting that rulebot does not have.",

@@ -161,7 +161,7 @@ def asked_shares(shares: Shares) -> Shares:
     """Return the shares of an account at the start. Raises: MisuseError for a symbol without shares."""
     for symbol, _ in shares:
         if not product(symbol).is_tradable:
-            raise MisuseError(f"{symbol} is an index and has no shares", "--shares takes stocks and ETFs")
+            raise MisuseError(f"{symbol} is an index: it has no shares to trade", "--shares takes stocks and ETFs")
     return shares
 
 

@@ -1,4 +1,4 @@
-"""The front door: a Spec to a Plan, with every problem of its meaning, in the order of the file."""
+"""Compile a Spec to a Plan, with all problems of its meaning, in the order of the file."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ from rulebot.compile.expression import number_of_name
 from rulebot.compile.lint.lint import conflicting_bots, lint, unaccepted
 from rulebot.compile.lint.lint_context import LintEnvironment
 from rulebot.compile.orders import bare_calls, growth_problems, order_problems, size_problems
-from rulebot.compile.per_leg_exits import alone_problems
+from rulebot.compile.per_leg_exits import each_exit_problems
 from rulebot.compile.plan import (
     LIFECYCLE,
     AllOf,
@@ -74,7 +74,7 @@ from rulebot.spec.spec import HALT, Fits, Protect, Risk, Spec
 
 
 def in_groups(legs: tuple[LegPlan, ...], exits: Sequence[ExitPlan]) -> tuple[LegPlan, ...]:
-    """Return the legs, each with the name of its group: its first leg, or "" where all legs close together.
+    """Return the legs, each with its group: the name of its first leg, or "" where all legs close together.
 
     Two legs are in one group when every exit closes both or neither.
     """
@@ -125,7 +125,7 @@ def _is_whole(planned: ExitPlan) -> bool:
 
 
 def _goes_by_the_day(planned: ExitPlan, ending: _Ending) -> bool:
-    """Say whether the clock alone makes an exit act before the legs expire that end first."""
+    """Return whether the clock alone makes an exit act before the legs expire that end first."""
     is_halt = planned.name.startswith(HALT)
     return planned.rule is not None and not is_halt and _is_daily(planned.rule.test, ending)
 
@@ -148,14 +148,14 @@ def _is_daily(test: Truth, ending: _Ending) -> bool:
 
 
 def _calendar_days(sessions: float) -> float:
-    """Return the most calendar days to the session that is so many later; weekends and one holiday are in it."""
+    """Return the maximum calendar days until the session that many sessions later, with weekends and one holiday."""
     return sessions if sessions <= 1 else sessions + 2 * ceil(sessions / 5) + 1
 
 
 # ---------------------------------------------------------------- no bound
 
 
-def apart_problems(spec: Spec, legs: Sequence[LegPlan], exits: Sequence[ExitPlan]) -> Iterator[Problem]:
+def separated_cover_problems(spec: Spec, legs: Sequence[LegPlan], exits: Sequence[ExitPlan]) -> Iterator[Problem]:
     """Yield RB209 for a call, or shares, sold whose cover does not close together with it."""
     if spec.risk.undefined_risk or spec.overwrite is not None:
         return
@@ -169,10 +169,10 @@ def apart_problems(spec: Spec, legs: Sequence[LegPlan], exits: Sequence[ExitPlan
             yield Problem("RB209", path, message, help_text, on_key=True)
 
 
-def unbound_limits(spec: Spec, legs: Sequence[LegPlan]) -> Iterator[Problem]:
-    """Yield RB250 for `max_loss_per_trade`, and a quantity that counts by it, beside a loss that has no bound.
+def unbounded_loss_problems(spec: Spec, legs: Sequence[LegPlan]) -> Iterator[Problem]:
+    """Yield RB250 for `max_loss_per_trade`, or a quantity that depends on it, with an unlimited loss.
 
-    Without `undefined_risk: allow` such a structure is refused by itself.
+    Without `undefined_risk: allow` such a structure is refused anyway.
     """
     if spec.overwrite is not None or not spec.risk.undefined_risk:
         return
@@ -188,7 +188,7 @@ def unbound_limits(spec: Spec, legs: Sequence[LegPlan]) -> Iterator[Problem]:
 
 
 def _without_bound(legs: Sequence[LegPlan]) -> str:
-    """Return a leg sold whose group is short more calls, or shares, than it is long; "" where there is none."""
+    """Return a sold leg whose group is net short calls or shares; "" where there is none."""
     sold = (leg for leg in legs if leg.sign < 0 and leg.right is Right.CALL)
     return next((leg.name for leg in sold if _lots(legs, leg) < 0), "")
 
@@ -213,7 +213,7 @@ def _what_parts(spec: Spec, exits: Sequence[ExitPlan], names: tuple[str, str]) -
     return ("exits",), f"no 'time' or 'dte' exit closes '{names[1]}' with '{names[0]}'"
 
 
-# --- `protect` and `max_time_without_stop`: what may stand at the broker behind the exits that the engine watches
+# --- `protect` and `max_time_without_stop`: stops at the broker in addition to the exits that the engine watches
 
 
 def protection_problems(spec: Spec) -> Iterator[Problem]:
@@ -282,7 +282,7 @@ _BAND = ("quantity", "overwrite", "between")
 
 
 def overwrite_problems(spec: Spec) -> Iterator[Problem]:
-    """Yield what is wrong with a quantity that goes by the shares held."""
+    """Yield what is wrong with a quantity that depends on the shares held."""
     found = spec.overwrite
     if found is None:
         return
@@ -299,10 +299,10 @@ def _nothing_to_overwrite(spec: Spec) -> Iterator[Problem]:
     if len(spec.underlyings) > 1:
         yield Problem("RB251", where, "shares of which underlying? this bot has two", "give it one", on_key=True)
     elif not product(spec.underlyings[0]).is_tradable:
-        message = f"{spec.underlyings[0]} is an index and has no shares"
+        message = f"{spec.underlyings[0]} is an index: it has no shares to hold"
         yield Problem("RB251", where, message, "overwrite an ETF or a stock, such as SPY", on_key=True)
     elif any(leg.is_shares for leg in spec.legs.legs):
-        message = "its legs contain shares: they cannot also mean shares that are held"
+        message = "its own shares are among the legs: those that are held cannot be meant as well"
         yield Problem("RB251", where, message, "give a count, or take the shares away", on_key=True)
     elif _calls_left(spec) <= 0:
         message = "no call is sold that shares could cover"
@@ -324,7 +324,7 @@ def build_plan(
 ) -> tuple[Plan | None, list[Diagnostic]]:
     """Return the plan of a spec, or None when it has errors; and all its problems, warnings included.
 
-    `source` gives the problems their place; without it they stand at the top of an empty text.
+    `source` locates the problems; without it they are at the top of an empty text.
     """
     plan, problems = compiled(spec) if with_warnings else _whole(spec)
     place = source or Source(file=f"{spec.name}.yaml", text="")
@@ -344,7 +344,7 @@ def check(loaded: Loaded, outside: LintEnvironment | None = None) -> list[Diagno
 
 
 def check_together(loaded: Sequence[Loaded]) -> list[list[Diagnostic]]:
-    """Return for each of some documents where its bot and another of them stand in each other's way."""
+    """Return for each document where its bot conflicts with another bot."""
     found: list[list[Diagnostic]] = [[] for _ in loaded]
     bots = [(number, each.spec) for number, each in enumerate(loaded) if each.spec is not None]
     for at, problem in conflicting_bots([spec for _, spec in bots]):
@@ -373,7 +373,7 @@ def compiled(
 
 
 def _whole(spec: Spec) -> tuple[Plan | None, list[Problem]]:
-    """Return the plan of a bot, or None and its errors; what is wrong for several symbols is told of the first."""
+    """Return the plan of a bot, or None and its errors; an error of several symbols is reported for the first."""
     if spec.universe is None:
         return _choosing(spec)
     values = values_of(spec)
@@ -391,7 +391,7 @@ def _whole(spec: Spec) -> tuple[Plan | None, list[Problem]]:
 
 
 def _choosing(spec: Spec) -> tuple[Plan | None, list[Problem]]:
-    """Return the plan of a bot on one underlying, or None and its errors; with `choose` that of all alternatives."""
+    """Return the plan of a bot on one underlying, or None and its errors; `choose` includes all alternatives."""
     found = [(variant, *_compiled(variant.spec)) for variant in variants(spec)]
     head, errors = _compiled(before_the_choice(spec)) if spec.legs.choose else (found[0][1], [])
     problems = list(choice_problems(spec))
@@ -426,7 +426,7 @@ def _compiled(spec: Spec) -> tuple[Plan | None, list[Problem]]:
         return None, problems
     when, require, halt_when, limits = (rules for rules, _ in lists)
     plan = _plan(spec, when, require, halt_when, limits, exits)
-    problems = [*apart_problems(spec, plan.legs, plan.exits), *unbound_limits(spec, plan.legs)]
+    problems = [*separated_cover_problems(spec, plan.legs, plan.exits), *unbounded_loss_problems(spec, plan.legs)]
     return (None if problems else plan), problems
 
 
@@ -446,7 +446,7 @@ def _number(text: str) -> Amount | None:
 
 
 def _let_problems(spec: Spec) -> Iterator[Problem]:
-    """A let that no rule uses is still checked, as if it stood where its measure may."""
+    """A let that no rule uses is still checked, as if used where its measure is allowed."""
     for let in spec.lets:
         try:
             number_of_name(let.name, scope_of_let(spec, let, values_of(spec)), let.path)
@@ -502,7 +502,7 @@ CHECKS: tuple[Check, ...] = (
     ending_problems,
     closing_problems,
     late_problems,
-    alone_problems,
+    each_exit_problems,
     basis_problems,
     _risk_problems,
     overwrite_problems,
@@ -565,7 +565,7 @@ def _plan(
 
 
 def _needs_of_roll(roll: RollPlan) -> Needs:
-    """Return the data that a roll needs beside the rest; of the expiry that is held there is a listing anyway."""
+    """Return the additional data that a roll needs; the held expiry has a listing already."""
     found = needs_of(roll.require, roll.legs, roll.legs[0].expiry, edges_read(roll.legs))
     return found if roll.is_moved else replace(found, chains=())
 

@@ -180,7 +180,7 @@ def _in_order(test: MeasureTest, comparison: Comparison, right: list[Number]) ->
 
 
 def _is_distance(test: MeasureTest, comparison: Comparison, right: list[Number]) -> None:
-    """Refuse a `beyond` below zero: whatever it is compared with is always further away. Raises: Fault."""
+    """Refuse a `beyond` below zero, which is always true. Raises: Fault."""
     if comparison.op is not Op.BEYOND or not _is_negative(right[0]):
         return
     bound = comparison.operands[0]
@@ -202,7 +202,7 @@ def _is_positive(test: MeasureTest, comparison: Comparison, right: list[Number])
 
 
 def _is_negative(number: Number) -> bool:
-    """Say whether a number is below zero as it is written; of what is measured nobody knows."""
+    """Return whether a number is written below zero; unknown for a measured one."""
     match number:
         case Constant(value):
             return value < 0
@@ -220,7 +220,7 @@ def _operand_path(test: MeasureTest, comparison: Comparison, at: int) -> Path:
 
 
 def is_ending(path: Path) -> bool:
-    """Say whether a measure stands under `target:` or `stop:`, where its value is the bound itself."""
+    """Return whether a measure is under `target:` or `stop:`, where its value is the bound itself."""
     return len(path) > 1 and path[-2] in LEVELS
 
 
@@ -278,7 +278,7 @@ def _may_multiply(measure: Measure, number: Number) -> bool:
 
 
 def _confused(operand: Amount, measure: Measure, path: Path) -> Problem | None:
-    """Return RB204 when a stop is said in the other way's unit; both prices are those of 1.00 sold or bought."""
+    """Return RB204 when a stop is in the unit of the other direction, with the price for an entry at 1.00."""
     name, number = measure.name, operand.value.normalize()
     if name in ("cost", "value") and operand.unit is Unit.PERCENT:
         return _confused_price(name, operand, path)

@@ -33,14 +33,14 @@ from rulebot.spec.nouns import DteRule, Strike, StrikeBy
 
 K = TypeVar("K")
 
-# --- What measures read of the market beside quotes
+# --- What measures read from the market in addition to quotes
 
 TODAY_EXPIRY = Expiry(rule=DteRule.EXACT, days=(0,), path=())
 """The expiry of options that end on the session's date."""
 
 
 def extras_of(calls: Iterable[Call], legs: tuple[LegPlan, ...], symbol: str) -> Iterator[tuple[str, Extra]]:
-    """Yield what lines must bring beside quotes, by the symbol of the underlying; `symbol` has what is no leg."""
+    """Yield data that lines need in addition to quotes, by underlying; `symbol` is used where there is no leg."""
     symbols = {leg.name: leg.symbol for leg in legs}
     for call in calls:
         for extra in MEASURES[call.measure].extras:
@@ -48,7 +48,7 @@ def extras_of(calls: Iterable[Call], legs: tuple[LegPlan, ...], symbol: str) -> 
 
 
 def _symbols(call: Call, of_legs: Mapping[str, str], symbol: str) -> tuple[str, ...]:
-    """Return the underlyings whose lines a call reads: its own or its legs', and those that it is ranked among."""
+    """Return the underlyings whose lines a call reads: its own, its legs' and those it is ranked among."""
     of, among = call.argument("of"), dict(call.arguments).get("among")
     if isinstance(of, tuple):
         return tuple(of_legs.get(name, symbol) for name in of)
@@ -62,12 +62,12 @@ def implied_of(calls: Iterable[Call]) -> tuple[str, ...]:
 
 
 def wings_of(calls: Iterable[Call], legs: tuple[LegPlan, ...], expiry: Expiry) -> tuple[LegPlan, ...]:
-    """Return the options that skew and crowding are read from, as if they were legs: nobody trades them."""
+    """Return the options that skew and crowding are read from, as legs that are never traded."""
     symbols = _named(calls, Beside.WINGS)
     classes = {leg.symbol: leg.trading_class for leg in reversed(legs) if leg.expiry.terms == expiry.terms}
     strike = Strike(by=StrikeBy.DELTA, target=WING_DELTA, path=())
     return tuple(
-        _beside(f"skew_{right.value}", symbol, classes.get(symbol), right, expiry, strike)
+        _data_leg(f"skew_{right.value}", symbol, classes.get(symbol), right, expiry, strike)
         for symbol in symbols
         for right in (Right.PUT, Right.CALL)
     )
@@ -77,7 +77,7 @@ def todays_of(calls: Iterable[Call]) -> tuple[LegPlan, ...]:
     """Return the options of today that put_call_imbalance counts around spot, as if they were legs."""
     strike = Strike(by=StrikeBy.AT_SPOT, path=())
     return tuple(
-        _beside(f"today_{right.value}", symbol, None, right, TODAY_EXPIRY, strike)
+        _data_leg(f"today_{right.value}", symbol, None, right, TODAY_EXPIRY, strike)
         for symbol in _named(calls, Beside.TODAY)
         for right in (Right.PUT, Right.CALL)
     )
@@ -87,7 +87,9 @@ def _named(calls: Iterable[Call], beside: Beside) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(call.argument("of")) for call in calls if MEASURES[call.measure].beside is beside))
 
 
-def _beside(name: str, symbol: str, trading_class: str | None, right: Right, expiry: Expiry, strike: Strike) -> LegPlan:
+def _data_leg(
+    name: str, symbol: str, trading_class: str | None, right: Right, expiry: Expiry, strike: Strike
+) -> LegPlan:
     return LegPlan(
         name=name,
         symbol=symbol,
@@ -132,7 +134,7 @@ def calls_of(test: Truth | Number) -> Iterator[Call]:
 
 
 def reads_of(test: Truth | Number, leg_symbols: Mapping[str, str], symbol: str) -> frozenset[str]:
-    """Return the names of what a test looks at; `symbol` is meant where a measure names neither symbol nor legs."""
+    """Return the names of what a test reads; `symbol` applies where a measure names neither symbol nor legs."""
     return frozenset(name for call in calls_of(test) for name in _reads(call, leg_symbols, symbol))
 
 
@@ -164,9 +166,9 @@ def needs_of(
     numbers: tuple[Number, ...] = (),
     symbol: str = "",
 ) -> Needs:
-    """Return the data that the rules and legs of one bot need, and `numbers` that are read besides.
+    """Return the data that the rules, legs and extra `numbers` of one bot need.
 
-    expiry: of which volatility is read. symbol: whose options are meant where a rule names none of the legs, as a
+    expiry: the one that volatility is read from. symbol: used where a rule names no leg, as a
     universe does at the money.
     """
     tests = [*(rule.test for rule in rules), *numbers]
@@ -248,7 +250,7 @@ def _daily(calls: tuple[Call, ...]) -> Iterator[tuple[str, int]]:
 
 
 def opening_moves(calls: Iterable[Call]) -> tuple[str, ...]:
-    """Return the underlyings of which these measures read the expected move of the open."""
+    """Return the underlyings whose expected move of the open these measures read."""
     found = [dict(call.arguments) for call in calls]
     return tuple(dict.fromkeys(str(given["of"]) for given in found if given.get("asof") == "open"))
 
@@ -290,7 +292,7 @@ def _is_by_price(test: Truth) -> bool:
 
 
 def _is_number(test: Truth) -> bool:
-    """Say whether a test bounds a credit or a debit by numbers, so that it breaks on one side only."""
+    """Return whether a test bounds a credit or a debit by numbers, on one side only."""
     if not isinstance(test, Compare) or not isinstance(test.left, Call) or test.op not in _ONE_WAY:
         return False
     return MEASURES[test.left.measure].is_entry_price and all(isinstance(each, Constant) for each in test.right)

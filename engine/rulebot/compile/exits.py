@@ -11,7 +11,7 @@ from rulebot.compile.plan import OPEN_LEGS, Constant, ExitLevel, ExitPlan, Holds
 from rulebot.compile.problem import Problem, did_you_mean
 from rulebot.compile.rolling import RollTarget, roll_plan
 from rulebot.compile.scope import Scope
-from rulebot.compile.structure import certain_direction, left_bare
+from rulebot.compile.structure import certain_direction, uncovered_after_close
 from rulebot.measures.registry import MEASURES
 from rulebot.model.session import DayTime, Session, session_on
 from rulebot.spec.exit_kinds import LEVELS
@@ -34,7 +34,7 @@ _OTHER_WAY = {
     "credit": (("debit", "credit"), ("value", "cost")),
     "debit": (("credit", "debit"), ("cost", "value")),
 }
-"""Words of the other direction, each with the one that was meant: a sold structure has a cost, a bought one a value."""
+"""Words of the other direction, with the right one: a sold structure has a cost, a bought one a value."""
 
 
 def ending_problems(spec: Spec) -> Iterator[Problem]:
@@ -49,7 +49,7 @@ def ending_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _why_no_ending(rule: Exit) -> str:
-    """Return why an exit that needs no data is no ending all the same, "" when it needs data anyway."""
+    """Return why an exit without data needs does not end the position, "" when it needs data."""
     if not _acts_without_data(rule):
         return ""
     if not rule.enabled:
@@ -102,7 +102,7 @@ def _unclosable(rule: Exit, spec: Spec) -> Iterator[Problem]:
         elif not named_legs((name,), spec):
             yield Problem("RB227", where, f"this structure has no {SIDES[name]}", f"its legs: {', '.join(names)}")
     closed = named_legs(rule.close_legs, spec)
-    if any(leg.is_shares and leg.name in closed for leg in spec.legs.legs) and left_bare(spec, closed):
+    if any(leg.is_shares and leg.name in closed for leg in spec.legs.legs) and uncovered_after_close(spec, closed):
         message = f"'{rule.name}' closes the shares and leaves what they cover"
         yield Problem("RB234", where, message, "close both, as 'close: all' does")
     if rule.close_part is not None and not 0 < rule.close_part <= 1:
@@ -117,7 +117,7 @@ def _unrestable(rule: Exit) -> Iterator[Problem]:
         yield Problem("RB220", (*rule.path, "close"), message, watched, on_key=True)
     test = rule.condition.test if rule.condition is not None else None
     if isinstance(test, MeasureTest) and "of" in test.arguments:
-        message = f"{rests}, and what rests is of all that is held"
+        message = f"{rests}, and a resting order closes all that is held"
         yield Problem("RB220", (*rule.path, "resting"), message, "take away 'of', or 'resting'", on_key=True)
     if rule.activate_when:
         message = f"{rests} from the first fill on, and cannot be armed later"
@@ -125,7 +125,7 @@ def _unrestable(rule: Exit) -> Iterator[Problem]:
 
 
 def _has_no_price(rule: Exit) -> str:
-    """Return why `any_price` says nothing of an exit, "" where it does: a target that the engine closes at a price."""
+    """Return why `any_price` has no effect on an exit, "" where it has: a target that the engine closes."""
     if not rule.kind.takes_profit:
         return "is no target: other exits close at any price anyway"
     if rule.resting:
@@ -139,7 +139,7 @@ def _has_no_price(rule: Exit) -> str:
 def basis_problems(spec: Spec) -> Iterator[Problem]:
     """Yield RB205 where credit is asked of what is bought, or debit of what is sold.
 
-    Legs that are named are what they are by themselves: what is bought has a value, whatever the whole brings.
+    Named legs are judged alone: a bought leg has a value, even in a structure opened for a credit.
     """
     yield from _alone_otherwise(spec)
     direction = certain_direction(spec) or _required_direction(spec)
@@ -156,7 +156,7 @@ def basis_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _alone_otherwise(spec: Spec) -> Iterator[Problem]:
-    """Yield RB205 where the cost of what is only bought is asked for, or the value of what is only sold."""
+    """Yield RB205 for the cost of bought legs only, or the value of sold legs only."""
     for test in measure_tests(_of_exits(spec)):
         side = _side_of(test, spec)
         if side is not None and (test.measure, side) in (("cost", Side.BUY), ("value", Side.SELL)):
@@ -173,7 +173,7 @@ def _of_exits(spec: Spec) -> tuple[Condition, ...]:
 
 
 def _side_of(test: MeasureTest, spec: Spec) -> Side | None:
-    """Return the side of the legs that a test names, where they are legs by name and all of one side."""
+    """Return the side of the legs that a test names, if all have the same."""
     of = test.arguments.get("of")
     names = (of,) if isinstance(of, str) else of if isinstance(of, tuple) else ()
     if names in (("short_legs",), ("long_legs",)):
@@ -229,7 +229,7 @@ def _sized_direction(spec: Spec) -> str | None:
 
 
 def _lives_on(leg: Leg, spec: Spec) -> bool:
-    """Say whether a leg is bought to end later than the nearest."""
+    """Return whether a leg is bought to end later than the nearest."""
     return leg.side is Side.BUY and spec.legs.expiry_of(leg).days_away > spec.legs.nearest.days_away
 
 
@@ -298,9 +298,9 @@ def _rolled(rule: Exit, written: Exit, spec: Spec, legs: tuple[str, ...]) -> Rol
 
 
 def _compared(rule: Exit, compiled: Rule | None) -> tuple[str | None, ExitLevel | None]:
-    """Return the measure of a target or stop, and what it is compared with; None where that is no price.
+    """Return the measure of a target or stop and its level; None where that is no price.
 
-    One that follows the best profit acts at no one price.
+    An exit that follows the best profit has no fixed price.
     """
     test = rule.condition.test if rule.condition else None
     if not rule.kind.is_level or not isinstance(test, MeasureTest) or not test.comparison:
@@ -330,7 +330,7 @@ def _level_of(operand: Amount) -> Constant:
 
 
 def _closed_legs(rule: Exit, spec: Spec, compiled: Rule | None) -> tuple[str, ...]:
-    """Return the legs an exit closes: those of `close`, else those that all its parts judge, else none, for all."""
+    """Return the legs an exit closes: those of `close`, else those that all its parts judge, else () for all."""
     if rule.close_legs:
         return tuple(leg.name for leg in spec.legs.legs if leg.name in named_legs(rule.close_legs, spec))
     if rule.close_all or rule.close_part is not None:
@@ -347,11 +347,11 @@ _FULL_DAY, _HALF_DAY = date(2025, 6, 3), date(2024, 11, 29)
 LEAST_TIME = 2.0
 """Seconds that an order and its answer take when the broker is busy."""
 HURRY = 10.0
-"""Seconds before the close by which the last try of a clock exit must stand at the broker."""
+"""Seconds before the close by which the last try of a clock exit must be at the broker."""
 
 
 def clock_time(planned: ExitPlan) -> DayTime | None:
-    """Return the time of an exit that the clock alone brings about, None of any other."""
+    """Return the time of an exit that only the clock triggers, else None."""
     test = None if planned.rule is None else planned.rule.test
     if not isinstance(test, Holds) or test.call.measure != "time" or planned.roll is not None:
         return None
@@ -360,7 +360,7 @@ def clock_time(planned: ExitPlan) -> DayTime | None:
 
 
 def late_problems(spec: Spec) -> Iterator[Problem]:
-    """Yield RB244 for a clock exit after which not even one try of its order ends before the close of a full day.
+    """Yield RB244 for a clock exit without time for one try before the close of a full day.
 
     One at the close, or after it, never acts.
     """
@@ -375,7 +375,7 @@ def late_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def late_warnings(spec: Spec) -> Iterator[Problem]:
-    """Yield RB382 for a clock exit whose order has no time for all its tries before the close, on half days too."""
+    """Yield RB382 for a clock exit without time for all its tries before the close, on half days too."""
     for rule, at, order in _clock_exits(spec):
         takes = length(order, spec)
         left, left_of_half = (seconds_left(at, _session(day)) for day in (_FULL_DAY, _HALF_DAY))

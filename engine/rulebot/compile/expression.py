@@ -50,8 +50,8 @@ _PLAIN_NUMBER = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?")
 _NOT_PLAIN = "a number not written in plain decimal digits"
 _PLAINLY = "write it out, as in 1000 or 0.5"
 _ONLY = "an expression has numbers, names, + - * /, comparisons, and, or, not, abs, min, max, round"
-_OF_A_UNIT = "numbers have no unit here; use one with a unit in a condition, as in 'iv: {above: 20%}'"
-_OF_A_TIME = "write a time in its own condition, as in 'time: \"10:30\"'"
+_OF_A_UNIT = "numbers have no unit here; write one with a unit in a condition, as in 'iv: {above: 20%}'"
+_OF_A_TIME = "write a time in a separate condition, as in 'time: \"10:30\"'"
 _SIGN_OF_OTHERS = (
     r"&&|\|\||(?<![<>=!:])=(?![=<>])|=<|=>|<>|[\u2264\u2265\u2260\u00d7\u00f7\u2012-\u2015\u2212]|\b(?:AND|OR|NOT)\b|!(?!=)"
     r"|%|\$(?=[0-9])|(?<=[0-9]) ?(?:pts|x)\b|:=|[0-9]+:[0-9]+"
@@ -166,9 +166,9 @@ class _Reader:
         return statement.value
 
     def _otherwise(self) -> Fault | None:
-        """Return the problem of a sign that other languages have, with the one that stands for it here."""
+        """Return the problem of an operator from other languages, with the one to use here."""
         if (named := re.search(_PARAMETER, self.text)) is not None:
-            message = f"no parameters in expr: '{named[0]}' is written by its name"
+            message = f"a parameter has no '$' in expr, is '{named[0]}'"
             return self._fault("RB210", message, named.span(), f"write '{named[0][1:]}'")
         found = re.search(_SIGN_OF_OTHERS, self.text)
         if found is None:
@@ -189,7 +189,7 @@ class _Reader:
             pending += [(child, depth + 1) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
 
     def _as_written(self, root: ast.expr) -> None:
-        """Refuse what Python reads as something that does not stand there: other digits, other letters."""
+        """Refuse characters that Python normalises: other digits, other letters."""
         for node in ast.walk(root):
             if isinstance(node, ast.Name) and self._slice(node) != node.id:
                 message = f"'{self._slice(node)}' is not written in the letters of '{node.id}'"
@@ -234,7 +234,7 @@ class _Reader:
     def _not_a_truth(self, node: ast.expr) -> Fault:
         if isinstance(node, ast.Constant) and type(node.value) not in (int, float):
             return self._refused(node)
-        message = f"'{self._slice(node)}' is a number, and true or false is required"
+        message = f"'{self._slice(node)}' is a number, but true or false is expected"
         return self._fault("RB211", message, self._columns(node), "compare it, as in 'spot > 6000'")
 
     def _bool(self, node: ast.expr) -> Truth:
@@ -270,7 +270,7 @@ class _Reader:
         if equal is None and ordered is None:
             raise self._fault("RB210", "'is' and 'in' are not allowed in an expression", columns, _ONLY)
         pair = self._unified(nodes, numbers, "compare")
-        if ordered is not None and is_bare(numbers[0]):  # what is measured stands first, whichever way it is written
+        if ordered is not None and is_bare(numbers[0]):  # the measured side goes first, whichever way it is written
             return Compare(_MIRRORED[ordered], pair[1], (pair[0],))
         if ordered is not None:
             return Compare(ordered, pair[0], (pair[1],))
@@ -310,7 +310,7 @@ class _Reader:
         if (read := self.numbers.get(type(node))) is not None:
             return read(node)
         if type(node) in self.truths:
-            message = f"'{self._slice(node)}' is true or false, and a number is required"
+            message = f"'{self._slice(node)}' is true or false, but a number is expected"
             raise self._fault("RB211", message, self._columns(node))
         raise self._refused(node)
 
@@ -350,7 +350,7 @@ class _Reader:
             operand = self._number(node.operand)
             return Arithmetic("neg", (operand,), number_quantity(operand))
         if isinstance(node.op, ast.Not):
-            raise self._fault("RB211", "'not' gives true or false, and a number is required", self._columns(node))
+            raise self._fault("RB211", "'not' gives true or false, but a number is expected", self._columns(node))
         raise self._refused(node)
 
     def _named(self, node: ast.expr, truth: bool = False) -> Number:
@@ -368,7 +368,7 @@ class _Reader:
 
     def _must_be_number(self, node: ast.expr, number: Number) -> None:
         if number_quantity(number) in (Quantity.TRUTH, Quantity.TEXT):
-            message = f"'{self._slice(node)}' is {_a(number)}, and a number is required"
+            message = f"'{self._slice(node)}' is {_a(number)}, but a number is expected"
             raise self._fault("RB211", message, self._columns(node))
 
     def _called(self, node: ast.expr, truth: bool = False) -> Number:
@@ -405,8 +405,8 @@ class _Reader:
     def _function(self, node: ast.Call, name: str) -> Number:
         wanted = 1 if name in ("abs", "round") else 2
         if len(node.args) < wanted or (wanted == 1 and len(node.args) > 1):
-            outstanding = "one number" if wanted == 1 else "two numbers or more"
-            raise self._fault("RB207", f"'{name}' takes {outstanding}, is given {len(node.args)}", self._columns(node))
+            expected = "one number" if wanted == 1 else "two numbers or more"
+            raise self._fault("RB207", f"'{name}' takes {expected}, is given {len(node.args)}", self._columns(node))
         numbers = [self._number(value) for value in node.args]
         return Arithmetic(name, *self._same(node.args, numbers))
 
@@ -414,13 +414,13 @@ class _Reader:
         firm = next((at for at, number in enumerate(numbers) if not is_bare(number)), 0)
         same = []
         for node, number in zip(nodes, numbers, strict=True):
-            pair = self._unified((nodes[firm], node), (numbers[firm], number), "stand together")
+            pair = self._unified((nodes[firm], node), (numbers[firm], number), "be used together")
             same.append(pair[1])
         return tuple(same), number_quantity(numbers[firm])
 
 
 def _is_zero(number: Number) -> bool:
-    """Say whether a number is 0 whatever the market does."""
+    """Return whether a number is 0 in any market."""
     if isinstance(number, Constant):
         return number.value == 0
     if not isinstance(number, Arithmetic):

@@ -16,7 +16,7 @@ from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Leg, Path, Side
 
 VERSION = 1
-"""Of the list: a model says which one its names are of."""
+"""The version of the list: a model says which one it was trained with."""
 
 Ask = Callable[..., Call]
 """A measure by its name, in a quantity (default: its own), with arguments."""
@@ -24,7 +24,7 @@ Ask = Callable[..., Call]
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One number. usual: trained on where nobody says which; others take more market data lines."""
+    """One number. usual: used for training by default; others take more market data lines."""
 
     name: str
     about: str
@@ -86,17 +86,17 @@ FEATURES: Mapping[str, Feature] = {feature.name: feature for feature in _LIST}
 
 
 def usual_features(place: Place) -> tuple[str, ...]:
-    """Return the features that are trained on where nobody says which."""
+    """Return the features that are used for training by default."""
     return tuple(each.name for each in _LIST if each.usual and (place is Place.REQUIRE or not each.of_legs))
 
 
 def with_score(call: Call, scope: Scope, path: Path) -> Call:
-    """Return a call on a model with the numbers that it reads; any other call as it is. Raises: Fault."""
+    """Return a call on a model with its input numbers; any other call unchanged. Raises: Fault."""
     if call.measure != "model":
         return call
     file, of = str(call.argument("file")), str(call.argument("of"))
     if (model := scope.models.get(file)) is None:
-        raise Fault(Problem("RB215", path, f"'{file}' was not read", "write it in its own condition"))
+        raise Fault(Problem("RB215", path, f"'{file}' was not read", "use it in a separate condition"))
     if model.features != VERSION:
         message = f"'{file}' reads features of version {model.features}, this engine has version {VERSION}"
         raise Fault(Problem("RB215", (*path, "file"), message, "train it again"))
@@ -104,7 +104,7 @@ def with_score(call: Call, scope: Scope, path: Path) -> Call:
 
 
 def inputs_of(names: Iterable[str], scope: Scope, path: Path, of: str) -> tuple[Number, ...]:
-    """Return the numbers that features of an underlying are, where a condition stands. Raises: Fault."""
+    """Return the feature values of an underlying at the place of a condition. Raises: Fault."""
     return tuple(_number(name, scope, path, of) for name in names)
 
 
@@ -117,7 +117,7 @@ def _number(name: str, scope: Scope, path: Path, of: str) -> Number:
         measure = MEASURES[measured]
         if not may_stand(measure, scope.place):
             message = f"the model reads '{name}', which has no meaning in {scope.place.value}"
-            raise Fault(Problem("RB215", path, message, "a model of only the market may be used anywhere"))
+            raise Fault(Problem("RB215", path, message, "a model of the market alone is allowed everywhere"))
         if any(each.takes is Takes.SYMBOL for each in measure.parameters):
             given = {**given, "of": of}
         call = call_of(measure, given, scope, path)

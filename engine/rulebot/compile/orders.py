@@ -45,7 +45,7 @@ def _entry_order(spec: Spec) -> Iterator[Problem]:
 def _entry_ending(order: Order) -> Iterator[Problem]:
     if order.then not in (OnUnfilled.CANCEL, OnUnfilled.UNWIND):
         message = f"an entry ends with cancel or unwind, is {order.then.value}"
-        yield Problem("RB224", (*order.path, "then"), message, f"'then: {order.then.value}' is of exits")
+        yield Problem("RB224", (*order.path, "then"), message, f"'then: {order.then.value}' is for exits")
     if order.then is OnUnfilled.UNWIND and not order.leg_by_leg:
         message = "only legs sent one by one can be left without their partners"
         yield Problem("RB224", (*order.path, "then"), message, "a combo fills whole: write 'then: cancel'")
@@ -140,7 +140,7 @@ def _takes_several_orders(spec: Spec) -> str:
     """Return why no single order closes the structure for as long as it rests, "" where one does."""
     legs = spec.legs.legs
     if is_pair(spec):
-        return "its legs are on two underlyings, and no one order closes them"
+        return "its legs are on two underlyings, and one order cannot close them"
     if any(leg.is_shares for leg in legs):
         return "it closes shares with options, and such an order does not rest"
     if spec.order.leg_by_leg:
@@ -162,12 +162,12 @@ def exit_order_of(spec: Spec) -> Order:
 
 
 def is_pair(spec: Spec) -> bool:
-    """Say whether a structure has legs on two underlyings, which no one order holds."""
+    """Return whether a structure has legs on two underlyings, which one order cannot hold."""
     return len({leg.underlying or spec.underlyings[0] for leg in spec.legs.legs}) > 1
 
 
 def ordered_out(order: Order, spec: Spec) -> Order:
-    """Return the order with its legs in the order of leaving: on two underlyings one by one, the short ones first.
+    """Return the order with its legs in closing order: on two underlyings one by one, short legs first.
 
     Legs on one underlying leave as one combo, also where they were entered one by one.
     """
@@ -225,7 +225,7 @@ def bare_calls(spec: Spec) -> str:
 
 
 def needs_cash_for_puts(plan: Plan) -> bool:
-    """Say whether a structure sells puts that no put of the same class and expiry covers."""
+    """Return whether a structure sells puts that no put of the same class and expiry covers."""
     counts: dict[object, int] = {}
     for leg in plan.legs:
         if leg.right is Right.PUT:

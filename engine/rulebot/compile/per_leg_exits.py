@@ -1,4 +1,4 @@
-"""`of: each_side` and `of: each_short`: one exit of a spec that is judged part by part, as an exit for each part.
+"""`of: each_side` and `of: each_short`: expand one exit of a spec to one exit for each part.
 
 Each part is judged on its own and acts on that one alone (language.md, Exits). A side is named `put_side` or
 `call_side`, a short leg by its name; the exit of a part is called like the written one with the part's name added.
@@ -42,7 +42,7 @@ def named_legs(names: tuple[str, ...], spec: Spec) -> set[str]:
 
 
 def expand_per_leg(rule: Exit, spec: Spec) -> tuple[Exit, ...]:
-    """Return the exits that one written exit comes to: itself, or one for each part."""
+    """Return the exits that one written exit expands to: itself, or one for each part."""
     if not each_of(rule) or rule.condition is None:
         return (rule,)
     return tuple(_of_part(rule, rule.condition, part) for part in _parts(rule, spec))
@@ -70,7 +70,7 @@ def _parts(rule: Exit, spec: Spec) -> tuple[LegPart, ...]:
     return tuple(found)
 
 
-def alone_problems(spec: Spec) -> Iterator[Problem]:
+def each_exit_problems(spec: Spec) -> Iterator[Problem]:
     """Yield what is wrong with exits that are judged part by part."""
     for rule in spec.exits:
         if not (each := each_of(rule)):
@@ -89,9 +89,9 @@ WHOLE: Legs = ()
 
 
 def legs_in_condition(test: Test, truth: Truth) -> tuple[Legs, ...]:
-    """Return the different sets of legs that a condition judges, `WHOLE` for all; () where no part of it reads legs.
+    """Return the sets of legs that a condition judges, `WHOLE` for all; () if it reads no legs.
 
-    truth: the same condition compiled. What is true by itself of no legs, beside others under `any`, speaks of all.
+    truth: the same condition compiled. A test that reads no legs, with others under `any`, applies to all legs.
     """
     found: dict[frozenset[str], Legs] = {}
     for legs in _judged(test, truth, is_denied=False):

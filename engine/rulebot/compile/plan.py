@@ -3,7 +3,7 @@
 A Plan is data: it can be compared, hashed by its digest and shown. `rulebot.evaluate.rules` makes closures of its
 tests. Conditions and `expr:` become the same tree.
 
-Units inside the tree, whatever the spec wrote: points and prices per share as float; dollars as float; percent as
+Units inside the tree, independent of the spec's: points and prices per share as float; dollars as float; percent as
 fractions (50% is 0.5) except measures whose unit is "%" of volatility (iv, rv: 12.5 means 12.5%); durations in
 seconds, or as `Sessions`; times of day as `DayTime`.
 """
@@ -127,7 +127,7 @@ class LegPlan:
 class EntryPlan:
     """When to enter: in each of `windows` once; `every` seconds between judgements or None.
 
-    Windows are as the spec has them: where `time` exits end all before is of the session. `days`: week days, Monday is
+    Windows are as in the spec; the time exit that limits them depends on the session. `days`: week days, Monday is
     0, () is all of them. Caps have their defaults filled in.
     """
 
@@ -144,7 +144,7 @@ class EntryPlan:
 
 @dataclass(frozen=True, slots=True)
 class RollPlan:
-    """What an exit opens with what it closes: legs in order of resolution, those it does not move at the strike held.
+    """The legs that a roll opens, in order of resolution; legs that do not move keep the strike held.
 
     is_moved: to the expiry that the legs name; else theirs is the one held.
     """
@@ -157,9 +157,9 @@ class RollPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitLevel:
-    """What a target or stop on profit, loss, cost or value is compared with, and of which legs.
+    """The level that a target or stop on profit, loss, cost or value is compared with, and its legs.
 
-    value: a part of the entry price, dollars, or a price per share by `quantity`, or so many times `of` (credit, debit
+    value: a fraction of the entry price, dollars, a price per share by `quantity`, or a multiple of `of` (credit, debit
     or max_risk). legs: None is the whole trade, closed legs included. is_of_open: of the legs that are still open.
     at: how legs that stay open are priced, mid or natural.
     """
@@ -177,14 +177,14 @@ class ExitLevel:
 class ExitPlan:
     """One exit; `rule` is None for AT_EXPIRY.
 
-    `written`: its name in the spec. That is its own, but for an exit of which `each` ("each_side", "each_short") is
-    judged by itself: that one comes to an exit for each part, which close different legs.
+    `written`: its name in the spec. An exit with `each` ("each_side", "each_short") is
+    expanded to one exit per part, each of which closes other legs and has a name of its own.
 
-    A target or stop has `basis` (profit, loss, give_back, cost or value) and what it is compared with in `compares`,
-    from which its price follows; None where that is no price. `legs`: those it closes, () is all. `part`: of the
-    structures open, None is all of them; once a position, or with `repeat` each time its rule is true anew.
-    `activate_when`: it is judged only from the moment on at which all of these were true. `roll`: what it opens with
-    what it closes. `any_price`: a target that closes at any price once it was true.
+    A target or stop has `basis` (profit, loss, give_back, cost or value) and the level to compare with in `compares`,
+    from which its price follows; None where that is no price. `legs`: those it closes, () is all. `part`: how many
+    of the open structures, None is all; once a position, or with `repeat` each time its rule becomes true again.
+    `activate_when`: it is judged only after all of these were true once. `roll`: the legs it opens in the
+    order that closes. `any_price`: a target that closes at any price once it was true.
     """
 
     name: str
@@ -207,20 +207,20 @@ class ExitPlan:
 
     @property
     def is_target_price(self) -> bool:
-        """Say whether it is a target whose orders never go past the price that keeps what it promises."""
+        """Return whether it is a target whose orders never go past the price that keeps what it promises."""
         return self.promises and not self.any_price
 
     @property
     def promises(self) -> bool:
-        """Say whether it is a target that promises to keep a profit or to close at a price."""
+        """Return whether it is a target that promises to keep a profit or to close at a price."""
         return self.kind.takes_profit and self.compares is not None and self.roll is None
 
 
 @dataclass(frozen=True, slots=True)
 class ProtectPlan:
-    """Stops at the broker behind the watched exits: at so many times the credit, of the structure or of each leg.
+    """Stops at the broker behind the watched exits: at a multiple of the credit, of the structure or of each leg.
 
-    leg: the one short leg that has a stop, at so many times what it brought; None where each has.
+    leg: the one short leg that has a stop, at a multiple of its own premium; None where each short leg has one.
     """
 
     times: Decimal
@@ -229,17 +229,17 @@ class ProtectPlan:
 
     @property
     def of_whole(self) -> bool:
-        """Whether it counts by the credit of the structure: a spread can bring less than its short leg costs alone."""
+        """Whether it counts by the credit of the structure: a spread can bring less than its short leg costs."""
         return self.leg is None and not self.each_short
 
     def covers(self, leg: str) -> bool:
-        """Say whether this short leg has a stop."""
+        """Return whether this short leg has a stop."""
         return self.leg is None or self.leg == leg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayBounds:
-    """What a session may lose, and what it may bring, before nothing more is entered in it; dollars above 0.
+    """The loss and profit of a session at which entries stop; dollars above 0.
 
     closes: the loss closes what is open as well.
     """
@@ -305,10 +305,10 @@ class Needs:
     symbols: underlyings whose price is read (the legs' own first). indices: VIX and family. chains: (symbol, trading
     class, Expiry) of its legs. daily: sessions of daily closes by symbol. opening_move: symbols whose expected move of
     the open is read. events: names of event calendars. bars: how many, by symbol and seconds of one bar. today: those
-    within sessions of which bars of the session at hand are read, too. realised: volatilities by symbol, estimator and
+    read with bars of the current session. realised: volatilities by symbol, estimator and
     window.
-    implied: symbols whose history of 30-day volatility is read. extras: what lines are asked for beside quotes.
-    beside: options that are read though no leg is made of them, chosen as legs are. bots: whose state is read.
+    implied: symbols whose history of 30-day volatility is read. extras: data that lines need in addition to quotes.
+    beside: options that are read but are no legs, chosen as legs are. bots: whose state is read.
     hooks: names of web hooks, each with the seconds for which one counts.
     """
 
@@ -344,7 +344,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One symbol of a universe: what it must offer, what it is ranked by, and the bot as if it had no other symbol."""
+    """One symbol of a universe: its requirements, its rank, and the bot with it as the only symbol."""
 
     symbol: str
     require: tuple[Rule, ...]
@@ -369,12 +369,12 @@ class Ranking:
 class Plan:
     """One bot, ready to run. `digest` names the text that governs it; `opens_for` is "credit" or "debit".
 
-    quantity: structures; where `overwrite` says by the shares held how many there are, 1 stands for them. `size`: as
+    quantity: structures; where `overwrite` sets the number by the shares held, it is 1. `size`: as
     many structures as fit it, at most `quantity`; None is always `quantity`. `growth`: as many as compliant sessions
     have made them, at most `quantity`. `expiry`: that of the legs that end first.
     `parameters` are the names of those that the text has. With `choices` the bot enters by the plan of one of them, and
     that one governs the position; legs, require and exits here are then those of the first, and `needs` those of all.
-    So it is with `members`, the symbols of a universe, each of which may have choices again.
+    `members`, the symbols of a universe, work the same way; each of them may have choices.
     """
 
     name: str
@@ -467,14 +467,14 @@ LIFECYCLE = Lifecycle(states=STATES, initial="flat", final=("closed",), rows=ROW
 
 @lru_cache(maxsize=4)
 def sound(lifecycle: Lifecycle) -> Lifecycle:
-    """Return a table that nothing is wrong with. Raises: InvariantError that says what is."""
+    """Return the table if it is valid. Raises: InvariantError with every fault."""
     if faults := faults_of(lifecycle):
-        raise InvariantError(f"the lifecycle of a position is wrong: {'; '.join(faults)}")
+        raise InvariantError(f"the table of a position's states is wrong: {'; '.join(faults)}")
     return lifecycle
 
 
 def faults_of(lifecycle: Lifecycle) -> list[str]:
-    """Return what is wrong with a table, in words; nothing when it is sound."""
+    """Return what is wrong with a table, in words; empty when it is valid."""
     return [
         *_misspelt(lifecycle),
         *_repeated(lifecycle.rows),
@@ -498,7 +498,7 @@ def _repeated(rows: tuple[Row, ...]) -> Iterable[str]:
     seen: set[tuple[str, str]] = set()
     for row in rows:
         if (row.state, row.trigger) in seen:
-            yield f"'{row.trigger}' occurs twice in state '{row.state}'"
+            yield f"'{row.trigger}' is listed twice in state '{row.state}'"
         seen.add((row.state, row.trigger))
 
 
@@ -529,4 +529,4 @@ def _without_exit(lifecycle: Lifecycle) -> Iterable[str]:
             continue
         triggers = {row.trigger for row in lifecycle.rows if row.state == state}
         if not triggers & {"exit", "filled"}:
-            yield f"state '{state}' has neither an exit nor a fill that ends it"
+            yield f"state '{state}' has no exit and no fill that ends it"

@@ -134,7 +134,7 @@ class Problem(NamedTuple):
 
 
 class Fault(Exception):
-    """Ends the resolution of one condition; what is beside it is still checked."""
+    """Ends the resolution of one condition; the others are still checked."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)

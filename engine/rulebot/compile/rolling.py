@@ -1,7 +1,7 @@
-"""Exits that roll: what the new legs are, and what keeps a roll from being one order of the same legs.
+"""Exits that roll: their new legs, and what prevents a roll from being one order.
 
 A roll closes what its exit would close without it: all legs, a side, legs by name, or those that its `of` judges. Each
-of these parts is looked at by itself: it becomes a position of its own, whose exits are those of the whole text.
+of these parts becomes a separate position, whose exits are those of the whole text.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -32,7 +32,7 @@ from rulebot.spec.spec import Exit, PriceFrom, Roll, Spec
 
 @dataclass(frozen=True, slots=True)
 class RollTarget:
-    """The legs that one exit rolls. among: those of all parts that it judges each by itself, which `strikes` may name.
+    """The legs that one exit rolls. among: the legs of all parts that it judges separately, which `strikes` may name.
 
     opens_for: what the whole structure is opened for, "credit" or "debit".
     """
@@ -43,7 +43,7 @@ class RollTarget:
 
 
 def rolled_into(spec: Spec, roll: Roll, names: Collection[str]) -> Spec:
-    """Return the spec as if it entered what the roll opens; legs that it does not move stand at the strike held."""
+    """Return the spec as if it entered the roll's new legs; legs that do not move keep their strike."""
     strikes = dict(roll.strikes)
     kept = Strike(by=StrikeBy.HELD, path=roll.path)
     legs = tuple(
@@ -56,7 +56,7 @@ def rolled_into(spec: Spec, roll: Roll, names: Collection[str]) -> Spec:
 
 
 def roll_problems(spec: Spec) -> Iterator[Problem]:
-    """Yield RB228 where an exit that rolls, or its structure, can be no one order whatever it opens."""
+    """Yield RB228 where an exit that rolls, or its structure, cannot be one order."""
     for rule in spec.exits:
         if rule.roll is not None:
             yield from _closing(rule)
@@ -66,13 +66,13 @@ def roll_problems(spec: Spec) -> Iterator[Problem]:
 def _closing(rule: Exit) -> Iterator[Problem]:
     """A roll closes legs wholly, now, and once."""
     if rule.close_part not in (None, 1):
-        message = f"'{rule.name}' rolls, and a roll is of all structures that are open"
+        message = f"'{rule.name}' rolls, and a roll must include all open structures"
         yield Problem("RB228", (*rule.path, "close"), message, "name legs or a side, or take away 'roll'", on_key=True)
     if rule.resting:
         message = f"'{rule.name}' rests at the broker, and what rests closes and opens nothing"
         yield Problem("RB228", (*rule.path, "roll"), message, "take away 'resting' or 'roll'", on_key=True)
     if rule.repeat:
-        message = "a roll makes a new position, for which its exit is available again"
+        message = "a roll makes a new position, which has this exit again"
         yield Problem("RB228", (*rule.path, "repeat"), message, "remove it", on_key=True)
 
 
@@ -94,13 +94,13 @@ def _one_order(rule: Exit, spec: Spec) -> Iterator[Problem]:
         yield Problem("RB228", where, message, _INSTEAD, on_key=True)
     if spec.overwrite is not None:
         message = "calls against shares held do not roll: what would cover both while the order works is not known"
-        yield Problem("RB228", where, message, "close them, and let 'again' sell again", on_key=True)
+        yield Problem("RB228", where, message, "close them, and let 'again' sell new ones", on_key=True)
     order, at = (exit_order_of(spec), where) if rule.order is None else (rule.order, (*rule.path, "order"))
     if order.start is PriceFrom.MARKET and order.price is None:
         message = "a roll never goes out at the market: what it brings would be unknown"
         yield Problem("RB228", at, message, "give this exit an 'order' that starts at mid or natural", on_key=True)
     elif order.adaptive or order.pause:
-        message = "a roll is one order of old and new legs, whose limit steps: it neither adapts nor pauses"
+        message = "a roll is one order of old and new legs, whose limit steps: it cannot adapt or pause"
         yield Problem("RB228", at, message, "give this exit an 'order' with start, step, wait and tries", on_key=True)
 
 
@@ -135,7 +135,7 @@ def _named(roll: Roll, spec: Spec, rolled: RollTarget) -> Iterator[Problem]:
 
 
 def _moved(roll: Roll, new: Spec, spec: Spec) -> Iterator[Problem]:
-    """Yield legs that count from one which moves without them, and those that count from one which is not rolled."""
+    """Yield legs relative to one that moves without them, and those relative to one that is not rolled."""
     given, known = dict(roll.strikes), {leg.name for leg in spec.legs.legs}
     rolled = {leg.name for leg in new.legs.legs}
     written = {leg.name: leg.strike for leg in spec.legs.legs}
@@ -148,7 +148,7 @@ def _moved(roll: Roll, new: Spec, spec: Spec) -> Iterator[Problem]:
         for other in references_of(leg):
             if other in known - rolled:
                 message = f"'{leg.name}' counts from '{other}', which is not rolled with it"
-                help_text = f"roll '{other}' too, or choose '{leg.name}' by itself, as by a delta"
+                help_text = f"roll '{other}' too, or choose '{leg.name}' independently, as by a delta"
                 yield Problem("RB228", (*where, leg.name), message, help_text, on_key=True)
 
 
@@ -171,7 +171,7 @@ def _apart(rule: Exit, spec: Spec, rolled: RollTarget) -> Iterator[Problem]:
     elif (certain_direction(part) or rolled.opens_for) != rolled.opens_for:
         alone, whole = ("a debit", "a credit") if rolled.opens_for == "credit" else ("a credit", "a debit")
         legs = " and ".join(rolled.names)
-        message = f"{legs} alone open for {alone}, and the exits of this bot are of what opens for {whole}"
+        message = f"{legs} alone open for {alone}, but the exits of this bot are for a structure that opens for {whole}"
         yield Problem("RB228", path, message, "roll them together with what pays for them", on_key=True)
 
 
@@ -192,5 +192,5 @@ def _bare(spec: Spec) -> Iterator[Leg]:
 
 def _unpriced(rule: Rule) -> Iterator[Problem]:
     for name in dict.fromkeys(call.measure for call in calls_of(rule.test) if MEASURES[call.measure].needs_own_price):
-        message = f"'{name}' is of the new legs' own price, and the order of a roll has one price for both"
-        yield Problem("RB206", rule.path, message, "'credit' and 'debit' are of both together", on_key=True)
+        message = f"'{name}' is the price of the new legs alone, and the order of a roll has one price for both"
+        yield Problem("RB206", rule.path, message, "'credit' and 'debit' are the price of both together", on_key=True)

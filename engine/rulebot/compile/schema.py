@@ -1,7 +1,7 @@
-"""The JSON Schema of a bot: what is written by hand, and what follows from the measures and the kinds of exit.
+"""The JSON Schema of a bot: the written part, and the part generated from measures and exit kinds.
 
 A measure's `m_` and `let_` definitions, those of exits at a level of profit or loss, the lists of all measures and the
-pattern of misspelt ones are made here. They stand behind what is written by hand.
+pattern of misspelt ones are made here. They follow what is written by hand.
 """
 
 import json
@@ -27,13 +27,13 @@ _SENTENCES = {
     "beyond": "True while the absolute value of {} is greater than this.",
 }
 _LISTS = {"condition_parts": "known_condition", "exit": "known_exit", "halt": "known_halt"}
-"""Where a condition may stand, and the definition of all words there."""
+"""Where a condition is allowed, and the definition of all words there."""
 _NOT_IN_EXITS = frozenset({Place.REQUIRE, Place.RISK})
 """Places before an entry: a measure of these alone is not offered under `exits`."""
 
 
 def document(text: str) -> str:
-    """Return the text of the schema with all that follows from the measures made anew."""
+    """Return the text of the schema with everything that follows from the measures regenerated."""
     schema = json.loads(text)
     by_hand = {name: node for name, node in schema["$defs"].items() if not _is_made(name)}
     conditions = {name: _condition(measure) for name, measure in VOCABULARY.items() if _is_condition(measure)}
@@ -89,7 +89,7 @@ def _condition(measure: Measure) -> Node:
 
 
 def _is_by_word(measure: Measure) -> bool:
-    """Say whether a measure is true by itself, or compared with a word."""
+    """Return whether a measure is true or false without a comparison, or compared with a word."""
     return measure.is_truth or measure.quantity is Quantity.TEXT
 
 
@@ -160,9 +160,9 @@ def _argument(parameter: Parameter) -> Node:
 
 def _one_of(choices: Sequence[str]) -> Node:
     quoted = [f"'{each}'" for each in choices]
-    outstanding = " or ".join([*([", ".join(quoted[:-1])] if quoted[1:] else []), quoted[-1]])
+    expected = " or ".join([*([", ".join(quoted[:-1])] if quoted[1:] else []), quoted[-1]])
     either = [{"enum": list(choices)}, {"$ref": "#/$defs/parameter"}]
-    return {"anyOf": either, "x-code": "RB153", "x-owed": f"this is {outstanding}"}
+    return {"anyOf": either, "x-code": "RB153", "x-owed": f"this is {expected}"}
 
 
 def _comparisons(measure: Measure) -> Iterator[tuple[str, Node]]:
@@ -180,12 +180,12 @@ def _comparisons(measure: Measure) -> Iterator[tuple[str, Node]]:
             yield op, {**bound, **words, "examples": [low if op in ("above", "at_least") else high]}
             continue
         pair = {"type": "array", "minItems": 2, "maxItems": 2, "items": bound}
-        outstanding = "a list of two: the lower and the upper end"
-        yield op, {**words, "examples": [[low, high]], **pair, "x-owed": outstanding}
+        expected = "a list of two: the lower and the upper end"
+        yield op, {**words, "examples": [[low, high]], **pair, "x-owed": expected}
 
 
 def _rendered(node: object, depth: int, column: int) -> str:
-    """Return JSON of which what fits into a line stands in one."""
+    """Return JSON that keeps on one line what fits there."""
     flat = json.dumps(node, ensure_ascii=False)
     if not isinstance(node, Mapping | list) or not node or (depth > 1 and column + len(flat) <= _WIDTH):
         return flat

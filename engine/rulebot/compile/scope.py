@@ -1,4 +1,4 @@
-"""What the names of one condition can mean: the bot's legs, lets and symbols, and the place it stands in."""
+"""What the names of one condition can mean: the bot's legs, lets and symbols, and where the condition is."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
@@ -33,7 +33,7 @@ LONGEST_OPENING = 3 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Names as a condition sees them. `values` are parameters that stand alone as numbers, by name.
+    """Names that a condition can use. `values` are parameters used alone as numbers, by name.
 
     bot: the spec's own name; exits: those of its exits; models: what model files say, by file; universe: all symbols of
     the bot's universe, none for a bot without one.
@@ -70,14 +70,14 @@ def scope_of(spec: Spec, place: Place, values: Mapping[str, Amount]) -> Scope:
 
 
 def scope_of_let(spec: Spec, let: Let, values: Mapping[str, Amount]) -> Scope:
-    """Return the names as a let sees them, wherever it is used: where the most measures may stand, its own too."""
+    """Return the names that a let can use: those of the place with the most measures, and its own."""
     measure = VOCABULARY.get(let.measure or "")
     before_entry = measure is not None and not may_stand(measure, Place.EXIT)
     return scope_of(spec, Place.REQUIRE if before_entry else Place.EXIT, values)
 
 
 def _pair_at_the_money() -> tuple[Leg, ...]:
-    """Return what a universe asks its quotes of: the put and the call at the money, as if they were bought."""
+    """Return the legs for a universe's quotes: the put and the call at the money, bought."""
     at = Strike(by=StrikeBy.AT_SPOT, path=())
     return tuple(Leg(name=right, side=Side.BUY, right=right, strike=at, path=()) for right in ("put", "call"))
 
@@ -97,19 +97,19 @@ def measure_named(name: str, scope: Scope, path: Path, columns: tuple[int, int] 
 def _misplaced(measure: Measure, place: Place) -> str:
     lacks = "no position is open" if Place.REQUIRE in measure.places or place is Place.REQUIRE else "there is none"
     if measure.places == WITH_AN_ENTRY:
-        return f"'{measure.name}' is of the bot with an entry included, and in {place.value} none is proposed"
+        return f"'{measure.name}' needs a proposed entry, and in {place.value} none is proposed"
     if measure.places == BEFORE_IT_IS_SENT:
         return f"'{measure.name}' is asked for an entry before it is sent, and in {place.value} there is none"
     if measure.places == frozenset({Place.EXIT}):
-        return f"'{measure.name}' is of an open position, and in {place.value} {lacks} yet"
+        return f"'{measure.name}' needs an open position, and in {place.value} {lacks} yet"
     if Place.FILTER in measure.places:
         return f"'{measure.name}' is read before an entry only"
-    return f"'{measure.name}' is of a structure, and in {place.value} none is chosen yet"
+    return f"'{measure.name}' needs a structure, and in {place.value} none is chosen yet"
 
 
 def _where(measure: Measure) -> str:
     places = [place.value for place in Place if place is not Place.UNIVERSE and place in measure.places]
-    return f"it may be used in {' or '.join(places)}"
+    return f"it is allowed in {' or '.join(places)}"
 
 
 def call_of(
@@ -129,10 +129,10 @@ def call_of(
         on_key = refusal.on_key and columns is None
         raise Fault(Problem("RB207", where, refusal.message, refusal.help, columns, on_key))
     if found.get("since") == SINCE_ENTRY and found["of"] != scope.symbols[0]:
-        message = f"the entry of a position keeps the spot of {scope.symbols[0]}, and none of {found['of']}"
+        message = f"the entry of a position records the spot of {scope.symbols[0]}, and not of {found['of']}"
         raise Fault(Problem("RB207", path, message, f"write 'of: {scope.symbols[0]}'", columns))
     if measure.is_of_one_underlying and len(scope.symbols) > 1:
-        message = f"'{measure.name}' is of one underlying, and this bot has {' and '.join(scope.symbols)}"
+        message = f"'{measure.name}' needs one underlying, and this bot has {' and '.join(scope.symbols)}"
         raise Fault(Problem("RB207", path, message, "", columns, columns is None))
     return Call(measure.name, tuple(sorted(found.items(), key=lambda item: item[0])), measure.quantity)
 
@@ -179,7 +179,7 @@ def _default(
 ) -> Argument:
     if parameter.takes is Takes.SYMBOL:
         if len(scope.symbols) > 1:
-            message = f"'{measure.name}' of which underlying? this bot has {' and '.join(scope.symbols)}"
+            message = f"'{measure.name}' needs a symbol: this bot has {' and '.join(scope.symbols)}"
             help_text = f"write 'of: {scope.symbols[0]}', in an expression {measure.name}({scope.symbols[0]})"
             raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, help_text, columns))
         return scope.symbols[0]
@@ -220,7 +220,7 @@ def _word(written: Written) -> str:
         case str():
             return written
         case _:
-            raise _Misfit("RB207", f"a name is required, is {_shown(written)}")
+            raise _Misfit("RB207", f"a name is expected, is {_shown(written)}")
 
 
 def _shown(written: Written) -> str:
@@ -252,9 +252,7 @@ def _legs_named(_: Parameter, written: Written, scope: Scope) -> str | tuple[str
         return tuple(_leg(name, scope) for name in written)
     name = _word(written)
     if name in ("each_side", "each_short"):
-        message = (
-            f"'of: {name}' judges each separately: use it as the whole condition of an exit, not in a group or list"
-        )
+        message = f"'of: {name}' judges each leg separately: use it in a separate exit, in no group or other list"
         raise _Misfit("RB207", message, "here name the legs, or 'short_legs'")
     if name in ("all", "short_legs", "long_legs"):
         return _legs(name, scope)
@@ -269,8 +267,8 @@ def _legs(which: str, scope: Scope) -> tuple[str, ...]:
 def _choice(parameter: Parameter, written: Written, scope: Scope) -> str:
     word = _word(written)
     if word in parameter.in_exits and scope.place is not Place.EXIT:
-        message = f"'{parameter.name}: {word}' is of an open position, and in {scope.place.value} there is none"
-        raise _Misfit("RB206", message, f"it may be used in {Place.EXIT.value}")
+        message = f"'{parameter.name}: {word}' needs an open position, and in {scope.place.value} there is none"
+        raise _Misfit("RB206", message, f"it is allowed in {Place.EXIT.value}")
     if word in parameter.choices:
         return word
     known = ", ".join(parameter.choices)

@@ -1,4 +1,4 @@
-"""What a test says against the spec that it tests: every name is one of the spec's, everything given is read."""
+"""Check a test against its spec: every name must exist, everything given must be read."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
@@ -14,13 +14,13 @@ from rulebot.spec.diagnostic import Diagnostic, headline, in_file_order
 from rulebot.spec.load import Loaded
 from rulebot.spec.nouns import Path
 from rulebot.spec.spec_test_document import NOT_LEVELS
-from rulebot.spec.spec_test_nouns import DAILY_LOSS, DAILY_PROFIT, ENDINGS, Expectation, Opening, Trial, TrialMarket
+from rulebot.spec.spec_test_nouns import DAILY_LOSS, DAILY_PROFIT, ENDINGS, Expectation, Opening, SpecTestMarket, Trial
 
 KNOWN_LEVELS = ("SPX", "SPY", "XSP", "VIX", "VIX9D", "VIX1D", "VIX3M")
 """Levels that a market has although a test does not give them."""
 
 
-def trial_problems(trial: Trial, plan: Plan, given: Iterable[str]) -> Iterator[Problem]:
+def spec_test_problems(trial: Trial, plan: Plan, given: Iterable[str]) -> Iterator[Problem]:
     """Yield what one test says that fits its spec not; `given` are the keys of its market."""
     market: Path = (*trial.path, "market")
     yield from _levels(trial.market, plan, tuple(given), market)
@@ -50,7 +50,7 @@ def leg_names(plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(leg.name for each in plan.structures() for leg in each.legs))
 
 
-def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path) -> Iterator[Problem]:
+def _levels(market: SpecTestMarket, plan: Plan, given: tuple[str, ...], path: Path) -> Iterator[Problem]:
     read = {*plan.needs.symbols, *plan.needs.indices}
     for name in given:
         symbol = name.upper()
@@ -63,15 +63,15 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
     yield from _by_symbol(market, plan, read, path)
     for symbol in sorted(read - market.levels.keys() - set(KNOWN_LEVELS)):
         help = f"add '{symbol.lower()}: 100'"
-        yield Problem("RB281", path, f"this bot reads {symbol}, and the market does not give its price", help)
+        yield Problem("RB281", path, f"this bot reads {symbol}, and the market does not give its level", help)
 
 
-def _by_symbol(market: TrialMarket, plan: Plan, read: Set[str], path: Path) -> Iterator[Problem]:
-    """Yield RB281 for each symbol of a table of the market that the bot does not look up in it."""
+def _by_symbol(market: SpecTestMarket, plan: Plan, read: Set[str], path: Path) -> Iterator[Problem]:
+    """Yield RB281 for each symbol in a table of the market that the bot does not read there."""
     priced = {leg.symbol for each in plan.structures_of_all() for leg in each.legs}
     counted = {symbol for symbol, extra in plan.needs.extras if extra is Extra.COUNTS}
     traded = {symbol for symbol, extra in plan.needs.extras if extra is Extra.OPTION_VOLUME}
-    reported = {each for each in read if earnings_of(each) in calendars_of(plan.needs.events, (each,))}
+    symbols_with_calendar = {each for each in read if earnings_of(each) in calendars_of(plan.needs.events, (each,))}
     for key, of, known in (
         ("iv", market.ivs, priced),
         ("smile", market.smiles, priced),
@@ -84,7 +84,7 @@ def _by_symbol(market: TrialMarket, plan: Plan, read: Set[str], path: Path) -> I
         ("open_interest", market.open_interests, counted),
         ("put_call_volume", market.put_call, traded | counted),
         ("option_volume", market.option_volumes, traded),
-        ("earnings", market.earnings, reported),
+        ("earnings", market.earnings, symbols_with_calendar),
     ):
         for symbol in of:
             if symbol not in known:
@@ -116,7 +116,7 @@ def _opening(opening: Opening, bot: Plan, path: Path) -> Iterator[Problem]:
     )
     for word, said, known in choices:
         if known and not said:
-            yield Problem("RB281", path, f"of which {word} is it?", f"add '{word}: {known[0]}'", on_key=True)
+            yield Problem("RB281", path, f"which {word} is meant?", f"add '{word}: {known[0]}'", on_key=True)
             return
         if problems := list(_unknown(word, said, known, (*path, word))):
             yield from problems
@@ -135,20 +135,20 @@ def _opening(opening: Opening, bot: Plan, path: Path) -> Iterator[Problem]:
 
 
 def _quotes(trial: Trial, opening: Opening, bot: Plan) -> Iterator[Problem]:
-    """Yield quotes that a position cannot have: what is only sold costs something to close, what is only bought brings
+    """Yield impossible quotes of a position: sold legs cost something to close, bought ones bring
     something.
     """
     signs = {leg.sign for leg in bot.on(opening.symbol).taking(opening.alternative).legs}
     if len(signs) != 1:
         return
     (sign,) = signs
-    outstanding, said = (
+    expected_key, said = (
         ("value", "only bought: closing it brings") if sign > 0 else ("cost", "only sold: closing it costs")
     )
     for at, mark in enumerate(trial.market.quotes):
         if mark.cost * sign >= 0:
             path: Path = (*trial.path, "market", "quotes", at)
-            yield Problem("RB281", path, f"this position is {said} something", f"as in '{outstanding}: 0.05'")
+            yield Problem("RB281", path, f"this position is {said} something", f"as in '{expected_key}: 0.05'")
 
 
 def _hooks(trial: Trial, plan: Plan) -> Iterator[Problem]:
@@ -178,7 +178,7 @@ def _expected(expected: Expectation, plan: Plan) -> Iterator[Problem]:
 
 
 def _unknown(what: str, names: str | Iterable[str], known: tuple[str, ...], path: Path) -> Iterator[Problem]:
-    """Yield RB201 for each name that is not known. A single name is the value of its key, several are keys."""
+    """Yield RB201 for each unknown name. A single name is the value of its key, several are keys."""
     is_one = isinstance(names, str)
     for name in filter(None, (names,) if isinstance(names, str) else names):
         if name not in known:
@@ -215,7 +215,7 @@ def planned_trials(tests: Loaded, read: Read) -> tuple[tuple[PlannedTest, ...], 
             problems.append(plan)
             continue
         planned.append(PlannedTest(trial, plan))
-        problems += trial_problems(trial, plan, _given(tests, trial))
+        problems += spec_test_problems(trial, plan, _given(tests, trial))
     return tuple(planned), in_file_order(diagnosed(problem, tests.source) for problem in problems)
 
 

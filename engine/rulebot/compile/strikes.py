@@ -104,7 +104,7 @@ def _several_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def dte_range(expiry: Expiry) -> tuple[float, float]:
-    """Return the fewest and the most days to expiry that the rule can choose; one that says `nearest` is not sure."""
+    """Return the fewest and the most days to expiry that the rule can choose; with `nearest` they are uncertain."""
     if expiry.rule is DteRule.NEAREST:
         return 0.0 if expiry.is_monthly else expiry.days[0] / 2, inf
     return _asked(expiry)
@@ -122,7 +122,7 @@ def _asked(expiry: Expiry) -> tuple[float, float]:
 
 
 def ends_no_earlier(expiry: Expiry, other: Expiry) -> bool:
-    """Say whether the first surely ends on the day of the other or later, whatever days are listed.
+    """Return whether the first expiry always falls on the same day as the other, or later.
 
     Both rules choose from one list where their class and cycle are the same: the one that asks for more days then never
     gets the earlier day. Else only the days themselves are sure.
@@ -146,7 +146,7 @@ def ends_no_earlier(expiry: Expiry, other: Expiry) -> bool:
 # --- What a strike may not pass
 
 NAMES = ("min_strike", "max_strike")
-_REQUIRED = "as in 5900, strike(LEG), or a measure of the underlying's level such as spot"
+_EXPECTED = "as in 5900, strike(LEG), or a measure of the underlying's level such as spot"
 
 
 def legs_named_by(strike: Strike) -> tuple[str, ...]:
@@ -192,10 +192,10 @@ def _number(edge: Amount | StrikeOf | object, symbol: str, spec: Spec, path: Pat
     name = str(getattr(edge, "name", edge))
     number = number_of_name(name, scope_of(spec, Place.FILTER, {}), path)
     if not isinstance(number, Call) or number.measure not in PRICE_LEVELS:
-        raise Fault(Problem("RB203", path, f"'{name}' is no level of {symbol}", _REQUIRED))
+        raise Fault(Problem("RB203", path, f"'{name}' is no level of {symbol}", _EXPECTED))
     if number.argument("of") != symbol:
-        message = f"'{name}' is of {number.argument('of')}, and the leg is on {symbol}"
-        raise Fault(Problem("RB231", path, message, _REQUIRED))
+        message = f"'{name}' reads {number.argument('of')}, but the leg is on {symbol}"
+        raise Fault(Problem("RB231", path, message, _EXPECTED))
     return number
 
 
@@ -206,7 +206,7 @@ def _strike_of(name: str, symbol: str, spec: Spec, path: Path) -> Number:
     if legs[name].is_shares:
         raise Fault(Problem("RB231", path, f"'{name}' is shares, which have no strike", "refer to an option"))
     if (other := legs[name].underlying or spec.underlyings[0]) != symbol:
-        message = f"'{name}' is on {other}, and the leg is on {symbol}"
+        message = f"'{name}' is on {other}, but the leg is on {symbol}"
         raise Fault(Problem("RB231", path, message, "a strike refers to a leg of the same underlying"))
     return Call("strike", (("of", name),), Quantity.POINTS)
 
@@ -215,24 +215,24 @@ def _strike_of(name: str, symbol: str, spec: Spec, path: Path) -> Number:
 
 
 def width_problems(strike: Strike, where: Path) -> Iterator[Problem]:
-    """Yield widths that are none, or stand twice."""
+    """Yield widths of zero and widths listed twice."""
     widths = (strike.target or Decimal(0), *strike.widths)
     for at, width in enumerate(widths):
         here = (*where, at) if strike.widths else where
         if width <= 0:
             yield Problem("RB230", here, f"a width is positive, is {width}", "'below' and 'above' give the side")
         elif width in widths[:at]:
-            yield Problem("RB230", here, f"{width:f} points occur twice in this list of preference", "remove one")
+            yield Problem("RB230", here, f"{width:f} points are listed twice in this list of preference", "remove one")
     if strike.widths and strike.round is not StrikeRounding.NEAREST:
-        message = "'round' has no effect with a list of widths, which must all be listed"
+        message = "'round' has no effect with a list of widths, each of which must be listed"
         yield Problem("RB230", (*strike.path, "round"), message, "'within' lets a strike near a width do")
 
 
 def side_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
-    """Yield what keeps the credit of a side from being that of this short with the one long that counts from it."""
+    """Yield what prevents a side credit from being that of one short and the one long relative to it."""
     path = (*leg.strike.path, "side_credit")
     if leg.side is not Side.SELL:
-        yield Problem("RB230", path, f"'side_credit' is of a leg that is sold, and '{leg.name}' is bought", on_key=True)
+        yield Problem("RB230", path, f"'side_credit' needs a leg that is sold, and '{leg.name}' is bought", on_key=True)
         return
     longs = [
         each

@@ -45,12 +45,12 @@ def place_of(leg: Leg, group: list[Leg]) -> tuple[Leg, Decimal]:
 
 
 def keeps_its_width(strike: Strike) -> bool:
-    """Say whether the text alone tells how far the strike stands from the one it counts from."""
+    """Return whether the distance to the reference strike is fixed by the text alone."""
     return strike.by not in REFERRING or not (strike.widths or strike.min_strike or strike.max_strike)
 
 
 def ends_of(group: list[Leg]) -> Ends | None:
-    """Return what legs of one right pay at least and at most; None when their strikes do not all hang on one."""
+    """Return the least and most payoff of legs of one right; None unless all strikes depend on one."""
     places = [place_of(leg, group) for leg in group]
     if not all(keeps_its_width(leg.strike) for leg in group):
         return None
@@ -114,9 +114,7 @@ def _unknown_indices(spec: Spec) -> Iterator[Problem]:
             yield Problem("RB232", where, message, "take one of these, or an ETF such as SPY")
         elif index != symbol:
             message = f"{symbol} is a class of options, and the underlying of them is {index}"
-            yield Problem(
-                "RB232", where, message, f"write '{index}'; 'expiry: {{dte: 0}}' takes {symbol} automatically"
-            )
+            yield Problem("RB232", where, message, f"write '{index}'; 'expiry: {{dte: 0}}' selects {symbol}")
 
 
 def _share_problems(spec: Spec) -> Iterator[Problem]:
@@ -124,17 +122,19 @@ def _share_problems(spec: Spec) -> Iterator[Problem]:
     if not shares:
         return
     if len(shares) == len(spec.legs.legs):
-        message = "shares alone are no structure: a bot trades options, with or without shares"
+        message = "a structure needs an option: shares can only be traded together with options"
         yield Problem("RB234", shares[0].path, message, "add a call or a put", on_key=True)
     for at, leg in enumerate(shares):
         symbol = symbol_of(leg, spec)
         if not product(symbol).is_tradable:
-            yield Problem("RB234", leg.path, f"{symbol} is an index and has no shares", on_key=True)
+            yield Problem("RB234", leg.path, f"{symbol} is an index: it has no shares to trade", on_key=True)
         if any(symbol_of(other, spec) == symbol for other in shares[:at]):
-            yield Problem("RB234", leg.path, f"shares of {symbol} are in two legs", "one 'ratio' says it", on_key=True)
+            yield Problem(
+                "RB234", leg.path, f"shares of {symbol} appear in two legs", "one 'ratio' says it", on_key=True
+            )
     for rule in spec.exits:
         if rule.kind.is_ending:
-            message = "shares do not expire: an exit must close them"
+            message = "shares do not expire: any that remain must be closed"
             yield Problem("RB234", rule.path, message, "add 'time: close - 15m' instead, or 'dte'", on_key=True)
     if spec.risk.protect is not None:
         message = "a stop on a short call would leave its shares without it, and one on shares is no protection"
@@ -156,7 +156,7 @@ def _strike_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
         return
     target, where = strike.target, _target_path(strike)
     if strike.by is StrikeBy.DELTA and target is not None and not 0 < target < 1:
-        yield Problem("RB230", where, f"a delta is between 0 and 1, not {target:f}", "the right gives the sign")
+        yield Problem("RB230", where, f"a delta must be between 0 and 1, is {target:f}", "the right gives the sign")
     if strike.by is StrikeBy.EXPECTED_MOVE and target is not None and target <= 0:
         yield Problem("RB230", where, f"a multiple of the expected move is positive, is {target:f}")
     if strike.by in (StrikeBy.PREMIUM, StrikeBy.SIDE_CREDIT) and target is not None and target <= 0:
@@ -197,7 +197,7 @@ def _circles(legs: tuple[Leg, ...]) -> Iterator[Problem]:
         if circle and not reported & set(circle):
             reported |= set(circle)
             message = f"these strikes refer to each other in a circle: {' -> '.join((*circle, circle[0]))}"
-            yield Problem("RB202", leg.strike.path, message, "one of them needs its own strike, such as a delta")
+            yield Problem("RB202", leg.strike.path, message, "one of them needs an independent strike, such as a delta")
 
 
 def references_of(leg: Leg) -> tuple[str, ...]:
@@ -244,8 +244,8 @@ def _uncovered(spec: Spec) -> Iterator[Problem]:
 
 
 def _cover_help(leg: Leg, missing: int, spec: Spec) -> str:
-    outstanding = f"{missing} {leg.right}{'s' if missing > 1 else ''}"
-    ways = [f"buy {outstanding} of the same expiry"]
+    cover_text = f"{missing} {leg.right}{'s' if missing > 1 else ''}"
+    ways = [f"buy {cover_text} of the same expiry"]
     if leg.right == "call" and symbol_of(leg, spec) not in INDICES:
         ways.append("sell against shares held with 'quantity: {overwrite: {between: [50%, 100%]}}'")
     return f"{', '.join(ways)}, or write 'undefined_risk: allow' under 'risk'"
@@ -255,7 +255,7 @@ def _none_bought(leg: Leg, bought: list[Leg]) -> str:
     return f"'{bought[0].name}' may end before it, and no other is bought" if bought else f"no {leg.right} is bought"
 
 
-def left_bare(spec: Spec, closed: Collection[str]) -> tuple[str, ...]:
+def uncovered_after_close(spec: Spec, closed: Collection[str]) -> tuple[str, ...]:
     """Return what is sold and stays uncovered once these legs are closed alone, () where that is allowed."""
     if spec.risk.undefined_risk:
         return ()
@@ -284,7 +284,7 @@ def _covering(leg: Leg, spec: Spec) -> list[Leg]:
 
 
 def missing_cover(leg: Leg, spec: Spec) -> int:
-    """Return how many options of this leg's kind are sold and not bought, told at the last leg that sells.
+    """Return how many options of this leg's kind are sold and not bought, reported at the last leg that sells.
 
     An option that may end before the one that is sold covers nothing.
     """
@@ -294,21 +294,21 @@ def missing_cover(leg: Leg, spec: Spec) -> int:
 
 
 def _bare(sold: list[Leg], bought: list[Leg], spec: Spec) -> int:
-    """Return how many of these no option bought covers, each by one of its own."""
+    """Return how many sold options have no bought option to cover them, one for one."""
     return _unpaired(sold, bought, lambda short, long: _outlasts(long, short, spec))
 
 
 def _unpaired(legs: list[Leg], partners: list[Leg], fits: Callable[[Leg, Leg], bool]) -> int:
-    """Return how many of these legs, by their ratios, get no partner of their own; who has few to take goes first."""
+    """Return how many of these legs, by ratio, get no partner; legs with few candidates go first."""
     fitting = {leg.name: [each.name for each in partners if fits(leg, each)] for leg in legs}
     left = {each.name: each.ratio for each in partners}
     alone = 0
     for leg in sorted(legs, key=lambda each: len(fitting[each.name])):
-        outstanding = leg.ratio
+        uncovered = leg.ratio
         for name in fitting[leg.name]:
-            taken = min(outstanding, left[name])
-            outstanding, left[name] = outstanding - taken, left[name] - taken
-        alone += outstanding
+            taken = min(uncovered, left[name])
+            uncovered, left[name] = uncovered - taken, left[name] - taken
+        alone += uncovered
     return alone
 
 
@@ -322,7 +322,7 @@ def _outlasts(long: Leg, short: Leg, spec: Spec) -> bool:
 
 
 def leg_plans(spec: Spec) -> tuple[LegPlan, ...]:
-    """Return the legs so that each stands behind the one its strike refers to. The references are sound."""
+    """Return the legs ordered so that each follows the one its strike refers to. The references must be valid."""
     placed: dict[str, Leg] = {}
     waiting = list(spec.legs.legs)
     while waiting:
@@ -351,9 +351,9 @@ def _leg_plan(leg: Leg, spec: Spec) -> LegPlan:
 
 
 def certain_direction(spec: Spec) -> str | None:
-    """Return "credit" or "debit" when the legs alone decide it, whatever the market: None when they do not.
+    """Return "credit" or "debit" when the legs alone decide it in any market, else None.
 
-    They do not where they have different expiries: what time is worth decides.
+    With different expiries time value decides, so the result is None.
     """
     if len(spec.legs.expiries) > 1:
         return None
@@ -374,8 +374,8 @@ def _groups(spec: Spec) -> Iterable[list[Leg]]:
 def group_direction(group: list[Leg]) -> str | None:
     """Return "credit" or "debit" for legs of one right, None when that is not certain.
 
-    What never pays anything at expiry is sold, what never costs anything is bought. Where strikes are chosen one by one
-    it is sold when every option bought has one of its own among the sold that is dearer, and the reverse. A butterfly
+    A leg group that never pays at expiry is sold; one that never costs is bought. Where strikes are chosen one by one,
+    it is sold when each bought option can be matched to a dearer sold one, and the reverse. A butterfly
     with a broken wing is neither.
     """
     ends = ends_of(group)
@@ -383,18 +383,18 @@ def group_direction(group: list[Leg]) -> str | None:
         return {(True, False): "debit", (False, True): "credit"}.get((ends[0] == 0, ends[1] == 0))
     longs = [leg for leg in group if leg.side is Side.BUY]
     shorts = [leg for leg in group if leg.side is Side.SELL]
-    if _are_outdone(longs, shorts, group):
+    if _are_all_matched(longs, shorts, group):
         return "credit"
-    return "debit" if _are_outdone(shorts, longs, group) else None
+    return "debit" if _are_all_matched(shorts, longs, group) else None
 
 
-def _are_outdone(cheap: list[Leg], expensive: list[Leg], group: list[Leg]) -> bool:
-    """Say whether each of these has a leg of its own among the others that stands nearer to the money."""
-    return not _unpaired(cheap, expensive, lambda leg, near: _is_further(leg, near, group))
+def _are_all_matched(cheaper: list[Leg], dearer: list[Leg], group: list[Leg]) -> bool:
+    """Return whether each cheaper leg has its own match among the others, nearer to the money."""
+    return not _unpaired(cheaper, dearer, lambda leg, near: _is_further(leg, near, group))
 
 
-def _is_asked_alike(one: Strike, other: Strike) -> bool:
-    """Say whether two strikes are chosen by the same rule, with no edge that moves one of them."""
+def _has_same_selector(one: Strike, other: Strike) -> bool:
+    """Return whether two strikes are chosen by the same rule, with no edge that moves one of them."""
     edges = (one.min_strike, one.max_strike, other.min_strike, other.max_strike)
     is_same = (one.by, one.bound, one.is_percent) == (other.by, other.bound, other.is_percent)
     return is_same and all(edge is None for edge in edges)
@@ -406,7 +406,7 @@ def _is_further(leg: Leg, near: Leg, group: list[Leg]) -> bool:
     if root is other_root:
         return (shift - other_shift) * outward > 0
     one, other = root.strike, other_root.strike
-    if shift or other_shift or one.target is None or other.target is None or not _is_asked_alike(one, other):
+    if shift or other_shift or one.target is None or other.target is None or not _has_same_selector(one, other):
         return False
     if (other.min_otm_distance or 0) > (one.min_otm_distance or 0):  # it may be moved past the other
         return False

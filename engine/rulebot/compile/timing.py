@@ -27,7 +27,7 @@ def full_session() -> Session:
 
 
 def end_of_day(spec: Spec, session: Session) -> DayTime | None:
-    """Return when time exits have closed all that was entered on a session, None where some of it may be left."""
+    """Return when time exits have closed all entries of a session, None where some may stay open."""
 
     def instant(at: DayTime) -> datetime:
         return at.before_close(session)
@@ -40,7 +40,7 @@ def end_of_day(spec: Spec, session: Session) -> DayTime | None:
 
 
 def _is_sure(rule: Exit, spec: Spec) -> bool:
-    """Say whether an exit, once its condition is true, leaves nothing of the legs that it closes."""
+    """Return whether an exit, once its condition is true, leaves nothing of the legs that it closes."""
     count = spec.quantity if spec.overwrite is None and spec.growth is None else None
     return rule.enabled and rule.roll is None and not rule.activate_when and is_all(rule.close_part, count)
 
@@ -67,7 +67,7 @@ def entry_problems(spec: Spec) -> Iterator[Problem]:
             yield Problem("RB241", (*entry.path, name), f"'{name}' is at least 1, is {value}")
     if entry.max_open is None and outlives_its_day(spec):
         message = "a position can live past its day: write how many may be open at once"
-        yield Problem("RB241", entry.path, message, "as in 'max_open: 3', beside 'per_day'", on_key=True)
+        yield Problem("RB241", entry.path, message, "as in 'max_open: 3', in addition to 'per_day'", on_key=True)
     if entry.again is not None:
         yield from _again_problems(entry.again, spec)
 
@@ -89,7 +89,7 @@ def _window_problems(spec: Spec) -> Iterator[Problem]:
             yield Problem("RB240", at_start, message)
         if before is not None and start < before.ends(session):
             message = f"{window.start} is before the end of the one above, which began at {before.start}"
-            yield Problem("RB240", at_start, message, "windows and times are in order and do not overlap")
+            yield Problem("RB240", at_start, message, "list windows and times in order, without overlap")
         before = window
     if entry.every is not None and entry.every <= 0:
         yield Problem("RB240", (*entry.path, "every"), "'every' is longer than 0 s")
@@ -113,7 +113,7 @@ def _end_problems(window: Window, end: DayTime, session: Session, where: Path) -
 
 
 def outlives_its_day(spec: Spec) -> bool:
-    """Say whether a position can still be open after the session of its entry."""
+    """Return whether a position can still be open after the session of its entry."""
     rules = (DteRule.EXACT, DteRule.AT_MOST)
     rolled = (rule.roll.expiry for rule in spec.exits if rule.roll is not None and rule.enabled)
     expiries = (*spec.legs.expiries, *(each for each in rolled if each is not None))
@@ -122,7 +122,7 @@ def outlives_its_day(spec: Spec) -> bool:
 
 
 def missed_name(spec: Spec) -> tuple[str, ...]:
-    """Return the name under which a target ends that kept less than it promised, () of a bot without targets."""
+    """Return the name of a target that kept less than promised, () for a bot without targets."""
     return (TARGET_MISSED,) if any(rule.kind.takes_profit for rule in spec.exits) else ()
 
 
@@ -148,7 +148,7 @@ def _again_problems(again: Reentry, spec: Spec) -> Iterator[Problem]:
 
 
 def _until_problems(until: DayTime, last: Window, where: Path) -> Iterator[Problem]:
-    """Yield RB243 where `again` names a time after the last window, in which nothing is entered whatever it says."""
+    """Yield RB243 where `again` names a time after the last window, when no entry is possible."""
     if until.on(full_session()) <= last.ends(full_session()):
         return
     lasts = timedelta(seconds=last.lasts or 0.0)

@@ -1,4 +1,4 @@
-"""The words of the language beside its measures; how quantities compare, add and multiply."""
+"""Non-measure words of the language; how quantities compare, add and multiply."""
 
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ from rulebot.measure.usual import Likeness
 from rulebot.measures.registry import VOCABULARY
 from rulebot.spec.nouns import Amount, Unit
 
-# --- The words of the language beside its measures, and which measures are a price or an index
+# --- The words of the language that are no measures, and which measures are a price or an index
 
 FUNCTIONS = ("abs", "min", "max", "round")
 """Functions of `expr:`."""
@@ -29,7 +29,7 @@ PRICE_LEVELS = tuple(
 """Measures that are a price of an underlying: what a strike may be held against (`min_strike`, `max_strike`)."""
 
 INDICES = tuple(measure.index for measure in VOCABULARY.values() if measure.index)
-"""Levels that are read beside the underlyings."""
+"""Levels that are read in addition to the underlyings."""
 
 
 # --- How quantities compare, add and multiply, and how a number or measure takes the quantity of its partner
@@ -50,7 +50,7 @@ WRITTEN = {
 
 
 def is_comparable(one: Quantity, other: Quantity) -> bool:
-    """Say whether two quantities compare and add: equal ones, and points with prices per share."""
+    """Return whether two quantities compare and add: equal ones, and points with prices per share."""
     return one is other or any(one in group and other in group for group in _SAME)
 
 
@@ -85,7 +85,7 @@ def scaled(amount: Amount, quantity: Quantity) -> float:
 
 
 def natural_quantity(amount: Amount) -> Quantity:
-    """Return the quantity an amount has by itself, with no partner."""
+    """Return the quantity an amount has without a partner."""
     by_unit = {
         Unit.POINTS: Quantity.POINTS,
         Unit.DOLLARS: Quantity.DOLLARS,
@@ -97,7 +97,7 @@ def natural_quantity(amount: Amount) -> Quantity:
 
 
 def coerce(number: Number, quantity: Quantity) -> Number | None:
-    """Return `number` in `quantity` if it can take it: a bare number always, a measure when it is measured in it."""
+    """Return `number` in `quantity` if possible: a unitless number always, a measure if it has that quantity."""
     match number:
         case Constant(value, Quantity.PLAIN):
             return Constant(value, quantity)
@@ -146,7 +146,7 @@ def number_quantity(number: Number) -> Quantity:
 
 
 def is_bare(number: Number) -> bool:
-    """Say whether a number is made of constants alone, so that it takes the unit of its partner."""
+    """Return whether a number is made of constants alone, so that it takes the unit of its partner."""
     match number:
         case Constant(_, Quantity.PLAIN):
             return True

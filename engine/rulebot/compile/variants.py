@@ -1,4 +1,4 @@
-"""A spec with a `universe` is read once for each of its symbols, as if that were its only underlying."""
+"""Compile a spec with a `universe` once for each symbol, as if it were its only underlying."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ _NO_NUMBERS = (Quantity.TRUTH, Quantity.TEXT)
 
 
 def universe_problems(spec: Spec) -> Iterator[Problem]:
-    """Yield what must be written beside a universe, and is not."""
+    """Yield what a universe requires and the spec does not have."""
     if spec.entry.per_day is None:
         message = "with a universe 'per_day' must be written: it counts the positions of all symbols"
         yield Problem("RB241", spec.entry.path, message, "as in 'per_day: 2'", on_key=True)
@@ -63,7 +63,7 @@ def ranked_by(spec: Spec, values: Mapping[str, Amount]) -> Number | None:
 
 
 def ranks_structures(spec: Spec, values: Mapping[str, Amount]) -> bool:
-    """Say whether what ranks is a measure of the legs a symbol would take, which are chosen first then."""
+    """Return whether what ranks is a measure of the legs a symbol would take, which are chosen first then."""
     assert spec.universe is not None
     if spec.universe.rank is None:
         return False
@@ -79,7 +79,7 @@ def halt_problems(spec: Spec, plan: Plan) -> Iterator[Problem]:
     for rule in plan.risk.halt_when:
         named = next((call.measure for call in calls_of(rule.test) if _is_of(call, spec.underlyings[0])), None)
         if named is not None:
-            message = f"'{named}' of which symbol? a halt is of the whole bot, in all symbols of its universe"
+            message = f"'{named}' needs a symbol: a halt stops the whole bot, in all symbols of its universe"
             yield Problem("RB206", rule.path, message, "an index such as 'vix' is the same for all of them")
 
 
@@ -88,7 +88,7 @@ def _is_of(call: Call, symbol: str) -> bool:
 
 
 def with_members(spec: Spec, members: tuple[Member, ...], values: Mapping[str, Amount]) -> Plan:
-    """Return the plan of the whole bot: that of its first symbol, with all of them and what all need."""
+    """Return the plan of the whole bot: its first symbol's, with all symbols and their combined needs."""
     universe: Universe | None = spec.universe
     assert universe is not None
     rank = universe.rank
@@ -114,7 +114,7 @@ class Variant:
 
     @property
     def path(self) -> Path | None:
-        """Where the alternative stands."""
+        """The path of the alternative in the spec."""
         return None if self.alternative is None else self.alternative.path
 
 
@@ -131,7 +131,7 @@ def read_for(spec: Spec, symbol: str) -> Spec:
 
 
 def taking(spec: Spec, alternative: Alternative) -> Spec:
-    """Return the spec as if this alternative were its only structure: its conditions are asked beside the entry's."""
+    """Return the spec with this alternative as its only structure; its conditions are added to the entry's."""
     legs = replace(
         spec.legs,
         expiry=alternative.expiry or spec.legs.expiry,
@@ -151,7 +151,7 @@ def before_the_choice(spec: Spec) -> Spec:
 
 
 def choice_problems(spec: Spec) -> Iterator[Problem]:
-    """Yield RB233 for an alternative that stands below one that is always taken."""
+    """Yield RB233 for an alternative below one that is always taken."""
     always = next((each for each in spec.legs.choose if not each.when), None)
     if always is not None and always is not spec.legs.choose[-1]:
         below = spec.legs.choose[spec.legs.choose.index(always) + 1]
@@ -161,10 +161,10 @@ def choice_problems(spec: Spec) -> Iterator[Problem]:
 
 def alternatives_text(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> list[Problem]:
     """Return the problems of all plain specs, each once."""
-    return list(dict.fromkeys(_reported(found)))
+    return list(dict.fromkeys(_combined_problems(found)))
 
 
-def _reported(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> Iterator[Problem]:
+def _combined_problems(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> Iterator[Problem]:
     lists = [frozenset(problems) for _, problems in found]
     of_all = lists[0].intersection(*lists)
     marked = [frozenset(each.path for each in problems if each.is_warning) for problems in lists]
@@ -172,7 +172,7 @@ def _reported(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> Iterator[Pr
     for variant, problems in found:
         for problem in problems:
             is_first = variant is found[0][0] and problem.is_warning and problem.path in marked_in_all
-            if problem in of_all or is_first or _stands_in(variant, problem):
+            if problem in of_all or is_first or _is_inside(variant, problem):
                 yield problem
             elif variant.alternative is not None and not problem.is_warning:
                 yield _named(problem, variant.alternative.name)
@@ -183,6 +183,6 @@ def _named(problem: Problem, alternative: str) -> Problem:
     return problem._replace(message=f"with '{alternative}': {problem.message}", help=help_text)
 
 
-def _stands_in(variant: Variant, problem: Problem) -> bool:
+def _is_inside(variant: Variant, problem: Problem) -> bool:
     path = variant.path
     return path is not None and problem.path[: len(path)] == path

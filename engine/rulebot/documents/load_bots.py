@@ -51,12 +51,12 @@ class SpecText:
 BUILT_IN_CAP = "RB377"
 """The warning that an account document lifts."""
 ACCOUNT_FILE = "account.yaml"
-"""The account document's name where it lies in or beside the folders of the specs and is not named."""
+"""The account document's name where it is in or above the folders of the specs and is not named."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpecSources:
-    """What a desk was read from, so that it can be read again: the paths as they were given, seen from `folder`."""
+    """The paths that bots were read from, relative to `folder`, so that they can be read again."""
 
     paths: tuple[str, ...]
     overrides: Mapping[str, str]
@@ -151,7 +151,7 @@ class LoadedBots:
 
 
 NO_BOTS = LoadedBots({}, (), None, ())
-"""That of an engine which only closes, or of which nothing could be read."""
+"""The bots of an engine which only closes, or whose specs could not be read."""
 
 
 def load_desk(
@@ -159,8 +159,8 @@ def load_desk(
 ) -> LoadedBots:
     """Read and compile every bot under `paths`, and the account document.
 
-    The account document is `account_file`, else `account.yaml` in or beside the folders of the specs, if it is there.
-    kept: what operators have set, by `BOT.NAME`, wherever `overrides` say nothing; what of it does not fit is left out.
+    The account document is `account_file`, else `account.yaml` in or above the folders of the specs, if it is there.
+    kept: values set by operators, by `BOT.NAME`; `overrides` take precedence. Values that do not fit are left out.
     Raises: SpecError with every problem; MisuseError when nothing is to be run, or an override fits no bot.
     """
     paths = tuple(paths)
@@ -173,7 +173,7 @@ def load_desk(
     of_bots = [each for each in loaded if each.spec is not None]
     _refuse_problems(loaded)
     if not of_bots:
-        raise MisuseError("none of these files is a bot", "a bot's document has the key 'rulebot: 1'")
+        raise MisuseError("these files contain no bot", "a bot's document has the key 'rulebot: 1'")
     _refuse_same_names(of_bots)
     account = _account(loaded, account_file, files)
     bots: dict[str, CompiledBot] = {}
@@ -204,7 +204,7 @@ def _planned(loaded: Loaded, warnings: list[Diagnostic]) -> tuple[Plan, SpecText
 
 
 def _text(plan: Plan, loaded: Loaded, used: Mapping[str, str]) -> SpecText:
-    """Return the text that governs what a bot opens. Of one that takes from other files it is the whole, as of now."""
+    """Return the text that governs what a bot opens, with all files it takes from, as of now."""
     text = SpecText(plan.name, plan.digest, loaded.source.file, governing_text(loaded.source), used)
     if not is_alone(loaded.source):
         try:
@@ -258,7 +258,7 @@ def _load(file: Path, overrides: Mapping[str, str], kept: Mapping[str, str], lef
 def _fitting(
     kept: Mapping[str, str], load: Callable[[Mapping[str, str]], Loaded]
 ) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Return as much of what is kept as fits a document together, and by name why the rest does not."""
+    """Return the kept values that fit a document together, and by name why the others do not."""
     fitting: dict[str, str] = {}
     while True:
         left = {name: _first_error(load({**fitting, name: text})) for name, text in kept.items() if name not in fitting}
@@ -313,9 +313,9 @@ def _account(loaded: list[Loaded], named: Path | None, specs: Sequence[Path]) ->
 
 
 def account_beside(named: Path | None, specs: Sequence[Path]) -> Loaded | None:
-    """Return the account document that is named, else the one beside or in the folders of specs; None without one.
+    """Return the named account document, else the one in or above the folders of specs; None without one.
 
-    Raises: SpecError with every problem, NoSuchFiles when two lie beside them.
+    Raises: SpecError with every problem, NoSuchFiles when two apply.
     """
     file = named or beside_specs(specs, ACCOUNT_FILE, or_among=True)
     if named is None and not file.is_file():
@@ -343,12 +343,12 @@ def check_overrides(desk: LoadedBots, overrides: Mapping[str, str]) -> None:
     known |= {f"{bot.plan.name}.{name}" for bot in desk.bots.values() for name in bot.plan.parameters}
     for name in overrides:
         if name not in known:
-            listed = ", ".join(sorted(each for each in known if "." not in each)) or "none of these bots has any"
+            listed = ", ".join(sorted(each for each in known if "." not in each)) or "these bots have no parameters"
             raise MisuseError(f"no bot has a parameter '{name}'", f"parameters: {listed}")
 
 
 def _in(unit: Unit, bound: Amount | None) -> Decimal | None:
-    """Return a bound that is written in this unit, None of another one."""
+    """Return a bound written in this unit, None for another unit."""
     return bound.value if bound is not None and bound.unit is unit else None
 
 
@@ -356,9 +356,9 @@ def _in(unit: Unit, bound: Amount | None) -> Decimal | None:
 
 
 def bot_of(run: Run, name: str) -> CompiledBot | None:
-    """Return a bot as its run has it, None of a text that this version cannot read any more."""
-    reported = run.specs[name]
-    text = SpecText(name, reported["digest"], reported["path"], reported["text"], reported.get("overrides") or {})
+    """Return a bot as its run has it, None for a text that this version cannot read."""
+    recorded = run.specs[name]
+    text = SpecText(name, recorded["digest"], recorded["path"], recorded["text"], recorded.get("overrides") or {})
     try:
         return compile_text(text)
     except RulebotError:
@@ -369,19 +369,19 @@ def bot_of(run: Run, name: str) -> CompiledBot | None:
 
 
 def reread(sources: SpecSources, kept: Mapping[str, str] | None = None) -> LoadedBots:
-    """Read and compile the files of a run again. A path that is gone is a spec that was removed.
+    """Read and compile the files of a run again. A missing path is a removed spec.
 
     kept: what operators have set, by `BOT.NAME`.
 
-    Raises: SpecError with every problem; MisuseError when nothing is left to be run; NoSuchFiles for a path at which
-    something else stands; StoreError.
+    Raises: SpecError with every problem; MisuseError when no spec remains; NoSuchFiles for a path that
+    is now something else; StoreError.
     """
     try:
         with chdir(sources.folder):
             paths = [path for path in sources.paths if is_named(path, _IF_TO_GO)]
             if not paths:
                 raise MisuseError(
-                    "the files of this run are gone",
+                    "all files of this run have been removed",
                     "'rulebot stop' ends it, 'rulebot pause' holds it",
                 )
             if sources.account is not None and not sources.account.is_file():
@@ -397,7 +397,7 @@ _IF_TO_GO = "take it away, too, if its bots are to go"
 
 
 def is_named(path: str, help: str | None = None) -> bool:
-    """Say whether a path leads to documents. Raises: NoSuchFiles, with this help, where something else stands there."""
+    """Return whether a path leads to documents. Raises: NoSuchFiles, with this help, where it is something else."""
     try:
         return bool(find_files([path]))
     except NoSuchFiles as error:
@@ -413,10 +413,10 @@ def limits_as_json(desk: LoadedBots) -> Json:
     """Return the limits over all bots as a record keeps them, None without an account document."""
     if desk.account is None:
         return None
-    reported = encode(desk.limits())
-    assert isinstance(reported, dict)
+    recorded = encode(desk.limits())
+    assert isinstance(recorded, dict)
     rules = "; ".join(f"{rule.name}: {rule_words(rule)}" for rule in desk.require)
-    return {**reported, "require": rules} if rules else reported
+    return {**recorded, "require": rules} if rules else recorded
 
 
 def limit_words(was: Json, now: Json) -> tuple[str, ...]:
@@ -429,8 +429,8 @@ def limit_words(was: Json, now: Json) -> tuple[str, ...]:
     )
 
 
-def _limits(reported: Json) -> Mapping[str, Json]:
-    found = encode(BUILT_IN) if reported is None else reported
+def _limits(recorded: Json) -> Mapping[str, Json]:
+    found = encode(BUILT_IN) if recorded is None else recorded
     assert isinstance(found, dict)
     return found
 
@@ -454,16 +454,16 @@ def sources_as_json(desk: LoadedBots) -> Json:
     }
 
 
-def sources_of(reported: Any) -> SpecSources | None:
+def sources_of(recorded: Any) -> SpecSources | None:
     """Return what `told_sources` made, None when there is nothing."""
-    if not reported:
+    if not recorded:
         return None
-    account = reported["account"]
+    account = recorded["account"]
     return SpecSources(
-        paths=tuple(reported["paths"]),
-        overrides=dict(reported["overrides"]),
+        paths=tuple(recorded["paths"]),
+        overrides=dict(recorded["overrides"]),
         account=None if account is None else Path(account),
-        folder=Path(reported["folder"]),
+        folder=Path(recorded["folder"]),
     )
 
 
@@ -507,15 +507,15 @@ def parameters_of(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def kept_in(reader: StoreReader) -> dict[str, str]:
-    """Return what operators have set and not taken back, by `BOT.NAME`."""
-    reported = [record.data["kept"] for record in reader.records((Kind.RELOAD,)) if "kept" in record.data]
-    found = reported[-1] if reported else {}
+    """Return the values that operators have set and not cleared, by `BOT.NAME`."""
+    recorded = [record.data["kept"] for record in reader.records((Kind.RELOAD,)) if "kept" in record.data]
+    found = recorded[-1] if recorded else {}
     assert isinstance(found, dict)
     return {name: str(text) for name, text in found.items()}
 
 
 def with_values(kept: Mapping[str, str], bot: str, values: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return what is kept once an operator has set these; "" takes one back, so that the file counts again."""
+    """Return the kept values after an operator has set these; "" clears one, and the file counts again."""
     found = {**kept, **{f"{bot}.{name}": text for name, text in values}}
     return {name: text for name, text in found.items() if text}
 
@@ -532,7 +532,7 @@ def refuse_flagged(flags: Mapping[str, str], bot: str, values: Iterable[tuple[st
 
 
 def with_kept(desk: LoadedBots, store: Place) -> LoadedBots:
-    """Return a desk with what is kept in the store of its run laid over its files. Raises: SpecError, StoreError.
+    """Return loaded bots with the values kept in the store of their run. Raises: SpecError, StoreError.
 
     What no longer fits, since a bot or a parameter is gone or its text is another now, and what a flag goes before is
     left out and said.

@@ -1,4 +1,4 @@
-"""One structure of a bot as it would be now, on live or delayed quotes: legs, price, and what its rules say of it."""
+"""One structure of a bot on live or delayed quotes: legs, price, and the results of its rules."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -39,7 +39,7 @@ from rulebot.wording.condition import describe
 
 
 class MarketPreview(Protocol):
-    """The market as it is seen at one instant: on a visit, by a running engine, or in a file of delayed quotes."""
+    """The market at one instant: of a preview, a running engine, or a file of delayed quotes."""
 
     def view(self) -> View:
         """Return what rules see."""
@@ -64,20 +64,20 @@ class JudgedCandidate:
         return one_line(f"{self.rule.rule.name} {said}")
 
     @property
-    def may_come(self) -> bool:
-        """True when its data streams. Calendars are present or not, and a preview gets no web hooks."""
+    def can_become_known(self) -> bool:
+        """True when what it reads streams. A calendar is there or is not, and a preview receives no web hook."""
         return not self.rule.rule.reads <= {"facts", "time", "hooks"}
 
 
 @dataclass(slots=True)
 class Candidate:
-    """One structure of a bot, and its data so far.
+    """One structure of a bot, and what was found for it so far.
 
-    passes: seconds that its lines have streamed; waited: those since its strikes last changed, as `aims` shows. lines:
-    market data lines that it needs. refused: why no count of it fits. hit: its protective stop that would fill at once,
-    in words. legging: the legs of an entry in steps that would lose too much if a later leg does not fill, in words.
-    when: entry conditions of its universe, of the bot and of this alternative, which is `asked` too; halts: halt
-    conditions. named: the structure, where the bot does not choose it.
+    passes: seconds that its lines have streamed; waited: those since its strikes were last looked for elsewhere, which
+    `aims` show. lines: market data lines that it needs. refused: why no count of it fits. hit: which of its protective
+    stops would act at once, in words. legging: which legs of an entry in steps would lose too much if a later leg does
+    not fill, in words. when: what must hold for an entry, of its universe, of the bot and of this alternative, which is
+    `asked` too; halts: what must not. named: the structure, where the bot does not choose it.
     """
 
     bot: CompiledBot
@@ -109,12 +109,12 @@ class Candidate:
 
     @property
     def natural(self) -> float | None:
-        """The natural price of its legs, dollars per share, + received."""
+        """The price at which its legs are dealt at once, dollars per share, + received."""
         return None if self.quote is None else rounded(self.quote.natural)
 
     @property
     def is_found(self) -> bool:
-        """True once the strikes around each leg's target are known, so that `lines` are all that it needs."""
+        """True once the region of each leg's strike is known, so that `lines` are all that it needs."""
         return bool(self.aims) and all(aim is None or aim.centre is not None for aim in self.aims)
 
     @property
@@ -125,7 +125,7 @@ class Candidate:
     @property
     def is_known(self) -> bool:
         """True when nothing more has to come."""
-        if self.selection is None or self.selection.missing or any(each.may_come for each in self.unknown):
+        if self.selection is None or self.selection.missing or any(each.can_become_known for each in self.unknown):
             return False
         return self.quote is None or not self.quote.missing
 
@@ -151,10 +151,10 @@ class StillMarket:
 
 
 def judge(sight: MarketPreview, candidate: Candidate) -> View:
-    """Choose the legs that a structure would have now, and judge its conditions; only the answer is kept.
+    """Choose the legs that a structure would have now, and judge its conditions; nothing is kept but the answer.
 
-    Return the view with the structure at its order's starting price, if there is one; where no count of it fits, the
-    commission, and dollars in requirements, are of one.
+    Return what was seen, with the structure at the price its order would start from, if there is one; where no count of
+    it fits, the commission and required dollars are for one structure.
     """
     bot, view = candidate.bot, sight.view()
     head = candidate.whole.on(bot.symbol)
@@ -218,7 +218,7 @@ LINES_OF_A_LEG, AT_THE_MONEY = 2 * BAND + 3, 4
 Also = Callable[[Candidate, View], bool]
 
 
-def _nothing_more(candidate: Candidate, view: View) -> bool:
+def _is_done(candidate: Candidate, view: View) -> bool:
     return True
 
 
@@ -235,9 +235,9 @@ class Looked:
 
 
 async def facts_of(visit: ReadOnlySession, desk: LoadedBots) -> dict[str, BrokerError]:
-    """Request the slow facts of each bot, as a run does before a session; return what is missing, by bot.
+    """Request the slow facts of each bot, as a run does before a session; return what is unavailable, by bot.
 
-    A universe is requested symbol by symbol: an unknown one does not affect the others.
+    A universe is asked symbol by symbol: an unknown symbol does not affect the others.
     """
     found = {}
     for part in (each for bot in desk.bots.values() for each in ([one.bot for one in bot.members] or [bot])):
@@ -251,7 +251,7 @@ async def facts_of(visit: ReadOnlySession, desk: LoadedBots) -> dict[str, Broker
     return found
 
 
-async def look(visit: ReadOnlySession, desk: LoadedBots, *, chooses: bool, also: Also = _nothing_more) -> Looked:
+async def look(visit: ReadOnlySession, desk: LoadedBots, *, chooses: bool, also: Also = _is_done) -> Looked:
     """Stream what the bots read, and with `chooses` choose the legs of each structure. Raises: BrokerError.
 
     also: reads more of each structure whenever it was judged, and says whether it knows all.
@@ -278,7 +278,7 @@ async def look(visit: ReadOnlySession, desk: LoadedBots, *, chooses: bool, also:
 
 
 def _goes_on(visit: ReadOnlySession, candidate: Candidate, also: Also) -> bool:
-    """Judge a structure; say whether it is to be streamed on. Far strikes are found step by step: that takes longer."""
+    """Judge a structure and return whether to keep streaming it. Far strikes take longer."""
     is_known = also(candidate, judge(visit, candidate)) and candidate.is_known
     candidate.passes += 1
     aims = entry_aims(candidate.bot.plan, visit.view())
@@ -308,7 +308,7 @@ def _patience(visit: ReadOnlySession) -> int:
 
 
 def _note(visit: ReadOnlySession, looked: Looked) -> None:
-    """Keep what every line has brought; one that was live once was, also when it is given up and taken again."""
+    """Record what every line has brought; a line that was live once stays live."""
     for contract in visit.state.subscriptions.streamed:
         found = seen_on(visit.feed, contract)
         known = looked.seen.get(contract)
@@ -317,7 +317,7 @@ def _note(visit: ReadOnlySession, looked: Looked) -> None:
 
 
 def _room(candidates: Iterable[Candidate]) -> int:
-    """Return the lines of these structures: their requests grow until quotes show their strikes."""
+    """Return how many lines these structures may take: requests grow until quotes show where their strikes are."""
     lines = 0
     for candidate in candidates:
         if candidate.is_found:
@@ -344,7 +344,7 @@ def _stream(visit: ReadOnlySession, active: Iterable[Candidate]) -> None:
 # --- The market in files of delayed quotes, as rules see it
 
 MARK = "DELAYED 15 min"
-"""The mark beside every number from such quotes."""
+"""The note next to every number that was made from such quotes."""
 WORLD = f"Cboe, {MARK}"
 MOST_AGE = timedelta(minutes=45)
 """How old quotes may be while the exchange trades; Cboe says fifteen."""
@@ -369,7 +369,7 @@ class DelayedSight(StillMarket):
 
     @property
     def is_in_hours(self) -> bool:
-        """True when the quotes are from trading hours."""
+        """True when the quotes are from hours in which the exchange trades."""
         return self.session.is_on(self.at)
 
 
@@ -414,12 +414,12 @@ def _fresh(chain: DelayedChain, now: datetime) -> DelayedChain:
         age = now - chain.at
         if age > MOST_AGE:
             raise DelayedDataError(
-                f"Cboe's quotes of {chain.symbol} are of {when:%Y-%m-%d %H:%M}, "
+                f"Cboe's quotes of {chain.symbol} are from {when:%Y-%m-%d %H:%M}, "
                 f"{age.total_seconds() / 60:,.0f} minutes old: they are not used",
                 "its files are not updated: try again later",
             )
     elif now - chain.at > timedelta(days=5):
-        raise DelayedDataError(f"Cboe's quotes of {chain.symbol} are of {when:%Y-%m-%d}: they are not used")
+        raise DelayedDataError(f"Cboe's quotes of {chain.symbol} are from {when:%Y-%m-%d}: they are not used")
     return chain
 
 

@@ -1,8 +1,8 @@
-"""A read-only connection: the gateway's messages become a state, and nothing is sent but requests for data.
+"""A read-only connection: the gateway's messages become a state, and only requests are sent.
 
-It is the link of a run, and its feed. Events go through `handle_event` under a program without bots, so that facts,
-account and holdings are known as an engine knows them; commands of a turn are dropped. Only a probe
-(`doctor/probe.py`), requested by name, has the broker's port.
+It is the link of a run, and its feed. Events go through `turn` under a program without bots, so that facts, account
+and holdings are known as an engine knows them; commands that a turn may ask for are dropped. The broker's port is in
+used only by a probe (`doctor/probe.py`), which is run by name.
 """
 
 import asyncio
@@ -89,20 +89,20 @@ def seen_on(feed: IbFeed, contract: Contract) -> PreviewData:
 
 INSTALL = "look"
 FEW_LINES = 10
-"""Most market data lines beside an engine, which may use the others."""
+"""The most market data lines to use while an engine runs, which may use the others."""
 STEP = timedelta(seconds=1)
 INTO_THE_DAY = timedelta(hours=1)
 MOST_QUESTIONS = 30
-"""Messages after which the next second is awaited: a broker accepts at most 45 a second, a symbol needs a few."""
+"""Messages before a pause of a second: the broker accepts 45 a second, a symbol needs a few."""
 OR_DELAYED = 3
 """The market data type that asks for delayed data where live data is not subscribed. Source: TWS API."""
-STANDS_STILL = 60.0
-"""Real seconds without any message, not even time, after which we give up."""
+CLOCK_STOPPED_SECONDS = 60.0
+"""Real seconds without any message, not even time, before we give up."""
 
 
 @mutable_dataclass(slots=True)
 class SessionUsage:
-    """Market data lines so far: the most at once, how many were taken, and how many given up for others."""
+    """Market data lines so far: the peak, how many were taken, and how many given up for others."""
 
     most: int = 0
     taken: int = 0
@@ -110,9 +110,9 @@ class SessionUsage:
 
 
 class ReadOnlySession:
-    """The state as far as it was reported; `pass_time` waits for more.
+    """The state from the messages received so far; `pass_time` receives more.
 
-    takes_delayed: missing subscriptions are replaced by delayed data, which rules treat as live.
+    takes_delayed: what is not subscribed is asked for as delayed data, and rules see that as if it were live.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class ReadOnlySession:
         return self.session.is_on(self.at)
 
     async def pass_time(self, until: datetime | None = None) -> None:
-        """Take events until then, by default for the next second; less where a clock has ended.
+        """Process events until then, by default for one second; less where a clock has ended.
 
         Raises: BrokerError when the connection, or the broker behind it, is gone.
         """
@@ -161,10 +161,10 @@ class ReadOnlySession:
         while self.at < until:
             before = self.at
             try:
-                batch = await asyncio.wait_for(self.link.next(until), STANDS_STILL)
+                batch = await asyncio.wait_for(self.link.next(until), CLOCK_STOPPED_SECONDS)
             except TimeoutError:
                 raise BrokerError(
-                    f"the gateway's clock has not moved for {STANDS_STILL:g} s",
+                    f"the gateway's clock has stopped for {CLOCK_STOPPED_SECONDS:g} s",
                     "another client holds it: end that one",
                 ) from None
             self._take(batch)
@@ -230,7 +230,7 @@ class ReadOnlySession:
 
 
 async def into_the_day(visit: ReadOnlySession) -> None:
-    """Let a simulated day that has just begun advance to an hour after its open."""
+    """Advance a simulated day that has just begun to an hour after its open."""
     until = visit.session.open + INTO_THE_DAY
     while visit.at < until:
         await visit.pass_time(until)
@@ -242,11 +242,11 @@ def coming_session(at: datetime) -> Session:
     return session if at < session.close else session_after(session.date)
 
 
-# --- Whether an engine runs on this machine
+# --- Whether an engine runs at the same time
 
 
 def is_held(store: Place) -> bool:
-    """Say whether an engine has the store now; one that cannot be asked counts as free, the store's check says why."""
+    """Return whether an engine has the store now; an unreadable one counts as free, as its check reports it."""
     try:
         return is_there(store) and is_in_use(store)
     except StoreError:

@@ -20,7 +20,7 @@ from rulebot.spec.nouns import (
 from rulebot.spec.scalar import amount
 from rulebot.spec.source import Plain, Source
 
-REQUIRED = (Shown.COMPLIANT_SESSIONS, Shown.EXPECTANCY)
+REQUIRED_DEMANDS = (Shown.COMPLIANT_SESSIONS, Shown.EXPECTANCY)
 """What no document may leave out: real money asks for sessions as planned, and for trades that pay."""
 IGNORE = "ignore"
 """What a limit is that is switched off."""
@@ -59,7 +59,7 @@ def account_document(tree: Tree) -> AccountDocument:
 
 
 def check_account(source: Source, tree: Tree) -> Iterator[Diagnostic]:
-    """Yield what no schema can say: conditions that stand twice, and those that `live.require` may not leave out."""
+    """Yield duplicate conditions, and required ones that `live.require` leaves out."""
     risk = tree.get("risk")
     if isinstance(risk, dict) and "at_daily_loss" in risk and "daily_loss" not in risk:
         message = "'at_daily_loss' says what a loss of the day does, and 'daily_loss' is not given"
@@ -81,7 +81,7 @@ def _left_out(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         return
     named = [name for each in required for name in each]
     has_unknown = not set(named) <= {shown.value for shown in Shown}
-    for shown in REQUIRED:
+    for shown in REQUIRED_DEMANDS:
         if shown.value not in named and not has_unknown:
             example = "{above: $0}" if shown is Shown.EXPECTANCY else "{at_least: 20}"
             message = f"'require' lacks '{shown.value}'"
@@ -89,7 +89,7 @@ def _left_out(source: Source, tree: Tree) -> Iterator[Diagnostic]:
 
 
 def _repeated(source: Source, tree: Tree, path: Path) -> Iterator[Diagnostic]:
-    """Yield the conditions of a list that stand there twice: which of the two held would be a guess."""
+    """Yield conditions that are listed twice: it would be unclear which one holds."""
     seen: set[str] = set()
     for place, each in enumerate(_conditions(tree, path) or ()):
         for name in () if _is_rule(each) else each:
@@ -102,7 +102,7 @@ def _repeated(source: Source, tree: Tree, path: Path) -> Iterator[Diagnostic]:
 
 
 def _backwards(source: Source, members: Plain, path: Path) -> Iterator[Diagnostic]:
-    """Yield ends of which the upper one comes first, in groups too: nothing lies between them."""
+    """Yield ranges whose upper end is first, in groups too: they are empty."""
     for place, each in enumerate(members if isinstance(members, list) else ()):
         yield from _backwards_in(source, each, (*path, place))
 
@@ -121,7 +121,7 @@ def _backwards_in(source: Source, member: Plain, path: Path) -> Iterator[Diagnos
 
 
 def _is_rule(tree: Tree) -> bool:
-    """Say whether a condition is judged separately: a group, a time or one with a name; else it is a plain limit."""
+    """Return whether a condition is judged separately (a group, a time, a named one), not as a plain limit."""
     return not tree.keys().isdisjoint({*GROUPS, "time", "name"})
 
 

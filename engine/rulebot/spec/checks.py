@@ -1,4 +1,4 @@
-"""What no schema can say of a document by itself: names, and words that fit only beside others.
+"""Checks of a document that a schema cannot do: names, and words that need or exclude others.
 
 Every check takes the tree with its parameters in place, sound or not, and passes over what the schema refuses.
 """
@@ -20,7 +20,7 @@ from rulebot.spec.universe import MODELS, files_named
 
 Tree = dict[str, Plain]
 
-# --- Words that do nothing where they stand
+# --- Words without effect in their place
 
 _OF_A_LADDER = ("step", "wait", "tries", "pause", "adaptive")
 _ALWAYS_KNOWN = ("time", "dte", "sessions_in_trade", "time_in_trade")
@@ -29,7 +29,7 @@ _MOVES_A_STRIKE = ("round_to", "prefer_round_to", "min_otm_distance", "min_strik
 
 
 def noop_keys(source: Source, tree: Tree) -> Iterator[Diagnostic]:
-    """Yield RB304 for each word of the orders, the exits and the strikes that changes nothing beside its neighbours."""
+    """Yield RB304 for each word of the orders, the exits and the strikes that has no effect with its neighbours."""
     yield from _of_entry(source, tree)
     exits = tree.get("exits")
     rules = [(at, item) for at, item in enumerate(exits if isinstance(exits, list) else ()) if isinstance(item, dict)]
@@ -40,14 +40,14 @@ def noop_keys(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         yield from _of_roll(source, item, ("exits", at, "order"))
         if _is_always_known(item):
             why = f"'{kind_of(item)}' needs no market data, and is never unknown"
-            yield from _reported(source, item, ("exits", at), ("unknown", "grace"), why)
+            yield from _unused(source, item, ("exits", at), ("unknown", "grace"), why)
     yield from _of_models(source, tree)
     legs = tree.get("legs")
     yield from _of_strikes(source, legs if isinstance(legs, dict) else {}, ("legs",))
 
 
 def _is_always_known(item: Plain) -> bool:
-    """Say whether a condition is one of the clock or of days, or a group of these."""
+    """Return whether a condition is one of the clock or of days, or a group of these."""
     if not isinstance(item, dict):
         return False
     kind = kind_of(item)
@@ -57,7 +57,7 @@ def _is_always_known(item: Plain) -> bool:
     return all(map(_is_always_known, members if isinstance(members, list) else (members,)))
 
 
-def _reported(source: Source, tree: Tree, path: Path, keys: tuple[str, ...], why: str) -> Iterator[Diagnostic]:
+def _unused(source: Source, tree: Tree, path: Path, keys: tuple[str, ...], why: str) -> Iterator[Diagnostic]:
     for key in keys:
         if key in tree:
             yield source.diagnostic(
@@ -71,7 +71,7 @@ def _of_models(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     if isinstance(models, dict):
         named = files_named(tree)
         unnamed = tuple(file for file, lines in models.items() if isinstance(lines, list) and file not in named)
-        yield from _reported(source, models, (MODELS,), unnamed, "no condition names that file")
+        yield from _unused(source, models, (MODELS,), unnamed, "no condition names that file")
 
 
 # ---------------------------------------------------------------- orders
@@ -85,29 +85,29 @@ def _of_entry(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     yield from _of_natural(source, order, ("order",))
     if order.get("start") == "market" and "adaptive" in order:
         why = "an order at market has no price to step"
-        yield from _reported(source, order, ("order",), ("step",), why) if "exit_order" in tree else ()
+        yield from _unused(source, order, ("order",), ("step",), why) if "exit_order" in tree else ()
     elif "exit_order" in tree:
         yield from _of_few_tries(source, order, ("order",), ("step", "pause"))
 
 
 def _of_leaving(source: Source, order: Plain, path: Path, *, is_rolled: bool) -> Iterator[Diagnostic]:
-    """An order that closes goes on until it is done, however many tries are written, but for one that rolls."""
+    """An order that closes continues until it is done, however many tries are written, but for one that rolls."""
     if not isinstance(order, dict):
         return
     yield from _of_natural(source, order, path)
     if order.get("start") == "market":
-        yield from _reported(source, order, path, _OF_A_LADDER, "an exit at market is one order, without a next try")
+        yield from _unused(source, order, path, _OF_A_LADDER, "an exit at market is one order, without a next try")
     elif order.get("then") == "market":
         yield from _of_few_tries(source, order, path, ("step", "pause"))
     elif not is_rolled:
-        why = "it continues until it is done; 'then: market' ends it after a number of tries"
-        yield from _reported(source, order, path, ("tries",), why)
+        why = "it continues until it is done; 'then: market' ends it after that many tries"
+        yield from _unused(source, order, path, ("tries",), why)
 
 
 def _of_natural(source: Source, order: Tree, path: Path) -> Iterator[Diagnostic]:
     """Each try of an order that starts at natural is at natural, also of one that exits take over."""
     if order.get("start") == "natural":
-        yield from _reported(source, order, path, ("step",), "each try is at natural, and none goes past it")
+        yield from _unused(source, order, path, ("step",), "each try is at natural, and none goes past it")
 
 
 def _of_roll(source: Source, item: Tree, path: Path) -> Iterator[Diagnostic]:
@@ -115,15 +115,15 @@ def _of_roll(source: Source, item: Tree, path: Path) -> Iterator[Diagnostic]:
     roll, order = item.get("roll"), item.get("order")
     if isinstance(roll, dict) and isinstance(order, dict) and roll.get("else", "hold") == "hold":
         why = "a roll that is not filled after its tries holds until the next session"
-        yield from _reported(source, order, path, ("then",), why)
+        yield from _unused(source, order, path, ("then",), why)
 
 
 def _of_few_tries(source: Source, order: Tree, path: Path, keys: tuple[str, ...]) -> Iterator[Diagnostic]:
-    """What belongs to a second try does nothing where there is but one, a third priority where there are two."""
+    """Yield words for a second try where there is one try, and for a third priority where there are two."""
     tries, priorities = order.get("tries", 1), order.get("adaptive")
     if tries == 1:
-        reported = tuple(key for key in keys if key != "step" or order.get("start") != "natural")
-        yield from _reported(source, order, path, reported, "there is one try")
+        used = tuple(key for key in keys if key != "step" or order.get("start") != "natural")
+        yield from _unused(source, order, path, used, "there is one try")
     if isinstance(tries, int) and isinstance(priorities, list) and 1 <= tries < len(priorities):
         of = f"{tries} {'try' if tries == 1 else 'tries'}"
         message = f"priority {tries + 1} does nothing: there is one a try, and {of}"
@@ -143,12 +143,12 @@ def _of_strikes(source: Source, tree: Tree, path: Path) -> Iterator[Diagnostic]:
         if not isinstance(strike, dict) or strike.get("at") in (None, "spot"):
             continue
         here = (*path, name, "strike")
-        yield from _reported(source, strike, here, ("round",), f"it is the strike of {strike['at']}")
+        yield from _unused(source, strike, here, ("round",), f"it is the strike of {strike['at']}")
         if not any(key in strike for key in _MOVES_A_STRIKE):
-            yield from _reported(source, strike, here, ("within",), f"it is the strike of {strike['at']}, or no trade")
+            yield from _unused(source, strike, here, ("within",), f"it is the strike of {strike['at']}, or no trade")
 
 
-# --- What no schema can say of a document by itself
+# --- Checks of a document that a schema cannot do
 
 _OUTCOMES = ("filled", "unfilled", "any")
 _LISTS: tuple[Path, ...] = (
@@ -162,7 +162,7 @@ _LISTS: tuple[Path, ...] = (
 
 
 def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagnostic]:
-    """Return the problems of names and of words that fit only beside others."""
+    """Return the problems of names, and of words that need or exclude others."""
     found = [*_file_name(source, tree), *_own_words(source, tree), *_accepted(source, tree)]
     for path in _LISTS:
         found += list_problems(source, _at(tree, path), path)
@@ -232,7 +232,7 @@ def _keys_of(noun: str) -> Collection[str]:
 
 
 def _choices(source: Source, tree: Tree) -> Iterator[Diagnostic]:
-    """Yield the same of the rules of alternatives, two of one name, and legs that stand beside a choice."""
+    """Yield the same of the rules of alternatives, two of one name, and legs next to a choice."""
     alternatives = list(_alternatives(tree))
     for path, each in alternatives:
         for key in ("when", "require"):
@@ -243,10 +243,10 @@ def _choices(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     if is_named and "require" in legs and all("require" in each for _, each in alternatives):
         message = "'require' is asked of no structure: each alternative has its own"
         yield source.diagnostic("RB122", ("legs", "require"), message, "remove it", at_key=True)
-    beside = [name for name in legs if name not in NOT_LEGS]
-    if "choose" in legs and beside:
-        message = f"'{beside[0]}' is beside 'choose': each alternative contains its own legs"
-        yield source.diagnostic("RB118", ("legs", beside[0]), message, "move it there", at_key=True)
+    leg_names = [name for name in legs if name not in NOT_LEGS]
+    if "choose" in legs and leg_names:
+        message = f"'{leg_names[0]}' cannot be set with 'choose': write the legs inside each alternative"
+        yield source.diagnostic("RB118", ("legs", leg_names[0]), message, "move it there", at_key=True)
 
 
 def _names_of_alternatives(source: Source, alternatives: Iterable[tuple[Path, Tree]]) -> Iterator[Diagnostic]:
@@ -263,7 +263,7 @@ def _names_of_alternatives(source: Source, alternatives: Iterable[tuple[Path, Tr
             first[name] = (*path, "name")
         if all(key in NOT_LEGS_OF_ONE for key in each):
             message = f"the alternative '{name}' has no leg"
-            yield source.diagnostic("RB121", (*path, "name"), message, "no trade at all is 'when' of the entry")
+            yield source.diagnostic("RB121", (*path, "name"), message, "to trade nothing, use 'when' of the entry")
 
 
 def _accepted(source: Source, tree: Tree) -> Iterator[Diagnostic]:
@@ -287,7 +287,7 @@ def _arming(source: Source, tree: Tree) -> Iterator[Diagnostic]:
 
 
 def list_problems(source: Source, members: Plain, path: Path) -> Iterator[Diagnostic]:
-    """Yield unnamed groups, and names that stand twice, in one list and in the groups below it."""
+    """Yield unnamed groups, and names that are used twice, in one list and in the groups below it."""
     first: dict[str, Path] = {}
     for at, member in enumerate(members if isinstance(members, list) else ()):
         if not isinstance(member, dict):
@@ -323,14 +323,14 @@ def _judged_alone(source: Source, kind: str, inner: Plain, path: Path) -> Iterat
     for member, here in members:
         for key in member:
             if key in ("confirm", "max_age"):
-                message = f"'{key}' has no meaning inside '{kind}': it belongs to a whole condition"
-                yield source.diagnostic("RB122", (*here, key), message, f"write it beside '{kind}'", at_key=True)
+                message = f"'{key}' has no effect inside '{kind}': it applies to a whole condition"
+                yield source.diagnostic("RB122", (*here, key), message, f"write it next to '{kind}'", at_key=True)
 
 
 def _unnamed(source: Source, member: Tree, path: Path) -> Iterator[Diagnostic]:
     kind = kind_of(member)
     if kind in GROUPS or kind == "expr":
-        help = f"add 'name: ...' beside '{kind}'"
+        help = f"add 'name: ...' next to '{kind}'"
         yield source.diagnostic("RB114", (*path, kind), f"this '{kind}' must be named", help, at_key=True)
 
 
@@ -350,7 +350,7 @@ def _lets(source: Source, tree: Tree, places: Mapping[Path, str]) -> Iterator[Di
         path: Path = ("let", name)
         if not isinstance(body, dict | list) and body is not None and path not in places:
             message = f"a let is a measure with its arguments, is '{body}'"
-            yield source.diagnostic("RB152", path, message, "make the value a parameter: put it there")
+            yield source.diagnostic("RB152", path, message, "for a separate value use a parameter")
 
 
 def _hiding_exits(source: Source, tree: Tree) -> Iterator[Diagnostic]:
@@ -358,7 +358,7 @@ def _hiding_exits(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     exits = tree.get("exits")
     for at, item in enumerate(exits if isinstance(exits, list) else ()):
         if isinstance(item, dict) and item.get("name") in (*_OUTCOMES, TARGET_MISSED):
-            message = f"an exit called '{item['name']}' cannot be told from what 'after' calls '{item['name']}'"
+            message = f"the exit '{item['name']}' has the name of an event that 'after' already uses"
             yield source.diagnostic("RB303", ("exits", at, "name"), message, "give it another name", "warning")
 
 
@@ -376,9 +376,9 @@ def _zones(source: Source, tree: Plain, path: Path) -> Iterator[Diagnostic]:
 
 
 def _quantity(source: Source, tree: Tree) -> Iterator[Diagnostic]:
-    """A budget has a most beside it; of calls against shares held the band itself says the most."""
+    """A budget has a maximum; for calls against shares held the band sets it."""
     if {"overwrite", "at_most"} <= _mapping(tree, "quantity").keys():
-        message = "'at_most' is beside 'overwrite', whose band already gives the number"
+        message = "'at_most' cannot be set with 'overwrite': the band says how many there are"
         yield source.diagnostic("RB118", ("quantity", "at_most"), message, "remove it", at_key=True)
 
 
@@ -443,12 +443,12 @@ def _lacking_expiry(source: Source, places: Iterable[Path]) -> Iterator[Diagnost
     for path in places:
         help = "expiry: The expiry of legs that name none."
         if len(path) > 1:
-            help = "write it in the leg, or under 'legs' for all legs without one"
+            help = "write it in the leg, or under 'legs' for all legs without an expiry"
         yield source.diagnostic("RB113", path, f"'{path[-1]}' lacks 'expiry'", help, at_key=True)
 
 
 def _names_of_parts(source: Source, tree: Tree) -> Iterator[Diagnostic]:
-    """An exit `of: each_short` comes to one for each short leg, called like an exit that is of that leg."""
+    """An exit `of: each_short` expands to one for each short leg, named like an exit of that leg."""
     exits = tree.get("exits")
     members = [(at, item) for at, item in enumerate(exits if isinstance(exits, list) else ()) if isinstance(item, dict)]
     sold = [name for name, leg in _mapping(tree, "legs").items() if isinstance(leg, dict) and "sell" in leg]
@@ -477,7 +477,7 @@ def _rolling(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     for path, roll in _rolls(tree):
         yield from list_problems(source, roll.get("require"), (*path, "require"))
         if roll and not {"expiry", "strikes"} & roll.keys():
-            message = "this roll would open what it closes: it names neither an expiry nor strikes"
+            message = "this roll would open what it closes: add an expiry or strikes to it"
             help = "add one, as in 'expiry: {dte: {nearest: 35}}'"
             yield source.diagnostic("RB121", path, message, help, at_key=True)
 
@@ -502,16 +502,16 @@ def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if found is None:
             continue
         if {"delta", "premium", "side_credit"} & strike.keys():
-            unit, outstanding = Unit.NUMBER, "a bare number, as in 0.02"
+            unit, expected = Unit.NUMBER, "a bare number, as in 0.02"
         elif "otm" in strike and _is_percent(strike["otm"]):
-            unit, outstanding = Unit.PERCENT, "a percentage of spot, as in 0.2%"
+            unit, expected = Unit.PERCENT, "a percentage of spot, as in 0.2%"
         elif "expected_move" in strike:
-            unit, outstanding = Unit.MULTIPLE, "a multiple, as in 0.1x"
+            unit, expected = Unit.MULTIPLE, "a multiple, as in 0.1x"
         else:
-            unit, outstanding = Unit.POINTS, "points, as in 5 pts"
+            unit, expected = Unit.POINTS, "points, as in 5 pts"
         if found.unit is not unit:
             message = f"'within' has the unit of what the strike is chosen by, is '{strike['within']}'"
-            yield source.diagnostic("RB152", (*path, "within"), message, f"here {outstanding}")
+            yield source.diagnostic("RB152", (*path, "within"), message, f"here {expected}")
 
 
 def _is_percent(value: Plain) -> bool:
@@ -527,5 +527,5 @@ def _settling(source: Source, tree: Tree) -> Iterator[Diagnostic]:
             continue
         for key in item:
             if key in (JUDGING | LEAVING) - {"name", "enabled"}:
-                message = f"'{key}' has no meaning beside 'at_expiry'"
+                message = f"'{key}' has no effect with 'at_expiry'"
                 yield source.diagnostic("RB122", ("exits", at, key), message, "remove it", at_key=True)

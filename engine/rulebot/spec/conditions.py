@@ -75,7 +75,7 @@ def kind_of(tree: Tree) -> str | None:
 
 
 def own_name(tree: Tree, *, named_not: bool = False) -> str | None:
-    """Return a condition's name in its own list: given, or its measure or kind with a single `of`, or its hook's name.
+    """Return a condition's name in its list: the given one, or its measure or kind with a single `of`.
 
     None when it must be given: for a bare `expr`, `all` or `any` (not as the member of a `not` that has a name).
     """
@@ -100,7 +100,7 @@ def conditions(value: Plain, path: Path, prefix: str = "") -> tuple[Condition, .
 
 
 def condition(tree: Tree, path: Path, prefix: str = "", *, named_not: bool = False) -> Condition:
-    """Return one condition; `prefix` is the name of the group it stands in."""
+    """Return one condition; `prefix` is the name of the group around it."""
     name = prefix + sure(own_name(tree, named_not=named_not))
     age = tree.get("max_age")
     return Condition(

@@ -1,4 +1,4 @@
-"""One problem of a document: where it stands, what it is, and what to do about it."""
+"""One problem of a document: its place, what it is, and what to do about it."""
 
 import json
 from collections.abc import Collection, Container, Iterable, Sequence
@@ -9,7 +9,7 @@ from rulebot.model.text import printable
 from rulebot.model.values import dataclass
 
 _KEPT = "\t"
-"""What stands in a line of a document as it is: its caret has the same."""
+"""Blanks of a document's line that are kept: its caret has the same."""
 
 
 class Severity(StrEnum):
@@ -21,7 +21,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A place in a text. Units: line and columns count characters from 1; `end_col` is the first column after it.
+    """A place in a text. Units: lines and columns count from 1; `end_col` is exclusive.
 
     above: in whose text, counted from the document itself (0) up along `extends`.
     """
@@ -34,7 +34,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
-    """One problem with a stable code. `text` is the line it stands on, without its line end."""
+    """One problem with a stable code. `text` is its line, without the line end."""
 
     file: str
     line: int
@@ -132,7 +132,7 @@ CODES = {
     "RB115": "The bot's name differs from its file's.",
     "RB116": "A name with other signs than lower-case letters, digits and underscores.",
     "RB117": "A parameter that the spec does not define.",
-    "RB118": "More or fewer than one of several keys of which exactly one is required.",
+    "RB118": "More or fewer than one of several keys where exactly one is required.",
     "RB119": "A kind or version of document that this engine does not read.",
     "RB120": "A mapping, list or single value where another of the three is required.",
     "RB121": "A list that is too short or too long, or repeats an item.",
@@ -162,7 +162,7 @@ CODES = {
 
 
 def closest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
-    """Return the known word nearest to `word`, or None when none is near; VIX is as near to vix as can be.
+    """Return the known word nearest to `word`, ignoring case, or None when none is near.
 
     The only one that begins with all of it, as max_loss_per_trade does with max_loss, is nearest, unless another
     differs in a letter alone, as exits does from exit.
@@ -178,7 +178,7 @@ def closest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | Non
 
 
 def is_misspelt(key: str, found: Iterable[str], known: Collection[str]) -> bool:
-    """Say whether one of the keys found was meant to be this one."""
+    """Return whether one of the keys found was meant to be this one."""
     return any(closest(each, known) == key for each in found if each not in known)
 
 

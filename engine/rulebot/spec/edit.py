@@ -1,4 +1,4 @@
-"""The numbers that stand in a document, each with its place, and the text with other ones in their places.
+"""The numbers in a document, each with its place, and the text with other numbers in their places.
 
 Nothing else of the text changes: comments, layout and quotes stay as they are.
 """
@@ -20,7 +20,7 @@ _NO_NUMBERS = ("rulebot", "name", "about", "extends", "accept")
 """Sections without a number that a person would change: the version, names, and codes of warnings."""
 _NAMES = ("name", "file", "sha256")
 _WORD = re.compile(r"\$?[a-z][a-z0-9_]*")
-"""A word of the language, the name of a let or a leg, or a parameter that stands elsewhere."""
+"""A word of the language, the name of a let or a leg, or a parameter that is used elsewhere."""
 _BARE = re.compile(r"[-+]?\$?[A-Za-z0-9._%][A-Za-z0-9._%()]*( [-+*/()<>=$%A-Za-z0-9._]+)*")
 """What needs no quotes in a list or a mapping in braces."""
 _MARK = b"\xef\xbb\xbf"
@@ -31,7 +31,7 @@ MOST_LETTERS = 200
 class NumberLine:
     """A number, time, percentage or amount of a document. path: as `exits[1].target.profit`; line counts from 1.
 
-    text: without quotes; around: the line it stands on.
+    text: without quotes; around: its line.
     """
 
     path: str
@@ -72,7 +72,7 @@ def path_text(path: Path) -> str:
 def edited(content: bytes, file: str, edits: Mapping[str, str]) -> bytes:
     """Return the content of a file with other numbers, by their paths.
 
-    What stands in the place must be one value there, and nothing else of the document may come to mean another thing.
+    The new text must be one value, and nothing else in the document may change its meaning.
     Raises: EditError.
     """
     source = read_source(content, file)
@@ -124,19 +124,19 @@ def _place(source: Source, path: Path) -> tuple[int, int]:
 def _checked(name: str, value: str) -> str:
     value = value.strip()
     if not value or len(value) > MOST_LETTERS or not value.isprintable():
-        raise EditError(name, f"a value is required, of at most {MOST_LETTERS} letters in one line")
+        raise EditError(name, f"a value of at most {MOST_LETTERS} letters in one line is expected")
     return value
 
 
 def _quoted(value: str, was: str) -> str:
-    """Return a value as it is to stand in the place of another: in quotes where that had some, or it needs them."""
+    """Return a value as written in place of another: in quotes where that had some, or it needs them."""
     if was.startswith("'"):
         return "'" + value.replace("'", "''") + "'"
     return json.dumps(value, ensure_ascii=False) if was.startswith('"') or not _BARE.fullmatch(value) else value
 
 
 def _encoded(text: str, was: bytes) -> bytes:
-    """Return the bytes of a text with the line ends and the mark at the beginning that a file had."""
+    """Return the bytes of a text with the line ends and byte-order mark of the old file."""
     content = (text.replace("\n", "\r\n") if b"\r\n" in was else text).encode("utf-8")
     return _MARK + content if was.startswith(_MARK) else content
 
@@ -152,7 +152,7 @@ def _check_others(before: Source, after: Source, names: Mapping[Path, str]) -> N
 
 
 def same_text(content: bytes, file: str, text: str) -> bool:
-    """Say whether a file's content is this text, whatever its line ends."""
+    """Return whether a file's content is this text, with any line ends."""
     return decode(content, file)[0] == text
 
 
@@ -182,7 +182,7 @@ def copied_spec_text(source: Source, file: File) -> str:
 
 
 def schema_line(file: File) -> str:
-    """Return the line by which editors find the schema, "" when no `schemas/` stands in a folder above `file`."""
+    """Return the line by which editors find the schema, "" when no folder above `file` has `schemas/`."""
     folder = file.parent.resolve()
     for above in (folder, *folder.parents):
         if (above / _SCHEMA).is_file():

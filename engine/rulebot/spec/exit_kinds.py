@@ -1,6 +1,6 @@
-"""The kinds of exit, one row each: what the rest of the program must know of a kind stands here and nowhere else.
+"""The kinds of exit, one row each: the only place for what the rest of the program must know of a kind.
 
-To add a kind that closes: add its row, a paragraph in docs/language.md, an example and a test; make the schema anew.
+To add a kind that closes: add its row, a paragraph in docs/language.md, an example and a test; regenerate the schema.
 What else a kind may do (a price at the broker, another order) is asked of its row's fields, never of its name.
 """
 
@@ -15,7 +15,7 @@ from rulebot.spec.nouns import Op
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resting:
-    """What stands at the broker for an exit of a kind that may rest there.
+    """The order at the broker for an exit of a kind that may rest there.
 
     buys, sells: which neighbour of its price between two ticks the order takes. takes_combo: several legs rest as one
     order. acts_at_market: once touched it fills at any price. words: what it is, for `explain`.
@@ -37,7 +37,7 @@ class Traits:
     about, examples: what the JSON Schema says of it; of each level at least one.
     levels: the measures it may be given, with the comparison that each means; none for what is no level of profit or
     loss.
-    takes_profit: it closes at its price or not at all, and gives way to every other exit.
+    takes_profit: it closes only at its price or better, and yields to every other exit.
     limits_loss: it guards against a loss, which the trade's worst case bounds.
     is_ending: it is never judged, since it is what happens anyway.
     lost: what a spec loses with it, for `diff`; {worst} is the worst trade.
@@ -54,7 +54,7 @@ class Traits:
 
 
 class ExitKind(Enum):
-    """What kind of exit a rule is: its key in a spec, which names it in records too, and its traits."""
+    """The kind of an exit: its key in a spec and in records, and its traits."""
 
     traits: Traits
 
@@ -123,7 +123,7 @@ class ExitKind(Enum):
 
     @property
     def takes_profit(self) -> bool:
-        """True when it closes at its price or not at all, and gives way to every other exit."""
+        """True when it closes only at its price or better, and yields to every other exit."""
         return self.traits.takes_profit
 
     @property

@@ -1,6 +1,6 @@
 """`extends:`: from a document to the one it extends, and on, to one that extends nothing.
 
-A parent is a bot's document beside the one that names it, by its name: no path can be written, and no link leads out of
+A parent is a bot's document in the same folder, named without a path: no path can be written, and no link leads out of
 the folder. A chain is short, and all its texts together are no longer than one document may be.
 """
 
@@ -22,17 +22,17 @@ EXTENDS = "extends"
 MAX_PARENTS = 8
 
 Beside = Callable[[str], bytes]
-"""The content of the file of that name beside a document. Raises: FileNotFoundError, OutsideError, other OSError."""
+"""The content of the file of that name next to a document. Raises: FileNotFoundError, OutsideError, other OSError."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 class OutsideError(Exception):
-    """A file beside a document that is a link to somewhere else."""
+    """A file next to a document that is a link out of its folder."""
 
 
 def relative_to(file: File) -> Beside:
-    """Return how to read what stands in the folder of `file`, and nowhere else."""
+    """Return a function that reads files from the folder of `file`, and only from there."""
     folder = file.parent
 
     def read(name: str) -> bytes:
@@ -48,7 +48,7 @@ def relative_to(file: File) -> Beside:
 
 
 def parents_of(source: Source, read: Beside | None) -> tuple[tuple[Source, ...], tuple[Diagnostic, ...]]:
-    """Return the documents above one, the nearest first; or why they cannot be had, at the place of the `extends`."""
+    """Return the documents that one extends, the nearest first; or the problem at its `extends`."""
     chain = [source]
     while isinstance(chain[-1].tree, dict) and EXTENDS in chain[-1].tree:
         problem = _refused(chain, read)
@@ -70,16 +70,16 @@ def _refused(chain: list[Source], read: Beside | None) -> Diagnostic | None:
     name = last.tree[EXTENDS]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         is_what = f"names a bot, is '{last.written((EXTENDS,))}'" if name is not None else "has no value"
-        help = "the name of the other bot alone, as in 'extends: put_lite'; its file is in the same folder"
+        help = "the name of the other bot alone, as in 'extends: put_lite'; its file must be in the same folder"
         return last.diagnostic("RB124", (EXTENDS,), f"'extends' {is_what}", help, at_key=name is None)
     names = [PurePath(each.file).stem for each in chain]
     if name in names:
         circle = " extends ".join([*names[names.index(name) :], name])
-        return _problem(last, f"this leads in a circle: {circle}", "one of them must not extend")
+        return _problem(last, f"this leads in a circle: {circle}", "one of them must extend nothing")
     if len(chain) > MAX_PARENTS:
         return _problem(last, f"more than {MAX_PARENTS} documents extend one another", "write some of them out")
     if read is None:
-        return _problem(last, "a text without a file cannot extend another", "put it in a file beside the other")
+        return _problem(last, "a text without a file cannot extend another", "put it in a file in the same folder")
     return None
 
 
@@ -92,7 +92,8 @@ def _parent(child: Source, read: Beside | None) -> Source | Diagnostic:
     try:
         content = read(name + suffix)
     except FileNotFoundError:
-        return _problem(child, f"there is no '{name}{suffix}' beside this file", _neighbour(child, name, suffix))
+        message = f"there is no '{name}{suffix}' in the folder of this file"
+        return _problem(child, message, _neighbour(child, name, suffix))
     except OutsideError:
         return _problem(child, f"'{name}{suffix}' is a link to outside its folder", "put the file itself there")
     return read_source(content, str(file.with_name(name + suffix)))
@@ -124,7 +125,7 @@ def _problem(source: Source, message: str, help: str | None = None, code: str = 
 # --- One document laid over those it extends
 
 OWN = frozenset({"rulebot", "name", "about", EXTENDS})
-"""Keys that say which document it is: nobody inherits them."""
+"""Keys that say which document it is: they are not inherited."""
 
 
 def merged(source: Source, parents: tuple[Source, ...]) -> Source:
@@ -204,34 +205,34 @@ def _covered(upper: Mapping[str, Plain], lower: Mapping[str, Plain], schema: Map
     """Return the keys below that a choice above takes the place of, with those that mean nothing without them."""
     choice = schema.get("x-exactly-one", lower.keys() | upper.keys() if schema.get("maxProperties") == 1 else ())
     gone = {key for key in choice if key in lower and key not in upper and not upper.keys().isdisjoint(choice)}
-    outstanding: Mapping[str, list[str]] = schema.get("dependentRequired", {})
-    still = {other for key in upper for other in outstanding.get(key, ())}
-    gone |= {other for key in gone for other in outstanding.get(key, ())} - still
-    return gone | {key for key, others in outstanding.items() if not gone.isdisjoint(others)}
+    required: Mapping[str, list[str]] = schema.get("dependentRequired", {})
+    still = {other for key in upper for other in required.get(key, ())}
+    gone |= {other for key in gone for other in required.get(key, ())} - still
+    return gone | {key for key, others in required.items() if not gone.isdisjoint(others)}
 
 
 # --- The schema of a bot that extends another
 
-_REQUIRED = ("required", "dependentRequired", "minProperties", "if", "then", "else")
+_REQUIRING = ("required", "dependentRequired", "minProperties", "if", "then", "else")
 
 
 def partial_schema() -> dict[str, Any]:
     """Return the schema that editors need for a document that says only what it changes.
 
-    What stands in a list is still owed whole: a list takes the place of the parent's.
+    A list replaces the parent's, so its items must be complete.
     """
     schema = deepcopy(read_schema("strategy"))
     _loosen(schema, schema["$defs"], set())
-    outstanding = [key for key in schema["properties"] if key in OWN]
-    return {**schema, "title": f"{schema['title']}, extending another", "required": outstanding}
+    required = [key for key in schema["properties"] if key in OWN]
+    return {**schema, "title": f"{schema['title']}, extending another", "required": required}
 
 
 def _loosen(schema: dict[str, Any], definitions: dict[str, Any], done: set[int]) -> None:
-    """Take away what a mapping owes, here and in all mappings below."""
+    """Remove the required keys of a mapping, and of all mappings below."""
     if id(schema) in done:
         return
     done.add(id(schema))
-    for keyword in _REQUIRED:
+    for keyword in _REQUIRING:
         schema.pop(keyword, None)
     below = [*schema.get("properties", {}).values(), schema.get("additionalProperties"), *schema.get("anyOf", ())]
     if "$ref" in schema:

@@ -1,10 +1,10 @@
-"""Whether a document plainly fits its schema, in a thousandth of the time that it takes to say why one does not.
+"""Check quickly whether a document fits its schema, a thousand times faster than the jsonschema library.
 
-The jsonschema library is the judge, but to load it takes as long as all else that `rulebot validate` does, and most
-documents are fine. So this goes through the keywords that our schemas have and says yes or "not sure"; only who is not
-sure asks the library. A keyword that is not known here is "not sure". Draft 2020-12, for what YAML gives: no float.
+Loading the jsonschema library takes as long as all else that `rulebot validate` does, and most documents are valid.
+This module evaluates the keywords that our schemas have and answers yes or "not sure"; only for "not sure" is the
+library asked. An unknown keyword is "not sure". Draft 2020-12, for YAML's values without float.
 
-Each part of a schema is made into a test when a document first comes to it, and kept: most documents need few.
+Each part of a schema is made into a test when a document first reaches it, and kept: most documents need few.
 """
 
 import json
@@ -31,7 +31,7 @@ Test = Callable[[Plain], bool]
 def read_schema(kind: str) -> dict[str, Any]:
     """Return the schema of `strategy`, `account`, `test` or `universe`, read once.
 
-    Without what stands there for editors alone, which know no names of lets (`schema.py`).
+    Without the parts for editors, which know no names of lets (`schema.py`).
     """
     found: dict[str, Any] = json.loads((shipped("schemas") / f"{kind}.schema.json").read_text(encoding="utf-8"))
     found.pop("allOf", None)
@@ -57,7 +57,7 @@ _NO_SLIP = {"$ref": "#/$defs/no_slip"}
 
 
 _COMPARED = {"$ref": "#/$defs/let_compared"}
-"""What the schema says of a condition on a word that it does not have: it cannot know what an author calls his lets."""
+"""The schema for a condition with an unknown word: it may be the name of a let."""
 
 
 def lets_of(tree: Plain) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ def schema_with(kind: str, lets: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def fits_schema(tree: Plain, kind: str) -> bool:
-    """Say whether a document is certainly what its schema asks for; False is not a no."""
+    """Return whether a document is certainly what its schema asks for; False is not a no."""
     return _test_of(kind, lets_of(tree))(tree)
 
 
@@ -116,22 +116,22 @@ class _Tests:
         return test
 
     def _checks(self, schema: Schema) -> Iterator[Test]:
-        for keyword, outstanding in schema.items():
+        for keyword, expected in schema.items():
             if keyword in _OF_PARTS:
-                yield _OF_PARTS[keyword](self, outstanding, schema)
+                yield _OF_PARTS[keyword](self, expected, schema)
             elif keyword in _CHECKS:
-                yield _CHECKS[keyword](outstanding)
+                yield _CHECKS[keyword](expected)
             elif keyword not in _SAYS_NOTHING:
                 yield _unsure
 
     # ------------------------------------------------------------ keywords with schemas in them
 
-    def any_of(self, outstanding: list[Schema], _: Schema) -> Test:
-        tests = [self.of(each) for each in outstanding]
+    def any_of(self, expected: list[Schema], _: Schema) -> Test:
+        tests = [self.of(each) for each in expected]
         return lambda value: any(test(value) for test in tests)
 
-    def properties(self, outstanding: Schema, _: Schema) -> Test:
-        tests = {key: self.of(each) for key, each in outstanding.items()}
+    def properties(self, expected: Schema, _: Schema) -> Test:
+        tests = {key: self.of(each) for key, each in expected.items()}
 
         def check(value: Plain) -> bool:
             if isinstance(value, dict):
@@ -142,29 +142,29 @@ class _Tests:
 
         return check
 
-    def additional(self, outstanding: bool | Schema, schema: Schema) -> Test:
-        if outstanding is True:
+    def additional(self, expected: bool | Schema, schema: Schema) -> Test:
+        if expected is True:
             return _sure
         known = schema.get("properties", {}).keys()
-        if outstanding is False:
+        if expected is False:
             return lambda value: not isinstance(value, dict) or value.keys() <= known
-        test = self.of(outstanding)
+        test = self.of(expected)
         return lambda value: (
             not isinstance(value, dict) or all(test(item) for key, item in value.items() if key not in known)
         )
 
-    def property_names(self, outstanding: Schema, _: Schema) -> Test:
-        test = self.of(outstanding)
+    def property_names(self, expected: Schema, _: Schema) -> Test:
+        test = self.of(expected)
         return lambda value: not isinstance(value, dict) or all(test(key) for key in value)
 
-    def items(self, outstanding: Schema, _: Schema) -> Test:
-        test = self.of(outstanding)
+    def items(self, expected: Schema, _: Schema) -> Test:
+        test = self.of(expected)
         return lambda value: not isinstance(value, list) or all(test(item) for item in value)
 
-    def when(self, outstanding: Schema, schema: Schema) -> Test:
-        if outstanding.keys() != {"required"}:  # of anything else a False would not be a no
+    def when(self, expected: Schema, schema: Schema) -> Test:
+        if expected.keys() != {"required"}:  # of anything else a False would not be a no
             return _unsure
-        test = self.of(outstanding)
+        test = self.of(expected)
         follows = [None if (part := schema.get(name)) is None else self.of(part) for name in ("else", "then")]
 
         def check(value: Plain) -> bool:
@@ -183,7 +183,7 @@ def _unsure(_: Plain) -> bool:
 
 
 _OF_PARTS: Mapping[str, Callable[[_Tests, Any, Schema], Test]] = {
-    "$ref": lambda tests, outstanding, _: tests.named(outstanding),
+    "$ref": lambda tests, expected, _: tests.named(expected),
     "anyOf": _Tests.any_of,
     "properties": _Tests.properties,
     "additionalProperties": _Tests.additional,
@@ -211,63 +211,63 @@ _TYPES: Mapping[str, Test] = {
 }
 
 
-def _type(outstanding: str | list[str]) -> Test:
-    if isinstance(outstanding, str):
-        return _TYPES[outstanding]
-    tests = [_TYPES[name] for name in outstanding]
+def _type(expected: str | list[str]) -> Test:
+    if isinstance(expected, str):
+        return _TYPES[expected]
+    tests = [_TYPES[name] for name in expected]
     return lambda value: any(test(value) for test in tests)
 
 
 def _is(value: Plain, wanted: Plain) -> bool:
-    """Say whether two scalars are the same; collections and what may be 1, 1.0 or true is left to the library."""
+    """Return whether two scalars are the same; collections, and 1, 1.0 or true, are left to the library."""
     return type(value) is type(wanted) and not isinstance(value, list | dict) and value == wanted
 
 
-def _required(outstanding: list[str]) -> Test:
-    return lambda value: not isinstance(value, dict) or all(key in value for key in outstanding)
+def _required(expected: list[str]) -> Test:
+    return lambda value: not isinstance(value, dict) or all(key in value for key in expected)
 
 
-def _dependent(outstanding: Mapping[str, list[str]]) -> Test:
+def _dependent(expected: Mapping[str, list[str]]) -> Test:
     def check(value: Plain) -> bool:
         if not isinstance(value, dict):
             return True
-        return all(other in value for key, others in outstanding.items() if key in value for other in others)
+        return all(other in value for key, others in expected.items() if key in value for other in others)
 
     return check
 
 
-def _pattern(outstanding: str) -> Test:
-    found = re.compile(outstanding).search
+def _pattern(expected: str) -> Test:
+    found = re.compile(expected).search
     return lambda value: not isinstance(value, str) or found(value) is not None
 
 
 def _length(kind: type, is_enough: Callable[[int, int], bool]) -> Callable[[int], Test]:
-    def made(outstanding: int) -> Test:
-        return lambda value: type(value) is not kind or is_enough(len(cast(Sized, value)), outstanding)
+    def made(expected: int) -> Test:
+        return lambda value: type(value) is not kind or is_enough(len(cast(Sized, value)), expected)
 
     return made
 
 
 def _range(is_inside: Callable[[Any, Any], bool]) -> Callable[[float], Test]:
-    def made(outstanding: float) -> Test:
-        return lambda value: not _is_number(value) or is_inside(value, outstanding)
+    def made(expected: float) -> Test:
+        return lambda value: not _is_number(value) or is_inside(value, expected)
 
     return made
 
 
-def _unique(outstanding: bool) -> Test:
+def _unique(expected: bool) -> Test:
     def check(value: Plain) -> bool:
         if not isinstance(value, list):
             return True
         return all(isinstance(item, str) for item in value) and len({str(item) for item in value}) == len(value)
 
-    return check if outstanding else _sure
+    return check if expected else _sure
 
 
 def _named(count: int, *, besides: bool) -> Callable[[list[str]], Test]:
-    def made(outstanding: list[str]) -> Test:
+    def made(expected: list[str]) -> Test:
         return lambda value: (
-            not isinstance(value, dict) or sum((key in outstanding) is not besides for key in value) == count
+            not isinstance(value, dict) or sum((key in expected) is not besides for key in value) == count
         )
 
     return made
@@ -277,19 +277,19 @@ _CHECKS: Mapping[str, Callable[[Any], Test]] = {
     "type": _type,
     "required": _required,
     "dependentRequired": _dependent,
-    "const": lambda outstanding: lambda value: _is(value, outstanding),
-    "enum": lambda outstanding: lambda value: any(_is(value, each) for each in outstanding),
+    "const": lambda expected: lambda value: _is(value, expected),
+    "enum": lambda expected: lambda value: any(_is(value, each) for each in expected),
     "pattern": _pattern,
-    "minLength": _length(str, lambda have, outstanding: have >= outstanding),
-    "maxLength": _length(str, lambda have, outstanding: have <= outstanding),
-    "minItems": _length(list, lambda have, outstanding: have >= outstanding),
-    "maxItems": _length(list, lambda have, outstanding: have <= outstanding),
-    "minProperties": _length(dict, lambda have, outstanding: have >= outstanding),
-    "maxProperties": _length(dict, lambda have, outstanding: have <= outstanding),
+    "minLength": _length(str, lambda have, expected: have >= expected),
+    "maxLength": _length(str, lambda have, expected: have <= expected),
+    "minItems": _length(list, lambda have, expected: have >= expected),
+    "maxItems": _length(list, lambda have, expected: have <= expected),
+    "minProperties": _length(dict, lambda have, expected: have >= expected),
+    "maxProperties": _length(dict, lambda have, expected: have <= expected),
     "uniqueItems": _unique,
-    "minimum": _range(lambda have, outstanding: have >= outstanding),
-    "maximum": _range(lambda have, outstanding: have <= outstanding),
-    "exclusiveMinimum": _range(lambda have, outstanding: have > outstanding),
+    "minimum": _range(lambda have, expected: have >= expected),
+    "maximum": _range(lambda have, expected: have <= expected),
+    "exclusiveMinimum": _range(lambda have, expected: have > expected),
     "x-exactly-one": _named(1, besides=False),
     "x-one-besides": _named(1, besides=True),
 }
@@ -304,20 +304,20 @@ _SAYS_NOTHING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where something may stand, by its schema; an empty one where nothing is known."""
+    """A place in a document, by its schema; an empty one where nothing is known."""
 
     schema: Schema
     definitions: Schema
 
     def below(self, key: str, value: Plain) -> "Slot":
-        """Return the slot under a key; of several shapes that may stand there, the one of `value`."""
-        outstanding = self.schema.get("properties", {}).get(key)
-        if outstanding is None:
-            outstanding = self.schema.get("additionalProperties")
-        return self._of(outstanding if isinstance(outstanding, Mapping) else {}, value)
+        """Return the slot under a key; where several shapes are allowed, the one of `value`."""
+        expected = self.schema.get("properties", {}).get(key)
+        if expected is None:
+            expected = self.schema.get("additionalProperties")
+        return self._of(expected if isinstance(expected, Mapping) else {}, value)
 
     def item(self, value: Plain) -> "Slot":
-        """Return the slot of an item of the list that stands here."""
+        """Return the slot of an item of this list."""
         return self._of(self.schema.get("items", {}), value)
 
     def _of(self, schema: Schema, value: Plain) -> "Slot":
@@ -329,7 +329,7 @@ class Slot:
         return fitting[0] if fitting else Slot(schema, self.definitions)
 
     def _takes(self, value: Plain) -> bool:
-        """Say whether a mapping or list with these keys is meant here; a scalar has no slot of its own."""
+        """Return whether a mapping or list with these keys is expected here; a scalar has no slot."""
         if isinstance(value, list):
             return "items" in self.schema
         known = self.schema.get("properties")
@@ -350,7 +350,7 @@ _QUOTES = "\"'"
 
 
 class _Change(NamedTuple):
-    """A number of a line that is another one now: the columns in which it stood, from 1, and what stands there."""
+    """A number of a line that has changed: its old columns, from 1, and the new text."""
 
     start: int
     end: int
@@ -358,7 +358,7 @@ class _Change(NamedTuple):
 
 
 class ReloadCache:
-    """Texts of one file name that are much alike: each is read by what it has in common with the first."""
+    """Texts of one file name that are similar: each is read by its differences from the first."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -404,7 +404,7 @@ class _Read:
         return Source(file=source.file, text=text, tree=tree, keys=keys, values=values)
 
     def _holder(self, line: int, change: _Change) -> Path | None:
-        """Return the path of the only text or number that a change lies in, None without one."""
+        """Return the path of the only text or number that a change is in, None without one."""
         around = (
             path for path, span in self._values.get(line, ()) if span.col <= change.start and change.end <= span.end_col
         )
@@ -414,16 +414,16 @@ class _Read:
     def _value(self, path: Path, new: str) -> Plain:
         """Return what a scalar says that is written so now, None where it may not say what it shows."""
         source = self._source
-        old, reported = _cut(source.line(source.values[path].line), source.values[path]), _at(source.tree, path)
+        old, old_value = _cut(source.line(source.values[path].line), source.values[path]), _at(source.tree, path)
         if len(new) > MAX_SCALAR:
             return None
         if old[:1] in _QUOTES:
             quote, inside = old[:1], new[1:-1]
-            return inside if old[1:-1] == reported and new[-1:] == quote and quote not in inside else None
+            return inside if old[1:-1] == old_value and new[-1:] == quote and quote not in inside else None
         if (
             number_problem(new) is not None
-            or plain_scalar(old) != reported
-            or type(plain_scalar(old)) is not type(reported)
+            or plain_scalar(old) != old_value
+            or type(plain_scalar(old)) is not type(old_value)
         ):
             return None
         return plain_scalar(new)

@@ -12,11 +12,11 @@ from rulebot.model.errors import RulebotError, StoreError
 from rulebot.spec.diagnostic import did_you_mean
 from rulebot.spec.source import other_kind
 
-# --- Files written whole or not at all
+# --- Atomic writes
 
 
 def write_whole(file: File, content: bytes) -> None:
-    """Write content to a file, or in the place of one: its rights stay, and a link stays a link. Raises: OSError.
+    """Write or replace a file; keep its rights, and a link stays a link. Raises: OSError.
 
     Then, and when it is interrupted, nothing has changed. What is no file of a disk (/dev/stdout) is written straight.
     """
@@ -42,14 +42,14 @@ def write_whole(file: File, content: bytes) -> None:
 
 
 def shipped(folder: str) -> File:
-    """Return the folder `schemas` or `specs`: inside the package of a wheel, else beside it in the checkout."""
+    """Return the folder `schemas` or `specs`: inside the package of a wheel, else of the checkout."""
     package = File(rulebot.__file__).resolve().parent
     inside = package / folder
     return inside if inside.is_dir() else package.parents[1] / folder
 
 
 def is_packaged(folder: File) -> bool:
-    """Say whether a folder lies inside the package of a wheel, where nobody keeps files of their own."""
+    """Return whether a folder is inside the package of a wheel, which is not for user files."""
     return folder.resolve().is_relative_to(File(rulebot.__file__).resolve().parent)
 
 
@@ -75,7 +75,7 @@ def find_files(paths: Iterable[str | File], *, tests: bool = False) -> list[File
 
     Pipes, devices and links that lead out of their folder are refused. Patterns are expanded here too because not every
     shell does it. The bare name of a shipped spec names it where no
-    such file is: a wheel installed elsewhere has no `specs/` beside it. Of folders and patterns test documents
+    such file is: a wheel installed elsewhere has no `specs/` folder. Of folders and patterns test documents
     (`*.test.yaml`) are left out unless `tests`. Raises: NoSuchFiles; StoreError for a folder that cannot be read.
     """
     found: dict[File, File] = {}
@@ -89,7 +89,7 @@ def find_files(paths: Iterable[str | File], *, tests: bool = False) -> list[File
 
 
 def beside_specs(specs: Iterable[str | File], name: str, *, or_among: bool = False) -> File:
-    """Return the file of this name beside the folders that these specs are in; where none is, where it would be.
+    """Return the file of this name in or above the folders of these specs; if there is none, where it would be.
 
     Seen from any folder it is the same one. or_among: one in these folders counts as well.
     Raises: NoSuchFiles when there are two.
@@ -100,13 +100,13 @@ def beside_specs(specs: Iterable[str | File], name: str, *, or_among: bool = Fal
     there = [place for place in places if place.is_file()] or places[:1]
     if len(there) > 1:
         raise NoSuchFiles(
-            f"{there[0]} and {there[1]} are both beside these specs", "name the one that counts, or run them apart"
+            f"{there[0]} and {there[1]} both apply to these specs", "name the one that counts, or run them separately"
         )
     return _shown(there[0])
 
 
 def _homes(specs: Iterable[str | File]) -> list[File]:
-    """Return the folders of specs; those that the installed package brings are as if they stood in `specs` here."""
+    """Return the folders of specs; those of the installed package count as if they were in `specs` here."""
     found = dict.fromkeys(File(os.path.abspath(each)).parent for each in specs)
     return list(dict.fromkeys(File.cwd() / "specs" if is_packaged(home) else home for home in found))
 
@@ -150,13 +150,13 @@ def _instead_of(path: str) -> str:
 
 
 def names_near(path: str) -> list[str]:
-    """Return the names that may have been meant by a path that is not there: of that folder, and of shipped specs."""
-    beside = (str(each) for each in File(path).parent.glob("*") if each.suffix in SUFFIXES)
-    return [*shipped_names(), *beside]
+    """Return similar names for a path that does not exist: from its folder and the shipped specs."""
+    siblings = (str(each) for each in File(path).parent.glob("*") if each.suffix in SUFFIXES)
+    return [*shipped_names(), *siblings]
 
 
 def _matches(pattern: str) -> list[str]:
-    """Return what a pattern matches. `glob` passes over a folder that cannot be read, which is not what it matches."""
+    """Return what a pattern matches. Unlike `glob`, raise for a folder that cannot be read."""
     folder = File(pattern).parent
     above = next(each for each in (folder, *folder.parents) if not has_magic(str(each)))
     for _ in os.walk(above, onerror=_unless_gone):
@@ -166,7 +166,7 @@ def _matches(pattern: str) -> list[str]:
 
 
 def _checked(found: list[File], folder: File) -> list[File]:
-    """Return files of a folder, or that are named. Raises: NoSuchFiles for what is no file, or a link out of there."""
+    """Return files of a folder, or that are named. Raises: NoSuchFiles for a non-file or a link out of the folder."""
     home = folder.resolve()
     for each in found:
         if each.exists() and (what := other_kind(each.stat().st_mode)):
@@ -182,7 +182,7 @@ def _unless_gone(error: OSError) -> None:
 
 
 def is_test(file: File) -> bool:
-    """Say whether a file is a test document, by its name."""
+    """Return whether a file is a test document, by its name."""
     return file.name.endswith(TEST_SUFFIXES)
 
 

@@ -116,7 +116,7 @@ class _Reader:
 
 _SCHEMAS = {Kind.STRATEGY: "strategy", Kind.ACCOUNT: "account", Kind.UNIVERSE: "universe"}
 _SPREAD = frozenset({"entry", "legs", "risk", "live", "categories"})
-"""Sections of the document that stand on lines of their own when a tree is written."""
+"""Sections of the document that are on separate lines when a tree is written."""
 _SET_APART = frozenset({"entry", "legs", "order", "exits", "risk"})
 
 
@@ -132,9 +132,9 @@ def formatted(text: str, file: str, kind: Kind) -> str:
         return text
     before, after = read_source(text.encode(), file), read_source(new.encode(), file)
     if after.problems or _ordered(before.tree) != _ordered(after.tree):
-        raise InvariantError(f"another layout of {file} would change what it says", "it is unchanged")
+        raise InvariantError(f"another layout of {file} would change what it says", "the file is unchanged")
     if comments_of(text) != comments_of(new):
-        raise InvariantError(f"another layout of {file} would lose a comment", "it is unchanged")
+        raise InvariantError(f"another layout of {file} would lose a comment", "the file is unchanged")
     return new
 
 
@@ -147,7 +147,7 @@ def _ordered(tree: Plain) -> tuple[Plain, list[list[str]]]:
 
 
 def text_of(tree: dict[str, Plain]) -> str:
-    """Return a tree as the text of a document. kind: told by its version key."""
+    """Return a tree as the text of a document. Its version key determines the kind."""
     kind = next(kind for kind in Kind if kind.value in tree)
     root = _collection(tree)
     for entry in root.entries:
@@ -162,7 +162,7 @@ def text_of(tree: dict[str, Plain]) -> str:
 
 
 def _slot(kind: Kind) -> Slot:
-    """Return what is known of a kind of document; of one without a schema nothing, so its keys stay as written."""
+    """Return the layout rules of a kind of document; a kind without a schema has none."""
     return root_slot(_SCHEMAS[kind]) if kind in _SCHEMAS else Slot({}, {})
 
 

@@ -1,7 +1,7 @@
 """Comments and blank lines to the keys and values that they belong to.
 
-A comment behind something belongs to it; one on its own line belongs to what follows, unless it stands further in (then
-it ends what stands there) or a blank line parts it from what follows and none from what is above.
+A comment behind something belongs to it; one on its own line belongs to what follows, unless it is indented more (then
+it ends the collection above) or a blank line separates it from what follows and none from what is above.
 """
 
 import json
@@ -59,12 +59,12 @@ def quoted(text: str) -> str:
 
 
 def is_plain_in_braces(text: str) -> bool:
-    """Say whether a value as written can stand in braces: a bare text there holds none of their signs."""
+    """Return whether a value as written can be in braces: an unquoted text must not contain their signs."""
     return text[:1] in ('"', "'") or not any(sign in text for sign in ",[]{}")
 
 
 def _is_bare(text: str) -> bool:
-    """Say whether quotes around this mean nothing: a word, an amount with its unit, a time by the open or close."""
+    """Return whether quotes around this change nothing: a word, an amount, a time relative to open or close."""
     if plain_scalar(text) != text or number_problem(text) is not None:
         return False
     if _WORD.fullmatch(text) or parameter_name(text) is not None:
@@ -73,7 +73,7 @@ def _is_bare(text: str) -> bool:
 
 
 def _is_plain_scalar(text: str) -> bool:
-    """Say whether a text needs no quotes where nothing but its line ends it."""
+    """Return whether a text needs no quotes where nothing but its line ends it."""
     if plain_scalar(text) != text or number_problem(text) is not None:
         return False
     is_whole = text.isprintable() and not text.endswith((":", " ")) and not any(end in text for end in _ENDS_TEXT)
@@ -88,7 +88,7 @@ At = tuple[int, int]
 
 @dataclass(slots=True)
 class Scalar:
-    """One value. `written`: as it stands on its line; of a text in a block (`|`, `>`) its header, and `lines` below."""
+    """One value. `written`: as on its line; of a text in a block (`|`, `>`) its header, and `lines` below."""
 
     written: str
     at: At = (0, 0)
@@ -98,7 +98,7 @@ class Scalar:
 
 @dataclass(slots=True)
 class Remark:
-    """A comment behind something on its line, and what goes on below it in the same column."""
+    """A comment behind something on its line, and its continuation below in the same column."""
 
     col: int
     lines: list[str]
@@ -106,7 +106,7 @@ class Remark:
 
 @dataclass(slots=True)
 class Entry:
-    """A key with its value, or an item of a list. `above` and `below` are lines of comments, "" is a blank one."""
+    """A key with its value, or an item of a list. `above` and `below` are comment lines, "" is a blank one."""
 
     value: Union[Scalar, "Collection"]
     key: str | None = None
@@ -120,7 +120,7 @@ class Entry:
 class Collection:
     """A mapping or a list. `end` is where its bracket has closed.
 
-    tail: comments behind its last entry. is_rule: a condition or exit, which begins on a line of its own in a list.
+    tail: comments behind its last entry. is_rule: a condition or exit, which begins on a new line in a list.
     """
 
     is_mapping: bool
@@ -193,13 +193,13 @@ def _lines(entry: Entry, indent: int) -> Iterator[str]:
 
 
 def _spread(entry: Entry, value: Collection, start: str, indent: int) -> Iterator[str]:
-    """Yield an entry whose value takes lines of its own."""
+    """Yield an entry whose value takes separate lines."""
     if entry.key is None:
         yield from _indented(entry.remark.lines if entry.remark else (), indent)
         first, *rest = _block(value, indent + STEP)
         yield from [start + first.lstrip(), *rest]
         return
-    if entry.remark is not None and value.is_flow:  # it stood behind a long line that is none any more
+    if entry.remark is not None and value.is_flow:  # it was behind a line that is no longer long
         entry.remark.col = 0
     yield _remarked(start.rstrip(), entry.remark)
     yield from _block(value, indent + STEP)
@@ -246,7 +246,7 @@ def _wrapped(collection: Collection, start: str) -> list[str]:
 
 
 def _rows(collection: Collection, indent: int) -> dict[int, str]:
-    """Return the legs of a mapping by their place, those that follow each other without a blank line in columns."""
+    """Return the legs of a mapping by their place; adjacent ones are aligned in columns."""
     rows: dict[int, str] = {}
     group: list[int] = []
     for at, entry in enumerate(collection.entries):
@@ -268,7 +268,7 @@ def _is_leg(entry: Entry, indent: int) -> bool:
 
 
 def _alike(legs: Sequence[Collection]) -> int:
-    """Return how many keys legs begin with alike; buy and sell are one key, and the last key of a leg is none."""
+    """Return how many first keys all legs share; buy and sell count as one, the last key of a leg is excluded."""
     keys = [["side" if each.key in ("buy", "sell") else each.key for each in leg.entries] for leg in legs]
     alike = 0
     while keys and all(alike < len(each) - 1 and each[alike] == keys[0][alike] for each in keys):
@@ -277,7 +277,7 @@ def _alike(legs: Sequence[Collection]) -> int:
 
 
 def _columns(collection: Collection, group: list[int], indent: int) -> dict[int, str]:
-    """Return legs as lines: what they begin with alike stands below each other."""
+    """Return legs as lines: equal keys at their beginning are aligned."""
     entries = [collection.entries[at] for at in group]
     legs = [entry.value for entry in entries if isinstance(entry.value, Collection)]
     names = [f"{key_text(entry.key or '')}:" for entry in entries]
@@ -296,10 +296,10 @@ def _padded(cells: list[str], widths: list[int]) -> str:
     return front + ", ".join(cells[len(widths) :])
 
 
-# --- The order of keys, and which mappings and lists stand on one line
+# --- The order of keys, and which mappings and lists are on one line
 
 _BEHIND_NAMES = ("require", "on_conflict")
-"""Keys that stand behind the legs, as what is said of all of them."""
+"""Keys that follow the legs, since they apply to all of them."""
 _ON_ONE_LINE = ("order", "exit_order")
 """Keys of the document whose mapping goes into braces; every other section stays as its author has it."""
 _SPREAD = ("legs", "exits")
@@ -328,7 +328,7 @@ def _arrange(collection: Collection, slot: Slot) -> None:
 
 
 def _shape(collection: Collection) -> Plain:
-    """Return enough of a collection for the schema to tell what it is."""
+    """Return enough of a collection for the schema to recognise it."""
     if not collection.is_mapping:
         return []
     return {entry.key: None for entry in collection.entries if entry.key is not None}
@@ -349,7 +349,7 @@ def _ranks(collection: Collection, slot: Slot) -> Mapping[str | None, int]:
 
 
 def _style(collection: Collection, owner: Entry, depth: int) -> None:
-    """Say of a collection and all below whether it goes into braces. depth: 1 for a section of the document."""
+    """Decide for a collection and all below whether it goes into braces. depth: 1 for a section of the document."""
     _choose_braces(collection, owner, depth)
     for entry in collection.entries:
         if isinstance(entry.value, Collection):
@@ -377,7 +377,7 @@ def _draw_near(entries: list[Entry]) -> None:
 
 
 def _holds_rules(collection: Collection) -> bool:
-    """Say whether a list of several conditions stands in it: each begins on its own line."""
+    """Return whether it contains a list of several conditions: each begins on a separate line."""
     inner = [entry.value for entry in collection.entries if isinstance(entry.value, Collection)]
     is_list = not collection.is_mapping and len(inner) > 1
     return (is_list and any(each.is_rule for each in inner)) or any(_holds_rules(each) for each in inner)
@@ -394,7 +394,7 @@ def _is_commented(entry: Entry) -> bool:
 
 
 def _is_small(collection: Collection) -> bool:
-    """Say whether all of a collection can stand in braces, and no list in it holds more than plain values."""
+    """Return whether all of a collection can be in braces, and no list in it holds more than plain values."""
     values = [entry.value for entry in collection.entries]
     if not collection.is_mapping:
         return all(isinstance(value, Scalar) and _is_plain(value) for value in values)
@@ -406,7 +406,7 @@ def _is_plain(value: Scalar) -> bool:
 
 
 def _hoist(item: Entry, mapping: Collection) -> None:
-    """Put what stands between a dash and the first key of its mapping above the dash."""
+    """Put comments between a dash and the first key of its mapping above the dash."""
     if mapping.is_flow or not mapping.entries:
         return
     first = mapping.entries[0]
@@ -422,7 +422,7 @@ def _comments(lines: list[str]) -> Iterator[str]:
 
 
 class Cover:
-    """The places of all values of a text, keys too; each is added once. Units: lines and columns count from 0."""
+    """The places of all values and keys of a text. Units: lines and columns count from 0."""
 
     def __init__(self) -> None:
         self._within: set[int] = set()
@@ -436,7 +436,7 @@ class Cover:
         self._within.update(range(first[0] + 1, end[0] + 1))
 
     def begins_within(self, line: int) -> bool:
-        """Say whether a line begins inside a value of several lines."""
+        """Return whether a line begins inside a value of several lines."""
         return line in self._within
 
     def comment_column(self, line: int, text: str) -> int | None:
@@ -459,7 +459,7 @@ class Cover:
 
 
 def put_remarks(page: Page, lines: list[str], cover: Cover) -> None:
-    """Give every comment and blank line of a text its place. cover: where its values stand."""
+    """Give every comment and blank line of a text its place. cover: where its values are."""
     walk = _Walk(page, list(_spots(page.root, None)))
     gap: list[tuple[int, str]] = []
     for number, line in enumerate(lines):
@@ -481,7 +481,7 @@ class _Spot:
     up: "_Spot | None"
 
     def around(self) -> "Iterator[_Spot]":
-        """Yield this one and those it stands in, the nearest first."""
+        """Yield this one and the collections around it, the nearest first."""
         found: _Spot | None = self
         while found is not None:
             yield found
@@ -520,7 +520,7 @@ class _Walk:
             spot.entry.remark = self.last = Remark(col, [text])
 
     def between(self, gap: list[tuple[int, str]]) -> None:
-        """Take the lines of comments and blanks between two lines that say something, or at an end of the text."""
+        """Take the comments and blank lines between two lines with content, or at an end of the text."""
         while gap and self.last is not None and _column(gap[0][1]) == self.last.col and gap[0][1]:
             self.last.lines.append(gap.pop(0)[1].strip())
         if not gap:
@@ -534,7 +534,7 @@ class _Walk:
             self._between_entries(spot, bisect_left(self.places, here), [text for _, text in gap])
 
     def _outside(self, here: At, texts: list[str]) -> None:
-        """Keep at the top what a blank line parts from the first key, or all of it when none does."""
+        """Keep lines at the top up to a blank line before the first key; all of them without one."""
         if not self.places or here > self.places[0]:  # behind the bracket that closes the whole document
             self.page.root.tail += [text for text in texts if text]
             return
@@ -543,7 +543,7 @@ class _Walk:
         self.spots[0].entry.above = texts[cut:]
 
     def _in_the_middle(self, spot: _Spot, here: At, texts: list[str]) -> bool:
-        """Take comments in braces, or between a key and its value; False when they stand in neither."""
+        """Take comments in braces, or between a key and its value; False when they are in neither."""
         value = spot.entry.value
         if _is_within(value, here):
             _into(value, 0, texts)
@@ -597,7 +597,7 @@ def _column(line: str) -> int:
 
 
 def _share_out(gap: list[str], closing: list[Collection], next_col: int | None) -> list[str]:
-    """Give lines that stand further in than what follows to the collections that end here; return the rest."""
+    """Give lines that are indented further than what follows to the collections that end here; return the rest."""
     rest: list[str] = []
     blanks: list[str] = []
     for line in gap:
@@ -617,7 +617,7 @@ def _is_of(collection: Collection, col: int, next_col: int | None) -> bool:
 
 
 def _lead(spot: _Spot, lines: list[str]) -> None:
-    """Put lines above an entry; those that a blank line parts from it alone belong to the entry before it."""
+    """Put lines above an entry; those separated from it by a blank line belong to the entry before it."""
     entries = spot.collection.entries
     at = next(n for n, entry in enumerate(entries) if entry is spot.entry)
     cut = lines.index("") if at and "" in lines else 0

@@ -24,8 +24,8 @@ from rulebot.spec.parameters import ReplacedParameters, replace_parameters
 from rulebot.spec.shape import shape_problems
 from rulebot.spec.source import Kind, Plain, Source, kind_of_document, read_bytes
 from rulebot.spec.spec import Spec, Taken, UniverseDocument
-from rulebot.spec.spec_test_nouns import TrialDocument
-from rulebot.spec.universe import filled, models_of, names_a_file, universe_document, with_models, written_out
+from rulebot.spec.spec_test_nouns import SpecTestDocument
+from rulebot.spec.universe import filled, is_file_reference, models_of, universe_document, with_models, written_out
 from rulebot.spec.yaml import plain_scalar, read_source
 
 
@@ -40,7 +40,7 @@ class Loaded:
     source: Source
     spec: Spec | None = None
     account: AccountDocument | None = None
-    tests: "TrialDocument | None" = None
+    tests: "SpecTestDocument | None" = None
     universe: UniverseDocument | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
 
@@ -51,7 +51,7 @@ class Loaded:
 
 
 def load_document(file: File | str, overrides: Mapping[str, str] | None = None, *, digested: bool = True) -> Loaded:
-    """Return the document in a file; to be checked it needs no digest. Raises: OSError when it cannot be read."""
+    """Return the document in a file; a check needs no digest. Raises: OSError when it cannot be read."""
     source = read_source(read_bytes(File(file)), str(file))
     return load(source, overrides=overrides, digested=digested, read=relative_to(File(file)))
 
@@ -59,7 +59,7 @@ def load_document(file: File | str, overrides: Mapping[str, str] | None = None, 
 def load_text(
     text: str, file: str = "<text>", overrides: Mapping[str, str] | None = None, *, read: Beside | None = None
 ) -> Loaded:
-    """Return the document in a text; its name is compared with that of `file` when that ends in .yaml or .yml.
+    """Return the document in a text; its name is compared with that of `file` if that is a YAML file.
 
     read: gives what it `extends`, and the universe it names; without it these are refused.
     """
@@ -111,7 +111,7 @@ def _load_strategy(
     if any(problem.is_error for problem in found):
         return Loaded(source=source, diagnostics=found)
     taken = None
-    if names_a_file(replaced.tree):
+    if is_file_reference(replaced.tree):
         universe = filled(source, replaced.tree, read)
         if universe.problems:
             return Loaded(source=source, diagnostics=in_file_order((*found, *universe.problems)))
@@ -187,7 +187,7 @@ _FORMER_NAMES = {"Reentry": "Again"}
 def with_digest(spec: Spec, in_expressions: Container[str] = ()) -> Spec:
     """Return the spec with SHA-256 over the canonical form of its meaning as its digest.
 
-    Numbers count by value (0.50 is 0.5), places in the file not at all, parameters by the values they gave; only those
+    Numbers count by value (0.50 is 0.5), places in the file are ignored, parameters by the values they gave; only those
     that an `expr:` names count by name.
     """
     named = {one.name: _named(one.text) for one in spec.parameters if one.name in in_expressions}
@@ -212,7 +212,7 @@ def _kept(kind: type) -> tuple[tuple[str, object], ...]:
 
 
 def _said(value: Any) -> dict[str, object]:
-    """Return what a noun says; what is as it would be unsaid is left out, so that words to come change no digest."""
+    """Return a noun as data without default values, so that new words change no digest."""
     said = ((name, getattr(value, name), default) for name, default in _kept(value.__class__))
     return {name: canonical(found) for name, found, default in said if found != default}
 
@@ -248,7 +248,7 @@ def resolved_text(source: Source) -> str:
 
 
 def is_alone(source: Source) -> bool:
-    """Say whether a document takes nothing from another file."""
+    """Return whether a document takes nothing from another file."""
     return not (source.above or source.symbols or source.models)
 
 
@@ -260,7 +260,7 @@ def governing_text(source: Source) -> str:
 # --- The spec that a test document is about
 
 
-def tested_file(tests: Loaded, document: TrialDocument) -> File:
+def tested_file(tests: Loaded, document: SpecTestDocument) -> File:
     """Return the file of the tested spec, with as few detours as can be."""
     folder, name = File(tests.source.file).parent, File(document.spec)
     steps = list(name.parts)
@@ -269,6 +269,6 @@ def tested_file(tests: Loaded, document: TrialDocument) -> File:
     return folder.joinpath(*steps)
 
 
-def tested_spec(tests: Loaded, document: TrialDocument, settings: Mapping[str, str]) -> Loaded:
+def tested_spec(tests: Loaded, document: SpecTestDocument, settings: Mapping[str, str]) -> Loaded:
     """Return the tested spec with the parameters that a test overrides. Raises: OSError."""
     return load_document(tested_file(tests, document), settings)

@@ -15,7 +15,7 @@ Path = tuple[str | int, ...]
 
 
 class Unit(Enum):
-    """The unit written beside a number."""
+    """The unit of a number."""
 
     NUMBER = ""
     POINTS = "pts"
@@ -73,7 +73,7 @@ Argument = Amount | Word | DayTime | str | int | tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureTest:
-    """A measure of the vocabulary with its arguments, compared or (time, no_event, breach) true by itself.
+    """A measure of the vocabulary with its arguments, compared or (time, no_event, breach) true or false.
 
     let: the name it was said by, whose measure and arguments these are; "" for one that names its measure.
     """
@@ -173,7 +173,7 @@ class Side(Enum):
 
 
 class StrikeBy(Enum):
-    """What a strike is chosen by; shares have none. OFFSET_* stand `by` points from the leg named in `reference`.
+    """How a strike is chosen; shares have none. OFFSET_* are `by` points from the leg named in `reference`.
 
     HELD is the strike that a position has: that of a leg which a roll does not move.
     """
@@ -190,7 +190,7 @@ class StrikeBy(Enum):
     SHARES = "shares"
     HELD = "held"
 
-    __hash__ = object.__hash__  # each is one object; an Enum's own hash is made anew whenever it is asked for
+    __hash__ = object.__hash__  # each is one object; Enum computes its own hash at each call
 
 
 class Bound(Enum):
@@ -202,7 +202,7 @@ class Bound(Enum):
 
 
 class StrikeRounding(Enum):
-    """Which listed strike is taken of those around what was asked: the nearest, or the next away from the money."""
+    """Which listed strike is taken: the nearest, or the next away from the money."""
 
     NEAREST = "nearest"
     AWAY = "away"
@@ -217,7 +217,7 @@ class StrikeOf:
 
 
 Edge = Amount | Word | StrikeOf
-"""Where a strike may not pass: a strike, a measure of the underlying's level, or the strike of another leg."""
+"""The limit of a strike: a strike, a measure of the underlying's level, or the strike of another leg."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,12 +271,12 @@ class Expiry:
 
     @property
     def terms(self) -> tuple[DteRule, tuple[int, ...], bool, str | None, bool]:
-        """What it says, wherever it stands: two with the same terms mean the same day."""
+        """Its meaning: two with the same terms mean the same day."""
         return self.rule, self.days, self.is_latest, self.trading_class, self.is_monthly
 
     @property
     def days_away(self) -> float:
-        """After how many calendar days it lies where every day has one; infinite for the last of all."""
+        """The calendar days until it where every day has one; infinite for the last of all."""
         if self.is_latest:
             return inf if self.rule is DteRule.AT_LEAST else self.days[-1]
         return 0 if self.rule is DteRule.AT_MOST else self.days[0]
@@ -287,7 +287,7 @@ SHARES = "shares"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """One leg: `right` is call, put or shares, whose ratio is in lots. `underlying` None means the bot's only one.
+    """One leg: `right` is call, put or shares, whose ratio is in lots. `underlying` None is the bot's only one.
 
     `expiry` None is that of the structure.
     """
@@ -348,7 +348,7 @@ class Legs:
 
     @property
     def expiries(self) -> tuple[Expiry, ...]:
-        """The different expiries of the options, the nearest first; of a choice the one that stands for all."""
+        """The different expiries of the options, the nearest first; for a choice those of its representative."""
         found = [leg.expiry or self.expiry for leg in self.legs if not leg.is_shares] or [self.expiry]
         known = {each.terms: each for each in reversed(found) if each is not None}
         return tuple(sorted(known.values(), key=lambda each: each.days_away))
@@ -359,7 +359,7 @@ class Legs:
         return self.expiries[0]
 
     def expiry_of(self, leg: Leg) -> Expiry:
-        """Return the expiry of a leg, one for all that say the same; shares have that of the options that end first."""
+        """Return the expiry of a leg, one object for equal ones; shares have that of the nearest options."""
         wanted = self.nearest if leg.is_shares else leg.expiry or self.expiry or self.nearest
         return next(each for each in self.expiries if each.terms == wanted.terms)
 
@@ -397,7 +397,7 @@ class Demand:
     bound: Decimal
 
     def missed_by(self, value: Decimal) -> Decimal | None:
-        """Return by how much a value misses it, None where it meets it. Of win rates two in three meet 66.67 %."""
+        """Return by how much a value misses the demand, None where it meets it. Win rate: two in three meet 66.67 %."""
         found = round(value, 2) if self.shown is Shown.WIN_RATE else value
         if self.op is Op.AT_MOST:
             return found - self.bound if found > self.bound else None
@@ -427,12 +427,12 @@ class AccountDocument:
     """What all bots together may do in one account (`rulebot_account: 1`). Dollars and counts; None is no limit.
 
     at_daily_loss: whether that loss closes what is open.
-    account: the broker's id; "" for whatever account a paper run is connected to.
+    account: the broker's id; "" for the account that a paper run is connected to.
 
     worst_case, margin (from `require`), max_notional_per_order: dollars, or a multiple of net liquidation. net_delta,
     net_gamma: shares and shares a point, of each underlying; net_theta, net_vega: dollars, of all. price_band: a
     percentage or a price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while
-    it is heeded. require: conditions besides those limits, all of which must hold for an entry: groups, the time, named
+    it applies. require: other conditions, all of which must hold for an entry: groups, the time, named
     ones.
     live: None when no bot of this document may trade real money.
     """

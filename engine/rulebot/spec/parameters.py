@@ -47,11 +47,11 @@ def reserved() -> frozenset[str]:
 
 
 KEYS_ELSEWHERE = _words("""method bars live require overwrite""")
-"""Keys that may be taken for measures, each with a place of its own."""
+"""Keys that may be mistaken for measures, with their place."""
 KEYS_TO_COME = {
     ("again", "with"): "another spec waits for this one: 'last_exit: {called: NAME, is: stop}' under its own 'when'"
 }
-"""Keys, with the one that they stand under, that the language has and this version has not; and what says the same."""
+"""Keys, with their parent, that the language has and this version has not; and what says the same."""
 SPELT_BEFORE = {
     ("at_daily_loss", "close"): "write 'at_daily_loss: {close: all}'",
     ("at_daily_loss", "stop_entries"): "leave it out, or write 'at_daily_loss: {close: none}'",
@@ -74,8 +74,8 @@ MEASURES_OF_OTHERS = {
     "delta": "of a leg that is 'leg_delta', of the whole structure 'position_delta'",
     "earnings": "'event: {of: [earnings], before: 1d}', or 'no_event' with the same",
     "gamma": "of a leg that is 'leg_gamma', of the whole structure 'position_gamma'",
-    "gamma_exposure": "not available here; another program may send it: 'webhook'",
-    "gex": "not available here; another program may send it: 'webhook'",
+    "gamma_exposure": "rulebot has no source for it; another program may send it: 'webhook'",
+    "gex": "rulebot has no source for it; another program may send it: 'webhook'",
     "moving_average": "'sma' or 'ema', as in 'spot: {above: sma_20}' with 'let: {sma_20: {sma: {window: 20}}}'",
     "premium": "of the structure that is 'credit', or 'debit' where it is bought",
     "profit_target": "'target: {profit: 50%}'",
@@ -85,7 +85,7 @@ MEASURES_OF_OTHERS = {
     "trailing_stop": "'stop: {give_back: 10%}', with 'activate_when: {profit: {at_least: 25%}}' from a profit on",
     "vega": "of a leg that is 'leg_vega', of the whole structure 'position_vega'",
 }
-"""The same, where a measure is owed."""
+"""The same, where a measure is expected."""
 RENAMED_KEYS = {
     "armed_by": "activate_when",
     "at_least_from_spot": "min_otm_distance",
@@ -98,9 +98,9 @@ RENAMED_KEYS = {
 }
 """What keys are called now, by the name that they had."""
 BOUNDED = {
-    "delta": "nearest to 0.12 and no more than 0.02 off is 'delta: 0.12' with 'within: 0.02' beside it",
-    "premium": "from 1.00 to 2.00 is 'premium: 1.50' with 'within: 0.50' beside it",
-    "side_credit": "from 1.00 to 2.00 is 'side_credit: 1.50' with 'within: 0.50' beside it",
+    "delta": "nearest to 0.12 and no more than 0.02 off is 'delta: 0.12' together with 'within: 0.02'",
+    "premium": "from 1.00 to 2.00 is 'premium: 1.50' together with 'within: 0.50'",
+    "side_credit": "from 1.00 to 2.00 is 'side_credit: 1.50' together with 'within: 0.50'",
 }
 """How a selector of strikes is held between two bounds: it takes one of them only."""
 
@@ -110,7 +110,7 @@ BOUNDED = {
 
 @dataclass(frozen=True, slots=True)
 class ReplacedParameters:
-    """The tree with every `$name` replaced; `places` says which parameter stands where.
+    """The tree with every `$name` replaced; `places` maps places to their parameter.
 
     `in_expressions` are the parameters that an `expr:` names; there they stay names.
     """
@@ -131,7 +131,7 @@ def of_bot(overrides: Mapping[str, str], bot: str) -> dict[str, str]:
 def meant_for(bots: Sequence[Mapping[str, Plain]], overrides: Mapping[str, str]) -> list[dict[str, str]]:
     """Return which overrides each of some bots takes, given as trees: `delta` each that has it, `put_lite.delta` one.
 
-    What none of them has is left to all, so that each says so.
+    A name that no document has is kept for all, so that each reports it.
     """
     taken = []
     for tree in bots:
@@ -229,11 +229,11 @@ def _undeclared(source: Source, path: Path, name: str, values: Mapping[str, Plai
 
 
 def _known(values: Mapping[str, Plain]) -> str:
-    return f"its parameters: {', '.join(values)}" if values else "it has none; they belong under 'parameters'"
+    return f"its parameters: {', '.join(values)}" if values else "it has none; write them under 'parameters'"
 
 
 def _hiding(source: Source, in_expressions: frozenset[str]) -> list[Diagnostic]:
-    """In an `expr:` the bare name of a parameter is its value, also where the word is that of a measure."""
+    """In an `expr:` the bare name of a parameter is its value, even if it is also a measure."""
     return [
         source.diagnostic(
             "RB303",
@@ -248,7 +248,7 @@ def _hiding(source: Source, in_expressions: frozenset[str]) -> list[Diagnostic]:
 
 
 def _unused(source: Source, values: Mapping[str, Plain], used: set[str]) -> list[Diagnostic]:
-    """Return a warning for each own parameter that stands nowhere; one that is inherited need not be used here."""
+    """Return a warning for each own parameter that is not used; an inherited one may be unused here."""
     return [
         source.diagnostic(
             "RB301",

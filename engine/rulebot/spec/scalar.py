@@ -1,6 +1,6 @@
 """One scalar of the language to its value: amounts with their unit, durations, times of day.
 
-All functions return None for a text of another shape: the schema says which shape is owed where.
+All functions return None for a text of another shape: the schema says which shape is expected where.
 """
 
 import re
@@ -24,7 +24,7 @@ _UNITS = (
     (re.compile(rf"{_N}d"), Unit.SESSIONS),
     (re.compile(rf"{_N}R"), Unit.R),
 )
-_REQUIRED = re.compile(r"-\$(?P<n>(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,8})?)")
+_NEGATIVE_DOLLARS = re.compile(r"-\$(?P<n>(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,8})?)")
 _MULTIPLE = re.compile(rf"{_N}x(?: (?P<of>[a-z][a-z0-9_]*))?")
 _LENGTH = r"(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,8})?"
 _DURATION = re.compile(rf"(?P<n>-?{_LENGTH})(?P<unit>[smh])")
@@ -41,7 +41,7 @@ def amount(value: Plain) -> Amount | None:
         return None
     if isinstance(value, int | Decimal):
         return Amount(Decimal(value), Unit.NUMBER)
-    if value.startswith("-$") and (found := _REQUIRED.fullmatch(value)) is not None:
+    if value.startswith("-$") and (found := _NEGATIVE_DOLLARS.fullmatch(value)) is not None:
         return Amount(-Decimal(found["n"]), Unit.DOLLARS)
     for pattern, unit in _UNITS:
         if (found := pattern.fullmatch(value)) is not None:
@@ -137,7 +137,7 @@ _POINTS_AND_COMMA = re.compile(r"([1-9][0-9]{0,2}(?:\.[0-9]{3})+)(?:,([0-9]{1,2}
 
 
 def normalised_scalar(value: Plain, fits: Callable[[Plain], bool]) -> str | None:
-    """Return what to write in the place of a text that `fits` refuses, or None where nobody can say."""
+    """Return what to write in place of a text that `fits` refuses, or None where it is unknown."""
     if not isinstance(value, str) or len(value) > 40:
         return None
     for text in _spellings(value):
@@ -159,7 +159,7 @@ def ends(text: str) -> tuple[str, str] | None:
 
 
 def odd_beginning(key: str) -> str | None:
-    """Return what to do about a key that begins with a dash or blank which only looks like the one of YAML."""
+    """Return help for a key that begins with a dash or blank which only looks like YAML's."""
     if key[:1] in tuple(DASHES):
         return f"'{key[0]}' is another dash: an item of a list begins with the hyphen, '- '"
     return "it begins with a no-break space: write a space in its place" if _ODD_BLANK.match(key) else None
@@ -194,7 +194,7 @@ def _time_of_day(hours: int, minutes: str | None, half: str) -> Iterator[str]:
     if half and 1 <= hours <= 12:
         yield f"{hours % 12 + (12 if half == 'p' else 0):02}:{minutes or '00'}"
     elif not half and hours < 24:
-        yield f"{hours + 12 if 1 <= hours <= 5 else hours:02}:{minutes}"  # 3:30 is of the afternoon
+        yield f"{hours + 12 if 1 <= hours <= 5 else hours:02}:{minutes}"  # 3:30 is in the afternoon
 
 
 def _time(text: str) -> Iterator[str]:
@@ -206,7 +206,7 @@ def _time(text: str) -> Iterator[str]:
         yield f"{hours_ * 60 + rest}m" if hours_ else f"{minutes * 60 + seconds}s"
 
 
-# --- How a number was probably meant that stands with the wrong unit, or a hundred times off
+# --- How a number with the wrong unit, or a hundred times off, was probably meant
 
 _HUNDRED = Decimal(100)
 _BARE = ("number", "integer")
@@ -214,7 +214,7 @@ _OTHERS = (Unit.PERCENT, Unit.DOLLARS, Unit.POINTS, Unit.SESSIONS, Unit.MULTIPLE
 
 
 def probable_meanings(value: Plain, schema: Mapping[str, Any]) -> str | None:
-    """Return the help line that offers the likely readings of a scalar at its place; None where there is none."""
+    """Return help with the likely readings of a scalar at its place; None where there is none."""
     found = amount(value)
     if found is None or found.of is not None:
         return None
@@ -230,7 +230,7 @@ def probable_meanings(value: Plain, schema: Mapping[str, Any]) -> str | None:
 
 
 def _with_unit(number: Decimal, units: Sequence[str], schema: Mapping[str, Any]) -> str | None:
-    """Return the readings of a bare number where a unit is owed, None where none is usual."""
+    """Return the readings of a number without its unit, None where none is usual."""
     usual: Mapping[str, Sequence[float]] = schema.get("x-usual", {})
 
     def lies_in(value: Decimal, unit: str) -> bool:
@@ -253,7 +253,7 @@ def _with_unit(number: Decimal, units: Sequence[str], schema: Mapping[str, Any])
 
 
 def _is_part(number: Decimal, is_usual: bool) -> bool:
-    """Say whether a percentage may be meant by a part of 1: by 0.7, and by 2 where 2% is no usual number."""
+    """Return whether a percentage may be meant by a fraction: by 0.7, and by 2 where 2% is unusual."""
     return not _is_whole(number) or not is_usual
 
 
@@ -273,7 +273,7 @@ def _bare(found: Amount, schema: Mapping[str, Any]) -> str | None:
 
 
 def _lies_in(number: Decimal, usual: Sequence[float] | None) -> bool:
-    """Say whether a number is usual; of a place that says nothing every number is."""
+    """Return whether a number is usual; of a place that says nothing every number is."""
     return usual is None or usual[0] <= abs(number) <= usual[1]
 
 

@@ -1,4 +1,4 @@
-"""A scalar that does not fit its place: what the place owes, what was found, and what was probably meant."""
+"""A scalar that does not fit its place: what is expected, what was found, and what was probably meant."""
 
 import re
 from collections.abc import Mapping
@@ -23,20 +23,20 @@ def shown_value(value: Plain) -> str:
 def scalar_problem(
     source: Source, path: Path, value: Plain, schema: Mapping[str, Any], parameter: str | None
 ) -> Diagnostic:
-    """Return the diagnostic for a scalar that is not what the schema of its place owes."""
-    outstanding = expected_words(str(schema.get("x-owed", "this is another value")), path)
+    """Return the diagnostic for a scalar that does not fit the schema of its place."""
+    expected = expected_words(str(schema.get("x-owed", "this is another value")), path)
     code = str(schema.get("x-code", "RB152"))
     if code == "RB157" and not isinstance(value, int | Decimal):
         code = "RB152"
     found = f"'${parameter}' ({shown_value(value)})" if parameter else f"'{shown_value(value)}'"
-    return source.diagnostic(code, path, f"{outstanding}, is {found}", _help(path, value, schema))
+    return source.diagnostic(code, path, f"{expected}, is {found}", _help(path, value, schema))
 
 
-def expected_words(outstanding: str, path: Path) -> str:
-    """Return the sentence that says what a place owes, with the name of the key where it speaks of `this`."""
-    if outstanding.startswith("this is ") and path and isinstance(path[-1], str):
-        return outstanding.replace("this is", f"'{path[-1]}' takes", 1)
-    return outstanding
+def expected_words(expected: str, path: Path) -> str:
+    """Return the sentence that says what is expected, with the name of the key in place of `this`."""
+    if expected.startswith("this is ") and path and isinstance(path[-1], str):
+        return expected.replace("this is", f"'{path[-1]}' takes", 1)
+    return expected
 
 
 def _help(path: Path, value: Plain, schema: Mapping[str, Any]) -> str | None:
@@ -49,7 +49,7 @@ def _help(path: Path, value: Plain, schema: Mapping[str, Any]) -> str | None:
 
 
 def _signed(path: Path, value: Plain, schema: Mapping[str, Any]) -> str | None:
-    """Return how the place writes an amount below zero: without its sign where it is a loss, else behind the dollar."""
+    """Return how to write a negative amount here: without its sign for a loss, else behind the dollar."""
     if not isinstance(value, str) or not value.startswith("-"):
         return None
     bare = value.removeprefix("-")

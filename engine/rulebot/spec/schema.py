@@ -1,6 +1,6 @@
-"""The JSON Schema of a document kind, and what it finds, said as diagnostics at the exact place.
+"""The JSON Schema of a document kind, and its findings as diagnostics at the exact place.
 
-Annotations of ours carry what a schema cannot say: `x-owed` (what the place owes, in words), `x-code`, `x-units` and
+Annotations carry what a schema cannot say: `x-owed` (what is expected, in words), `x-code`, `x-units` and
 `x-words` (for the help). `x-exactly-one` and `x-one-besides` are keywords that this validator checks; every other one
 passes over them. Never `anyOf` of condition kinds: its one error says nothing.
 """
@@ -48,7 +48,7 @@ def validator(kind: str, lets: tuple[str, ...] = ()) -> Any:
 
 
 def _within(definitions: Mapping[str, Any]) -> Callable[[Any, str, Any, Any], Iterator[ValidationError]]:
-    """Return the keyword `$ref` for a schema that refers to its own `$defs` only: nothing is resolved as a URI."""
+    """Return the keyword `$ref` for a schema that refers only to its own `$defs`; no URI is resolved."""
     named = {f"#/$defs/{name}": definition for name, definition in definitions.items()}
 
     def within(validator: Any, ref: str, instance: Any, _: Any) -> Iterator[ValidationError]:
@@ -68,7 +68,7 @@ def _one_besides(_: Any, names: list[str], instance: Any, __: Any) -> Iterator[V
 
 
 def schema_problems(source: Source, tree: Plain, kind: str, places: Mapping[Path, str]) -> list[Diagnostic]:
-    """Return what the schema finds in `tree`; `places` says which parameter stands where."""
+    """Return what the schema finds in `tree`; `places` maps places to their parameter."""
     look = _Look(source, places, kind)
     found: list[Diagnostic] = []
     for error in validator(kind, lets_of(tree)).iter_errors(tree):
@@ -90,14 +90,14 @@ class _Look:
         return whole
 
     def fits(self, schema: Mapping[str, Any]) -> Callable[[Plain], bool]:
-        """Return what says whether a value is one of this schema, which is of a place in the whole."""
+        """Return a test whether a value fits this schema, which belongs to a place in the whole."""
         fits: Callable[[Plain], bool] = validator(self.kind).evolve(schema=schema).is_valid
         return fits
 
 
 _RANGE = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 SECTIONS = ("entry", "legs", "order", "exit_order", "risk")
-"""Where a key is looked for that stands in a wrong place."""
+"""Where to look for a key that is in a wrong place."""
 NOT_MEASURES = KEYS_ELSEWHERE | EXIT_KEYS.keys() | LEAVING
 _LENGTH = frozenset({"minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"})
 
@@ -127,7 +127,9 @@ def _diagnose_value(look: _Look, path: Path, error: Any) -> Diagnostic:
     if error.validator in _RANGE:
         return _out_of_range(look, path, error)
     if error.instance is None:
-        return look.source.diagnostic("RB152", path, f"{_called(path)} has no value", _outstanding(error), at_key=True)
+        return look.source.diagnostic(
+            "RB152", path, f"{_called(path)} has no value", _expected_text(error), at_key=True
+        )
     if error.validator == "maxLength":
         message = f"{_called(path)} has at most {error.validator_value} characters, is {len(error.instance)} long"
         code = {"expr": "RB213"}.get(str(path[-1]), "RB116" if _schema(error).get("x-code") == "RB116" else "RB109")
@@ -147,13 +149,13 @@ def _schema(error: Any) -> dict[str, Any]:
     return error.schema if isinstance(error.schema, dict) else {}
 
 
-def _outstanding(error: Any) -> str | None:
-    outstanding = _schema(error).get("x-owed")
-    return str(outstanding) if outstanding else None
+def _expected_text(error: Any) -> str | None:
+    expected = _schema(error).get("x-owed")
+    return str(expected) if expected else None
 
 
 def _called(path: Path) -> str:
-    """Return how a place is called in a message: its key, or the list it stands in."""
+    """Return how a message names a place: its key, or the list around it."""
     if not path:
         return "the document"
     last = path[-1]
@@ -173,8 +175,8 @@ def _bad_name(source: Source, path: Path, error: Any) -> Diagnostic:
     place = (*path, name)
     if path == ("accept",):
         return source.diagnostic("RB123", place, f"no code is called '{shown_value(name)}'", "as in RB310", at_key=True)
-    if outstanding := _outstanding(error):
-        return source.diagnostic("RB152", place, f"{outstanding}, is '{shown_value(name)}'", at_key=True)
+    if expected := _expected_text(error):
+        return source.diagnostic("RB152", place, f"{expected}, is '{shown_value(name)}'", at_key=True)
     message = f"a name is at most 40 lower-case letters, digits and _, is '{shown_value(name)}'"
     lower = name.lower().replace("-", "_")
     help = f"write '{lower}'" if lower != name and lower.isidentifier() and lower.isascii() else None
@@ -211,13 +213,13 @@ _RUN_TOGETHER = re.compile(r"([a-z][a-z0-9_]*)( *)([:=])(.?)")
 
 
 def _joined(key: str, known: Collection[str]) -> re.Match[str] | None:
-    """Return the known key that one begins with, and what goes on behind it; None where it begins with none."""
+    """Return the known key that one begins with, and the rest; None where it begins with none."""
     found = _RUN_TOGETHER.match(key)
     return found if found is not None and found[1] in known else None
 
 
 def _run_together(key: str, known: Collection[str]) -> str | None:
-    """Return what to do about a key that goes on behind its colon, or has another sign in its place."""
+    """Return what to do about a key that continues behind its colon, or has another sign in its place."""
     if (found := _joined(key, known)) is None:
         return None
     name, _, sign, behind = found.groups()
@@ -235,15 +237,15 @@ _THOUSANDS = re.compile(r"[-$]{0,2}[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?%?(?: p
 
 
 def _without_commas(source: Source, path: Path) -> str | None:
-    """Return how a number is written whose comma ended it in braces: what is behind it stands there as a key."""
+    """Return how to write a number whose comma ended it in braces: the part behind it was read as a key."""
     span = source.span(path, key=True)
     written = _WITH_COMMAS.finditer(source.holder(span).line(span.line))
     found = next((each for each in written if each.start(2) < span.col - 1 < each.end()), None)
     if found is None:
         return None
     name, number = found.groups()
-    reported = _respelt("number", [number])
-    return None if reported is None else f"{reported[0]}, as in '{name}: {reported[1]}'"
+    respelt = _respelt("number", [number])
+    return None if respelt is None else f"{respelt[0]}, as in '{name}: {respelt[1]}'"
 
 
 def _respelt(word: str, numbers: Sequence[str]) -> tuple[str, str] | None:
@@ -256,14 +258,14 @@ def _respelt(word: str, numbers: Sequence[str]) -> tuple[str, str] | None:
 
 
 def _of_thousands(source: Source, path: Path) -> str | None:
-    """Return the number that is written at a place with commas of thousands, without them; in braces one ends it."""
+    """Return the number at a place without its thousands commas; in braces a comma ends it."""
     span = source.span(path)
     found = _NUMBER.match(source.holder(span).line(span.line), span.col - 1)
     return found[0].replace(",", "") if found is not None and _THOUSANDS.fullmatch(found[0]) else None
 
 
 def _whole_help(look: _Look, path: Path, whole: str, schema: Mapping[str, Any]) -> str | None:
-    """Return what to write in the place of a number with commas, with the unit that the place asks for."""
+    """Return how to write a number with commas, with the unit of its place."""
     number: Plain = Decimal(whole) if _PLAIN.fullmatch(whole) else whole
     if look.fits(schema)(number):
         return f"write '{whole}'"
@@ -277,8 +279,8 @@ def _without_commas_each(source: Source, path: Path, most: int) -> str | None:
     items = [] if found is None else _BETWEEN.split(found[1].strip())
     if not 0 < len(items) <= most or not all(_NUMBER.fullmatch(item) for item in items):
         return None
-    reported = _respelt("numbers", items)
-    return None if reported is None else f"{reported[0]}, as in '{path[-1]}: [{reported[1]}]'"
+    respelt = _respelt("numbers", items)
+    return None if respelt is None else f"{respelt[0]}, as in '{path[-1]}: [{respelt[1]}]'"
 
 
 def _kinds(error: Any) -> list[str]:
@@ -289,22 +291,22 @@ def _kinds(error: Any) -> list[str]:
 
 
 def _home(whole: Mapping[str, Any], schema: Mapping[str, Any], path: Path, key: str) -> str | None:
-    """Return where a key belongs that stands one step too high, or in another section."""
-    beside = [name for name, each in schema.get("properties", {}).items() if key in _keys_of(whole, each)]
-    if len(beside) == 1:
-        return f"'{key}' belongs under '{beside[0]}', as in '{beside[0]}: {{{key}: ..}}'"
+    """Return where a key belongs that is one step too high, or in another section."""
+    sections = [name for name, each in schema.get("properties", {}).items() if key in _keys_of(whole, each)]
+    if len(sections) == 1:
+        return f"'{key}' belongs under '{sections[0]}', as in '{sections[0]}: {{{key}: ..}}'"
     if len(path) > 1 and isinstance(path[-1], str):
-        return None  # whoever wrote that meant a key of this place
+        return None  # the author meant a key of this place
     known = whole["properties"]
     sections = [name for name in SECTIONS if name in known and key in _keys_of(whole, known[name])]
     if sections:
         named = " or ".join(f"'{name}'" for name in sections)
-        return f"'{key}' stands under {named}"
-    return f"'{key}' belongs at the left margin" if key in known and path else None
+        return f"'{key}' belongs under {named}"
+    return f"'{key}' belongs at the left, in no section" if key in known and path else None
 
 
 def _one_step_out(whole: Mapping[str, Any], path: Path, key: str) -> str | None:
-    """Return where a key belongs that stands in the braces of its neighbour in a section."""
+    """Return where a key belongs that is in the braces of its neighbour in a section."""
     section = whole["properties"].get(path[0]) if len(path) == 2 and path[0] in SECTIONS else None
     if section is None or key not in _keys_of(whole, section):
         return None
@@ -332,7 +334,7 @@ def _by_place_or_likeness(
 
 
 def _in_braces_of(path: Path, key: str) -> str | None:
-    """Return the measure in whose braces a key stands that belongs beside it."""
+    """Return the measure whose braces contain a key that belongs next to it."""
     measured = str(path[-1]) if path else ""
     is_measured = measured in measures() or measured in EXIT_KEYS
     is_of_rule = key in JUDGING or (key in LEAVING and path[:1] == ("exits",))
@@ -341,13 +343,11 @@ def _in_braces_of(path: Path, key: str) -> str | None:
 
 def _elsewhere(path: Path, key: str, *, is_measure: bool = False) -> str | None:
     if (inside := _in_braces_of(path, key)) is not None:
-        return f"'{key}' belongs beside '{inside}', not in its braces"
+        return f"'{key}' belongs next to '{inside}', not in its braces"
     if key in EXIT_KEYS or key in LEAVING:
         return f"'{key}' belongs to an exit, under 'exits'"
     if key in KEYS_ELSEWHERE or key in measures():
-        return (
-            f"'{key}' is a word of the language, but not in this place: 'rulebot explain {key}' says where it belongs"
-        )
+        return f"'{key}' is a word of the language, but not here: 'rulebot explain {key}' says where it belongs"
     if path and "strike" in path:
         return BOUNDED.get(str(path[-1])) if key == "between" else None
     if is_measure and key in MEASURES_OF_OTHERS:
@@ -365,9 +365,9 @@ def _missing_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic
     properties = _schema(error).get("properties", {} if path else validator("strategy").schema["properties"])
     meant = {_meant(key, properties) for key in error.instance if key not in properties}
     if error.validator == "dependentRequired":
-        for key, outstanding in error.validator_value.items():
+        for key, expected in error.validator_value.items():
             if key in error.instance:
-                for name in (name for name in outstanding if name not in error.instance and name not in meant):
+                for name in (name for name in expected if name not in error.instance and name not in meant):
                     message, help = f"'{key}' also needs '{name}'", _instead(key, name, error)
                     yield source.diagnostic("RB113", (*path, key), message, help, at_key=True)
         return
@@ -376,18 +376,16 @@ def _missing_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic
 
 
 def _meant(key: str, known: Collection[str]) -> str | None:
-    """Return which known key a wrong one was meant to be, None where nobody can say."""
+    """Return which known key a wrong one was meant to be, None where it is unknown."""
     found = _joined(key, known)
     return closest(key, known) if found is None else found[1]
 
 
-def _instead(key: str, outstanding: str, error: Any) -> str | None:
-    """Return what to do where a key stands that excludes the one that is owed."""
+def _instead(key: str, expected: str, error: Any) -> str | None:
+    """Return what to do about a key that excludes a required one."""
     one_of = _schema(error).get("x-exactly-one", ())
-    rival = next(
-        (name for name in one_of if outstanding in one_of and name != outstanding and name in error.instance), None
-    )
-    return None if rival is None else f"remove '{key}', or write '{outstanding}' in the place of '{rival}'"
+    rival = next((name for name in one_of if expected in one_of and name != expected and name in error.instance), None)
+    return None if rival is None else f"remove '{key}', or write '{expected}' in the place of '{rival}'"
 
 
 def _said(name: str, properties: Mapping[str, Any]) -> str | None:
@@ -404,7 +402,7 @@ def _not_one(source: Source, path: Path, error: Any) -> Iterator[Diagnostic]:
     has_unknown = any(key not in _schema(error).get("properties", {}) for key in error.instance)
     if len(found) > 1:
         advice = "a second condition begins with its own '- '" if is_condition else "keep one of the two"
-        message = f"'{found[1]}' is beside '{found[0]}': only one of the two is allowed"
+        message = f"'{found[1]}' and '{found[0]}' are both set: only one of the two is allowed"
         yield source.diagnostic("RB118", (*path, found[1]), message, advice, at_key=True)
     elif not found and not has_unknown:
         message = (
@@ -424,7 +422,7 @@ def _wrong_length(source: Source, path: Path, error: Any) -> Diagnostic:
     bound = "at least" if str(rule).startswith("min") else "at most"
     message = f"{_called(path)} holds {bound} {value}, is {len(error.instance)}"
     written = _without_commas_each(source, path, int(value)) if rule == "maxItems" else None
-    return source.diagnostic("RB121", path, message, written or _outstanding(error), at_key=True)
+    return source.diagnostic("RB121", path, message, written or _expected_text(error), at_key=True)
 
 
 def _repeated(source: Source, path: Path, items: list[Plain]) -> Diagnostic:
@@ -440,7 +438,7 @@ def _out_of_range(look: _Look, path: Path, error: Any) -> Diagnostic:
     written = f"'${name}' ({error.instance})" if name else f"'{error.instance}'"
     message = f"{_called(path)} is {word or 'less than'} {error.validator_value}, is {written}"
     return look.source.diagnostic(
-        "RB156", path, message, probable_meanings(error.instance, _schema(error)) or _outstanding(error)
+        "RB156", path, message, probable_meanings(error.instance, _schema(error)) or _expected_text(error)
     )
 
 
@@ -450,7 +448,7 @@ def _wants_collection(error: Any) -> bool:
 
 
 _COLLECTIONS = ("object", "array", ["array", "object"])
-"""Types of places whose owed words are a noun; those of a single value are a sentence."""
+"""Types of places whose expected text is a noun; those of a single value are a sentence."""
 
 
 def _wrong_shape(look: _Look, path: Path, error: Any) -> Diagnostic:
@@ -458,9 +456,9 @@ def _wrong_shape(look: _Look, path: Path, error: Any) -> Diagnostic:
     is_what = f"'{shown_value(instance)}'"
     if isinstance(instance, dict | list):
         is_what = "a mapping" if isinstance(instance, dict) else "a list"
-    outstanding = _outstanding(error) or "one value"
-    is_noun = not outstanding.startswith("this is ") and _schema(error).get("type") in _COLLECTIONS
-    said = f"{_called(path)} needs {outstanding}" if is_noun else expected_words(outstanding, path)
+    expected = _expected_text(error) or "one value"
+    is_noun = not expected.startswith("this is ") and _schema(error).get("type") in _COLLECTIONS
+    said = f"{_called(path)} must be {expected}" if is_noun else expected_words(expected, path)
     before = SPELT_BEFORE.get((str(path[-1]), str(instance))) if path else None
     help = before or _by_a_sign(path, instance) or _ends(path, instance) or _example(path, _schema(error))
     if isinstance(instance, dict):
@@ -509,11 +507,11 @@ def _example(path: Path, schema: Mapping[str, Any]) -> str | None:
 
 _ANY = "[a-z0-9_]"
 _SHORT = 3
-"""Words of so many letters or fewer have too many neighbours: of those only doubled and swapped letters are refused."""
+"""Words of this length or shorter have too many neighbours: of those only doubled and swapped letters are refused."""
 
 
 def one_slip_from(words: Iterable[str]) -> str:
-    """Return the pattern of all names that are one letter more, less, other or swapped from a word, and are no word."""
+    """Return a pattern for names that differ from a known word by one letter and are no word."""
     known = sorted(words)
     slips = sorted({slip for word in known for slip in _slips(word)})
     return f"^(?!({'|'.join(known)})$)({'|'.join(slips)})$"

@@ -69,7 +69,7 @@ NOT_LEGS_OF_ONE = frozenset({"name", "when", "expiry", "require"})
 
 
 def entry(tree: Tree) -> Entry:
-    """Return `entry:`; a time without `for` stands open for five minutes."""
+    """Return `entry:`; a time without `for` stays open for five minutes."""
     path: Path = ("entry",)
     first, *others = _windows(tree)
     return Entry(
@@ -116,7 +116,7 @@ def _again(value: Plain, path: Path) -> Reentry | None:
 
 
 def quantity(value: Plain) -> tuple[int, Size | None]:
-    """Return `quantity:` as the count, or as the most there may be and what they must fit; 1 where shares say it."""
+    """Return `quantity:` as the count, or as a maximum and what must fit; 1 where shares set it."""
     if not isinstance(value, dict) or "overwrite" in value:
         return _count(value) or 1, None
     if "grow" in value:
@@ -198,7 +198,7 @@ def _leg(name: str, tree: Tree, path: Path) -> Leg:
 
 
 def order(value: Plain, path: Path, *, leaving: bool = False) -> Order:
-    """Return an order. One that leaves goes on until it is done (`then: again`) unless it says otherwise."""
+    """Return an order. An exit order continues until it is done (`then: again`) unless it says otherwise."""
     tree: Tree = {"start": value} if isinstance(value, str) else mapping(value)
     start = tree.get("start", "mid")
     wait, pause = seconds(tree.get("wait")), seconds(tree.get("pause"))
@@ -245,7 +245,7 @@ def _exit(tree: Tree, path: Path) -> Exit:
 
 
 def closing_halts(tree: Tree) -> tuple[Exit, ...]:
-    """Return the exits that halts with `close: all` come to: the same conditions, above all that `exits:` lists."""
+    """Return the exits that halts with `close: all` add: the same conditions, above all that `exits:` lists."""
     found = []
     for at, item in enumerate(sequence(tree.get("halt_when"))):
         halt, path = mapping(item), (*_HALTS, at)

@@ -9,7 +9,7 @@ from rulebot.spec.source import Plain, Source
 
 
 def shape_problems(source: Source, tree: Plain, kind: str, places: Mapping[Path, str]) -> list[Diagnostic]:
-    """Return the problems of `tree` as a document of a kind; `places` says which parameter stands where."""
+    """Return the problems of `tree` as a document of a kind; `places` maps places to their parameter."""
     if fits_schema(tree, kind):
         return []
     from rulebot.spec.schema import schema_problems  # jsonschema takes long to load

@@ -82,7 +82,7 @@ def _not_utf8(content: bytes, start: int, file: str) -> Diagnostic:
     before = _one_line_end(content[:start].decode("utf-8-sig", "replace"))
     line = before.count("\n") + 1
     col = len(before) - before.rfind("\n")
-    message = f"the file is not UTF-8: byte 0x{content[start]:02x} stands here"
+    message = f"the file is not UTF-8: it contains byte 0x{content[start]:02x}"
     return _at(file, line, col, "RB101", message, text=before[before.rfind("\n") + 1 :], help="save it as UTF-8")
 
 
@@ -131,8 +131,8 @@ class Source:
 
     `keys` and `values` lead from a path to the place of the key that ends it, and of its value. `spoiled` holds the
     paths whose value is already among the problems. above: the documents it extends, the nearest first; then `tree`
-    is all of them laid over each other, and every place says in whose text it lies. symbols: what a universe that the
-    document names comes to, none when it names none. models: the text of each model file that it names.
+    is all of them merged, and every place names its document. symbols: those of the universe that the
+    document names, empty when it names none. models: the text of each model file that it names.
     """
 
     file: str
@@ -157,7 +157,7 @@ class Source:
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
     def holder(self, span: Span) -> "Source":
-        """Return the document in whose text a place lies: this one, or one that it extends."""
+        """Return the document that contains a place: this one, or one that it extends."""
         return self.above[span.above - 1] if span.above else self
 
     def span(self, path: Path, key: bool = False) -> Span:
@@ -175,7 +175,7 @@ class Source:
         return first or self.values.get((), Span(1, 1, 2))
 
     def written(self, path: Path) -> str:
-        """Return the value at `path` as it stands in the text (its first line)."""
+        """Return the value at `path` as written in the text (its first line)."""
         span = self.values.get(path)
         return self.holder(span).line(span.line)[span.col - 1 : span.end_col - 1] if span else ""
 
@@ -188,13 +188,13 @@ class Source:
         severity: str = "error",
         at_key: bool = False,
     ) -> Diagnostic:
-        """Return a diagnostic that stands at the value at `path`, or at its key."""
+        """Return a diagnostic at the value at `path`, or at its key."""
         return self.diagnostic_at(code, self.span(path, key=at_key), message, help, severity)
 
     def diagnostic_at(
         self, code: str, span: Span, message: str, help: str | None = None, severity: str = "error"
     ) -> Diagnostic:
-        """Return a diagnostic that stands at a place of the text, or of that of a document above."""
+        """Return a diagnostic at a place of the text, or of that of a document above."""
         holder = self.holder(span)
         if span.above:
             whose = f"found in '{PurePath(self.file).stem}', which extends this"
@@ -226,7 +226,7 @@ class Kind(Enum):
     UNIVERSE = "rulebot_universe"
 
 
-_REPORTED_BY = {"account": Kind.ACCOUNT, "live": Kind.ACCOUNT, "tests": Kind.TEST, "categories": Kind.UNIVERSE}
+_MODEL_SOURCES = {"account": Kind.ACCOUNT, "live": Kind.ACCOUNT, "tests": Kind.TEST, "categories": Kind.UNIVERSE}
 """Keys that documents of one kind alone have."""
 
 
@@ -244,7 +244,7 @@ def kind_of_document(source: Source) -> tuple[Kind | None, tuple[Diagnostic, ...
 def _problems(source: Source, tree: dict[str, Plain], kinds: list[str]) -> Iterator[Diagnostic]:
     if not kinds:
         near = next((key for key in tree if closest(key, [kind.value for kind in Kind], 0.75)), None)
-        meant = next((_REPORTED_BY[key] for key in tree if key in _REPORTED_BY), Kind.STRATEGY).value
+        meant = next((_MODEL_SOURCES[key] for key in tree if key in _MODEL_SOURCES), Kind.STRATEGY).value
         help = f"add '{meant}: {VERSION}'" if near is None else f"did you mean '{meant}: {VERSION}'?"
         yield source.diagnostic(
             "RB119", (near,) if near else (), "the document does not say its version", help, at_key=True

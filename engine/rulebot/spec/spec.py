@@ -1,4 +1,4 @@
-"""The nouns of a spec: what the YAML says, typed, each with the path where it stands; its parts are in `nouns/`.
+"""The nouns of a spec: what the YAML says, typed, each with its path; its parts are in `nouns/`.
 
 A Spec holds no YAML and no resolved meaning: names are still names, `$parameters` are already replaced, units are
 those written. `path` leads from the document's root to the value (keys and list positions); `Source.span` turns it
@@ -22,7 +22,7 @@ from rulebot.spec.nouns import Amount, Condition, Expiry, Legs, Let, Path, Strik
 
 
 class PriceFrom(Enum):
-    """Where a ladder starts, besides a price of its own."""
+    """Where a ladder starts, other than at a fixed price."""
 
     MID = "mid"
     NATURAL = "natural"
@@ -72,7 +72,7 @@ class Order:
 
     @property
     def ends_at_market(self) -> bool:
-        """Say whether it comes to a market order, which needs no quotes."""
+        """Return whether the order ends as a market order, which needs no quotes."""
         return self.start is PriceFrom.MARKET or self.then is OnUnfilled.MARKET
 
 
@@ -87,7 +87,7 @@ class IfUnknown(Enum):
 
 
 HALT = "halt."
-"""How the name of an exit begins that a halt with `close: all` comes to; behind it stands the name of that halt."""
+"""The prefix of an exit that a halt with `close: all` adds; the name of that halt follows."""
 
 
 class OnUnknown(Enum):
@@ -99,7 +99,7 @@ class OnUnknown(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roll:
-    """What a position is rolled into: its own legs anew, closed and opened by one order.
+    """What a position is rolled into: the same legs, closed and opened by one order.
 
     expiry: None keeps that of the position. strikes: by leg; a leg without one keeps its strike. require: asked of the
     new legs, its `credit` and `debit` of both together.
@@ -114,14 +114,14 @@ class Roll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """One exit, in order of priority. `condition` is None for AT_EXPIRY (whatever is left settles).
+    """One exit, in order of priority. `condition` is None for AT_EXPIRY (what remains open settles).
 
     A target or stop is a MeasureTest on profit, loss, cost or value with the comparison of its kind. Units: grace in
     seconds. What it closes: `close_all` the whole position, `close_part` that part of what is open (0.5 is half),
     `close_legs` legs by name, `put_side` or `call_side`; with none of them the legs that its `of` judged, else all.
-    `repeat`: a part is closed again each time the condition becomes true anew. `activate_when`: it exists from the
-    first moment at which all of these were true; () is from the first fill on. `roll`: it opens the same legs anew with
-    what it closes. `any_price`: a target closes at any price once it was true, instead of at its price or better.
+    `repeat`: a part is closed again each time the condition becomes true again. `activate_when`: it exists from the
+    first moment at which all of these were true; () is from the first fill on. `roll`: it opens the same legs again in
+    the closing order. `any_price`: a target closes at any price once it was true, instead of at its price or better.
     """
 
     name: str
@@ -143,9 +143,9 @@ class Exit:
 
 
 def is_all(part: Decimal | None, quantity: int | None) -> bool:
-    """Say whether an exit closes all of so many structures, or of fewer: a part of them is rounded up.
+    """Return whether an exit closes all of a number of structures: a part of them is rounded up.
 
-    quantity: None where nobody knows how many there will be, as where calls are written on shares.
+    quantity: None where the number is not known, as where calls are written on shares.
     """
     if part is None or part == 1:
         return True
@@ -214,7 +214,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Protect:
-    """`protect:`: so many times the credit, of the whole structure or, with `of: each_short`, of each short leg.
+    """`protect:`: a multiple of the credit, of the whole structure or, with `of: each_short`, of each short leg.
 
     leg: the one leg that has a stop, on what that leg brought; None where each short leg has.
     """
@@ -224,7 +224,7 @@ class Protect:
     leg: str | None = None
 
     def covers(self, leg: str) -> bool:
-        """Say whether this short leg has a stop."""
+        """Return whether this short leg has a stop."""
         return self.leg is None or self.leg == leg
 
 
@@ -280,7 +280,7 @@ class Growth:
     sessions: int
 
     def after(self, compliant: int, most: int) -> int:
-        """Return how many structures there are after so many compliant sessions in a row, never more than `most`."""
+        """Return how many structures are allowed after this many compliant sessions in a row, at most `most`."""
         return min(self.start + self.step * (compliant // self.sessions), most)
 
 
@@ -303,7 +303,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rank:
-    """Which symbols are taken: so many of those with the highest, or lowest, value of a measure or let."""
+    """Which symbols are taken: this many of those with the highest, or lowest, value of a measure or let."""
 
     by: str
     highest: bool
@@ -313,7 +313,7 @@ class Rank:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """Where symbols were taken from: categories of a universe document beside the bot's, without some symbols."""
+    """Where symbols were taken from: categories of a universe document in the bot's folder, less excluded symbols."""
 
     file: str
     categories: tuple[str, ...]
@@ -324,7 +324,7 @@ class Taken:
 class Universe:
     """Many symbols that one text trades. `rank` None takes every symbol whose conditions hold, in the order written.
 
-    taken: where the symbols stand, None when that is here. What a bot means are the symbols alone.
+    taken: where the symbols come from, None when they are listed here. The meaning of a bot is in the symbols alone.
     """
 
     symbols: tuple[str, ...]

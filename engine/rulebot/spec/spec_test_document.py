@@ -1,4 +1,4 @@
-"""The test document: from a checked tree to its noun, and what no schema can say of it by itself."""
+"""The test document: from a checked tree to its noun, and the checks that a schema cannot do."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -25,9 +25,9 @@ from rulebot.spec.spec_test_nouns import (
     Series,
     Smile,
     Span,
+    SpecTestDocument,
+    SpecTestMarket,
     Trial,
-    TrialDocument,
-    TrialMarket,
     UnquotedStrike,
     series,
     smile,
@@ -48,10 +48,10 @@ _MOST_DAYS = 400
 """The longest `dte` that the schema lets through."""
 
 
-def trial_document(tree: Tree) -> TrialDocument:
+def trial_document(tree: Tree) -> SpecTestDocument:
     """Return the tests of a document."""
     tests = (_trial(mapping(test), ("tests", at)) for at, test in enumerate(sequence(tree["tests"])))
-    return TrialDocument(str(tree["spec"]), tuple(tests))
+    return SpecTestDocument(str(tree["spec"]), tuple(tests))
 
 
 def _trial(tree: Tree, path: Path) -> Trial:
@@ -89,14 +89,14 @@ def _number(value: Plain) -> Decimal:
 # ---------------------------------------------------------------- the market
 
 
-def _market(tree: Tree) -> TrialMarket:
+def _market(tree: Tree) -> SpecTestMarket:
     given = {**USUAL, **tree}
     levels = {name.upper(): series(value) for name, value in given.items() if name not in NOT_LEVELS}
     for tenth in ("SPY", "XSP"):
         levels.setdefault(tenth, levels["SPX"].times(0.1))
     ivs = given["iv"] if isinstance(given["iv"], dict) else {}
     rv = str(given["rv"]).removesuffix("%")
-    return TrialMarket(
+    return SpecTestMarket(
         levels=levels,
         iv=series(USUAL["iv"] if ivs else given["iv"]),
         ivs={name.upper(): series(each) for name, each in ivs.items()},
@@ -116,12 +116,12 @@ def _market(tree: Tree) -> TrialMarket:
     )
 
 
-def _report(reported: Plain) -> Report:
-    if not isinstance(reported, dict):
-        return Report(sure(_date(reported)))
-    moment, clock = reported.get("when"), reported.get("time")
+def _report(with_time: Plain) -> Report:
+    if not isinstance(with_time, dict):
+        return Report(sure(_date(with_time)))
+    moment, clock = with_time.get("when"), with_time.get("time")
     return Report(
-        sure(_date(reported["day"])),
+        sure(_date(with_time["day"])),
         None if moment is None else Moment(moment),
         None if clock is None else time.fromisoformat(str(clock)),
     )
@@ -147,7 +147,7 @@ def _mark(tree: Tree) -> ExpectedMark:
     return ExpectedMark(worth if basis == "cost" else -worth)
 
 
-def level_of(market: TrialMarket, symbol: str) -> Series:
+def level_of(market: SpecTestMarket, symbol: str) -> Series:
     """Return how a level moves; what is not given of the volatility indices goes with VIX."""
     return market.levels.get(symbol, market.levels["VIX"])
 
@@ -224,7 +224,7 @@ def _truth(value: Plain) -> bool | None:
 
 
 def check_trials(source: Source, tree: Tree) -> Iterator[Diagnostic]:
-    """Yield what no schema can say: dates that are no session, names that stand twice, words that exclude each other.
+    """Yield problems that a schema cannot find: dates without a session, duplicate names, exclusive words.
 
     The tree may be unsound: what the schema refuses is passed over.
     """
@@ -253,7 +253,7 @@ def _dates(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
     opening = _inner(test, "from", "open")
     day, opened = _date(test.get("date")) or USUAL_DATE, _date(opening.get("opened"))
     if opened is not None and opened > day:
-        message = f"the test is of {day}, before {opened}"
+        message = f"the test is on {day}, before {opened}"
         help = "a position was opened in the session of the test, or in an earlier one"
         yield source.diagnostic("RB280", (*path, "from", "open", "opened"), message, help)
     for tree, place in ((test, (*path, "date")), (opening, (*path, "from", "open", "opened"))):
@@ -269,18 +269,18 @@ def _dates_of_market(source: Source, test: Tree, path: Path) -> Iterator[Diagnos
         for at, text in enumerate(days if isinstance(days, list) else ()):
             if isinstance(text, str) and (problem := _no_session(text)):
                 yield source.diagnostic("RB280", (*path, "market", "expiries", name, at), problem, _ON_SESSIONS)
-    for name, reported in _inner(test, "market", "earnings").items():
+    for name, earnings in _inner(test, "market", "earnings").items():
         of_it = (*path, "market", "earnings", name)
-        text = reported.get("day") if isinstance(reported, dict) else reported
+        text = earnings.get("day") if isinstance(earnings, dict) else earnings
         if isinstance(text, str) and _date(text) is None:
-            yield source.diagnostic("RB280", of_it if text is reported else (*of_it, "day"), f"there is no date {text}")
-        if isinstance(reported, dict) and {"when", "time"} <= reported.keys():
+            yield source.diagnostic("RB280", of_it if text is earnings else (*of_it, "day"), f"there is no date {text}")
+        if isinstance(earnings, dict) and {"when", "time"} <= earnings.keys():
             message = "'when' and 'time' both say when the earnings are: write one of them"
             yield source.diagnostic("RB280", (*of_it, "time"), message, at_key=True)
 
 
 def _expiring(source: Source, opening: Tree, day: date, path: Path) -> Iterator[Diagnostic]:
-    """Yield days to an expiry on which the exchange is closed; past the end of its calendar any day may be one."""
+    """Yield days to an expiry on which the exchange is closed; beyond the calendar any day is accepted."""
     days = opening.get("dte")
     if not isinstance(days, int) or not 0 <= days <= _MOST_DAYS or _no_session(day.isoformat()):
         return
@@ -402,12 +402,12 @@ def _spans(source: Source, each: Plain, path: Path) -> Iterator[Diagnostic]:
         return
     times = [key for key in each if key in _TIMES]
     if len(times) > 1:
-        message = f"'{times[1]}' is beside '{times[0]}': only one of the two is allowed"
+        message = f"'{times[1]}' and '{times[0]}' are both set: only one of the two is allowed"
         help = "a second expectation begins with its own '- '"
         yield source.diagnostic("RB118", (*path, times[1]), message, help, at_key=True)
     facts = [key for key in each if key in _FACTS]
     if "all_day" in each and facts:
-        message = f"'{facts[0]}' is beside 'all_day', which has its own"
+        message = f"'{facts[0]}' cannot be set with 'all_day', which includes it"
         yield source.diagnostic("RB122", (*path, facts[0]), message, "put it under 'all_day', or apart", at_key=True)
     if not facts and "all_day" not in each and "because" not in each and times:
         help = f"one of: {', '.join(_FACTS)}, because"

@@ -21,7 +21,7 @@ _STRETCH = re.compile(r"(?:(?P<drift>[+-][0-9.]+)|unknown )x(?P<minutes>[0-9]+)"
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A level at each minute from the open on, nan where it is missing; after the last one it stays as it is.
+    """A level at each minute from the open on, nan where missing; the last one continues.
 
     Units: those of what it is a level of; a volatility is in percent.
     """
@@ -29,7 +29,7 @@ class Series:
     levels: tuple[float, ...]
 
     def at(self, minute: int) -> float:
-        """Return the level so many minutes after the open, before it that of the open; nan in a hole."""
+        """Return the level this many minutes after the open, before it that of the open; nan in a hole."""
         return self.levels[min(max(minute, 0), len(self.levels) - 1)]
 
     def until(self, minute: int) -> tuple[float, ...]:
@@ -37,14 +37,14 @@ class Series:
         return tuple(each for each in self.levels[: max(minute, 0) + 1] if each == each)
 
     def times(self, factor: float) -> "Series":
-        """Return the series with every level so many times as high."""
+        """Return the series with every level multiplied."""
         return Series(tuple(round(each * factor, 6) for each in self.levels))
 
 
 def series(value: Plain) -> Series:
     """Return the series of a text or number that the schema has found to be one.
 
-    A hole hides the level for so many minutes; after it the level goes on where it was.
+    A hole hides the level for some minutes; after it the level continues where it was.
     """
     text = str(value).replace("%", "")
     if text == "unknown":
@@ -76,7 +76,7 @@ class Smile:
     points: tuple[float, ...]
 
     def at(self, distance: float) -> float:
-        """Return the points at a distance: on a line between two that are given, beyond them as at the last one."""
+        """Return the points at a distance: interpolated between two given ones, constant beyond them."""
         place = bisect(self.distances, distance)
         if place in (0, len(self.distances)):
             return self.points[min(place, len(self.points) - 1)]
@@ -101,7 +101,7 @@ USUAL_DATE = date(2026, 11, 18)
 DAILY_LOSS = "daily_loss"
 DAILY_PROFIT = "daily_profit"
 ENDINGS = ("expired_worthless", "assigned", "exercised", "settled", "unwind")
-"""How a position ends by itself, without an exit of its spec."""
+"""How a position ends without an exit of its spec."""
 
 
 class UnquotedStrike(Enum):
@@ -123,7 +123,7 @@ class ExpectedMark:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A company's earnings: the day, and when on it, as a moment or as New York's time, where that is given."""
+    """Earnings of a company: the day and, if given, the time, as a moment or as New York's time."""
 
     day: date
     moment: Moment | None = None
@@ -131,7 +131,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialMarket:
+class SpecTestMarket:
     """What the market does. Levels by symbol; `iv` in percent a year, `ivs` by underlying; `rv` None is unknown.
 
     widths: of option quotes by underlying. before: levels at the previous close. days: closes of the sessions before,
@@ -253,7 +253,7 @@ class Trial:
     name: str
     date: date
     settings: Mapping[str, str]
-    market: TrialMarket
+    market: SpecTestMarket
     opening: Opening | None
     broker: tuple[BrokerEvent, ...]
     shares: Mapping[str, int]
@@ -264,7 +264,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class TrialDocument:
+class SpecTestDocument:
     """The tests of one spec; `spec` is its file, seen from that of the document."""
 
     spec: str

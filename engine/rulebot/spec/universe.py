@@ -1,6 +1,6 @@
-"""The universe document, and what a bot's `universe: {file: ...}` takes of one: symbols, as if they were written there.
+"""The universe document, and the symbols that a bot's `universe: {file: ...}` takes from it.
 
-The file stands beside the bot's, and is called by its name alone. What the bot means are the symbols: categories that
+The file is in the bot's folder, and is given by its name alone. Only the symbols have a meaning: categories that
 it does not take, comments and the way the file is laid out change nothing of it.
 """
 
@@ -41,15 +41,15 @@ def universe_document(source: Source) -> tuple[UniverseDocument | None, tuple[Di
     return UniverseDocument(version=1, about=str(source.tree["about"]), categories=categories), ()
 
 
-def names_a_file(tree: Tree) -> bool:
-    """Say whether the symbols of a bot stand in a file of their own."""
+def is_file_reference(tree: Tree) -> bool:
+    """Return whether the symbols of a bot are in a separate file."""
     found = tree.get("universe")
     return isinstance(found, dict) and "file" in found
 
 
 @dataclass(frozen=True, slots=True)
 class FilledUniverse:
-    """The symbols that a bot's universe comes to, and where they were taken from; or why there are none."""
+    """The symbols of a bot's universe and their source; or why there are none."""
 
     symbols: tuple[str, ...] = ()
     taken: Taken | None = None
@@ -57,10 +57,10 @@ class FilledUniverse:
 
 
 def filled(source: Source, tree: Tree, read: Beside | None) -> FilledUniverse:
-    """Return what a sound `universe` that names a file comes to. tree: the bot's, with its parameters in place."""
+    """Return the symbols of a valid `universe` that names a file. tree: the bot's, with its parameters in place."""
     universe = mapping(tree["universe"])
     name = str(universe["file"])
-    document = _beside(source, name, read)
+    document = _sibling_universe(source, name, read)
     if not isinstance(document, UniverseDocument):
         return FilledUniverse(problems=document)
     named, without = (tuple(map(str, sequence(universe.get(key)))) for key in ("categories", "except"))
@@ -81,14 +81,14 @@ def written_out(tree: Tree, symbols: tuple[str, ...]) -> Tree:
     return {**tree, "universe": {"symbols": listed, **rest}}
 
 
-def _beside(source: Source, name: str, read: Beside | None) -> UniverseDocument | tuple[Diagnostic, ...]:
-    """Return the universe of that name beside a bot's document, or why it cannot be had."""
+def _sibling_universe(source: Source, name: str, read: Beside | None) -> UniverseDocument | tuple[Diagnostic, ...]:
+    """Return the universe of that name in the folder of a bot's document, or why it cannot be read."""
     if read is None:
         return _refused(source, "a text without a file has no other file in its folder", "write its 'symbols' out")
     try:
         content = read(name)
     except FileNotFoundError:
-        return _refused(source, f"there is no '{name}' beside this file", _neighbour(source, name))
+        return _refused(source, f"there is no '{name}' in the folder of this file", _neighbour(source, name))
     except OutsideError:
         return _refused(source, f"'{name}' is a link to outside its folder", "put the file itself there")
     found = read_source(content, str(PurePath(source.file).with_name(name)))
@@ -106,7 +106,7 @@ def _refused(source: Source, message: str, help: str | None) -> tuple[Diagnostic
 
 
 def _neighbour(source: Source, name: str) -> str | None:
-    """Return which universe beside a document may have been meant."""
+    """Return which universe in the folder of a document may have been meant."""
     others = [file for pattern in ("*.yaml", "*.yml") for file in File(source.file).parent.glob(pattern)]
     return did_you_mean(name, [file.name for file in others if file.is_file() and _is_universe(file)])
 
@@ -120,7 +120,7 @@ def _is_universe(file: File) -> bool:
 
 def _wrong_count(source: Source, name: str, count: int) -> Diagnostic:
     many = counted(count, "symbol")
-    message = f"what is taken of '{name}' comes to {many}: a universe has {FEWEST} to {MOST}"
+    message = f"the selection from '{name}' has {many}: a universe has {FEWEST} to {MOST}"
     help = "take other categories, or leave symbols out with 'except'"
     return source.diagnostic("RB121", _CATEGORIES, message, help, at_key=True)
 
@@ -128,7 +128,7 @@ def _wrong_count(source: Source, name: str, count: int) -> Diagnostic:
 def _unknown(
     source: Source, name: str, document: UniverseDocument, named: tuple[str, ...], without: tuple[str, ...]
 ) -> Iterator[Diagnostic]:
-    """Yield the categories that a universe does not have, and what is left out of it and is nowhere in it."""
+    """Yield categories that the universe does not have, and excluded symbols that it does not contain."""
     known = document.categories
     for at, category in enumerate(named):
         if category not in known:
@@ -137,11 +137,11 @@ def _unknown(
     symbols = {symbol for listed in known.values() for symbol in listed}
     for at, symbol in enumerate(without):
         if symbol not in symbols:
-            help = did_you_mean(symbol, sorted(symbols)) or "remove it: it excludes nothing"
+            help = did_you_mean(symbol, sorted(symbols)) or "remove it: no symbol of this name is in the universe"
             yield source.diagnostic("RB125", (*_EXCEPT, at), f"'{name}' has no symbol '{symbol}'", help)
 
 
-# --- A universe document without symbols that nobody can trade any more
+# --- A universe document without delisted symbols
 
 _WIDEST = 4096
 
@@ -177,7 +177,7 @@ _NOT_CONDITIONS = frozenset({MODELS, "let", "parameters", "accept", "about"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Models:
-    """The models that a document names, by file; the texts of those that it took from files; or why there are none."""
+    """The models that a document names, by file, with the texts read; or why they cannot be read."""
 
     known: Mapping[str, LearnedModel]
     taken: Mapping[str, str]
@@ -246,11 +246,12 @@ def _text(file: str, written: Tree, read: Beside | None) -> str:
     if file in written:
         return "".join(f"{line}\n" for line in sequence(written[file]))
     if read is None:
-        raise _Unusable(f"a text without a file has no '{file}' beside it", "put it in a file beside the model")
+        raise _Unusable(f"a text without a file has no '{file}' in its folder", "put it in a file next to the model")
     try:
         text = read(file).decode().replace("\r\n", "\n")
     except FileNotFoundError:
-        raise _Unusable(f"there is no '{file}' beside this file", "'rulebot train' writes such a file") from None
+        message = f"there is no '{file}' in the folder of this file"
+        raise _Unusable(message, "'rulebot train' writes such a file") from None
     except OutsideError:
         raise _Unusable(f"'{file}' is a link to outside its folder", "put the file itself there") from None
     except UnicodeDecodeError:

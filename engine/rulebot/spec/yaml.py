@@ -1,4 +1,4 @@
-"""YAML to a plain tree with the place of every key and value; whatever is clever in YAML is refused.
+"""YAML to a plain tree with the place of every key and value; clever YAML features are refused.
 
 Works on the parser's events, not on its nodes: limits then hold while the text is read, and nothing recurses.
 """
@@ -21,7 +21,7 @@ from rulebot.spec.diagnostic import Diagnostic, Span
 from rulebot.spec.nouns import Path
 from rulebot.spec.source import UNSEEN, Plain, Source, decode
 
-# --- What the YAML scanner complains of, said in the words of somebody who writes a spec
+# --- What the YAML scanner complains of, in the words of a spec's author
 
 
 class Complaint(NamedTuple):
@@ -48,16 +48,16 @@ def complaint(error: Any, lines: Sequence[str]) -> Complaint:
     found = _reworded(error)
     line = lines[found.span.line - 1] if found.span.line <= len(lines) else ""
     if (tab := _tab_between_words(getattr(error, "problem_mark", None), lines)) is not None:
-        return Complaint("RB104", "a tab is between words", "write a space, or put the text in quotes", tab)
+        return Complaint("RB104", "there is a tab between words", "write a space, or put the text in quotes", tab)
     if found.code == "RB104" and line[: found.span.col - 1].strip(" -\t"):
-        return found._replace(message="a tab is between words", help="write a space, or put the text in quotes")
+        return found._replace(message="there is a tab between words", help="write a space, or put the text in quotes")
     if found.message == NO_COLON:
         return _without_space(found, line)
     return _unclosed(found, lines) or _look_alike(found, lines) or _key_of_value(found, lines) or found
 
 
 def _conflict(lines: Sequence[str]) -> Complaint | None:
-    """Return the complaint of the first line by which git marks two texts of which one is to be chosen."""
+    """Return the complaint of the first git conflict marker."""
     for number, line in enumerate(lines, 1):
         if (mark := _CONFLICT.match(line)) is not None:
             help = "keep what is meant of both sides, and remove the lines of '<', '=' and '>'"
@@ -90,9 +90,9 @@ def _tab_between_words(mark: Any, lines: Sequence[str]) -> Span | None:
 
 
 def _look_alike(found: Complaint, lines: Sequence[str]) -> Complaint | None:
-    """Return the complaint of a dash or blank that only looks like that of YAML, where one brought this about.
+    """Return the complaint of a dash or blank that only looks like YAML's, where it caused the error.
 
-    It stands at the beginning of the line of the complaint, or of one above it in what it stands in.
+    It is at the beginning of the line of the complaint, or of a line above it in the same block.
     """
     from rulebot.spec.scalar import DASHES, ODD_BEGIN  # only what is wrong needs it
 
@@ -103,17 +103,17 @@ def _look_alike(found: Complaint, lines: Sequence[str]) -> Complaint | None:
             if odd[1] in DASHES:
                 message = f"'{odd[1]}' is no hyphen: nothing begins with it"
                 return Complaint("RB103", message, "an item of a list begins with the hyphen, '- '", span)
-            return Complaint("RB103", "a no-break space is here", "write a space in its place", span)
+            return Complaint("RB103", "there is a no-break space here", "write a space in its place", span)
         if number < found.span.line and line.strip() and len(line) - len(line.lstrip()) < found.span.col - 1:
             return None
     return None
 
 
 def _without_space(found: Complaint, line: str) -> Complaint:
-    """Return the complaint of a key without a colon, said of what a person sees: the colon is there, a space is not."""
+    """Return the complaint of a key whose colon lacks a space, as the author sees it."""
     if (place := line.find("\u00a0")) >= 0:
         span = Span(found.span.line, place + 1, place + 2)
-        return found._replace(message="a no-break space is here", help="write a space in its place", span=span)
+        return found._replace(message="there is a no-break space here", help="write a space in its place", span=span)
     if (joined := _JOINED.match(line)) is not None:
         key, value = joined.groups()
         message = f"behind '{key}:' a space is missing"
@@ -124,7 +124,7 @@ def _without_space(found: Complaint, line: str) -> Complaint:
 
 
 def _key_of_value(found: Complaint, lines: Sequence[str]) -> Complaint | None:
-    """Return the complaint of a key whose colon lacks its space, there or a line above: what follows is no key then."""
+    """Return the complaint of a key whose colon lacks its space, here or a line above."""
     for number in (found.span.line, found.span.line - 1) if found.message == _NO_KEY else ():
         line = lines[number - 1] if 0 < number <= len(lines) else ""
         if (joined := _JOINED.match(line)) is not None:
@@ -147,7 +147,7 @@ def _reworded(error: Any) -> Complaint:
 
 def _bad_start(letter: str, here: Span) -> Complaint:
     if letter in ("\\t", "\t"):
-        return Complaint("RB104", "a tab is where spaces indent", "indent with two spaces", here)
+        return Complaint("RB104", "there is a tab where spaces indent", "indent with two spaces", here)
     help = "a percentage is written 50%" if letter == "%" else f'put it in quotes: "{letter}..."'
     return Complaint("RB103", f"a value cannot begin with '{letter}'", help, here)
 
@@ -169,13 +169,13 @@ _REWORDED = (
     ("found unexpected document separator", "a quoted text is not closed", "add the closing quote", True),
     ("expected ',' or ']'", "a '[' is not closed, or a ',' or a quote is missing", "close the list with ']'", True),
     ("expected ',' or '}'", "a '{' is not closed, or a ',' or a quote is missing", "close the mapping with '}'", True),
-    ("expected <block end>", "this does not fit its surroundings", "check its indentation and brackets", False),
+    ("expected <block end>", "this does not fit the lines around it", "check its indentation and brackets", False),
     ("could not find expected ':'", NO_COLON, "write 'key: value'", True),
     ("found unknown escape character", "no such escape in a double-quoted text", "use single quotes", False),
     ("expected alphabetic or numeric character", "anchors and aliases are not part of the language", None, False),
-    ("sequence entries are not allowed here", "a list begins where none can", "put '- ' on its own line", False),
-    ("expected '<document start>'", "the line above is no key", "begin it with '#' if it is a comment", False),
-    ("found a tab character", "a tab is where spaces indent", "indent with two spaces", False),
+    ("sequence entries are not allowed here", "a list cannot begin here", "put '- ' on a new line", False),
+    ("expected '<document start>'", "the line above this is no key", "begin it with '#' if it is a comment", False),
+    ("found a tab character", "there is a tab where spaces indent", "indent with two spaces", False),
 )
 
 
@@ -434,7 +434,7 @@ class _Walk:
         self._refuse_clever(event, span)
         text = str(event.value)
         if event.style == '"' and (unseen := UNSEEN.search(text)) is not None:
-            self._report("RB102", span, f"an escape means U+{ord(unseen.group()):04X}, which is invisible")
+            self._report("RB102", span, f"an escape is U+{ord(unseen.group()):04X}, an invisible character")
         if len(text) > MAX_SCALAR:
             self._report("RB109", span, f"a text is longer than {MAX_SCALAR} characters")
             raise _Stop

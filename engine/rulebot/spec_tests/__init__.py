@@ -1,1 +1,1 @@
-"""Tests of a spec: the production turn in a small market of its own, and what is expected of it."""
+"""Tests of a spec: the production turn in a small simulated market, and what is expected of it."""

@@ -141,7 +141,7 @@ WALKS: Mapping[Move, Callable[[Plan], bool]] = {
     ("open", "settled"): _settles,
     ("exiting", "filled"): _is_watched,
 }
-"""Moves that the broker of tests can bring about, and of which specs they are asked."""
+"""Moves that the broker of tests can cause, and for which specs they are required."""
 CHAOS: frozenset[Move] = frozenset(
     {
         ("entering", "partly_filled"),

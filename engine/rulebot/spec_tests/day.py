@@ -65,7 +65,7 @@ REJECTED = BrokerMessage(
 
 @mutable_dataclass
 class WrittenFills(FillPolicy):
-    """Fills at limits that are better than the mid and a tick, unless the test makes its broker do otherwise."""
+    """Fills at limits that are better than the mid and a tick, unless the test changes the broker."""
 
     session: Session
     mishaps: tuple[BrokerEvent, ...]
@@ -121,7 +121,7 @@ class WrittenFills(FillPolicy):
         return net if float(net) < quote.mid + float(tick) else None
 
 
-# --- What the engine of a test is told before anything moves
+# --- What the engine of a test receives before anything moves
 
 EQUITY = Decimal(1_000_000)
 """Dollars of the account: no test fails for want of them."""
@@ -143,7 +143,7 @@ class FirstFacts:
         return Facts(listings={(each.symbol, each.trading_class): each for each in self.listings}, account=ACCOUNT)
 
     def events(self, at: datetime) -> Iterator[Event]:
-        """Yield them as the engine is told."""
+        """Yield them as the engine receives them."""
         yield AccountReport(at, ACCOUNT)
         for listing in self.listings:
             yield ListingReport(at, listing)
@@ -185,9 +185,9 @@ SETTLES = timedelta(minutes=5)
 """After the close, when the account no longer has what has expired."""
 ENDS = SETTLES + MINUTE
 SOON = timedelta(seconds=1)
-"""When an engine is asked again that is due at once, and when it hears of what it has just begun to stream."""
+"""When to call an engine again that is due at once, and when it gets newly streamed data."""
 LOOKS_AGAIN = timedelta(seconds=10)
-"""A wake that is nearer than this has a reason of its own."""
+"""A wake that is nearer than this has another reason."""
 WAKES_AT_MOST = 30_000
 """Turns of one test; more means that the engine asks to be woken again and again."""
 
@@ -202,9 +202,9 @@ class Observed(NamedTuple):
 
 @mutable_dataclass(frozen=True)
 class SimulatedTest:
-    """What came of one test: its records, the orders that were sent, when each quote stood, and the last state.
+    """The result of one test: its records, the orders that were sent, when each quote changed, and the last state.
 
-    began_open: the position it began with. observed: verdicts of the entry conditions that the test asks about, whether
+    began_open: the position it began with. observed: results of the entry conditions that the test asks about, whether
     the engine judged them or not (a halt that cannot be judged keeps it from asking), whenever one changed.
     """
 
@@ -244,7 +244,7 @@ def run_day(planned: PlannedTest, calendar: EventCalendar, until: datetime) -> S
 
 @mutable_dataclass
 class Day:
-    """The loop of one test: events go into the turn, its commands to the market and the broker, until all is quiet."""
+    """The loop of one test: events go into the turn, its commands to the market and the broker, until idle."""
 
     trial: Trial
     bot: CompiledBot
@@ -296,8 +296,8 @@ class Day:
         self.queue.extend(facts.events(self.now))
         self.queue.append(self.broker.link(self.now, 1))
         self._settle()
-        self._report_hooks()
-        self._report_bars()
+        self._send_hooks()
+        self._send_bars()
 
     def _with_position(self, state: State, opening: Opening, facts: FirstFacts) -> State:
         position = open_position(opening, self.bot, self.market, facts.known, self.trial.shares, self.now)
@@ -335,7 +335,7 @@ class Day:
         raise InvariantError(f"the engine asks to be woken again and again, now at {self.state.schedule.wake_at}")
 
     def _agenda(self) -> deque[datetime]:
-        """Return when the market or the broker does something by itself."""
+        """Return when the market or the broker next acts."""
         found = {*self.quote_times, *self.fills.instants(), *self.bot.instants(self.session)}
         found.update(at for at, _, _ in self.hooks)
         minute = self.session.open + MINUTE * max(self.market.minute, -1)
@@ -354,7 +354,7 @@ class Day:
         return min(found)
 
     def _only_looks_again(self) -> bool:
-        """Say whether the engine is woken only to look at the same market again, as it does every 15 seconds."""
+        """Return whether the engine wakes only to check the same market again, as it does every 15 seconds."""
         entry, state = self.bot.plan.entry, self.state.bots.by_name[self.bot.plan.name]
         if self.state.schedule.step_at < self.now + LOOKS_AGAIN:
             return False
@@ -369,13 +369,13 @@ class Day:
         return not moving and not state.unknown_since and not any(each.count for each in state.confirming.values())
 
     def _step(self) -> None:
-        self._report_hooks()
+        self._send_hooks()
         rows = self._moved()
         if self.fresh_at is not None and self.now >= self.fresh_at:
             rows, self.fresh_at = tuple(self.board.rows.values()), None
         if self._is_away():
             return
-        self._report_bars()
+        self._send_bars()
         self._receive(MarketDataUpdated(self.now, rows))
         self.queue.extend(self.broker.fill(self.now))
         if self.now >= self.session.close + SETTLES:
@@ -408,8 +408,8 @@ class Day:
             rows = tuple(dict.fromkeys((*rows, *self.market.mark_at(mark, self.position.legs, self.now))))
         return rows
 
-    def _report_bars(self) -> None:
-        """Tell the engine of bars that have ended since it was last told; daily ones once."""
+    def _send_bars(self) -> None:
+        """Send the engine the bars that have ended since the last call; daily ones once."""
         of_today = read_today((self.bot,))
         for (symbol, seconds), count in needed_bars((self.bot,)).items():
             now = self.now.timestamp()
@@ -418,14 +418,14 @@ class Day:
                 self.reported_until[symbol, seconds] = ended
                 self._receive(BarsReport(self.now, symbol, seconds, self.past.of(symbol, seconds, count, now)))
 
-    def _report_hooks(self) -> None:
-        """Tell the engine of the web hooks that have come."""
+    def _send_hooks(self) -> None:
+        """Send the engine the web hooks that have arrived."""
         while self.hooks and self.hooks[0][0] <= self.now:
             came, number, hook = self.hooks.popleft()
             self._receive(WebhookReceived(at=self.now, id=f"hook-{number}", name=hook.name, says=hook.says, came=came))
 
     def _is_away(self) -> bool:
-        """Say whether the connection is lost, and tell the engine when that changes."""
+        """Return whether the connection is lost, and notify the engine when that changes."""
         is_away = bool(self.fills.does(BrokerAction.DISCONNECTS, self.now))
         if is_away:
             if self.state.connection.is_linked:
@@ -444,7 +444,7 @@ class Day:
         self._settle()
 
     def _settle(self) -> None:
-        """Hand everything that was told to the engine, and what the world answers, until nothing is left."""
+        """Pass all pending events to the engine, and the world's answers, until none are pending."""
         while self.queue:
             self._took(handle_event(self.program, self.state, self.queue.popleft()))
 

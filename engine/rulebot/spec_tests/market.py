@@ -1,7 +1,7 @@
 """The market of a test: levels that the test writes, options priced by Black's model at the given volatilities.
 
-Nothing is quoted before somebody asks for it; what is asked for is written to the board minute by minute. Levels are
-told at every step, as an index is every second; an option's quote only when it has changed.
+Quotes are generated on request: requested contracts are written to the board minute by minute. Levels are
+sent at every step, as an index is every second; an option's quote only when it has changed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from rulebot.model.market import OPTION_AGE, Board
 from rulebot.model.position import PositionLeg
 from rulebot.model.session import SESSIONS_A_YEAR, Session, sessions_before, trades_on, trading_day_before
 from rulebot.spec.spec_test_document import level_of
-from rulebot.spec.spec_test_nouns import ExpectedMark, TrialMarket, UnquotedStrike
+from rulebot.spec.spec_test_nouns import ExpectedMark, SpecTestMarket, UnquotedStrike
 
 DAYS_LISTED = 14
 """Days ahead in which every session has an expiry; after them only Fridays."""
@@ -56,9 +56,9 @@ class _Stand(NamedTuple):
 
 
 class Market:
-    """A test's market on a board. `marks` are the legs that its quotes are of, and the quote that stands."""
+    """A test's market on a board. `marks` are the legs that its quotes are for, and the current quote."""
 
-    def __init__(self, given: TrialMarket, session: Session, board: Board) -> None:
+    def __init__(self, given: SpecTestMarket, session: Session, board: Board) -> None:
         self.given, self.session, self.board = given, session, board
         self.legs: tuple[PositionLeg, ...] = ()
         self.mark: ExpectedMark | None = None
@@ -68,7 +68,7 @@ class Market:
     # ------------------------------------------------------------ levels
 
     def level(self, symbol: str) -> float:
-        """Return where an underlying stands at this minute, nan when that is missing."""
+        """Return the level of an underlying at this minute, nan when that is missing."""
         return self._stand(symbol).level
 
     def _stand(self, symbol: str) -> _Stand:
@@ -79,7 +79,7 @@ class Market:
         return known
 
     def opened(self, symbol: str) -> float:
-        """Return where an underlying stood at the open, nan when that is missing."""
+        """Return the level of an underlying at the open, nan when that is missing."""
         return level_of(self.given, symbol).at(0)
 
     def volatility(self, symbol: str, minute: int) -> float:
@@ -105,7 +105,7 @@ class Market:
         return Decimal(0) if isnan(level) else Decimal(f"{level:.4f}")
 
     def _last_close(self, symbol: str) -> float:
-        """Return the last close as it is given, else the last of the days before, else where the session opens."""
+        """Return the last close as given, else that of the days before, else the session's opening level."""
         days = self.given.days.get(symbol)
         return self.given.before.get(symbol, self.opened(symbol) if days is None else days.levels[-1])
 
@@ -181,7 +181,7 @@ class Market:
         return tuple(self.board.rows.values())
 
     def breathe(self, at: datetime) -> None:
-        """Tell the levels again: the feed lives, and nothing has changed."""
+        """Send the levels again: the feed is alive, and nothing has changed."""
         self.board.alive_at = at.timestamp()
         for contract, row in self.board.rows.items():
             if isinstance(contract, Underlying) and not isnan(self.board.last[row]):
@@ -268,7 +268,7 @@ class Market:
     # ------------------------------------------------------------ quotes of the open position
 
     def mark_at(self, mark: ExpectedMark, legs: tuple[PositionLeg, ...], at: datetime) -> tuple[int, ...]:
-        """Let a quote of the open position stand from now on; return the rows that it writes."""
+        """Set a quote of the open position from now on; return the rows that it writes."""
         self.mark, self.legs = mark, legs
         return self._mark_legs(at)
 
@@ -319,7 +319,7 @@ def _expiries(today: date) -> Iterable[date]:
             yield day if trades_on(day) else trading_day_before(day)
 
 
-# --- Bars of earlier sessions of a test that come to the realised volatility it gives, by whichever estimator reads
+# --- Bars of earlier sessions that give the realised volatility of the test, for each estimator
 #     them
 
 VOLUME = 1000.0
@@ -331,14 +331,14 @@ _RANGE = 4.0 * log(2.0)
 def shaped_days(bars: Sequence[Bar], rv: float, window: int) -> tuple[Bar, ...]:
     """Return daily bars with the closes of these and the volatility `rv` (% a year) by their ranges.
 
-    window: sessions of the estimator of Yang and Zhang that comes to it too, 0 without one.
+    window: sessions of the Yang-Zhang estimator that gives it too, 0 without one.
     """
     variance = (rv / 100.0) ** 2 / SESSIONS_A_YEAR
     return tuple(_shaped(bar, *_parts(abs(log(bar.close / bar.open)), variance, window)) for bar in bars)
 
 
 def _parts(step: float, variance: float, window: int) -> tuple[float, float]:
-    """Return which part of the step from close to close is made between open and close, and the range, as logarithms.
+    """Return the share of the daily move between open and close, and the range, as logarithms.
 
     With nights of +-p, days of +-q and p + q = step the estimator is f p^2 + k f q^2 + (1 - k) (range^2 - q^2) / 2,
     where f is the sample variance of +-1.
@@ -368,7 +368,7 @@ def _shaped(bar: Bar, day: float, reach: float) -> Bar:
 def shaped_sessions(
     sessions: Iterable[Session], closes: Sequence[float], count: int, rv: float | None
 ) -> tuple[Bar, ...]:
-    """Return the last so many bars of five minutes of these sessions, which come newest first; `closes` oldest first.
+    """Return the last bars of five minutes of these sessions, newest first; `closes` oldest first.
 
     rv: % a year that each session moves; None where it opens at its close, so that the nights alone move.
     """
@@ -393,9 +393,9 @@ def _session(session: Session, level: float, rv: float) -> Iterator[Bar]:
 
 @dataclass
 class PastBars:
-    """The bars of one test. What was made of them is kept: a bar that has ended does not change.
+    """The bars of one test. Finished bars are cached, since they do not change.
 
-    realised: which volatilities are read of bars, by symbol, estimator and window: these come to what the test says.
+    realised: which volatilities are read from bars, by symbol, estimator and window: these give the test's value.
     """
 
     market: Market
@@ -404,7 +404,7 @@ class PastBars:
     today: dict[tuple[str, int], list[Bar | None]] = field(default_factory=dict)
 
     def of(self, symbol: str, seconds: int, count: int, now: float) -> Bars:
-        """Return the finished bars of one size that are known at `now` (epoch seconds), with so many of days before."""
+        """Return the finished bars of one size that are known at `now` (epoch seconds), with some from days before."""
         if seconds == DAY:
             return Bars(now, self._days(symbol, count))
         key = (symbol, seconds, count)

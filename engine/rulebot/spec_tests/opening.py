@@ -34,7 +34,7 @@ from rulebot.spec_tests.market import Market
 def open_position(
     opening: Opening, bot: CompiledBot, market: Market, facts: Facts, shares: Mapping[str, int], at: datetime
 ) -> Position:
-    """Return the position, in an account that holds so many shares by symbol.
+    """Return the position, in an account that holds these numbers of shares by symbol.
 
     Raises: SpecError when the spec chooses no legs in that market, or sells no call against those shares.
     """
@@ -61,7 +61,7 @@ def open_position(
 
 
 def day_after_opening(position: Position, session: Session) -> BotDay:
-    """Return the bot's day: the entry counts when it was of this session, or of an earlier one of its week."""
+    """Return the bot's day: an entry of this session counts, or an earlier one of its week."""
     day = BotDay(bot=position.bot, date=session.date)
     if position.session != session.date:
         return replace(day, week=int(is_same_week(position.session, session.date)))
@@ -69,7 +69,7 @@ def day_after_opening(position: Position, session: Session) -> BotDay:
 
 
 def _as_opened(opening: Opening, bot: CompiledBot) -> Plan:
-    """Return the plan with the days that are given, whatever its cycle: legs that live on keep their distance."""
+    """Return the plan with the given days: legs that live on keep their distance."""
     plan, days = bot.plan, opening.dte
     if days is None:
         return plan
@@ -132,7 +132,7 @@ def _chosen(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at
 def _quantity(
     opening: Opening, bot: CompiledBot, options: dict[str, Option], facts: Facts, shares: Mapping[str, int]
 ) -> int:
-    """Return as many structures as the spec asks for, as fit at the price given (one at least), or as shares cover."""
+    """Return as many structures as the spec asks for, as fit at the given price (at least one), or as shares cover."""
     plan = bot.plan
     if plan.overwrite is not None:
         return _covered(plan, plan.overwrite, options, shares)
@@ -153,7 +153,7 @@ def _quantity(
 
 
 def _covered(plan: Plan, band: Overwrite, options: dict[str, Option], shares: Mapping[str, int]) -> int:
-    """Return as many structures as an entry would open against the shares held, none of which a call needs yet."""
+    """Return as many structures as an entry would open against the shares held and free of other calls."""
     symbol = plan.underlyings[0]
     held = ShareHolding(Decimal(shares.get(symbol, 0)), by_bots=ZERO, by_hand=ZERO, cost=None)
     each = uncovered_calls(((options[leg.name], leg.sign * leg.ratio) for leg in plan.legs), symbol)

@@ -47,7 +47,7 @@ class OutcomeKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeEvent:
-    """Something that a test can expect. `name` is that of an exit or of what halted; `words` says it for people."""
+    """An event that a test can expect. `name` is that of an exit or a halt's cause; `words` describes it."""
 
     at: datetime
     what: OutcomeKind
@@ -88,7 +88,7 @@ class Outcome:
         return {leg.name: leg.option.strike for leg in legs if not leg.option.is_share}
 
     def symbols(self, happening: OutcomeEvent) -> frozenset[str]:
-        """Return the symbols of the legs of the position that a happening is of; none where it is of the bot."""
+        """Return the symbols of the position's legs for an event; empty for an event of the bot."""
         found = self.positions(happening.at).get(happening.position)
         return frozenset() if found is None else frozenset(leg.option.symbol for leg in found.legs)
 
@@ -112,7 +112,7 @@ class Outcome:
         return found
 
     def resting(self, until: datetime) -> Mapping[str, Decimal | None]:
-        """Return the prices of the orders that rest at the broker at an instant, by exit; none has a sign."""
+        """Return the prices of orders resting at the broker at an instant, by exit, unsigned."""
         orders: dict[str, Order] = {}
         for record in self._entities(Kind.ORDER, until):
             if record.data["purpose"] in _RESTING:
@@ -216,8 +216,8 @@ def misses(expected: Expectation, outcome: Outcome) -> Iterator[Miss]:
     happened = [look.found(what) for what in wanted]
     for what, found in zip(wanted, happened, strict=True):
         if found is None:
-            yield look.did_not_happen(what)
-    yield from look.stands()
+            yield look.missing_event(what)
+    yield from look.end_state_misses()
     if expected.because and None not in happened:
         yield from look.because(happened[-1] if happened else None)
 
@@ -281,7 +281,7 @@ class _Look:
             return all(strikes.get(name) == strike for name, strike in (expected.enters or {}).items())
         return True
 
-    def did_not_happen(self, what: OutcomeKind) -> Miss:
+    def missing_event(self, what: OutcomeKind) -> Miss:
         """Return that a happening of this sort is missing; when it is for its strikes alone, which they are."""
         entered = next((each for each in self._during() if each.what is OutcomeKind.ENTERS), None)
         if what is OutcomeKind.ENTERS and entered is not None:
@@ -307,15 +307,15 @@ class _Look:
     def seen(self, what: OutcomeKind) -> str:
         """Say what was seen instead: of that sort at any time, else all that happened."""
         alike = [each for each in self.outcome.happenings if each.what is what]
-        reported = alike or list(self.outcome.happenings)
-        if reported:
-            return "; ".join(f"{clock(each.at)} {each.words}" for each in reported[:4])
+        found = alike or list(self.outcome.happenings)
+        if found:
+            return "; ".join(f"{clock(each.at)} {each.words}" for each in found[:4])
         sent = len(self.outcome.simulated.sent)
         return f"{counted(sent, 'order')}, none filled" if sent else "nothing happened: no order was sent"
 
-    # ------------------------------------------------------------ how it stands
+    # ------------------------------------------------------------ positions, states and resting orders
 
-    def stands(self) -> Iterator[Miss]:
+    def end_state_misses(self) -> Iterator[Miss]:
         """Yield what was expected of orders, states and holdings, and is otherwise."""
         expected = self.expected
         if expected.no_orders:
@@ -355,10 +355,8 @@ class _Look:
         found = self.outcome.resting(self.last)
         for name, price in self.expected.rests.items():
             if found.get(name) != price:
-                reported = (
-                    ", ".join(f"{each} {at:f}" for each, at in found.items() if at is not None) or "nothing rests"
-                )
-                yield self.miss(f"rests: {name} {price:f}", reported, _EXITS)
+                text = ", ".join(f"{each} {at:f}" for each, at in found.items() if at is not None) or "nothing rests"
+                yield self.miss(f"rests: {name} {price:f}", text, _EXITS)
 
     # ------------------------------------------------------------ what rules say
 
@@ -381,7 +379,7 @@ class _Look:
                 yield self.miss(f"{name}: {_TRUTHS[truth]}", seen, (place,), wrong.at)
 
     def _said(self, name: str, found: OutcomeEvent | None) -> list[OutcomeLine]:
-        """Return what a rule said of the position that happened, or its symbol; of several with that name the one
+        """Return what a rule said of the position or its symbol; of several with that name the one
         where the happening belongs, else the first.
         """
         said = [each for each in self.outcome.said if each.rule == name]
@@ -475,7 +473,7 @@ def run_trial(planned: PlannedTest, stopwatch: Stopwatch) -> Result:
 # --- The test documents that paths of a command line name, read and planned before any of them runs
 
 FOLDER = "tests"
-"""Where the tests of a spec stand: in this folder beside it, under its name."""
+"""The folder with the tests of a spec, next to it and under its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,7 +486,7 @@ class TrialFile:
 
 
 def trial_files(paths: Iterable[str]) -> tuple[TrialFile, ...]:
-    """Return the test documents under `paths`; of a spec that is named those beside it.
+    """Return the test documents under `paths`; for a spec those in its test folder.
 
     Raises: NoSuchFiles, MisuseError when a path leads to no test, StoreError when a file cannot be read.
     """
@@ -508,12 +506,12 @@ def _tests_of(path: str) -> Iterator[Path]:
 
 def _beside(file: Path) -> Path:
     """Return the tests of a spec, or the file itself when it is a test document under another name."""
-    beside = file.parent / FOLDER / f"{file.stem}.test.yaml"
-    if beside.is_file():
-        return beside
+    test_file = file.parent / FOLDER / f"{file.stem}.test.yaml"
+    if test_file.is_file():
+        return test_file
     if _read(file).tests is not None:
         return file
-    raise MisuseError(f"{file} has no tests", f"they would be in {beside}")
+    raise MisuseError(f"{file} has no tests", f"rulebot looks for them in {test_file}")
 
 
 def _read(file: Path) -> Loaded:

@@ -1,6 +1,6 @@
 """A rule in words: what it asks, and what was measured for it.
 
-A new measure needs no entry here: `the measure is above 3` is the usual way. One that is true or false by itself does.
+A new measure needs no entry here: `the measure is above 3` is the usual way. A true-or-false measure does.
 """
 
 from collections.abc import Callable, Mapping
@@ -59,7 +59,7 @@ def _is(test: Compare, cast: NamingContext) -> str:
 def _changed(
     subject: Callable[[MeasureText], str], tail: Callable[[MeasureText], str]
 ) -> Callable[[Compare, NamingContext], str]:
-    """Return how a signed change is said: up, down or both, whatever the sign of its bound."""
+    """Return how a signed change is described: up, down or both, for any sign of its bound."""
 
     def words(test: Compare, cast: NamingContext) -> str:
         assert isinstance(test.left, Call)
@@ -115,7 +115,7 @@ def _moved(test: Compare, bounds: list[tuple[int, str]], since: str) -> str:
 
 
 _OF_ALL = {Op.AT_MOST: "each leg", Op.BELOW: "each leg", Op.ABOVE: "some leg", Op.AT_LEAST: "some leg"}
-"""The widest quote stands for all: whom a bound on it speaks of."""
+"""A bound on the widest quote applies to all legs."""
 
 
 def _width(test: Compare, cast: NamingContext) -> str:
@@ -132,7 +132,7 @@ def _width(test: Compare, cast: NamingContext) -> str:
 
 
 _FEWEST = {Op.AT_MOST: "some leg", Op.BELOW: "some leg", Op.ABOVE: "each leg", Op.AT_LEAST: "each leg"}
-"""The leg with the fewest stands for all."""
+"""The leg with the fewest represents all."""
 
 
 def _counted(test: Compare, cast: NamingContext) -> str:
@@ -148,7 +148,7 @@ def _counted(test: Compare, cast: NamingContext) -> str:
 
 
 def _priced(test: Compare, cast: NamingContext) -> str:
-    """Return a comparison of money, with what its unit takes in: dollars count commissions, a part is of the entry."""
+    """Return a comparison of money and what its unit includes: dollars count commissions, a percentage the entry."""
     return f"{comparison_words(test, cast)}{basis_words(test, cast)}"
 
 
@@ -224,7 +224,7 @@ COMPARED: Mapping[str, Callable[[Compare, NamingContext], str]] = {
 """Measures that read better in another way than `the measure is above 3`."""
 
 
-# ---------------------------------------------------------------- what is true by itself
+# ---------------------------------------------------------------- true or false without a comparison
 
 
 def _time(words: MeasureText) -> str:
@@ -257,7 +257,7 @@ def _event(words: MeasureText) -> str:
 
 
 def _around(words: MeasureText, between: str) -> str:
-    """Return the time in which an event counts; a span `before` it is what lies ahead of now."""
+    """Return the time in which an event counts; a span `before` it is in the future."""
     spans = ((words.given("before"), "in the next"), (words.given("after"), "in the last"))
     said = [_span(span, when) for span, when in spans if span]
     lasts = _lasts(words) if said else ""
@@ -304,7 +304,7 @@ HELD: Mapping[str, Callable[[MeasureText], str]] = {
 """Measures that are true or false by themselves and are said in another way than by their phrase."""
 
 HELD_NOT: Mapping[str, Callable[[MeasureText], str]] = {"time": _before}
-"""Those whose `not` has words of its own."""
+"""Measures with a separate sentence for `not`."""
 
 
 # --- A rule as a sentence
@@ -312,7 +312,7 @@ HELD_NOT: Mapping[str, Callable[[MeasureText], str]] = {"time": _before}
 
 @dataclass(frozen=True, slots=True)
 class RuleLine:
-    """One line of a rule: `words` under its name, or the head of a group whose members follow one deeper."""
+    """One line of a rule: `words` under its name, or the head of a group whose members are indented."""
 
     depth: int
     name: str
@@ -320,7 +320,7 @@ class RuleLine:
 
 
 def rule_words(rule: Rule, cast: NamingContext) -> str:
-    """Return a rule in one sentence, with how it is judged: `VIX is above 20, 2 readings in a row`."""
+    """Return a rule in one sentence with its confirmation: `VIX is above 20, 2 readings in a row`."""
     return f"{sentence(rule.test, cast)}{confirmation_words(rule)}"
 
 
@@ -346,7 +346,7 @@ def outline(rule: Rule, cast: NamingContext) -> tuple[RuleLine, ...]:
 
 
 def _outlined(name: str, shown: str, test: Truth, cast: NamingContext, depth: int) -> tuple[RuleLine, ...]:
-    """Return a test's lines; members are shown without the name of their group, which stands above them."""
+    """Return a test's lines; members are shown without the name of their group, which is above them."""
     if not isinstance(test, AllOf | AnyOf):
         return (RuleLine(depth, shown, sentence(test, cast)),)
     head = RuleLine(depth, shown, "all of these" if isinstance(test, AllOf) else "any of these")
@@ -387,7 +387,7 @@ def _inner(test: Truth, cast: NamingContext) -> str:
 
 
 def ending(test: Truth, cast: NamingContext) -> str:
-    """Return what makes a target or stop act: `at a loss of $50`, `once closing costs 2 times the credit or more`."""
+    """Return the trigger of a target or stop: `at a loss of $50`, `once closing costs 2 times the credit or more`."""
     if not isinstance(test, Compare) or not isinstance(test.left, Call):
         return sentence(test, cast)
     bound = f"{bound_words(test.right[0], test.left, cast)}{basis_words(test, cast)}"
@@ -399,35 +399,35 @@ def ending(test: Truth, cast: NamingContext) -> str:
     return f"{'of' + of + ': ' if of else ''}{level.ending.format(bound, or_so)}{words.at_natural}"
 
 
-# --- What was measured for a rule, beside what it asks
+# --- What was measured for a rule, next to what it asks
 
 _MORE = range(4)
 """How many digits more may be shown."""
 
 
-def describe(rule: Rule, evaluation: Evaluation) -> str:
+def describe(rule: Rule, result: Evaluation) -> str:
     """Return what was measured and what it was held against.
 
     As in `28.4 pts   below 0.6 x 46.1 = 27.7 (the open's expected move): 0.7 too much`.
     """
-    return _described(rule.test, evaluation, rule.text)
+    return _described(rule.test, result, rule.text)
 
 
-def _described(test: Truth, evaluation: Evaluation, text: str) -> str:
+def _described(test: Truth, result: Evaluation, text: str) -> str:
     match test:
         case Compare():
-            return _compared(test, evaluation, text)
+            return _compared(test, result, text)
         case Holds(call):
-            return _held(call, evaluation, text)
+            return _held(call, result, text)
         case Not(member):
-            inner = evaluation.members[0][1] if evaluation.members else evaluation
+            inner = result.members[0][1] if result.members else result
             return f"not: {_described(member, inner, _words_of(member))}"
         case AllOf(members, names) | AnyOf(members, names):
-            return _grouped(members, names, evaluation)
+            return _grouped(members, names, result)
 
 
 def _words_of(test: Truth) -> str:
-    """Return the sentence of a test inside a group, which has no text of its own."""
+    """Return the sentence of a test inside a group, which has no separate text."""
     match test:
         case Compare(op, left, right) if op is not Op.IS:
             return f"{OP_WORDS[op]} {' to '.join(_end_words(end, left) for end in right)}"
@@ -440,7 +440,7 @@ def _words_of(test: Truth) -> str:
 
 
 def _end_words(end: Number | Text, left: Number) -> str:
-    """Return what a comparison is with, whatever it comes to: `12.0%`, `0.95 x VIX`."""
+    """Return the other side of a comparison, for any value: `12.0%`, `0.95 x VIX`."""
     match end:
         case Constant(value):
             return measured(value, left)
@@ -452,30 +452,28 @@ def _end_words(end: Number | Text, left: Number) -> str:
             return f"what is made of {' and '.join(dict.fromkeys(map(phrase, calls_of(end))))}"
 
 
-def _compared(test: Compare, evaluation: Evaluation, text: str) -> str:
-    more = _more_digits(test, evaluation)
-    words = _bound_words(test, evaluation, text, more)
-    if evaluation.value is None or evaluation.truth is None:
-        is_word = test.op is Op.IS and evaluation.truth is not None
-        return f"{evaluation.detail}   {words}" if is_word else _unknown(evaluation, words)
-    parts = [f"{measured(evaluation.value, test.left, more=more)}   {words}{_miss(test, evaluation, more)}"]
-    if evaluation.detail:
-        parts.append(f"({evaluation.detail})")
+def _compared(test: Compare, result: Evaluation, text: str) -> str:
+    more = _more_digits(test, result)
+    words = _bound_words(test, result, text, more)
+    if result.value is None or result.truth is None:
+        is_word = test.op is Op.IS and result.truth is not None
+        return f"{result.detail}   {words}" if is_word else _unknown(result, words)
+    parts = [f"{measured(result.value, test.left, more=more)}   {words}{_miss(test, result, more)}"]
+    if result.detail:
+        parts.append(f"({result.detail})")
     return "   ".join(parts)
 
 
-def _unknown(evaluation: Evaluation, words: str) -> str:
-    return f"unknown   {words}: {evaluation.missing}" if evaluation.missing else f"unknown   {words}"
+def _unknown(result: Evaluation, words: str) -> str:
+    return f"unknown   {words}: {result.missing}" if result.missing else f"unknown   {words}"
 
 
-def _more_digits(test: Compare, evaluation: Evaluation) -> int:
-    """Return how many digits more than usual tell the value from a bound that it is not: 8.04 is above 8.0."""
-    if evaluation.value is None or test.op is Op.IS:
+def _more_digits(test: Compare, result: Evaluation) -> int:
+    """Return how many extra digits show that the value differs from its bound: 8.04 is above 8.0."""
+    if result.value is None or test.op is Op.IS:
         return 0
-    value = abs(evaluation.value) if test.op is Op.BEYOND else evaluation.value
-    near = [
-        end for end in (evaluation.low, evaluation.high) if end is not None and not isclose(value, end, abs_tol=1e-9)
-    ]
+    value = abs(result.value) if test.op is Op.BEYOND else result.value
+    near = [end for end in (result.low, result.high) if end is not None and not isclose(value, end, abs_tol=1e-9)]
     for more in _MORE if near else ():
         said = measured(value, test.left, more=more)
         if all(measured(end, test.left, more=more) != said for end in near):
@@ -483,55 +481,55 @@ def _more_digits(test: Compare, evaluation: Evaluation) -> int:
     return 0
 
 
-def _bound_words(test: Compare, evaluation: Evaluation, text: str, more: int) -> str:
+def _bound_words(test: Compare, result: Evaluation, text: str, more: int) -> str:
     bound = test.right[0]
-    last = evaluation.low if len(test.right) == 1 else evaluation.high
-    if evaluation.low is None or last is None or not any(isinstance(each, Call | Arithmetic) for each in test.right):
+    last = result.low if len(test.right) == 1 else result.high
+    if result.low is None or last is None or not any(isinstance(each, Call | Arithmetic) for each in test.right):
         return text
     op = OP_WORDS[test.op]
     if len(test.right) > 1:
-        ends = [measured(end, test.left, bare=True, more=more) for end in (evaluation.low, last)]
+        ends = [measured(end, test.left, bare=True, more=more) for end in (result.low, last)]
         return f"{op} {' to '.join(ends)}"
     match bound:
         case Arithmetic("*", (Constant(factor), Call() as call)) if factor:
-            times = f"{factor:g} x {measured(evaluation.low / factor, call, bare=True)}"
-            return f"{op} {times} = {measured(evaluation.low, call, bare=True, more=more)} ({phrase(call)})"
+            times = f"{factor:g} x {measured(result.low / factor, call, bare=True)}"
+            return f"{op} {times} = {measured(result.low, call, bare=True, more=more)} ({phrase(call)})"
         case Call():
-            return f"{op} {measured(evaluation.low, bound, bare=True, more=more)} ({phrase(bound)})"
+            return f"{op} {measured(result.low, bound, bare=True, more=more)} ({phrase(bound)})"
         case _:
-            return f"{op} {measured(evaluation.low, test.left, bare=True, more=more)}"
+            return f"{op} {measured(result.low, test.left, bare=True, more=more)}"
 
 
-def _miss(test: Compare, evaluation: Evaluation, more: int) -> str:
-    if evaluation.truth is not False or evaluation.value is None or evaluation.low is None:
+def _miss(test: Compare, result: Evaluation, more: int) -> str:
+    if result.truth is not False or result.value is None or result.low is None:
         return ""
-    value = abs(evaluation.value) if test.op is Op.BEYOND else evaluation.value
+    value = abs(result.value) if test.op is Op.BEYOND else result.value
     if test.op is Op.OUTSIDE:
         return ""
-    too_much = test.op in (Op.BELOW, Op.AT_MOST) or (evaluation.high is not None and value > evaluation.high)
-    bound = evaluation.high if too_much and evaluation.high is not None else evaluation.low
+    too_much = test.op in (Op.BELOW, Op.AT_MOST) or (result.high is not None and value > result.high)
+    bound = result.high if too_much and result.high is not None else result.low
     gap = abs(value - bound)
     return f": {measured(gap, test.left, bare=True, more=more)} too {'much' if too_much else 'little'}" if gap else ""
 
 
-def _held(call: Call, evaluation: Evaluation, text: str) -> str:
-    if evaluation.truth is None:
-        return _unknown(evaluation, text)
-    if call.measure == "breach" and evaluation.value is not None:
+def _held(call: Call, result: Evaluation, text: str) -> str:
+    if result.truth is None:
+        return _unknown(result, text)
+    if call.measure == "breach" and result.value is not None:
         name = "spot_within" if "spot_within" in dict(call.arguments) else "spot_beyond"
-        side = f"from {evaluation.detail}" if name == "spot_within" else f"past {evaluation.detail}"
-        if evaluation.value < 0:
-            side = f"past {evaluation.detail}" if name == "spot_within" else f"short of {evaluation.detail}"
-        return f"{abs(evaluation.value):.2f} pts {side}   {text}"
+        side = f"from {result.detail}" if name == "spot_within" else f"past {result.detail}"
+        if result.value < 0:
+            side = f"past {result.detail}" if name == "spot_within" else f"short of {result.detail}"
+        return f"{abs(result.value):.2f} pts {side}   {text}"
     if call.measure == "time":
         at = call.argument("at")
-        return f"from {evaluation.detail} on, {at} on whole days" if evaluation.detail else f"from {at} on"
-    return evaluation.detail or text
+        return f"from {result.detail} on, {at} on whole days" if result.detail else f"from {at} on"
+    return result.detail or text
 
 
-def _grouped(members: tuple[Truth, ...], names: tuple[str, ...], evaluation: Evaluation) -> str:
+def _grouped(members: tuple[Truth, ...], names: tuple[str, ...], result: Evaluation) -> str:
     words = []
-    for test, name, (_, inner) in zip(members, names, evaluation.members, strict=True):
+    for test, name, (_, inner) in zip(members, names, result.members, strict=True):
         said = {True: "true", False: "FALSE", None: "unknown"}[inner.truth]
         words.append(f"{name} {said} ({_described(test, inner, _words_of(test))})")
     return "; ".join(words)

@@ -17,7 +17,7 @@ from rulebot.spec.nouns import Unit
 
 
 def naming_context(plan: Plan) -> NamingContext:
-    """Return whom the rules of a plan speak of."""
+    """Return the names that the rules of a plan use."""
     return NamingContext(
         symbols=plan.underlyings,
         shorts=tuple(leg.name for leg in plan.legs if leg.sign < 0),
@@ -40,7 +40,7 @@ def _session(day: date) -> Session:
 
 FULL_DAY = _session(date(2026, 11, 18))
 HALF_DAY = _session(date(2026, 11, 27))
-"""Any full session and any with an early close: what times of day come to is said for both."""
+"""Any full session and any with an early close: a time of day is described for both."""
 
 _LEVELS = tuple(name for name, measure in MEASURES.items() if measure.likeness is Likeness.PRICE)
 """Measures whose points are a level of the underlying, not a distance."""
@@ -72,7 +72,7 @@ WRITTEN: Mapping[Quantity, Callable[[float], str]] = {
 
 
 def written(number: Constant, left: Number | None = None) -> str:
-    """Return a number of the spec with its unit; `left` is what it is compared with, which may give the unit."""
+    """Return a number of the spec with its unit; `left`, the other side, may give the unit."""
     value = number.value
     if isinstance(left, Call) and left.measure in _LEVELS:
         return plain(value)
@@ -82,7 +82,7 @@ def written(number: Constant, left: Number | None = None) -> str:
 
 
 def is_change_of_level(left: Number | None) -> bool:
-    """Say whether a measure counts index points, and not a level."""
+    """Return whether a measure counts index points, and not a level."""
     return isinstance(left, Call) and VOCABULARY[left.measure].units[0][0] is Unit.POINTS
 
 
@@ -92,7 +92,7 @@ def is_change_of_level(left: Number | None) -> bool:
 def measured(value: float, number: Number, bare: bool = False, more: int = 0) -> str:
     """Return a number as its measure is written: `28.4 pts`, `16.82`, `$131`, `12.5%`.
 
-    bare: leave the unit out. more: digits beside the usual ones, of what has a usual number of them.
+    bare: omit the unit. more: digits in addition to the usual number.
     """
     quantity = number_quantity(number)
     if isinstance(number, Call) and number.measure in _LEVELS:
@@ -197,7 +197,7 @@ def number_words(number: Number, cast: NamingContext) -> str:
 
 
 def _factor_words(number: Number, cast: NamingContext) -> str:
-    """Return a part of a product: a number there has no unit, whatever the product is compared with."""
+    """Return a part of a product: a number there has no unit."""
     return plain(number.value) if isinstance(number, Constant) else operand_words(number, cast)
 
 

@@ -35,7 +35,7 @@ def mixed(day: date, *symbols: str) -> list[str]:
 
 
 def scattered(day: date, *symbols: str) -> list[str]:
-    """Return the same rows sorted by contract, so that those of one underlying do not stand together."""
+    """Return the same rows sorted by contract, so that those of one underlying do not be used together."""
     return [each for rows in zip(*(chain(day, symbol) for symbol in symbols), strict=True) for each in rows]
 
 

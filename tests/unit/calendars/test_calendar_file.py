@@ -90,12 +90,12 @@ def test_a_moment_is_of_earnings_alone() -> None:
         ({"zone": "Europe/London"}, ["RB605 times of a calendar are those of America/New_York"]),
         ({"name": "Opec"}, ["RB605 the name of this event is 'OPEC', is 'Opec'"]),
         ({"name": "my event"}, ["RB605 a name is a letter, then letters, digits and _"]),
-        ({"time": "8:30"}, ['RB605 a time is owed, is "8:30"']),
+        ({"time": "8:30"}, ['RB605 a time is expected, is "8:30"']),
         ({"dates": "absent"}, ["RB604 the key 'dates' is missing"]),
         ({"dates": "2027-02-01"}, ["RB605 is a list of dates"]),
         ({"dates": ["2027-02-30"]}, ["RB605 there is no day '2027-02-30'"]),
-        ({"dates": ["20270201"]}, ['RB605 a day is owed, is "20270201"']),
-        ({"dates": [{"time": "08:00"}]}, ["RB605 a day is owed, is nothing"]),
+        ({"dates": ["20270201"]}, ['RB605 a day is expected, is "20270201"']),
+        ({"dates": [{"time": "08:00"}]}, ["RB605 a day is expected, is nothing"]),
         ({"dates": ["2027-03-01", "2027-02-01"]}, ["RB606 2027-02-01 does not come after 2027-03-01"]),
         ({"dates": ["2027-02-01", "2027-02-01"]}, ["RB606 2027-02-01 does not come after 2027-02-01"]),
         ({"dates": ["2027-07-01"]}, ["RB607 the dates end on 2027-06-30, before they begin on 2027-07-01"]),
@@ -136,7 +136,7 @@ def test_what_is_wrong_is_said(changes: dict[str, object], expected: list[str]) 
 def test_a_span_that_is_wrong_is_said_once_for_all_symbols() -> None:
     symbols = {"AAPL": ["2027-01-28"], "MSFT": ["2027-01-29"]}
     of_all = {"name": "earnings", "dates": "absent", "by_symbol": symbols}
-    assert problems(**of_all, published_from="2027-2-1") == ['RB605 a day is owed, is "2027-2-1"']
+    assert problems(**of_all, published_from="2027-2-1") == ['RB605 a day is expected, is "2027-2-1"']
     backward = ["RB607 the dates end on 2027-06-30, before they begin on 2027-07-01"]
     assert problems(**of_all, published_from="2027-07-01") == backward
 

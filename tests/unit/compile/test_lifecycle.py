@@ -21,12 +21,12 @@ def test_the_table_is_sound() -> None:
     [
         ((*ROWS, Row("opne", "x", "open")), "'opne' in the row of 'x' is not a state"),
         ((*ROWS, Row("open", "x", "clsoed")), "'clsoed' in the row of 'x' is not a state"),
-        ((*ROWS, Row("open", "exit", "closed")), "'exit' occurs twice in state 'open'"),
+        ((*ROWS, Row("open", "exit", "closed")), "'exit' is listed twice in state 'open'"),
         (tuple(row for row in ROWS if row.next != "exiting"), "state 'exiting' is never reached"),
         (tuple(row for row in ROWS if row.next != "closed"), "no way leads from state 'open' to an end"),
         (
             tuple(row for row in ROWS if (row.state, row.trigger) != ("open", "exit")),
-            "state 'open' has neither an exit nor a fill that ends it",
+            "state 'open' has no exit and no fill that ends it",
         ),
     ],
 )

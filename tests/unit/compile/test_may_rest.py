@@ -39,7 +39,7 @@ REFUSED = {
     ),
     "one side": (
         rests().replace("target: {profit: 50%}", "target: {profit: 50%, of: each_side}"),
-        "'target' rests at the broker, and what rests is of all that is held",
+        "'target' rests at the broker, and a resting order closes all that is held",
     ),
     "a half": (
         rests().replace(RESTS, f"{RESTS}    close: 50%\n"),

@@ -46,5 +46,5 @@ def test_a_delta_on_the_wrong_side_is_told_with_what_it_can_be() -> None:
     exits = '  - time: "15:30"\n'
     text = sound_bots.SPREAD.replace(exits, f"{exits}  - position_delta: {{below: -8}}\n")
     (found,) = check(load_text(text))
-    assert (found.code, found.help) == ("RB369", "choose a bound that the structure can come to, or the other sign")
+    assert (found.code, found.help) == ("RB369", "choose a bound that the structure can reach, or the other sign")
     assert found.message.startswith("'position_delta' (below -8) never acts in the example: the delta of a structure")

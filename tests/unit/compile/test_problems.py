@@ -382,7 +382,7 @@ def test_of_keeps_a_roll_out_only_where_it_names_the_legs_that_are_closed(judged
 
 def test_a_parameter_in_an_expression_is_told_to_lose_its_sign() -> None:
     (found,) = problems(changed("vix_change: {below: 3 pts}", "name: deep\n      expr: vix < 0.8 * $floor"))
-    assert found.message == "no parameters in expr: '$floor' is written by its name"
+    assert found.message == "a parameter has no '$' in expr, is '$floor'"
     assert found.help == "write 'floor'"
 
 

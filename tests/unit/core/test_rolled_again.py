@@ -102,8 +102,8 @@ def test_the_warning_says_what_fits_how_long_the_position_lives() -> None:
     assert codes(of_weeks.replace('{time: "10:20"}', '{time: "10:20"}, {sessions_in_trade: {at_least: 1}}')) == []
     helps = [each.help for found in (text(), of_weeks, later) for each in problems(found)]
     assert helps == [
-        "add 'time_in_trade: {at_least: 1h}' beside it, under 'all', which restarts at each roll",
-        "add 'sessions_in_trade: {at_least: 1}' beside it, under 'all', which restarts at each roll",
-        "add 'sessions_in_trade: {at_least: 1}' beside it, under 'all', which restarts at each roll, "
+        "add 'time_in_trade: {at_least: 1h}' to it, under 'all', which restarts its count at each roll",
+        "add 'sessions_in_trade: {at_least: 1}' to it, under 'all', which restarts its count at each roll",
+        "add 'sessions_in_trade: {at_least: 1}' to it, under 'all', which restarts its count at each roll, "
         "or a 'dte' that the new expiry is beyond",
     ]

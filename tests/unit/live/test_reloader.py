@@ -424,7 +424,7 @@ def test_only_what_is_not_there_is_taken_for_removed(
 
 
 def test_with_nothing_left_it_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MisuseError, match="the files of this run are gone"):
+    with pytest.raises(MisuseError, match="all files of this run have been removed"):
         reread(sources(tmp_path, "one.yaml"))
     with pytest.raises(StoreError, match="cannot be entered"):
         reread(sources(tmp_path / "gone", "one.yaml"))

@@ -228,7 +228,7 @@ def test_a_desk_is_widened_by_what_is_read_and_trades_the_same() -> None:
     assert wide.on("XLE").plan.legs == RANKED.on("XLE").plan.legs
     with pytest.raises(MisuseError, match="--sort: unknown measure 'ivrank'"):
         widened(desk, "ivrank")
-    with pytest.raises(MisuseError, match="--sort: 'ema' owes an argument") as owing:
+    with pytest.raises(MisuseError, match="--sort: 'ema' needs an argument") as owing:
         widened(desk, "ema")  # a let, which is what helps in a spec, is nothing that it takes
     assert owing.value.help == "it takes measures that need no argument, such as dte, iv, iv_rank, iv_percentile"
 

@@ -182,14 +182,14 @@ def test_the_command_says_what_several_inherit_once(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ("cnodor", "there is no 'cnodor.yaml' beside this file"),
+        ("cnodor", "there is no 'cnodor.yaml' in the folder of this file"),
         ("child", "this leads in a circle: child extends child"),
         ("../condor", "'extends' names a bot, is '../condor'"),
         ("/etc/hosts", "'extends' names a bot, is '/etc/hosts'"),
         ("condor.yaml", "'extends' names a bot, is 'condor.yaml'"),
         ("[condor]", "'extends' names a bot, is '[condor]'"),
         ("", "'extends' has no value"),
-        ("nofile", "there is no 'nofile.yaml' beside this file"),
+        ("nofile", "there is no 'nofile.yaml' in the folder of this file"),
         ("account", "'account' is no bot: it has no 'rulebot: 1'"),
     ],
 )

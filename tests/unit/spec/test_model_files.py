@@ -108,7 +108,7 @@ def test_another_model_than_the_one_meant_is_refused_where_its_hash_stands(tmp_p
 def test_a_missing_file_and_a_link_to_elsewhere_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "calm.yaml"
     file.write_text(SPEC.replace("HASH", "f" * 64))
-    assert load_document(file).diagnostics[0].message == "there is no 'models/m.json' beside this file"
+    assert load_document(file).diagnostics[0].message == "there is no 'models/m.json' in the folder of this file"
     (tmp_path / "here").mkdir()
     (tmp_path / "away.json").write_text(model("vix"))
     inner = tmp_path / "here" / "calm.yaml"

@@ -107,11 +107,11 @@ def test_what_is_refused(content: bytes, code: str) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a:\n\tb: 1", "a tab is where spaces indent"),
-        (b"a:\n  -\tb: 1", "a tab is where spaces indent"),
-        (b"a:\t1", "a tab is between words"),
-        (b"a: b\tc", "a tab is between words"),
-        (b'"a"\nb: 1', "the line above is no key"),
+        (b"a:\n\tb: 1", "there is a tab where spaces indent"),
+        (b"a:\n  -\tb: 1", "there is a tab where spaces indent"),
+        (b"a:\t1", "there is a tab between words"),
+        (b"a: b\tc", "there is a tab between words"),
+        (b'"a"\nb: 1', "the line above this is no key"),
     ],
 )
 def test_what_is_no_yaml_is_told_in_plain_words(content: bytes, said: str) -> None:

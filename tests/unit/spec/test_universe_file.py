@@ -182,7 +182,7 @@ def test_more_symbols_than_a_bot_may_have(folder: Path) -> None:
     many = ", ".join(f"A{number}" for number in range(41))
     (folder / "liquid.yaml").write_text(f"rulebot_universe: 1\nabout: Many.\ncategories: {{all_of_them: [{many}]}}\n")
     (problem,) = loaded(folder, "universe: {file: liquid.yaml, categories: [all_of_them]}\n").diagnostics
-    assert problem.message == "what is taken of 'liquid.yaml' comes to 41 symbols: a universe has 2 to 40"
+    assert problem.message == "the selection from 'liquid.yaml' has 41 symbols: a universe has 2 to 40"
     assert symbols(loaded(folder, "universe: {file: liquid.yaml, categories: [all_of_them], except: [A7]}\n"))
 
 

@@ -68,7 +68,7 @@ def test_two_bounds_of_a_strike_are_answered_with_one_and_how_far_from_it(word: 
     [
         ("risk: {", "risk: {per_day: 1, ", "'per_day' belongs under 'entry'"),
         ("entry: {", "entry: {daily_loss: $100, ", "'daily_loss' belongs under 'risk'"),
-        ("entry: {", "entry: {quantity: 1, ", "'quantity' belongs at the left margin"),
+        ("entry: {", "entry: {quantity: 1, ", "'quantity' belongs at the left, in no section"),
         ("entry: {", 'entry: {from: "10:00", ', "'from' belongs under 'window', as in 'window: {from: ..}'"),
         ('at: "10:00"', 'window: {at: "10:00", for: 5m}', "'at' belongs under 'entry', not in the braces of 'window'"),
         (
@@ -293,7 +293,7 @@ def test_a_tab_within_braces_is_told_where_it_stands() -> None:
     """It was told as a brace that is not closed, at its beginning."""
     text = SPEC.replace("by: 10 pts", "by: 10\tpts")
     (found,) = load_text(text, "spread.yaml").diagnostics
-    assert (found.code, found.message) == ("RB104", "a tab is between words")
+    assert (found.code, found.message) == ("RB104", "there is a tab between words")
     assert found.text[found.col - 1] == "\t"
 
 
@@ -324,8 +324,8 @@ def test_a_dash_in_a_text_is_none_of_a_list() -> None:
         ("move > 2 \u00d7 expected_move", "\u00d7", "write '*'"),
         ("move > 2x expected_move", "x", "write '*'"),
         ("move > \u22125", "\u2212", "write '-'"),
-        ("iv > 20%", "%", "numbers have no unit here; use one with a unit in a condition, as in 'iv: {above: 20%}'"),
-        ("vix > 3 and time > 10:30", "10:30", "write a time in its own condition, as in 'time: \"10:30\"'"),
+        ("iv > 20%", "%", "numbers have no unit here; write one with a unit in a condition, as in 'iv: {above: 20%}'"),
+        ("vix > 3 and time > 10:30", "10:30", "write a time in a separate condition, as in 'time: \"10:30\"'"),
     ],
 )
 def test_a_sign_of_other_languages_is_answered_with_the_one_of_expressions(

@@ -428,7 +428,10 @@ def test_a_parameter_that_cannot_be_read_is_said(client: Client, asked: str) -> 
         ("/api/scan?symbols=SPY", "no parameter 'symbols' is known here; known are symbol"),
         ("/api/preview/dte0_condor?rows=1", "no parameter 'rows' is known here; known are row, scan"),
         ("/api/trades?status=CLOSED&status=ERROR", "status: it is given 2 times: once is meant"),
-        ("/api/trades?from=2026-11-19&to=2026-11-18", "from: 2026-11-19 is after to, 2026-11-18: no day lies between"),
+        (
+            "/api/trades?from=2026-11-19&to=2026-11-18",
+            "from: 2026-11-19 is after to, 2026-11-18: no day is between two steps",
+        ),
     ],
 )
 def test_a_parameter_that_nobody_knows_or_can_mean_is_refused(client: Client, path: str, said: str) -> None:

@@ -159,7 +159,7 @@ def _numbers(sound: Floats) -> tuple[int, bytes]:
 
 
 def _shuffled(numbers: NDArray[np.generic]) -> bytes:
-    """Return the first bytes of all numbers, then the second ones: like bytes stand together."""
+    """Return the first bytes of all numbers, then the second ones: like bytes be used together."""
     size = numbers.dtype.itemsize
     return numbers.astype(numbers.dtype.newbyteorder("<")).view(np.uint8).reshape(-1, size).T.tobytes()
 

@@ -1,7 +1,7 @@
 """One comparison as a subject and the numbers it lets through, however it was written.
 
 `vix: {below: 12}`, `not: {vix: {at_least: 12}}` and `expr: 12 > vix` say the same of one subject. So do a cost and a
-profit: bought back at 2x the credit is a loss of 100%. What cannot be said so is a subject of its own, true or false.
+profit: bought back at 2x the credit is a loss of 100%. Other tests are separate subjects, true or false.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -35,7 +35,7 @@ _FLIPPED = {Op.ABOVE: Op.BELOW, Op.AT_LEAST: Op.AT_MOST, Op.BELOW: Op.ABOVE, Op.
 
 
 class Subject(NamedTuple):
-    """What a test is about: a measure, maybe as a multiple of another. `measure` is "" for what is only true or false.
+    """The subject of a test: a measure, maybe as a multiple of another. `measure` is "" for a true-or-false one.
 
     The gain of a position is one subject for profit, loss, cost and value: "gain" is a part of the entry price, "gain
     in dollars" and "gain in risk" (a part of the worst case) are subjects of their own. A "difference" is a measure
@@ -49,14 +49,14 @@ class Subject(NamedTuple):
 
     @property
     def given(self) -> Mapping[str, object]:
-        """The arguments by name; none of a difference, and of what is only true or false."""
+        """The arguments by name; none for a difference or a true-or-false subject."""
         arguments = self.arguments if isinstance(self.arguments, tuple) else ()
         return dict(pair for pair in arguments if isinstance(pair, tuple))
 
 
 Literal = tuple[Subject, Range]
 Linear = tuple[float, Call | None]
-"""A number as so many times a measure, or as a constant."""
+"""A number as a multiple of a measure, or as a constant."""
 
 TIME = Subject("time", Quantity.SECONDS)
 """Seconds since the open of the session."""
@@ -87,7 +87,7 @@ def literal(test: Compare | Holds, terms: LinearTerms) -> Literal:
     return _compared(test, terms) or (Subject("", Quantity.TRUTH, test), TRUE)
 
 
-# ---------------------------------------------------------------- true by itself
+# ---------------------------------------------------------------- true or false without a comparison
 
 
 def _held(test: Holds, terms: LinearTerms) -> Literal:
@@ -106,7 +106,7 @@ def _held(test: Holds, terms: LinearTerms) -> Literal:
 
 
 def seconds_into(at: DayTime, session: Session) -> float:
-    """Return a time of day as seconds since the open, as a time exit takes it: it moves with an early close."""
+    """Return a time of day as seconds since the open; like a time exit it moves with an early close."""
     return (at.before_close(session) - session.open).total_seconds()
 
 
@@ -146,7 +146,7 @@ def linear_sides(test: Compare) -> tuple[Linear, list[Linear]] | None:
 
 
 def _settled(op: Op, left: Linear, right: list[Linear]) -> Range | None:
-    """Return all or nothing for a test of constants, or of a measure with itself; None where the market decides."""
+    """Return all or nothing for a test of constants, or of a measure with itself; None if the market decides."""
     factor, call = left
     numbers = [number for number, each in right if each == call]
     if len(numbers) < len(right):
@@ -159,7 +159,7 @@ def _settled(op: Op, left: Linear, right: list[Linear]) -> Range | None:
 
 
 def _difference(op: Op, left: Linear, bounds: list[Linear]) -> Literal | None:
-    """What a test says of how far a measure is from a multiple that may turn: a larger one may be the lower of two."""
+    """A comparison with a multiple whose sign may change: a larger multiple may then be the lower bound."""
     if len(bounds) > 1 or op is Op.BEYOND:
         return None
     return Subject("difference", Quantity.TRUTH, (*left, *bounds[0])), compared(op, [0.0])
@@ -220,10 +220,10 @@ def _gain(subject: Subject, passing: Range, terms: LinearTerms) -> Literal:
 Clause = Mapping[Subject, Range]
 """Where each subject is, all of it at once."""
 Reach = Callable[[Subject], Range]
-"""Where a subject can be at all, in the place that is looked at."""
+"""The values that a subject can have in the place that is checked."""
 
 MOST_CLAUSES = 256
-"""Beyond so many combinations nothing is claimed."""
+"""With more combinations than this nothing is claimed."""
 
 
 class TooMany(Exception):
@@ -231,7 +231,7 @@ class TooMany(Exception):
 
 
 def satisfiable(tests: Iterable[tuple[Truth, bool]], reach: Reach, terms: LinearTerms) -> list[Clause] | None:
-    """Return the ways in which all tests come out as wanted, none when they never do; None when nobody can say."""
+    """Return the ways in which all tests come out as wanted, empty when never; None when it is unknown."""
     try:
         found: list[Clause] = [{}]
         for test, wanted in tests:
@@ -242,7 +242,7 @@ def satisfiable(tests: Iterable[tuple[Truth, bool]], reach: Reach, terms: Linear
 
 
 def can_hold(tests: Iterable[tuple[Truth, bool]], reach: Reach, terms: LinearTerms) -> bool:
-    """Say whether there may be a moment at which all tests come out as wanted."""
+    """Return whether there may be a moment at which all tests come out as wanted."""
     return satisfiable(tests, reach, terms) != []
 
 
@@ -284,7 +284,7 @@ def _joined(one: Clause, other: Clause) -> Clause:
 
 
 def _nested(clause: Mapping[Subject, Range]) -> dict[Subject, Range]:
-    """Let what is known of some legs bound what is known of more: the nearest of two strikes is no further than one."""
+    """Let the bounds of some legs limit those of more: the nearest of two strikes is no further than one."""
     found = dict(clause)
     combined = {each: measure.combine for each in found if (measure := measure_of(each))}
     several = [each for each, combine in combined.items() if combine is not None and legs_of(each)]
@@ -292,8 +292,8 @@ def _nested(clause: Mapping[Subject, Range]) -> dict[Subject, Range]:
         for many in several:
             if few != many and _is_alike(few, many) and legs_of(few) < legs_of(many):
                 downward = combined[few] is Combine.LEAST
-                found[many] = meet(found[many], _beside(found[few], below=downward))
-                found[few] = meet(found[few], _beside(found[many], below=not downward))
+                found[many] = meet(found[many], _unbounded_on_one_side(found[few], below=downward))
+                found[few] = meet(found[few], _unbounded_on_one_side(found[many], below=not downward))
     return found
 
 
@@ -317,7 +317,7 @@ def _others(subject: Subject) -> tuple[object, ...]:
     return tuple(pair for pair in subject.given.items() if pair[0] != "of")
 
 
-def _beside(found: Range, *, below: bool) -> Range:
+def _unbounded_on_one_side(found: Range, *, below: bool) -> Range:
     """Return everything up to the highest of it, or from the lowest of it on."""
     if not found:
         return NONE

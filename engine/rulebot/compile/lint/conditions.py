@@ -1,4 +1,4 @@
-"""Conditions whose answer is known before any market is there, and exits that act at once in the example market."""
+"""Conditions with a known answer in any market, and exits that act at once in the example market."""
 
 from collections.abc import Collection, Iterator
 from enum import Enum
@@ -21,14 +21,14 @@ _ROOM, _NEAR = 1.5, 1.2
 
 
 def always(look: LintContext) -> Iterator[Problem]:
-    """Yield RB364 for a condition of entry that holds whatever the market does."""
+    """Yield RB364 for a condition of entry that always holds."""
     for rule in look.entry_rules():
         if not can_hold([(rule.test, False)], look.places.entry, look.terms):
             message = f"{said(rule)} is always true: it blocks no entry"
             yield Problem("RB364", look.marked(rule), message, "remove it, or write the bound that you mean")
 
 
-def at_once_in_the_example(look: LintContext) -> Iterator[Problem]:
+def immediate_exits_in_example(look: LintContext) -> Iterator[Problem]:
     """Yield RB368 for an exit that is true right after the fill in the example market."""
     if len(look.sample.legs) < sum(1 for leg in look.plan.legs if not leg.is_shares):
         return
@@ -61,7 +61,7 @@ def _in_the_example(look: LintContext) -> Reach:
 
 
 def _money(subject: Subject, look: LintContext, stake: ExamplePayoff) -> Range | None:
-    """Return what closing costs right after the fill, of the whole or of some legs, and what is lost by then."""
+    """Return the cost of closing right after the fill, for all or some legs, and the loss by then."""
     if subject.measure == "gain in dollars" and not legs_of(subject):
         return stretch(-stake.commission * look.plan.quantity, -stake.commission * look.plan.quantity)
     if subject.measure != "cost" or subject.quantity is not Quantity.PRICE:
@@ -82,12 +82,12 @@ def _cost_of(legs: Collection[str], subject: Subject, look: LintContext, stake: 
 
 
 def _off_the_strike(leg: SampleLeg) -> float:
-    """Return how far spot is past a strike at the money, in the mean: a quarter of the distance to the next one."""
+    """Return the mean distance of spot past an at-the-money strike: a quarter of the strike step."""
     return float(product(leg.plan.symbol).strike_step) / 4 if leg.plan.strike.by in AT_THE_MONEY else 0.0
 
 
 def _known(subject: Subject, sample: Sample) -> Range | None:
-    """Return what a subject is right after the fill in the example; None where the example does not tell."""
+    """Return the value of a subject right after the fill in the example; None where it is not known."""
     is_of_legs = subject.measure in ("breach", "leg_delta")
     legs = [sample.legs[name] for name in sorted(legs_of(subject)) if name in sample.legs] if is_of_legs else []
     match subject.measure:
@@ -107,7 +107,7 @@ def _known(subject: Subject, sample: Sample) -> Range | None:
             return None
 
 
-# --- The single tests of a rule, each as the text says it beside what it was compiled to
+# --- The single tests of a rule, each as written together with its compiled form
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class SingleTest:
     is_alone: bool
 
     def path(self, at: int = 0) -> Path:
-        """Return where its bound stands; `at` is which of two."""
+        """Return the path of its bound; `at` is which of two."""
         said = self.said
         if not isinstance(said, MeasureTest) or said.comparison is None or is_ending(said.path):
             return said.path
@@ -165,7 +165,7 @@ def _inside(said: MeasureTest | ExpressionTest, truth: Truth, *, wanted: bool, i
             yield SingleTest(said, truth, wanted, is_alone)
 
 
-# --- Every condition of a spec beside the rule that it was compiled to, and what follows when it holds
+# --- Every condition of a spec together with its compiled rule, and what follows when it holds
 
 
 class RulePlace(Enum):

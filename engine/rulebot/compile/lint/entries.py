@@ -33,7 +33,7 @@ from rulebot.spec.nouns import Path, Strike, StrikeBy
 
 NO_ENTRY = "no entry would ever be made"
 MOST_CUT = 1800.0
-"""Seconds that a window may go on after a time exit has closed everything."""
+"""Seconds that a window may continue after a time exit has closed everything."""
 
 
 def excluded(look: LintContext) -> Iterator[Problem]:
@@ -57,7 +57,7 @@ def _never(look: LintContext, rules: tuple[Rule, ...]) -> Iterator[Problem]:
         else:
             fine.append(rule)
     if len(fine) == len(rules) and not _may_enter(look, *rules):
-        yield Problem("RB311", look.marked(rules[-1]), f"this and the one above are never true together: {NO_ENTRY}")
+        yield Problem("RB311", look.marked(rules[-1]), f"this and the conditions above never hold together: {NO_ENTRY}")
 
 
 def _may_enter(look: LintContext, *rules: Rule) -> bool:
@@ -82,7 +82,7 @@ def _priced(look: LintContext, subjects: set[Subject], most: float) -> str:
 
 
 def unaffordable(look: LintContext) -> Iterator[Problem]:
-    """Yield RB316 where the structure could lose more than `max_loss_per_trade` lets it, whatever it brings."""
+    """Yield RB316 where the structure could always lose more than `max_loss_per_trade`."""
     limit = look.plan.risk.max_loss_per_trade
     count = 1 if look.plan.size is not None else look.plan.quantity
     least = look.least_loss * MULTIPLIER * count
@@ -124,13 +124,13 @@ def sessions_without_window(look: LintContext) -> Iterator[Problem]:
     found = [day for day in half_days if _is_empty(*window_seconds(look.spec, day))]
     if not found:
         return
-    message = f"no entry on {dates(found)}: a half day leaves nothing of {window_words(look.spec)}"
+    message = f"no entry on {dates(found)}: a half day ends before {window_words(look.spec)}"
     help_text = "move it, or say that it is meant: 'session: {is: full}' in 'when'"
     yield Problem("RB320", _window_path(look), message, help_text)
 
 
 def past_the_exit(look: LintContext) -> Iterator[Problem]:
-    """Yield RB324 for a window of which much lies behind the time exit that closes everything."""
+    """Yield RB324 for a window that is mostly after the time exit that closes everything."""
     session = look.terms.session
     last = end_of_day(look.spec, session)
     if last is None:
@@ -139,7 +139,7 @@ def past_the_exit(look: LintContext) -> Iterator[Problem]:
         ends = window.ends(session)
         cut = (ends - last.before_close(session)).total_seconds()
         if window.starts(session) < last.before_close(session) and ends < session.close and cut > MOST_CUT:
-            message = f"the window goes on for {duration(cut)} after {last}, when a time exit has closed everything"
+            message = f"the window continues for {duration(cut)} after {last}, when a time exit has closed everything"
             yield Problem("RB324", _window_path(look), message, f"let it end at {last}, or close later")
 
 
@@ -254,15 +254,15 @@ def _most_a_day(look: LintContext) -> tuple[float, str]:
 LAGS = 60.0
 """Seconds after the open in which most members of an index have traded."""
 _FIRST = stretch(0.0, LAGS, high_open=True)
-_REPORTED_LATE = "in its first seconds an index is near its last close, since not all members have opened"
+_LATE_INDEX = "in its first seconds an index is reported near its last close, since not all members have opened"
 _FROM_SPOT = (StrikeBy.OTM, StrikeBy.EXPECTED_MOVE, StrikeBy.AT_SPOT)
 
 
 def before_members_open(look: LintContext) -> Iterator[Problem]:
-    """Yield RB349 for each strike that counts from an index, if it can be chosen in the first minute of a session.
+    """Yield RB349 for each strike relative to an index that can be chosen in a session's first minute.
 
     By an entry, or an exit that rolls. It cannot where that waits for a time of day, for a bar of the day, or for its
-    expected move of the open, which waits for the members, nor where a condition has to hold for as long.
+    expected move of the open, which waits for the members, or where a condition must hold for as long.
     """
     yield from _entered(look)
     reported: set[Path] = set()
@@ -280,14 +280,12 @@ def _entered(look: LintContext) -> Iterator[Problem]:
     for leg in look.spec.legs.legs:
         symbol, key = symbol_of(leg, look.spec), _key_from_spot(leg.strike)
         if key is not None and symbol in INDICES:
-            message = (
-                f"'{leg.name}' counts from {symbol}, and the window is {window_words(look.spec)}: {_REPORTED_LATE}"
-            )
+            message = f"'{leg.name}' counts from {symbol}, and the window is {window_words(look.spec)}: {_LATE_INDEX}"
             yield Problem("RB349", (*leg.strike.path, key), message, "begin at 'open + 1m' or later")
 
 
 def _rolls_at_first(look: LintContext, planned: ExitPlan, rule: Rule) -> bool:
-    """Say whether an exit may choose what it rolls into in the first minute of a session."""
+    """Return whether an exit may choose what it rolls into in the first minute of a session."""
     assert planned.roll is not None
     rules = (rule, *planned.activate_when, *planned.roll.require)
     is_held = bool(meet(look.places.open(TIME), _FIRST))
@@ -299,8 +297,8 @@ def _rolled(rule: Rule, roll: RollPlan) -> Iterator[Problem]:
         key = _key_from_spot(leg.strike)
         if key is not None and leg.symbol in INDICES:
             message = f"{said(rule)} may roll '{leg.name}' to a strike that counts from {leg.symbol} at the open: "
-            help_text = "add 'time: open + 1m' beside it, under 'all'"
-            yield Problem("RB349", (*leg.strike.path, key), message + _REPORTED_LATE, help_text)
+            help_text = "add 'time: open + 1m' to it, under 'all'"
+            yield Problem("RB349", (*leg.strike.path, key), message + _LATE_INDEX, help_text)
 
 
 def _asked(rules: Iterable[Rule]) -> float:
@@ -308,7 +306,7 @@ def _asked(rules: Iterable[Rule]) -> float:
 
 
 def _waits(look: LintContext, rules: Iterable[Rule], places: Reach) -> bool:
-    """Say whether conditions cannot hold in the first minute of a session."""
+    """Return whether conditions cannot hold in the first minute of a session."""
     rules = tuple(rules)
     read = [call for rule in rules for call in calls_of(rule.test)]
     if any(TODAY in series_of(call).values() for call in read) or opening_moves(read):

@@ -31,7 +31,7 @@ _WEEK_DAYS, _DAYS = 5, 7
 _LEAST_YEARS = 1e-6
 _HALVINGS = 40
 _STOCKS = (5.0, 5000.0)
-"""Between which levels a stock that the example does not know may stand."""
+"""The range of levels for a stock that is not in the example."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class Sample:
 
     @property
     def levels(self) -> str:
-        """Where the underlyings of the options stand, as `SPX 6000, SPY 600`."""
+        """The levels of the options' underlyings, as `SPX 6000, SPY 600`."""
         return ", ".join(dict.fromkeys(f"{each.plan.symbol} {each.spot:g}" for each in self.legs.values()))
 
     @property
@@ -102,7 +102,7 @@ class Sample:
 
 
 def spots(symbol: str) -> tuple[float, float]:
-    """Return between which levels an underlying stands: of a known one that of the example, twice."""
+    """Return the range of an underlying's level: for a known one that of the example, twice."""
     return (float(example_level(symbol)), float(example_level(symbol))) if symbol in LEVELS else _STOCKS
 
 
@@ -137,7 +137,7 @@ class _Priced(NamedTuple):
 def sample_of(plan: Plan, times: float = 1.0) -> Sample:
     """Return the structure of a plan in the example, at the start of its first window.
 
-    times: as in a market of so many times the example's volatility.
+    times: the multiple of the example's volatility.
     """
     session = full_session()
     start = plan.entry.windows[0].start.on(session)
@@ -182,7 +182,7 @@ def _placed(leg: LegPlan, legs: Mapping[str, SampleLeg], market: _Market, width:
 
 
 def _strike(leg: LegPlan, legs: Mapping[str, SampleLeg], at: _Priced) -> float | None:
-    """Return the listed strike that the selector comes nearest to, None where the text does not tell."""
+    """Return the listed strike nearest to the selector's, None where the text does not determine it."""
     wanted = _wanted(leg, legs, at)
     if wanted is None:
         return None
@@ -250,11 +250,11 @@ def _by_price(worth: Callable[[float], float], target: float, spot: float, outwa
 NEXT_TO_NOTHING = 0.1
 """The part of what the sold legs bring below which the net price of a structure is chance."""
 _NOISE = 0.4
-"""The part of a tick by which the mid of a leg moves when one of its quotes does, a little less than half."""
+"""The fraction of a tick by which a leg's mid moves with one of its quotes, a little below half."""
 _USUAL_WIDTH = 0.01
 """The usual bid-ask spread of an option as a part of its mid; it is a tick at least."""
 _SHORT_WHILE = 0.1
-"""The expected move in a hundredth of the time until expiry, as a part of that until expiry: its square root."""
+"""The expected move in a hundredth of the time until expiry, as a fraction of that until expiry: its square root."""
 _DAYS_A_YEAR, _SESSIONS_A_DAY = 252.0, 5 / 7
 _REACH, _STEPS, _RICH = 4.0, 80, 1.5
 """Standard deviations of spot, and how many steps of it, at which legs that live on are priced, at so much more
@@ -267,7 +267,7 @@ class ExamplePayoff:
 
     noise: what the mid changes by when quotes move by one tick, or within their spread where legs are not one combo.
     spread: the usual distance from mid to natural. swing: what the mid changes by as spot makes the expected move of a
-    hundredth of the time until expiry. tick: the least step of its own price. commission: dollars of opening one
+    hundredth of the time until expiry. tick: the smallest step of its price. commission: dollars of opening one
     structure.
     """
 
@@ -287,13 +287,13 @@ class ExamplePayoff:
 
 
 def stake_of(spec: Spec, plan: Plan, sample: Sample) -> ExamplePayoff | None:
-    """Return the structure of a bot as the example trades it; None where it cannot place or price all legs."""
+    """Return the structure of a bot as the example trades it; None if a leg cannot be placed or priced."""
     options = [leg for leg in plan.legs if not leg.is_shares]
     symbols = dict.fromkeys(leg.symbol for leg in plan.legs)
     is_known = symbols.keys() <= LEVELS.keys()
     if not options or len(sample.legs) < len(options) or not is_known or plan.overwrite is not None:
         return None
-    if same_everywhere(spec) is not None:  # interest is its price, which the example has none of
+    if same_everywhere(spec) is not None:  # its price is interest, which the example does not have
         return None
     shares = sum(leg.sign * leg.ratio / LOT * example_level(leg.symbol) for leg in plan.legs if leg.is_shares)
     least, most = _worth(plan.legs, sample) if len(symbols) == 1 else (-inf, inf)
@@ -313,7 +313,7 @@ def stake_of(spec: Spec, plan: Plan, sample: Sample) -> ExamplePayoff | None:
 
 
 def _worth(legs: tuple[LegPlan, ...], sample: Sample) -> tuple[float, float]:
-    """Return the least and the most that all legs are worth; those that close apart are each at their own price."""
+    """Return the least and the most worth of all legs; those that close separately have their own price."""
     groups: dict[str, list[LegPlan]] = {}
     for leg in legs:
         groups.setdefault(leg.group, []).append(leg)
@@ -333,7 +333,7 @@ def _together(legs: list[LegPlan], sample: Sample) -> tuple[float, float]:
 
 
 def payoff(options: Iterable[SampleLeg], shares: float, at: float) -> float:
-    """Return what one structure is worth per share when it ends at this level. shares: in lots of one contract."""
+    """Return the worth of one structure per share when it ends at this level. shares: in lots of one contract."""
     return shares * at + sum(leg.plan.sign * leg.plan.ratio * _exercised(leg, at) for leg in options)
 
 
@@ -403,17 +403,17 @@ _NAMES = ("gamma", "theta", "vega")
 _OF_NAMES = frozenset(f"leg_{name}" for name in _NAMES)
 _OF_LEGS = frozenset(("probability_in_the_money", *(f"leg_{name}" for name in _NAMES)))
 _AT_ENTRY, _UNTIL_END = 2.0, 3.0
-"""How many times the example's greeks those of another market may be, right after the fill and at any time."""
+"""The largest ratio of another market's greeks to the example's, right after the fill and at any time."""
 _LEAST = 0.05
 """The part of its level below which spot does not fall."""
 _SURE = 0.2
 """The part of all legs' greeks, without signs, below which the net of them may turn its sign."""
 _LIKELY = 1.25
-"""How many times the example's chance of ending in the money another market's may be, at a strike chosen by delta."""
+"""The largest ratio of another market's chance in the money to the example's, at a strike chosen by delta."""
 
 
 def greek(name: str, leg: SampleLeg, moves: float = 0.0, left: float = 1.0) -> float:
-    """Return delta, gamma, theta or vega of one bought option after so many expected moves, with so much time left."""
+    """Return a greek of one bought option after this many expected moves, with this much time remaining."""
     spot = max(leg.spot + moves * leg.move, leg.spot * _LEAST)
     annual, years = leg.move / leg.spot / sqrt(leg.years), leg.years * left
     if name == "delta":
@@ -428,7 +428,7 @@ def net(name: str, legs: Iterable[SampleLeg], moves: float = 0.0, left: float = 
 
 
 def right_after_the_fill(subject: Subject, sample: Sample) -> Range | None:
-    """Return where gamma, theta, vega or a chance is when the entry has filled; None where the example cannot say."""
+    """Return the range of a greek or chance when the entry has filled; None where the example has none."""
     whose, _, name = subject.measure.partition("_")
     legs = _legs(subject, sample.legs) if subject.measure in _OF_LEGS else []
     if whose == "leg" and name in _NAMES and legs:
@@ -458,12 +458,12 @@ def until_it_ends(subject: Subject, sample: Sample) -> Range | None:
 
 
 def ends_together(sample: Sample) -> bool:
-    """Say whether all legs end on one day: of others the greeks turn with the volatilities of the two days."""
+    """Return whether all legs end on one day; else greeks depend on the volatilities of two days."""
     return len({leg.days for leg in sample.legs.values()}) == 1
 
 
 def of_legs(measure: str, legs: Iterable[SampleLeg]) -> float | None:
-    """Return `leg_gamma` and the like, or `probability_in_the_money`, right after the fill; None of no leg."""
+    """Return `leg_gamma` and the like, or `probability_in_the_money`, right after the fill; None without a leg."""
     name = measure.removeprefix("leg_")
     found = (_in_the_money(leg) if measure not in _OF_NAMES else _of_contract(name, leg) for leg in legs)
     return max(found, default=None)

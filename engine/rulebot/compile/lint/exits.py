@@ -1,4 +1,4 @@
-"""Exits that never act, act at once, or stand in the shadow of another."""
+"""Exits that never act, act at once, or are shadowed by another."""
 
 from collections.abc import Iterator
 from math import inf
@@ -19,7 +19,7 @@ from rulebot.compile.lint.reach import Places
 from rulebot.compile.per_leg_exits import WHOLE, Legs, legs_in_condition
 from rulebot.compile.plan import ExitPlan, Quantity, Rule
 from rulebot.compile.problem import Problem
-from rulebot.compile.structure import left_bare, symbol_of
+from rulebot.compile.structure import symbol_of, uncovered_after_close
 from rulebot.measure.ranges import ALL, Range
 from rulebot.model.text import counted
 from rulebot.spec.nouns import Confirm, Leg, Side
@@ -28,8 +28,8 @@ from rulebot.spec.spec import Exit, IfUnknown, OnUnknown, is_all
 # --- Exits that close something else than they seem to, a part that is all, or what covers the rest
 
 
-def closing_unsaid(look: LintContext) -> Iterator[Problem]:
-    """Yield RB339 for an exit that judges some legs in one part and others, or all, in another, without `close`."""
+def unspecified_close(look: LintContext) -> Iterator[Problem]:
+    """Yield RB339 for an exit that judges different legs in its parts, without `close`."""
     written = {each.name: each for each in look.spec.exits}
     for planned, rule in look.exit_rules():
         condition = written[planned.written].condition
@@ -42,7 +42,7 @@ def closing_unsaid(look: LintContext) -> Iterator[Problem]:
             yield Problem("RB339", look.marked(rule), message, f"write 'close: all', or {_close_instead(found)}")
 
 
-def parts_of_one(look: LintContext) -> Iterator[Problem]:
+def parts_that_close_all(look: LintContext) -> Iterator[Problem]:
     """Yield RB348 for each exit of a part that, rounded up, is all of the structures there can be."""
     if look.plan.overwrite is not None:
         return
@@ -59,7 +59,7 @@ def uncovering(look: LintContext) -> Iterator[Problem]:
     """Yield RB355 for each exit that closes what covers an option, or shares, that it leaves."""
     reported = set()
     for planned, rule in look.exit_rules():
-        bare = left_bare(look.spec, planned.legs) if planned.legs and planned.roll is None else ()
+        bare = uncovered_after_close(look.spec, planned.legs) if planned.legs and planned.roll is None else ()
         if bare and planned.written not in reported:
             reported.add(planned.written)
             message = f"'{planned.written}' closes {_words(planned.legs)} alone, and leaves {_words(bare)} uncovered"
@@ -88,7 +88,7 @@ _LASTING = Subject("time_in_trade", Quantity.SECONDS)
 
 
 def is_too_long(rule: Rule, terms: LinearTerms, places: Places) -> bool:
-    """Say whether an exit that may be true is never so for long enough."""
+    """Return whether an exit that may be true is never so for long enough."""
     return asked_of(rule) > most_seconds(rule, terms, places)
 
 
@@ -101,14 +101,14 @@ def asked_of(rule: Rule) -> float:
 
 
 def most_seconds(rule: Rule, terms: LinearTerms, places: Places) -> float:
-    """Return for how long an exit can be true at a stretch: while a position lasts, from a time of day to the close."""
+    """Return how long an exit can be true without a break: the life of a position, or a time of day to the close."""
     ways = satisfiable([(rule.test, True)], places.open, terms)
     lasting = places.open(_LASTING)[-1][1][0]
     return lasting if ways is None else max((min(lasting, _left(way, terms)) for way in ways), default=0.0)
 
 
 def _left(way: Clause, terms: LinearTerms) -> float:
-    """Return the seconds that a way of being true leaves of a session; infinite where it asks for no time of day."""
+    """Return the seconds of a session in which a clause can be true; infinite without a time of day."""
     if not way.get(TIME):
         return inf
     day = (terms.session.close - terms.session.open).total_seconds()
@@ -121,7 +121,7 @@ _MARKET = ("spot", "legs", "index", "strikes")
 
 
 def shorts_without_exit(look: LintContext) -> Iterator[Problem]:
-    """Yield RB335 where a short option would stay open once the data is gone, RB336 where no exit bounds its loss."""
+    """Yield RB335 for a short option that stays open without data, RB336 where no exit bounds its loss."""
     if not _sells(look):
         return
     yield from _without_data(look)
@@ -153,19 +153,19 @@ def _at_no_hour(look: LintContext) -> str:
 
 
 def is_of_an_hour(rule: Rule) -> bool:
-    """Say whether an exit asks for times of day alone; that none is reached is told of all together."""
+    """Return whether an exit asks only for times of day; unreachable ones are reported together."""
     return {call.measure for call in calls_of(rule.test)} == {"time"}
 
 
 def ends(look: LintContext, terms: LinearTerms, places: Places) -> bool:
-    """Say whether some exit comes true by the clock and the calendar alone, or nothing is sold that needs one."""
+    """Return whether some exit triggers by clock and calendar alone, or nothing is sold that needs one."""
     if not _sells(look):
         return True
     return any(_ends(look, planned, terms, places) for planned in look.plan.exits)
 
 
 def _ends(look: LintContext, planned: ExitPlan, terms: LinearTerms, places: Places) -> bool:
-    """Say whether an exit leaves nothing of a position, and is armed and comes true by the clock and the calendar."""
+    """Return whether an exit closes all of a position, and is armed and triggered by clock and calendar."""
     if planned.rule is None:
         return True
     count = look.plan.quantity if look.plan.overwrite is None else None
@@ -207,7 +207,7 @@ def _uncovered_calls(look: LintContext, symbol: str) -> list[Leg]:
 
 
 def _watches(look: LintContext) -> Iterator[bool]:
-    """Say of each exit but targets, and but those that may hold, whether it looks at the market at all."""
+    """Report each exit that never looks at the market, except targets and those that may hold."""
     for planned, rule in look.exit_rules():
         is_bound = planned.roll is None or planned.roll.otherwise is OnUnknown.CLOSE
         yield (
@@ -215,7 +215,7 @@ def _watches(look: LintContext) -> Iterator[bool]:
         )
 
 
-# --- Exits that never act, act at once, or stand in the shadow of another
+# --- Exits that never act, act at once, or are shadowed by another
 
 _GAINS = ("gain", "gain in dollars", "gain in risk", "cost")
 
@@ -238,7 +238,7 @@ def never_true_exits(look: LintContext) -> Iterator[Problem]:
         elif planned.activate_when:
             yield from _on_half_days(look, rule)
         elif not can_hold([(rule.test, False)], look.places.opened, look.terms):
-            message = f"{said(rule)} is true as soon as the position is open: it closes at once, and only costs remain"
+            message = f"{said(rule)} is true as soon as the position is open: it closes at once and only costs remain"
             yield Problem("RB229", look.marked(rule), message, "leave room between what is entered and the exit")
         elif (other := _shadowing(look, above, planned, rule)) is not None:
             message = f"{said(rule)} never acts: whenever it is true, {said(other)} above it is true and acts first"
@@ -250,7 +250,7 @@ def never_true_exits(look: LintContext) -> Iterator[Problem]:
 
 
 def _is_clock(rule: Rule) -> bool:
-    """Say whether an exit needs no market data."""
+    """Return whether an exit needs no market data."""
     return rule.reads == frozenset({"time"})
 
 
@@ -298,7 +298,7 @@ def _against(look: LintContext, rule: Rule) -> dict[Subject, Range]:
 
 
 def _is_loss(gain: Subject, wanted: Range, possible: Range) -> bool:
-    """Say whether what is wanted lies on the side of the loss: a lower gain, or a higher cost, than there can be."""
+    """Return whether the wanted value is a loss beyond the possible: a lower gain, or a higher cost."""
     is_below = bool(wanted and possible) and wanted[-1][1] < possible[0][0]
     return is_below is not (gain.measure == "cost")
 
@@ -317,7 +317,7 @@ def _most_lost(look: LintContext, gain: Subject) -> str:
             most, least = look.worth.most_cost or 0.0, look.bounds.least
             return f"it costs {most:.2f} at most to close; sold at {least:.2f} or more, that is a loss of {-low:.0%}"
         case _:
-            return "what was bought can lose no more than it cost, and then nothing remains to sell"
+            return "a bought structure can lose at most its cost, and then nothing remains to sell"
 
 
 def _most_won(look: LintContext, gain: Subject) -> str:
@@ -338,7 +338,7 @@ def _most_won(look: LintContext, gain: Subject) -> str:
 
 
 def _shadowing(look: LintContext, above: list[tuple[ExitPlan, Rule]], planned: ExitPlan, rule: Rule) -> Rule | None:
-    """Return the rule of the first exit above that is true whenever this one is, and leaves it nothing to do."""
+    """Return the rule of the first exit above that is always true with this one and closes all of its legs."""
     for other, wider in above:
         if not _leaves_nothing(other, wider, planned, rule):
             continue
@@ -360,9 +360,9 @@ def _closed_by(look: LintContext, armed: ExitPlan) -> Rule | None:
 
 
 def _leaves_nothing(other: ExitPlan, wider: Rule, planned: ExitPlan, rule: Rule) -> bool:
-    """Say whether the exit above, once both are true, acts first and closes all that this one would.
+    """Return whether the exit above, once both are true, acts first and closes all that this one would.
 
-    A target at work is taken over by what is none. What rests at the broker is filled there, in whatever order.
+    Any other exit takes over from a working target. Resting orders fill at the broker in any order.
     """
     if other.resting or planned.resting or planned.if_unknown is IfUnknown.EXIT or other.part is not None:
         return False
@@ -376,7 +376,7 @@ def _leaves_nothing(other: ExitPlan, wider: Rule, planned: ExitPlan, rule: Rule)
 
 
 def _is_no_later(one: Confirm | None, other: Confirm | None) -> bool:
-    """Say whether what `one` asks has always been given when what `other` asks has."""
+    """Return whether what `one` asks has always been given when what `other` asks has."""
     if one is None:
         return True
     if other is None or (one.quotes is None) is not (other.quotes is None):

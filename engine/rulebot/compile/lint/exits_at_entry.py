@@ -1,4 +1,4 @@
-"""Exits that may be true as soon as the position is open: it is closed again within seconds, for nothing but costs."""
+"""Exits that may be true as soon as the position is open: it closes within seconds and pays only costs."""
 
 from collections.abc import Iterable, Iterator
 from math import inf
@@ -38,7 +38,7 @@ def against_the_whole(look: LintContext) -> Iterator[Problem]:
 
 
 def of_next_to_nothing(look: LintContext) -> Iterator[Problem]:
-    """Yield RB353 for an exit that is a part of the entry price, where the structure may be had for about nothing."""
+    """Yield RB353 for an exit at a percentage of an entry price that may be near zero."""
     if is_sure(look.spec, look.bounds) or same_everywhere(look.spec) or _are_calendars(look) or _are_flies(look):
         return
     if len(look.spec.legs.expiries) > 1 and abs(look.sample.net) > _CLEAR * look.sample.premium:
@@ -51,7 +51,7 @@ def of_next_to_nothing(look: LintContext) -> Iterator[Problem]:
 
 
 def near_zero_basis(look: LintContext) -> Iterator[Problem]:
-    """Yield RB356 for what costs the same at expiry wherever the market goes: it is sold for less than that."""
+    """Yield RB356 for a structure with the same value at expiry in any market: it sells for less than that."""
     costs = -(same_everywhere(look.spec) or NOTHING)
     if costs > 0:
         message = f"it costs {costs:f} at expiry wherever the market goes, and is sold for less: that surely loses"
@@ -65,13 +65,13 @@ def _is_part(call: Call) -> bool:
 
 
 def _are_calendars(look: LintContext) -> bool:
-    """Say whether each option is sold against one of the same strike and another day: what ends later is dearer."""
+    """Return whether each option is sold against one of the same strike on another day: the later one is dearer."""
     at = [leg for leg in look.plan.legs if leg.strike.by is StrikeBy.AT_LEG]
     return len(look.spec.legs.expiries) > 1 and 2 * len(at) == len(look.plan.legs)
 
 
 def _are_flies(look: LintContext) -> bool:
-    """Say whether what stands at the money is dealt in against as much that stands out of it."""
+    """Return whether an at-the-money leg is traded against as much out of the money."""
     near = sum(leg.sign * leg.ratio for leg in look.plan.legs if leg.strike.by in _AT_THE_MONEY)
     far = sum(leg.sign * leg.ratio for leg in look.plan.legs if leg.strike.by in _OUT_OF_IT)
     return near == -far and all(leg.strike.by in (*_AT_THE_MONEY, *_OUT_OF_IT) for leg in look.plan.legs)
@@ -128,18 +128,18 @@ def rolled_again(look: LintContext) -> Iterator[Problem]:
         message = (
             f"{said(rule)} is as true of what it opens: that is rolled at once where another strike is nearer then"
         )
-        yield Problem("RB338", look.marked(rule), message, _beside(look, roll))
+        yield Problem("RB338", look.marked(rule), message, _each_restart_condition(look, roll))
 
 
 def rolled_at_any_price(look: LintContext) -> Iterator[Problem]:
-    """Yield RB354 for each exit that rolls whatever both sides of its order cost together."""
+    """Yield RB354 for each exit that rolls at any net price of its order."""
     reported = set()
     for planned, rule in look.exit_rules():
         roll = planned.roll
         if roll is None or rule.path in reported or any(_is_priced(each) for each in roll.require):
             continue
         reported.add(rule.path)
-        message = f"{said(rule)} rolls whatever that costs: the price of both sides together has no limit"
+        message = f"{said(rule)} rolls at any price: no condition limits the price of both sides together"
         yield Problem("RB354", look.marked(rule), message, "as in 'require: [{credit: {at_least: 0.10}}]' of the roll")
 
 
@@ -152,7 +152,7 @@ def _moves(roll: RollPlan) -> bool:
 
 
 def _stays_true(look: LintContext, planned: ExitPlan) -> bool:
-    """Say whether it may be true whatever is held, by the clock, the market, and a `dte` that is not rolled."""
+    """Return whether it can stay true for any position, by the clock, the market, and a `dte` that is not rolled."""
     tests = [(rule.test, True) for rule in (planned.rule, *planned.activate_when) if rule is not None]
     ways = satisfiable(tests, look.places.open, look.terms)
     kept = MARKET if planned.roll is None or planned.roll.is_moved else MARKET | {"dte"}
@@ -164,25 +164,25 @@ def measures_of(subject: Subject) -> tuple[str, ...]:
     return (subject.measure,) if subject.of is None else (subject.measure, subject.of.measure)
 
 
-def _beside(look: LintContext, roll: RollPlan) -> str:
-    """Return what holds it back: each entry, and each roll, begins the count anew."""
+def _each_restart_condition(look: LintContext, roll: RollPlan) -> str:
+    """Return a condition that delays the next roll: each entry, and each roll, restarts its count."""
     first = "time_in_trade: {at_least: 1h}"
     if outlives_its_day(look.spec):
         first = "sessions_in_trade: {at_least: 1}"
     more = ", or a 'dte' that the new expiry is beyond" if roll.is_moved else ""
-    return f"add '{first}' beside it, under 'all', which restarts at each roll{more}"
+    return f"add '{first}' to it, under 'all', which restarts its count at each roll{more}"
 
 
 # --- Exits that may be true as soon as the position is open
 
 _DAILY = frozenset((*INDICES, "SPY", "QQQ", "IWM"))
-"""Underlyings of which options expire on each day of the week; of the others they surely do on Fridays."""
+"""Underlyings with options that expire on each day of the week; all others have at least Fridays."""
 _FRIDAY, _WEEK, _MONTH = 4, 7, 28
 """A Friday among the days of a week, and after how many days something expires again, at least."""
 
 
 def immediate_exits(look: LintContext) -> Iterator[Problem]:
-    """Yield RB334 where an exit is true of strikes as they are asked for, or of an expiry that an entry may get."""
+    """Yield RB334 where an exit is true of the strikes asked for, or of an expiry that an entry may get."""
     for planned, rule in look.exit_rules():
         is_reported = not can_hold([(rule.test, False)], look.places.opened, look.terms)
         if planned.activate_when or is_reported or not can_hold([(rule.test, True)], look.places.open, look.terms):
@@ -206,7 +206,7 @@ def _problem(look: LintContext, rule: Rule, when: str) -> Problem:
 
 
 def _is_true(look: LintContext, rule: Rule, days: int | None) -> bool:
-    """Say whether a rule is true right after the fill, of strikes as asked for and so many days to expiry."""
+    """Return whether a rule is true right after the fill, with strikes as asked for and this many days to expiry."""
     return not can_hold([(rule.test, False)], _as_asked(look, days), look.terms)
 
 
@@ -245,8 +245,8 @@ def _distance(leg: LegPlan, legs: Iterable[LegPlan]) -> float:
     return float(strike.target) if is_plain and strike.target is not None else inf
 
 
-def left_by_the_market(look: LintContext) -> Iterator[Problem]:
-    """Yield RB352 where an exit looks at the market alone, and an entry may be made while it is true."""
+def market_only_exits(look: LintContext) -> Iterator[Problem]:
+    """Yield RB352 where an exit reads the market alone, and an entry is possible while it is true."""
     halted = [(rule.test, False) for rule in look.plan.risk.halt_when if rule.confirm is None]
     entering = [*((rule.test, True) for rule in look.entry_rules()), *halted]
     for planned, rule in look.exit_rules():
@@ -259,13 +259,13 @@ def left_by_the_market(look: LintContext) -> Iterator[Problem]:
 
 
 def _is_of_the_market(look: LintContext, rule: Rule) -> bool:
-    """Say whether the market alone, or with the clock, may make an exit true, whatever is held."""
+    """Return whether the market alone, or with the clock, can make an exit true for any position."""
     ways = satisfiable([(rule.test, True)], look.places.open, look.terms) or []
     return any(all(map(_is_no_part, way)) and set(way) != {TIME} for way in ways)
 
 
 def _is_no_part(subject: Subject) -> bool:
-    """Say whether a subject is none of what is held: a move since the entry is."""
+    """Return whether a subject does not depend on the position: a move since the entry does."""
     arguments = subject.arguments if isinstance(subject.arguments, tuple) else ()
     return MARKET.issuperset(measures_of(subject)) and ("since", SINCE_ENTRY) not in arguments
 
@@ -274,7 +274,7 @@ def _is_no_part(subject: Subject) -> bool:
 
 
 def _on_some_days(look: LintContext, rule: Rule) -> tuple[int, int] | None:
-    """Return the days to expiry, and the place of the week day, of an entry of which a rule of days is true at once."""
+    """Return the days to expiry, and the week day, of an entry for which a rule of days is true at once."""
     expiries = look.spec.legs.expiries
     if len(expiries) != 1:
         return None

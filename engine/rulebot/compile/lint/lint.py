@@ -57,7 +57,7 @@ _EVENTS = ("event", "no_event")
 _CALLED = re.compile(r"\b(?:no_)?event\s*\(([^)]*)\)")
 
 Named = tuple[str, Path]
-"""The name of an event, and where it stands."""
+"""The name of an event and its path."""
 
 
 def unknown_events(look: LintContext) -> Iterator[Problem]:
@@ -95,7 +95,7 @@ def _named(test: MeasureTest | ExpressionTest) -> Iterator[Named]:
 
 
 def _in_arguments(arguments: Mapping[str, Argument], path: Path) -> Iterator[Named]:
-    """A list alone stands right behind the measure, else under `of`."""
+    """A list alone comes directly after the measure, else under `of`."""
     of = arguments.get("of")
     names, below = (of, path if len(arguments) == 1 else (*path, "of")) if isinstance(of, tuple) else ((str(of),), path)
     yield from ((name, (*below, at)) for at, name in enumerate(names))
@@ -166,11 +166,11 @@ def trained_elsewhere(look: LintContext) -> Iterator[Problem]:
             yield Problem("RB347", (*test.path, "file"), message, help_text)
 
 
-# --- Names that stand nowhere
+# --- Names that are used nowhere
 
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
 _NO_USE = frozenset({"name", "about", "path", "accept", "lets", "parameters", "digest"})
-"""Fields whose words use nothing: what a thing is called, and where it stands."""
+"""Fields whose words use nothing: the name of a thing, and its path."""
 
 
 def unused_lets(look: LintContext) -> Iterator[Problem]:
@@ -185,7 +185,7 @@ def unused_lets(look: LintContext) -> Iterator[Problem]:
 
 
 def _words(value: object) -> Iterator[str]:
-    """Yield every word of every text in a noun of the spec, whatever fields the nouns have."""
+    """Yield every word of every text in a noun of the spec, from all fields."""
     if isinstance(value, Word):
         yield value.name
     elif isinstance(value, str):
@@ -228,15 +228,15 @@ CHECKS: tuple[Check, ...] = (
     orders.unreduced,
     exits.never_true_exits,
     exits_at_entry.immediate_exits,
-    exits_at_entry.left_by_the_market,
+    exits_at_entry.market_only_exits,
     exits.never_true_halts,
     exits_at_entry.rolled_again,
     exits_at_entry.rolled_at_any_price,
     exits_at_entry.against_the_whole,
     exits_at_entry.of_next_to_nothing,
     exits_at_entry.near_zero_basis,
-    exits.closing_unsaid,
-    exits.parts_of_one,
+    exits.unspecified_close,
+    exits.parts_that_close_all,
     exits.uncovering,
     exits.shorts_without_exit,
     orders.on_one_reading,
@@ -260,9 +260,9 @@ UNUSUAL: tuple[Check, ...] = (
     usual_numbers.out_of_range,
     structure.without_bid,
     structure.far_apart,
-    outcomes.unmet,
+    outcomes.unmet_requirements,
     entries.past_built_in_cap,
-    conditions.at_once_in_the_example,
+    conditions.immediate_exits_in_example,
     outcomes.never_in_the_example,
     outcomes.inside_the_spread,
     outcomes.of_few_dollars,
@@ -299,7 +299,7 @@ def unaccepted(spec: Spec, warnings: list[Problem], others: frozenset[str]) -> l
     return left
 
 
-# --- Bots that stand in each other's way
+# --- Bots that conflict with each other
 
 Terms = tuple[object, ...]
 """How a contract is chosen: underlying, class, right, days to expiry, and by what its strike."""
@@ -343,14 +343,14 @@ def _terms(leg: Leg, spec: Spec) -> Terms:
 
 
 def _days(expiry: Expiry) -> tuple[object, ...]:
-    """Where an expiry is listed for every day, at most so many days is the same day."""
+    """Where an expiry is listed for every day, an `at_most` number of days is that day."""
     if expiry.is_latest or expiry.is_monthly:
         return expiry.rule, expiry.days, expiry.is_latest, expiry.is_monthly
     return (DteRule.EXACT, (0,)) if expiry.rule is DteRule.AT_MOST else (expiry.rule, expiry.days)
 
 
 def _chosen(strike: Strike, spec: Spec) -> tuple[object, ...]:
-    """A strike that hangs on a leg of the other right is told by that leg's choice, if it is at the same strike."""
+    """A strike at the same strike as a leg of the other right is described by that leg's choice."""
     if strike.by in (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE):
         legs = {leg.name: leg for leg in spec.legs.legs}
         way = (strike.by, strike.target, strike.widths)
@@ -364,7 +364,7 @@ def _asked(strike: Strike) -> tuple[object, ...]:
 
 
 def _meet(one: TradedOption, other: TradedOption) -> bool:
-    """Say whether two different bots choose at the same time of the day."""
+    """Return whether two different bots choose at the same time of the day."""
     begins, ends = max(one.window[0], other.window[0]), min(one.window[1], other.window[1])
     return one.spec.name != other.spec.name and begins < ends
 
@@ -398,7 +398,7 @@ def _held_the_other_way(stakes: list[TradedOption]) -> Iterator[tuple[int, Probl
 
 
 def _gives_way(stake: TradedOption, other: TradedOption) -> bool:
-    """Say whether it is this one of the two that is told."""
+    """Return whether the conflict is reported for this bot of the two."""
     return other.bot < stake.bot or other.spec.legs.on_conflict is not IfHeld.SKIP
 
 

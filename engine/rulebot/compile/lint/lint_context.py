@@ -31,7 +31,7 @@ from rulebot.spec.spec import Spec
 
 @dataclass(frozen=True, slots=True)
 class LintEnvironment:
-    """What lint knows that stands in no spec: the day, the half days of the year from it, and the event calendars.
+    """What lint knows besides the spec: the day, the half days of the year from it, and the event calendars.
 
     `calendars` is asked only when a spec names an event.
     """
@@ -45,8 +45,8 @@ class LintEnvironment:
 class LintContext:
     """One bot as lint sees it, on a full session. `bounds` are those of `require` on its price.
 
-    least_loss: what one structure can lose at least, per share. sample: the structure in the example market; stake: its
-    price there, None where the example does not tell.
+    least_loss: the smallest max loss per share. sample: the structure in the example market; stake: its
+    price there, None where the example cannot price it.
     `outside` None: nothing is said that depends on the day or on calendars. `halves`: the half days of the coming year
     on which the bot may enter and be done with it, each with what subjects can be on it.
     """

@@ -47,7 +47,7 @@ def of_a_share(look: LintContext) -> Iterator[Problem]:
     judged = (*spec.legs.require, *(rule.condition for rule in spec.exits if rule.condition is not None))
     for path, amount in _amounts(judged, PRICED, Unit.DOLLARS):
         if 0 < abs(amount) < tick * shares:
-            message = f"${abs(amount):f} is of the whole position: {abs(amount) / shares:.3f} a share"
+            message = f"${abs(amount):f} is for the whole position: {abs(amount) / shares:.3f} a share"
             help = f"{abs(amount):f} a share is ${abs(amount) * shares:.0f}"
             if "credit" in path or "debit" in path:
                 help += f", or '{abs(amount):f}' without '$'"
@@ -96,7 +96,7 @@ def _part_of_entry(planned: ExitPlan, rule: Rule, look: LintContext) -> Decimal:
 def _least_commissions(look: LintContext) -> Decimal:
     """Return the dollars that opening and closing all of it cost at least, 0 where its count is not known.
 
-    What was bought beside what was sold may be left to expire.
+    A bought leg of a structure with sold legs may be left to expire.
     """
     plan = look.plan
     if plan.size is not None or plan.overwrite is not None or any(leg.is_shares for leg in plan.legs):
@@ -124,7 +124,7 @@ def _order_prices(order: Order, spec: Spec, *, is_entry: bool) -> Iterator[Probl
 
 
 class PriceGrid(NamedTuple):
-    """The prices that orders of a kind can have; `is_step`: the finest of them, which a step goes by."""
+    """The prices that orders of a kind can have; `is_step`: the smallest of them, used for steps."""
 
     what: str
     ticks: TickRule
@@ -149,7 +149,7 @@ def _between_ticks(path: Path, price: Decimal, grid: PriceGrid) -> Iterator[Prob
     if below == above:
         return
     word = "step" if grid.is_step else "price"
-    message = f"{grid.what} are priced in steps of {tick}: a {word} of {price:f} lies between"
+    message = f"{grid.what} are priced in steps of {tick}: a {word} of {price:f} is between two steps"
     if below <= 0:
         help_text = f"write {above}" + (": with less several tries have the same price" if grid.is_step else "")
     else:
@@ -224,7 +224,7 @@ def stuck_at_mid(look: LintContext) -> Iterator[Problem]:
             leaving.setdefault(planned.order.path, []).append(f"'{planned.written}'")
     for path, names in leaving.items():
         who = ", ".join(dict.fromkeys(names))
-        message = f"the order of {who} asks for the mid and for nothing worse: it may stay unfilled for days"
+        message = f"the order of {who} asks for the mid and for nothing worse: it may be unfilled for days"
         terms = "start: mid, step: 0.05, wait: 10s, tries: 6"
         help_text = f"let it step, as in '{{{terms}}}', and end with 'then: market' if it must end"
         if path == ("order",):
@@ -284,7 +284,7 @@ def _bare(sent: list[Leg], leg: Leg, spec: Spec) -> int:
 
 
 def hardly_protected(look: LintContext) -> Iterator[Problem]:
-    """Yield RB341 where short legs must stand without protection for longer than `max_time_without_stop` allows."""
+    """Yield RB341 where short legs are unprotected for longer than `max_time_without_stop` allows."""
     limit = look.spec.risk.max_time_without_stop
     if limit is None:
         return
@@ -310,7 +310,7 @@ def _has_pause(order: Order) -> bool:
 
 
 def _entry_seconds(look: LintContext) -> float:
-    """Return how long an entry that has filled in part may go on working; 0 for one that fills whole or not."""
+    """Return how long an entry that has filled in part may keep working; 0 for one that cannot fill in part."""
     order, legs = look.spec.order, look.spec.legs.legs
     is_whole = (
         look.plan.quantity == 1

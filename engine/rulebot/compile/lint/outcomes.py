@@ -54,7 +54,7 @@ TIMES = (0.4, 0.7, 1.0, 1.5, 2.5, 4.0, 6.0)
 _SKEWS = ((0.6, 0.1), (1.0, 1.0), (1.7, 10.0))
 """Prices and greeks, as multiples of those of one volatility for all strikes: of greeks the sign is sure."""
 _OF_DELTA = 2.0
-"""The same of delta, at most: strikes are chosen by it, or beside such."""
+"""The same of delta, at most: strikes are chosen by it, or relative to such strikes."""
 _LIKELY = (0.7, 1.0, 1.5, 2.0)
 """Volatilities at which a limit on a trade lets an entry through, or hardly ever does."""
 _DAY = date(2000, 1, 1)
@@ -76,9 +76,9 @@ class _Leg(LegColumns):
 
 
 class Scenario(ColumnView):
-    """The structure of a bot in one market, of which measures read numbers in place of columns.
+    """The structure of a bot in one market, where measures read numbers in place of columns.
 
-    count: structures of the position; shares: beside the options; greeks: what greeks are multiplied by.
+    count: structures of the position; shares: held with the options; greeks: the factor for greeks.
     """
 
     def __init__(self, sample: Sample, stake: ExamplePayoff, count: int, shares: int, greeks: float) -> None:
@@ -96,7 +96,7 @@ class Scenario(ColumnView):
         return self.stake.commission * self._count
 
     def measure(self, call: Call) -> Column | None:
-        """Return a measure, None where the example does not tell."""
+        """Return a measure, None where the example does not have it."""
         return MEASURES[call.measure].column(call, self)
 
     def level(self, symbol: str) -> float | None:
@@ -131,7 +131,7 @@ class Scenario(ColumnView):
     def greeks(self, name: str, symbol: str | None = None) -> list[tuple[float, Value]] | None:
         """Return a greek of each leg and of the shares with their weights; None where legs do not end together.
 
-        Of greeks the sign is sure; delta is known better, for strikes are chosen by it, or beside such.
+        The sign of greeks is certain; delta is more precise, since strikes are chosen by it.
         """
         if name != "delta" and not ends_together(self.sample):
             return None
@@ -152,15 +152,15 @@ class Scenario(ColumnView):
         return None if lost is None else lost * LOT * self._count
 
     def outlook(self, option: Option) -> ExpectedMoveView | None:
-        """Return spot, time and volatility until an option's expiry; None beside shares, and of several underlyings."""
+        """Return spot, time and volatility until an option's expiry; None with shares or several underlyings."""
         if self.shares or len({leg.option.symbol for leg in self.legs}) > 1:
             return None
         leg = next(leg.sample for leg in self.legs if leg.option == option)
         return ExpectedMoveView(leg.spot, leg.years, leg.move / leg.spot / sqrt(leg.years))
 
 
-def unmet(look: LintContext) -> Iterator[Problem]:
-    """Yield RB378 for a condition on the structure that holds in none of the markets."""
+def unmet_requirements(look: LintContext) -> Iterator[Problem]:
+    """Yield RB378 for a condition on the structure that holds in no sample market."""
     rules = (*look.plan.require, *look.plan.risk.require)
     stake = look.stake
     if not rules or stake is None or abs(stake.entry) < NEXT_TO_NOTHING * look.sample.premium:
@@ -168,23 +168,23 @@ def unmet(look: LintContext) -> Iterator[Problem]:
     markets = list(_markets(look))
     for rule in rules:
         is_reported = not can_hold([(rule.test, True)], look.places.entry, look.terms)
-        if not is_reported and all(_evaluation(rule.test, market) is False for market in markets):
+        if not is_reported and all(_result_in(rule.test, market) is False for market in markets):
             yield _problem(look, rule, stake)
 
 
 def holds_everywhere(look: LintContext, rule: Rule) -> bool:
-    """Say whether an exit is true right after the fill in each of the markets, as far as prices and strikes tell.
+    """Return whether an exit is true right after the fill in each market, as far as prices and strikes show.
 
-    A price that rounds to nothing does not tell; that of two legs at one strike is nothing at all, and does.
+    A price that rounds to 0 is ignored; that of two legs at one strike is exactly 0 and counts.
     """
     markets = list(_markets(look)) if look.stake is not None else []
     prices = [market.stake.entry for market in markets]
     is_reported = bool(markets) and all(price == 0.0 or exact(price) != 0.0 for price in prices)
-    return is_reported and all(_evaluation(rule.test, market) is True for market in markets)
+    return is_reported and all(_result_in(rule.test, market) is True for market in markets)
 
 
 def lost_at_likely_prices(look: LintContext) -> float | None:
-    """Return the least of what one structure can lose per share, at prices near the example's; None without a bound.
+    """Return the least max loss of one structure per share, at prices near the example's; None without a bound.
 
     Prices are those that `require` allows.
     """
@@ -222,7 +222,7 @@ def _within_width(stake: ExamplePayoff, entry: float) -> float:
 def _problem(look: LintContext, rule: Rule, stake: ExamplePayoff) -> Problem:
     legs = ", ".join(f"{leg.plan.name} {leg.strike:g}" for leg in look.sample.legs.values())
     made = "brings" if stake.is_sold else "costs"
-    message = f"{said(rule)} does not hold in the example, nor in calmer or wilder markets: no entry is made"
+    message = f"{said(rule)} does not hold in the example or in calmer or wilder markets: no entry is made"
     help_text = f"with {look.sample.levels} and {legs} one structure {made} {abs(stake.entry):.2f}"
     return Problem("RB378", look.marked(rule), message, help_text)
 
@@ -230,15 +230,15 @@ def _problem(look: LintContext, rule: Rule, stake: ExamplePayoff) -> Problem:
 # ---------------------------------------------------------------- judged
 
 
-def _evaluation(test: Truth, market: Scenario) -> bool | None:
-    """Return whether a test holds in a market, None where the example does not tell."""
+def _result_in(test: Truth, market: Scenario) -> bool | None:
+    """Return whether a test holds in a market, None where the example does not show it."""
     match test:
         case Not(member):
-            return negated(_evaluation(member, market))
+            return negated(_result_in(member, market))
         case AllOf(members=members):
-            return group_truth([_evaluation(each, market) for each in members], decisive=False)
+            return group_truth([_result_in(each, market) for each in members], decisive=False)
         case AnyOf(members=members):
-            return group_truth([_evaluation(each, market) for each in members], decisive=True)
+            return group_truth([_result_in(each, market) for each in members], decisive=True)
         case Compare():
             return _compared(test, market)
         case _:
@@ -264,17 +264,17 @@ class PriceRange(NamedTuple):
     wild: float
 
 
-AS_IT_IS, NEAR, WIDE, ANY = PriceRange(1.0, 1.0), PriceRange(0.85, 1.25), PriceRange(0.4, 3.0), PriceRange(0.5, 3.0)
+UNCHANGED, NEAR, WIDE, ANY = PriceRange(1.0, 1.0), PriceRange(0.85, 1.25), PriceRange(0.4, 3.0), PriceRange(0.5, 3.0)
 """For parts of the entry price, which hardly depend on volatility; for dollars; for strikes at a distance in points."""
 _LEAST_TICKS = 4.0
 _WITH_THE_MARKET = frozenset(StrikeBy) - {StrikeBy.OTM}
-"""Selectors whose strikes move with the volatility, or stand at the money, and those that count from such."""
+"""Selectors whose strikes move with the volatility or are at the money, and those that count from such strikes."""
 _SKEW = 1.1
 """How far prices lie from those of one volatility for all strikes."""
 
 
 class EntryPrices(NamedTuple):
-    """Between which sizes the entry price lies; both positive."""
+    """The range of the entry price's size; both ends positive."""
 
     least: float
     most: float
@@ -291,8 +291,8 @@ def paid_about(look: LintContext, room: PriceRange) -> EntryPrices | None:
     if stake.is_sold is not (look.plan.opens_for == "credit"):
         return None
     is_fixed = any(leg.strike.by not in _WITH_THE_MARKET for leg in look.plan.legs)
-    sizes = [_size(look, stake, times) for times in (ANY if is_fixed and room is not AS_IT_IS else room)]
-    skew = 1.0 if room is AS_IT_IS or any(leg.is_shares for leg in look.plan.legs) else _SKEW
+    sizes = [_size(look, stake, times) for times in (ANY if is_fixed and room is not UNCHANGED else room)]
+    skew = 1.0 if room is UNCHANGED or any(leg.is_shares for leg in look.plan.legs) else _SKEW
     return _asked(look, EntryPrices(min(sizes) / skew, max(sizes) * skew))
 
 
@@ -316,11 +316,11 @@ def _asked(look: LintContext, paid: EntryPrices) -> EntryPrices:
 
 _MONEY = ("gain", "gain in dollars", "gain in risk", "cost", "give_back")
 _PRICES = frozenset(("profit", "loss", "give_back", "cost", "value"))
-_INSIDE = "choose a bound that the structure can come to, or the other sign"
+_INSIDE = "choose a bound that the structure can reach, or the other sign"
 FEW_DOLLARS = 5.0
 """What a target has to net for the whole position, commissions paid."""
 TIGHT_SOLD, TIGHT_BOUGHT, TIGHT_SHARES = 0.11, 0.05, 0.0015
-"""The part of the entry price within which a stop is hit by the noise of quotes: of a credit, of a debit, of shares."""
+"""The fraction of the entry price within which quote noise hits a stop: of a credit, a debit, shares."""
 _FAR = 5.0
 """Expected moves beyond which spot does not go while a position is open."""
 _SHARE = 1.0
@@ -328,7 +328,7 @@ _SHARE = 1.0
 _NEARLY = 0.95
 """The part of the largest loss from which a stop is no stop any more."""
 _LEAST_MID, _BELOW = 0.75, 0.999
-"""What a mid is at least, in ticks, while anything is bid or asked for; just below a price that can be had."""
+"""The smallest mid, in ticks, of a quoted contract; just below a possible price."""
 
 
 def never_in_the_example(look: LintContext) -> Iterator[Problem]:
@@ -363,12 +363,12 @@ def _never(look: LintContext, stake: ExamplePayoff, rule: Rule) -> Problem:
 
 
 def calls_of_money(rule: Rule) -> bool:
-    """Say whether a rule looks at a profit, a loss or a price of the position."""
+    """Return whether a rule looks at a profit, a loss or a price of the position."""
     return any(call.measure in _PRICES for call in calls_of(rule.test))
 
 
 def is_gain(look: LintContext, rule: Rule) -> bool:
-    """Say whether a rule asks for a profit, and not for a loss."""
+    """Return whether a rule asks for a profit, and not for a loss."""
     edge = _edge(look, rule, ExitKind.TARGET)
     return edge is not None and edge[0].measure != "give_back" and edge[1] > 0
 
@@ -413,16 +413,16 @@ def _while_open(look: LintContext, stake: ExamplePayoff, *, is_target: bool) -> 
 
 
 def _leaning(look: LintContext) -> Range:
-    """Return between which numbers of shares the delta of one structure lies until it ends, wherever spot goes."""
+    """Return the range of the delta of one structure until it ends, in shares, wherever spot goes."""
     is_one = all(leg.symbol == look.plan.legs[0].symbol and not leg.is_shares for leg in look.plan.legs)
-    if not is_one or not look.terms.is_whole:  # parts that are left lean further than the whole
+    if not is_one or not look.terms.is_whole:  # remaining parts lean further than the whole
         return ALL
     deltas = [net("delta", look.sample.legs.values(), moves, left) for moves in PLACES for left in LEFT]
     return stretch(min(deltas) - _SHARE, max(deltas) + _SHARE)
 
 
 def _passed(look: LintContext, subject: Subject) -> Range:
-    """Return how near spot can come to the nearest strike, and how far past it."""
+    """Return how near spot can get to the nearest strike, and how far past it."""
     legs = [look.sample.legs[name] for name in legs_of(subject) if name in look.sample.legs]
     return stretch(min((leg.outward - _FAR * leg.move for leg in legs), default=-inf), inf)
 
@@ -432,7 +432,7 @@ def _is_whole(subject: Subject) -> bool:
 
 
 def _known(look: LintContext, stake: ExamplePayoff, *, is_target: bool) -> dict[tuple[str, Quantity], Range]:
-    """Return what the gain and the cost of the position can be, for entry prices near that of the example."""
+    """Return the possible gain and cost of the position, for entry prices near that of the example."""
     near, wide = paid_about(look, NEAR), paid_about(look, WIDE)
     if near is None or wide is None:
         return {}
@@ -454,7 +454,7 @@ def _known(look: LintContext, stake: ExamplePayoff, *, is_target: bool) -> dict[
 
 
 def _won_of_risk(stake: ExamplePayoff, paid: EntryPrices, most: float, least: float) -> float:
-    """Return the most that is won, as a multiple of the most that is lost, at the best of these entry prices."""
+    """Return the largest gain as a multiple of the largest loss, at the best of these entry prices."""
     lost = [-gain for gain in _gains(stake, paid, least)]
     won = _gains(stake, paid, most)
     return inf if min(lost) <= 0 else max(gain / loss for gain, loss in zip(won, lost, strict=True))
@@ -476,7 +476,7 @@ def _parts(stake: ExamplePayoff, paid: EntryPrices, least: float, most: float) -
 
 
 def _edge(look: LintContext, rule: Rule, kind: ExitKind) -> tuple[Subject, float] | None:
-    """Return the subject of a target or a stop and the number at which it begins, None where it has no such number."""
+    """Return the subject of a target or a stop and the number where it starts, None without such a number."""
     if not isinstance(rule.test, Compare):
         return None
     subject, passing = literal(rule.test, look.terms)
@@ -488,8 +488,8 @@ def _edge(look: LintContext, rule: Rule, kind: ExitKind) -> tuple[Subject, float
 
 
 def _distance(look: LintContext, stake: ExamplePayoff, planned: ExitPlan, rule: Rule) -> float | None:
-    """Return how far, per share, the price moves from the entry until a target or a stop acts; None where unknown."""
-    found, paid = _edge(look, rule, planned.kind), paid_about(look, AS_IT_IS)
+    """Return how far, per share, the price moves from the entry to a target or a stop; None where unknown."""
+    found, paid = _edge(look, rule, planned.kind), paid_about(look, UNCHANGED)
     if found is None or not planned.kind.is_level:
         return None
     subject, edge = found
@@ -504,7 +504,7 @@ def _distance(look: LintContext, stake: ExamplePayoff, planned: ExitPlan, rule: 
 def _moved(
     look: LintContext, stake: ExamplePayoff, paid: EntryPrices | None, subject: Subject, edge: float, side: int
 ) -> float | None:
-    """Return how far the mid moves per share until a gain or a cost is at its edge. side: 1 where it is won."""
+    """Return how far the mid moves per share until a gain or a cost reaches its edge. side: 1 for a gain."""
     match subject.measure, subject.quantity:
         case "gain", Quantity.FRACTION if paid is not None:
             return side * edge * paid.most
@@ -552,7 +552,7 @@ def of_few_dollars(look: LintContext) -> Iterator[Problem]:
         if net <= FEW_DOLLARS:
             message = (
                 f"{said(rule)} wins ${distance * look.sample.lot:.2f} in the example, and opening and closing cost "
-                f"${costs:.2f}: ${max(net, 0.0):.2f} is left"
+                f"${costs:.2f}: ${max(net, 0.0):.2f} remains"
             )
             yield Problem(
                 "RB374", look.marked(rule), message, "sell or buy more premium, or ask for a larger part of it"

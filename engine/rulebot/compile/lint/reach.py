@@ -1,4 +1,4 @@
-"""What every subject can be at all: by its nature, by the structure, and by when the bot looks at it."""
+"""The possible values of every subject: by its nature, by the structure, and by when the bot looks at it."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -33,7 +33,7 @@ from rulebot.spec.spec import Spec
 
 MULTIPLIER = 100
 NEAR = 0.75
-"""A strike chosen by delta has at least so much of it, and at most so much more: no listed strike lies further off."""
+"""The least delta of a strike chosen by delta, and the most above it: no listed strike is further off."""
 AT_THE_MONEY = 0.5
 """The delta there."""
 MOST_VOLATILITY, MOST_DEVIATION = 5.0, 1.0
@@ -67,7 +67,7 @@ def worth_of(spec: Spec) -> PayoffBounds:
 
 
 def same_everywhere(spec: Spec) -> Decimal | None:
-    """Return what one structure of options pays at expiry, as a box does, None where that hangs on the market."""
+    """Return what one structure of options always pays at expiry, like a box; None where the market decides."""
     legs = list(spec.legs.legs)
     is_one = len(spec.underlyings) == len(spec.legs.expiries) == 1
     if not is_one or any(leg.is_shares or not keeps_its_width(leg.strike) for leg in legs):
@@ -86,7 +86,7 @@ def same_everywhere(spec: Spec) -> Decimal | None:
 
 
 def most_brought(spec: Spec, worth: PayoffBounds) -> float | None:
-    """Return the most that selling one structure can bring, per share; None where its worst case has no sure width.
+    """Return the most that selling one structure can bring, per share; None without a certain width.
 
     A spread is worth no more than its width times how probable its sold strike is. Source: Breeden and Litzenberger,
     "Prices of State-Contingent Claims Implicit in Option Prices".
@@ -105,7 +105,7 @@ def most_brought(spec: Spec, worth: PayoffBounds) -> float | None:
 
 
 def _probable(legs: list[Leg], deviation: float) -> float:
-    """Return how probable it is at most that what is sold on one side is in the money at its end."""
+    """Return the highest probability that the sold options of one side end in the money."""
     root = place_of(legs[0], legs)[0]
     strike = root.strike
     if root.side is not Side.SELL or not _is_out_of_the_money(root) or strike.by is StrikeBy.AT_LEG:
@@ -122,7 +122,7 @@ def _added(parts: list[Decimal | None]) -> Decimal | None:
 
 
 def _together(sides: dict[str, list[Leg]]) -> Ends:
-    """Puts and calls on one underlying. Where no put stands above a call only one of the two sides can be worth
+    """Puts and calls on one underlying. Where no put is above a call only one of the two sides can be worth
     anything at the end; else both count."""
     ends = [_ends(legs) for legs in sides.values()]
     least, most = _added([each[0] for each in ends]), _added([each[1] for each in ends])
@@ -133,13 +133,13 @@ def _together(sides: dict[str, list[Leg]]) -> Ends:
 
 
 def _ends(legs: list[Leg]) -> Ends:
-    """Where strikes are chosen one by one, at no known distance, the sign may be known and the size is not."""
+    """Where strikes are chosen independently, the sign may be known but not the size."""
     unsized: dict[str | None, Ends] = {"credit": (None, NOTHING), "debit": (NOTHING, None)}
     return ends_of(legs) or unsized.get(group_direction(legs), (None, None))
 
 
 def _stand_apart(sides: dict[str, list[Leg]]) -> bool:
-    """Say whether the sold options are chosen at or out of the money, and the bought ones further out."""
+    """Return whether the sold options are chosen at or out of the money, and the bought ones further out."""
     roots = [place_of(leg, legs)[0] for legs in sides.values() for leg in legs]
     outward = all(_is_outward(leg) for legs in sides.values() for leg in legs)
     return outward and all(_is_out_of_the_money(root) for root in roots)
@@ -158,7 +158,7 @@ def _is_out_of_the_money(leg: Leg) -> bool:
     return strike.by in (StrikeBy.EXPECTED_MOVE, StrikeBy.OTM, StrikeBy.AT_SPOT, StrikeBy.AT_LEG)
 
 
-# --- What every subject can be at all
+# --- The possible values of every subject
 
 MONTH = 36
 """Days within which something always expires: from a third Friday to the next, or the session before it."""
@@ -168,7 +168,7 @@ _LOST_WHOLE = stretch(-1.0, inf, low_open=True)
 
 
 def by_nature(subject: Subject) -> Range:
-    """Return what a subject can be, whatever bot asks."""
+    """Return the values that a subject can have for any bot."""
     if (measure := VOCABULARY.get(subject.measure)) is None:
         return TRUE_OR_FALSE if not subject.measure else ALL
     if subject.of is not None:
@@ -187,7 +187,7 @@ class PriceBounds:
 
 
 def price_bounds(plan: Plan, worth: PayoffBounds, terms: LinearTerms) -> PriceBounds:
-    """Return the bounds that `require` sets on the price of the structure, which is never more than it can be worth."""
+    """Return the bounds that `require` sets on the price of the structure, limited by its worth."""
     largest = MULTIPLIER * plan.quantity
     smallest = largest if plan.size is None else MULTIPLIER
     found = stretch(0.0, inf)
@@ -217,7 +217,7 @@ def _flat(test: Truth) -> list[Truth]:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What subjects can be at entry, while a position is open, when it has just been opened, and all day long."""
+    """The values that subjects can have at entry, while open, right after opening, and all day long."""
 
     entry: Reach
     open: Reach
@@ -275,7 +275,7 @@ def _furthest(expiry: Expiry) -> float:
 
 
 def is_sure(spec: Spec, bounds: PriceBounds) -> bool:
-    """Say whether the structure is sold, or bought, whatever the market: by its strikes, or by what `require` asks."""
+    """Return whether the structure is certainly sold, or bought: by its strikes, or by what `require` asks."""
     return certain_direction(spec) is not None or bounds.least > 0
 
 
@@ -284,10 +284,10 @@ def _reach(
     measures: Mapping[str, Range] = MappingProxyType({}),
     legs: Mapping[str, Mapping[str, Range]] = MappingProxyType({}),
 ) -> Reach:
-    """Return a reach. Money is looked up whatever its `at` is; what is of several legs is the worst of them."""
+    """Return a reach. Money is looked up without its `at`; a subject of several legs uses the worst of them."""
 
     def reach(subject: Subject) -> Range:
-        for known in (subject, _wherever(subject)):
+        for known in (subject, _without_at(subject)):
             if known in subjects:
                 return subjects[known]
         if subject.of is None and subject.measure in legs:
@@ -297,7 +297,7 @@ def _reach(
     return reach
 
 
-def _wherever(subject: Subject) -> Subject:
+def _without_at(subject: Subject) -> Subject:
     """Return the subject without its `at`: of legs by name it is another one than of the whole."""
     if not isinstance(subject.arguments, tuple):
         return subject
@@ -314,9 +314,9 @@ def _worst_of(subject: Subject, ranges: Mapping[str, Range]) -> Range:
 
 
 def window_seconds(spec: Spec, session: Session) -> tuple[float, float]:
-    """Return when the first of the entry's windows opens and the last one closes, in seconds since the session's open.
+    """Return the open of the entry's first window and the close of its last, in seconds since the open.
 
-    On some half days, where none is left, it closes before it opens.
+    On half days without trading time, it closes before it opens.
     """
     found = spans_in_seconds(spec, session)
     left = [(start, end) for start, end in found if start < end]
@@ -342,7 +342,7 @@ def spans_in_seconds(spec: Spec, session: Session) -> list[tuple[float, float]]:
 
 
 def _prices(plan: Plan, worth: PayoffBounds) -> dict[Subject, Range]:
-    """At entry: what is sold brings less than it could ever cost, what is bought costs less than it could bring."""
+    """At entry: a sold structure brings less than its largest cost, a bought one costs less than its largest worth."""
     most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
     if most is None:
         return {}
@@ -356,7 +356,7 @@ def _prices(plan: Plan, worth: PayoffBounds) -> dict[Subject, Range]:
 
 
 def least_loss(spec: Spec, plan: Plan, worth: PayoffBounds, bounds: PriceBounds) -> float:
-    """Return what one structure can lose at expiry at least, per share, whatever it brings; 0 where nothing is sure."""
+    """Return the least possible max loss of one structure at expiry, per share; 0 where nothing is certain."""
     if plan.overwrite is not None or any(leg.is_shares for leg in spec.legs.legs):
         return 0.0
     if plan.opens_for == "debit":
@@ -381,7 +381,7 @@ def _risks(plan: Plan, least: float) -> dict[Subject, Range]:
 def _money(plan: Plan, worth: PayoffBounds, bounds: PriceBounds, terms: LinearTerms) -> dict[Subject, Range]:
     """While it is open: what closing it may cost, and what follows for its profit and loss.
 
-    Nothing is claimed of a structure that may as well be bought as sold. A position of which parts are closed one
+    Nothing is claimed about a structure that can be either bought or sold. A position whose parts close one
     after the other may lose on one side after the other.
     """
     cost = _cost_range(worth)
@@ -409,7 +409,7 @@ def _cost_range(worth: PayoffBounds) -> tuple[float, float]:
 
 
 def _parts(plan: Plan, cost: tuple[float, float], bounds: PriceBounds) -> tuple[float, float]:
-    """Return the most that can be lost and won, as parts of the entry price: more of a small one than of a large."""
+    """Return the largest loss and gain, as fractions of the entry price: larger for a small price."""
     least, most = cost
     base = bounds.least
     if plan.opens_for == "credit":
@@ -418,7 +418,7 @@ def _parts(plan: Plan, cost: tuple[float, float], bounds: PriceBounds) -> tuple[
 
 
 def _delta_range(plan: Plan) -> dict[Subject, Range]:
-    """Return between which numbers of shares the delta of one structure lies: that of an option is 0 to 1.
+    """Return the range of the delta of one structure, in shares: that of an option is 0 to 1.
 
     A roll keeps the legs, and a part that was closed leaves less.
     """
@@ -428,9 +428,9 @@ def _delta_range(plan: Plan) -> dict[Subject, Range]:
 
 
 def _net_delta_range(plan: Plan) -> dict[Subject, Range]:
-    """At entry: between which numbers of shares the delta of all positions of the bot lies, one underlying each.
+    """At entry: the range of the delta of all positions of the bot in shares, one underlying each.
 
-    Nothing is claimed beside shares: more of them may be held than the bot has bought.
+    Nothing is claimed with shares: more of them may be held than the bot has bought.
     """
     if plan.overwrite is not None or any(leg.is_shares for leg in plan.legs):
         return {}
@@ -445,7 +445,7 @@ def _net_delta_range(plan: Plan) -> dict[Subject, Range]:
 
 
 def _rises(leg: LegPlan) -> bool:
-    """Say whether a leg gains when the underlying rises."""
+    """Return whether a leg gains when the underlying rises."""
     return (leg.sign > 0) is not (leg.right is Right.PUT and not leg.is_shares)
 
 
@@ -458,13 +458,13 @@ _UNMOVED: dict[Subject, Range] = {
 
 
 def _unmoved_spot(symbol: str) -> dict[Subject, Range]:
-    """Right after the fill spot stands where it stood at the entry."""
+    """Right after the fill spot is where it was at the entry."""
     arguments = (("of", symbol), ("since", SINCE_ENTRY))
     return {Subject("move", quantity, arguments): FALSE for quantity in (Quantity.POINTS, Quantity.FRACTION)}
 
 
 def _chosen(plan: Plan) -> dict[str, dict[str, Range]]:
-    """Right after the fill strikes stand where they were chosen."""
+    """Right after the fill strikes are where they were chosen."""
     return {
         "leg_delta": {leg.name: delta_chosen(leg.strike, NEAR) for leg in plan.legs},
         "breach": {leg.name: _distance_chosen(leg.strike) for leg in plan.legs},
@@ -472,7 +472,7 @@ def _chosen(plan: Plan) -> dict[str, dict[str, Range]]:
 
 
 def delta_chosen(strike: Strike, near: float) -> Range:
-    """Return what the delta of a strike can be that has at least so much of the one that is asked for."""
+    """Return the possible deltas of a strike with at least this much of the requested delta."""
     moved = strike.min_otm_distance is not None or strike.round_to is not None or _is_edged(strike)
     moved = moved or strike.bound is Bound.AT_MOST or strike.round is StrikeRounding.AWAY
     if strike.by is not StrikeBy.DELTA or strike.target is None or moved:

@@ -22,9 +22,9 @@ _LEAST_DELTA = 0.02
 _INSIDE = 0.5
 """The delta from which the bought option of a spread is in the money too."""
 _APART, _MOVES_APART = 0.15, 3.0
-"""The part of spot, and the expected moves, by which the strikes of one structure lie apart at most."""
+"""The largest distance between strikes of one structure: as a fraction of spot, and in expected moves."""
 _NO_BID, _WILD = 0.1, 3.0
-"""The part of a tick below which nobody bids for an option, though volatility is so many times the example's."""
+"""The fraction of a tick below which an option has no bid, at this multiple of the example's volatility."""
 WEEK = 7
 """Calendar days to expiry from which a position is meant to be held overnight."""
 _SIDES = {"short": -1, "sold": -1, "sell": -1, "long": 1, "bought": 1, "buy": 1}
@@ -52,7 +52,7 @@ _STEP = 0.01
 
 
 def _is_covered_call(leg: SampleLeg, look: LintContext) -> bool:
-    """Say whether shares are held or bought against a sold call: deep in the money it is a sale of them."""
+    """Return whether a sold call is covered by shares: deep in the money it is a sale of them."""
     has_shares = look.plan.overwrite is not None or any(each.is_shares and each.sign > 0 for each in look.plan.legs)
     return has_shares and leg.plan.right is Right.CALL
 
@@ -75,19 +75,19 @@ def sold_inside(look: LintContext) -> Iterator[Problem]:
 
 
 def without_bid(look: LintContext) -> Iterator[Problem]:
-    """Yield RB361 for a sold option that is worth nothing in the example, nor in a wild market: nobody bids for it."""
+    """Yield RB361 for a sold option that has no bid in the example or in a wild market."""
     wild = sample_of(look.plan, _WILD).legs
     for leg in _sold(look):
         name, symbol = leg.plan.name, leg.plan.symbol
         tick = float(product(symbol).option_ticks.steps[0][1])
         if symbol in LEVELS and name in wild and wild[name].mid < _NO_BID * tick:
-            message = f"the example sells '{name}' at {leg.strike:g}, which has no bid: no entry is made"
+            message = f"the example sells '{name}' at {leg.strike:g}, where there is no bid: no entry is made"
             help_text = f"{symbol} is {leg.spot:g} there, and one expected move {leg.move:.3g} points"
             yield Problem("RB361", leg.plan.strike.path, message, help_text, None, True)
 
 
 def far_apart(look: LintContext) -> Iterator[Problem]:
-    """Yield RB361 for a bought option that stands far from the sold one of its kind, whatever the market does."""
+    """Yield RB361 for a bought option that is far from the sold one of its kind in any market."""
     sold = _sold(look)
     for leg in look.sample.legs.values():
         near = [each for each in sold if each.plan.symbol == leg.plan.symbol and each.plan.right is leg.plan.right]
@@ -144,7 +144,7 @@ def twice(look: LintContext) -> Iterator[Problem]:
 def _of_both(one: SampleLeg, other: SampleLeg) -> str:
     if one.plan.sign == other.plan.sign:
         return "one leg with a larger 'ratio' says it"
-    return "what one buys the other sells, and only commissions remain"
+    return "one leg buys what the other sells: only commissions remain"
 
 
 def misnamed(look: LintContext) -> Iterator[Problem]:
@@ -165,7 +165,7 @@ def _name(leg: LegPlan) -> str:
 
 
 def out_on_the_first_day(look: LintContext) -> Iterator[Problem]:
-    """Yield RB367 for a time exit that closes, on the day of entry, options that settle at the open weeks later."""
+    """Yield RB367 for a time exit that closes, on the entry day, options that settle at the open weeks later."""
     options = [leg for leg in look.plan.legs if not leg.is_shares]
     is_of_open = any(leg.trading_class in OPENING_CLASSES for leg in options)
     days = min((days_of(leg.expiry) for leg in options), default=0)
@@ -181,7 +181,7 @@ def out_on_the_first_day(look: LintContext) -> Iterator[Problem]:
 
 
 def holds_by_the_clock(rule: Rule) -> bool:
-    """Say whether a rule is a time of day and nothing else."""
+    """Return whether a rule is a time of day and nothing else."""
     return isinstance(rule.test, Holds) and rule.test.call.measure == "time"
 
 
@@ -306,7 +306,7 @@ def _left_over(one: PairSide, other: PairSide) -> Iterator[Problem]:
     way = "up" if net > 0 else "down"
     message = (
         f"the deltas of {one.symbol} and {other.symbol} do not offset each other: {abs(net) / larger:.0%} of the "
-        f"larger side is left, and the pair wins only when the market goes {way}"
+        f"larger side remains, and the pair wins only when the market goes {way}"
     )
     help_text = "choose both strikes in the same way and of the same right, one bought and one sold"
     yield Problem("RB373", other.legs[0].plan.strike.path, message, help_text, None, True)
@@ -320,7 +320,7 @@ def _in_order(look: LintContext) -> Iterator[Problem]:
         bought = next((name for name in order.leg_by_leg if sides.get(name, 0) > 0), None)
         if first is None or bought is None or sides.get(first, 0) > 0:
             continue
-        message = f"'{first}' is sold before '{bought}' is bought: it is naked until then, or for good"
+        message = f"'{first}' is sold before '{bought}' is bought: it is naked until then, or until expiry"
         help_text = f"write '{bought}' first: what is bought risks only its price"
         yield Problem("RB372", (*order.path, "leg_by_leg"), message, help_text)
 
@@ -329,7 +329,7 @@ def _in_order(look: LintContext) -> Iterator[Problem]:
 
 
 def ambiguous_symbols(look: LintContext) -> Iterator[Problem]:
-    """Yield RB375 for each underlying that is the ticker of a company, and the symbol of a future or an index."""
+    """Yield RB375 for each underlying whose ticker is also the symbol of a future or an index."""
     for symbol, path in _symbols(look.spec):
         found = NAMESAKES.get(symbol)
         if found is None:

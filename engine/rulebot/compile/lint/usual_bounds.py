@@ -1,4 +1,4 @@
-"""Bounds outside of the usual range of their measure: most likely a slip by a unit or a factor of 100."""
+"""Bounds outside of the usual range of their measure: most likely a wrong unit or a factor of 100."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -32,16 +32,16 @@ _GAINS = ("profit", "loss", "give_back")
 _OF_SHARES, _MOST_OF_SHARES, _LOST_OF_SHARES = 0.1, 2.0, 0.5
 """How much smaller gains are that count from the price of shares, and the largest gain and loss."""
 _MOST_OF_CREDIT, _MOST_OF_DEBIT = 0.985, 0.95
-"""The part of a credit that a target asks for, or of a debit that a stop lets go, at most: the rest is a tick."""
+"""The largest fraction of a credit for a target, or of a debit for a stop: the rest is a tick."""
 _BELOW = 0.999
 """Just below a tick, which is the least distance between a bid and an ask."""
 _DAYS = 252
 _YEARS_MOVE, _STOCKS_MOVE = (0.16, 0.16), (0.16, 0.33)
-"""A year's volatility of what the example knows, and between which that of a stock lies."""
+"""A year's volatility of the underlyings in the example, and the range for stocks."""
 
 
 class UsualRange(NamedTuple):
-    """From where to where bounds lie, in the unit of the measure; inf where nobody can say."""
+    """The range in which bounds usually are, in the unit of the measure; inf where it is unknown."""
 
     low: float
     high: float
@@ -49,7 +49,7 @@ class UsualRange(NamedTuple):
 
 
 def span_of(call: Call, look: LintContext) -> UsualRange | None:
-    """Return the usual range of a measure as one bot reads it, None where it is compared with no number."""
+    """Return the usual range of a measure for one bot, None where it is compared with no number."""
     usual = MEASURES[call.measure].usual.get(call.quantity) if call.measure in MEASURES else None
     if usual is None:
         return None
@@ -62,7 +62,7 @@ def span_of(call: Call, look: LintContext) -> UsualRange | None:
 
 
 def _of_this_bot(usual: Usual, call: Call, look: LintContext) -> Usual:
-    """Return the range of a gain for what the bot deals in: shares move less than options, a credit is all it wins."""
+    """Return the range of a gain for the traded instruments: shares move less, a credit is the maximum."""
     if call.measure not in _GAINS or call.quantity is not Quantity.FRACTION:
         return usual
     if any(leg.is_shares for leg in look.plan.legs):
@@ -93,7 +93,7 @@ def _symbol(call: Call, look: LintContext) -> str:
 
 
 def _sizes(scale: Scale, look: LintContext, symbol: str) -> tuple[float, float]:
-    """Return the least and the most that a scale comes to."""
+    """Return the least and the most value of a scale."""
     sample = look.sample
     low, high = spots(symbol)
     is_known = low == high
@@ -145,7 +145,7 @@ def _width(look: LintContext) -> float | None:
     return max(found, default=None)
 
 
-# --- Numbers of an expression, which have no unit, beside measures that are read in one nobody may have meant
+# --- Unitless numbers of an expression, compared with measures that are read in an unexpected unit
 
 MOST_OF_A_PART = 5.0
 """A part beyond this is hardly meant: five times a credit, or 500 %."""
@@ -163,7 +163,7 @@ _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def read_otherwise(look: LintContext) -> Iterator[Problem]:
-    """Yield RB345 for each number of an expression that is hardly meant in the unit in which it is read."""
+    """Yield RB345 for each number of an expression in an improbable unit."""
     for test in single_tests(look.conditions.values()):
         if isinstance(test, ExpressionTest):
             for place, form in enumerate(_FORMS):
@@ -189,7 +189,7 @@ def _judged_without_unit(test: ExpressionTest, found: re.Match[str], *, is_turne
     else:
         return
     message = f"'{found['number']}' is read as {read}: numbers of an expression have no unit, and '{name}' is {is_a}"
-    help_text = f"{less}; write it with its unit in a condition, as in '{name}: {{{op}: {meant}}}'"
+    help_text = f"{less}; with its unit write it in a condition, as in '{name}: {{{op}: {meant}}}'"
     yield Problem("RB345", test.path, message, help_text, found.span("number"))
 
 
@@ -208,7 +208,7 @@ _NEVER = {
 
 
 def unusual(look: LintContext) -> Iterator[Problem]:
-    """Yield RB360 for each bound that lies outside of the usual range of its measure."""
+    """Yield RB360 for each bound outside of the usual range of its measure."""
     for pair in pairs_of(look):
         for single in singles(pair.condition, pair.rule.test):
             if isinstance(single.test, Compare):
@@ -247,7 +247,7 @@ def _of_another(call: Call, of: Call) -> UsualRange:
 
 
 _A_LITTLE = 2.0
-"""How many times the largest usual number is reached by a slip of one digit rather than of a unit."""
+"""A factor above the largest usual number that is a one-digit slip rather than a wrong unit."""
 _LEAST_DOLLARS = 10
 """The fewest dollars that are offered instead of a percentage."""
 _COUNTED = (Quantity.DAYS, Quantity.PLAIN, Quantity.SECONDS)
@@ -281,7 +281,7 @@ _OF_ARGUMENTS = {
 
 
 def _held(look: LintContext, single: SingleTest, call: Call) -> Iterator[Problem]:
-    """Yield RB360 for a number among the arguments of what is true by itself."""
+    """Yield RB360 for a number among the arguments of a true-or-false measure."""
     for name, given in call.arguments:
         if name not in _OF_ARGUMENTS or not isinstance(given, int | float):
             continue
@@ -294,7 +294,7 @@ def _held(look: LintContext, single: SingleTest, call: Call) -> Iterator[Problem
 
 
 def _is_said_already(single: SingleTest, call: Call, number: float) -> bool:
-    """Say whether RB345 tells of a number of an expression."""
+    """Return whether RB345 already reports a number of an expression."""
     if not isinstance(single.said, ExpressionTest):
         return False
     of_part = call.quantity is Quantity.FRACTION and number > MOST_OF_A_PART
@@ -302,7 +302,7 @@ def _is_said_already(single: SingleTest, call: Call, number: float) -> bool:
 
 
 def _is_usual(number: float, span: UsualRange, op: Op, at: int) -> bool:
-    """Say whether a bound lies in the range. The lower of two may be 0: it says that there is none."""
+    """Return whether a bound is in the range. The lower of two may be 0: it says that there is none."""
     usual = span.usual
     if number == 0 and (usual.zero or (op in (Op.BETWEEN, Op.OUTSIDE) and at == 0)):
         return True
@@ -342,17 +342,17 @@ def _effect(pair: ConditionRule, single: SingleTest, test: Compare, span: UsualR
     usual: Range = stretch(span.low, span.high, low_open=True, high_open=True)
     if span.usual.signed:
         usual = stretch(-span.high, span.high, low_open=True, high_open=True)
-    evaluation = None
+    is_passing = None
     if not meet(usual, passing):
-        evaluation = not single.wanted
+        is_passing = not single.wanted
     elif not meet(usual, rest(passing)):
-        evaluation = single.wanted
-    if evaluation is None:
+        is_passing = single.wanted
+    if is_passing is None:
         return "as a bound it is as good as 0"
-    often = "nearly always" if evaluation else "hardly ever"
+    often = "nearly always" if is_passing else "hardly ever"
     if not single.is_alone and single.wanted:
         return f"this part is {often} true"
-    words = _ALWAYS if evaluation else _NEVER
+    words = _ALWAYS if is_passing else _NEVER
     return f"the condition is {often} true, so {words[pair.standing]}"
 
 
@@ -391,7 +391,7 @@ def shown(number: float, quantity: Quantity, digits: int = 4) -> str:
 
 
 def _plain(number: float, digits: int = 4) -> str:
-    """Return a number with so many digits that count."""
+    """Return a number with this many significant digits."""
     rounded = f"{Decimal(f'{number:.{digits}g}'):f}"
     return f"{int(rounded):,}" if rounded.lstrip("-").isdigit() else rounded
 
@@ -430,7 +430,7 @@ def _meaning(number: float, call: Call, of: Call | None) -> str:
         case Quantity.PLAIN if MEASURES[call.measure].is_percentile:
             return "below one percentile" if number < 1 else f"{_plain(number)} percentiles"
         case _:
-            return f"{_plain(number)} as it stands"
+            return f"{_plain(number)} as written"
 
 
 def readings(
@@ -478,7 +478,7 @@ def _as_written(number: float, quantity: Quantity, amount: Amount | None) -> str
 
 
 def ineffective_max_age(look: LintContext) -> Iterator[Problem]:
-    """Yield RB305 for each `max_age` of a condition of which no measure reads quotes whose age it could limit."""
+    """Yield RB305 for each `max_age` of a condition whose measures read no quotes that it could limit."""
     for rule in _rules(look.plan):
         measures = sorted({call.measure for call in calls_of(rule.test)})
         if rule.max_age is None or any(_has_an_age(measure) for measure in measures):
@@ -495,12 +495,12 @@ def _rules(plan: Plan) -> Iterator[Rule]:
 
 
 def _has_an_age(measure: str) -> bool:
-    """What is of all positions is added up once, for all conditions."""
+    """Measures of all positions are added up once, for all conditions."""
     found = MEASURES[measure]
     return found.max_age is not None and not found.places <= WITH_AN_ENTRY
 
 
 def _why(measures: list[str]) -> str:
     if any(MEASURES[measure].max_age is not None for measure in measures):
-        return "is of all positions together, whose quotes count for as long as they always do"
+        return "covers all positions together, and always uses the standard quote age"
     return "is read from no quote that could be too old"

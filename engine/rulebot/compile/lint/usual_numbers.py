@@ -1,4 +1,4 @@
-"""Numbers outside of conditions that nobody means: strikes, widths, orders, confirmations, counts and limits."""
+"""Unusual numbers outside of conditions: strikes, widths, orders, confirmations, counts and limits."""
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -18,7 +18,7 @@ from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Bound, Confirm, Path, StrikeBy, Unit
 from rulebot.spec.spec import Fits, Order
 
-# --- A number of a key beside the range that is usual for it, and how both are written
+# --- A number of a key and its usual range, and how both are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +76,26 @@ def in_dollars(number: float) -> str:
     return shown(number, Quantity.DOLLARS, 3)
 
 
-# --- Limits and budgets beside what the structure can win or lose
+# --- Limits and budgets compared with what the structure can win or lose
 
 _MOST_DAYS, _LEAST_DAY = 100.0, 0.02
-"""Trades that are all lost, and the part of one, beyond which a limit of the day says nothing or acts at once."""
+"""Full losses per day, and the fraction of one, beyond which a daily limit has no effect or acts at once."""
 _WINS = 10.0
 """As many trades as may be won before a profit of the day is no limit any more."""
 _LIMITS_ROOM, _MOST_SOLD = PriceRange(0.5, 2.0), 0.95
-"""How far the entry price may lie from the example's, and the most that is paid for a width, as a part of it."""
+"""The largest distance of the entry price from the example's, and the largest price as a fraction of width."""
 _HALF = 0.5
-"""The part of the least likely loss below which a limit of a trade is a slip, and not a choice among entries."""
+"""The fraction of the least likely loss below which a trade limit is a mistake."""
 _MOST_OF_WORST = 50.0
 """How many times the largest loss of a trade a limit on it may be."""
 _LEAST_OF_WORST = 0.1
 """The part of its width that a spread of an unknown underlying loses at least."""
 _LEAST_DOLLARS = 10.0
-"""The least daily loss that says something where nobody knows what a position is worth."""
+"""The smallest sensible daily loss where the worth of a position is not known."""
 _APART = 4.0
-"""How many widths the parts of a structure lose at most, each closed by itself."""
+"""How many widths the parts of a structure lose at most, each closed separately."""
 _CRASH = 0.25
-"""The largest fall of an index in a day, as a part of its level. Source: 22.6 % on 1987-10-19."""
+"""The largest fall of an index in a day, as a fraction of its level. Source: 22.6 % on 1987-10-19."""
 _FULL = 20.0
 """How many times the largest position a budget may pay for."""
 
@@ -116,7 +116,7 @@ def _protection(look: LintContext, stake: ExamplePayoff | None) -> Iterator[Numb
     protect = look.spec.risk.protect
     if protect is None:
         return
-    low, then = 1.0, "the stop at the broker is at a price that is never reached"
+    low, then = 1.0, "the stop at the broker is at a price that never trades"
     planned = look.plan.risk.protect
     if stake is not None and stake.is_sold and planned is not None and planned.of_whole:
         short = max((leg.mid for leg in look.sample.legs.values() if planned.covers(leg.plan.name)), default=0.0)
@@ -207,13 +207,13 @@ def _of_the_day(look: LintContext, stake: ExamplePayoff | None) -> Iterator[Numb
 
 
 def _most_of_the_market(look: LintContext) -> float:
-    """Return the dollars that a position loses in a day that nobody has seen, without a bound by width."""
+    """Return the dollars that a position without a bound by width loses on an unprecedented day."""
     levels = [spots(leg.symbol)[1] * leg.ratio for leg in look.plan.legs if not leg.is_shares]
     return max(levels, default=inf) * look.sample.lot * _CRASH
 
 
 def _worst(look: LintContext) -> float | None:
-    """Return the dollars that a trade loses at most in round numbers, by the width of its strikes; None without one."""
+    """Return the largest loss of a trade in round dollars, by the width of its strikes; None without one."""
     width = look.worth.most_cost if look.plan.opens_for == "credit" else look.worth.most_value
     if not width or look.plan.overwrite is not None or any(leg.is_shares for leg in look.plan.legs):
         return None
@@ -232,7 +232,7 @@ _NEAREST, _FURTHEST = 0.0002, 0.5
 _MOST_OF_TARGET = 0.75
 """The part of a delta within which every strike out of the money is near enough."""
 _MOVES = 6.0
-"""Expected moves by which a strike is kept from spot at most: nobody bids for one further away."""
+"""The largest distance of a strike from spot, in expected moves: further out there is no bid."""
 _LOW, _HIGH = 0.3, 3.0
 """Parts of the level between which strikes are held."""
 
@@ -258,7 +258,7 @@ def modifiers(leg: LegPlan, move: float) -> Iterator[Number]:
             yield Number((*path, name), edge.value, low * _LOW, high * _HIGH, bare, _FAR)
 
 
-# --- Numbers outside of conditions that nobody means
+# --- Unusual numbers outside of conditions
 
 AT_THE_MONEY = 0.4
 """What an option at the money is worth, in expected moves. Source: Brenner and Subrahmanyam 1988."""
@@ -330,13 +330,13 @@ def _strike(leg: LegPlan, look: LintContext) -> Iterator[Number]:
 
 
 def _most_premium(leg: LegPlan, move: float) -> float:
-    """Return the most that an option may be worth to be chosen by it: a few times one at the money."""
+    """Return the largest plausible premium to choose an option by: a few times an at-the-money one."""
     low, high = spots(leg.symbol)
     return 4 * AT_THE_MONEY * move if low == high else high
 
 
 def _most_of_a_side(leg: LegPlan, look: LintContext) -> float:
-    """Return the most that a short brings with the long that counts from it: less than the width between them."""
+    """Return the largest credit of a short with the long relative to it: less than their width."""
     widths = [wing.strike.target for wing in look.plan.legs if wing.strike.reference == leg.name]
     known = [float(width) for width in widths if width]
     return _MOST_OF_WIDTH * known[0] if leg.strike.by is StrikeBy.SIDE_CREDIT and known else inf
@@ -369,7 +369,7 @@ def _order(order: Order, look: LintContext) -> Iterator[Number]:
         start, step = (None if each is None else float(each) for each in (order.price, order.step))
         yield Number((*path, "start"), start, price / _ROOM, price * _ROOM, bare, then)
         yield Number((*path, "step"), step, 0.01, max(price / 3, 4 * stake.tick), bare, then)
-    then = "the market moves while the order stays at one price"
+    then = "the market moves on while the order stays at one price"
     yield Number((*path, "wait"), order.wait, _LEAST_WAIT, 3600.0, duration, then)
     yield Number((*path, "pause"), order.pause, 0.0, 3600.0, duration, then)
 
@@ -388,7 +388,7 @@ def _patience(look: LintContext) -> Iterator[Number]:
     for rule in look.spec.exits:
         then = "an exit that cannot be judged waits for so long"
         yield Number((*rule.path, "grace"), rule.grace, 0.0, 3600, duration, then)
-    risk, then = look.spec.risk, "short legs are without a stop for so long"
+    risk, then = look.spec.risk, "short legs have no stop for that time"
     yield Number((*risk.path, "max_time_without_stop"), risk.max_time_without_stop, 0.0, 1800, duration, then)
 
 
@@ -416,7 +416,7 @@ def _counts(look: LintContext) -> Iterator[Number]:
         then = "a slip of one digit would be the whole account"
         yield Number(path, spec.quantity, 1, most, bare, then, name="quantity")
     yield from _ratios(look)
-    many = "so many positions are never watched one by one"
+    many = "that many positions cannot be watched one by one"
     yield Number((*entry.path, "max_open"), entry.max_open, 1, 250, bare, many)
     yield Number((*entry.path, "per_day"), entry.per_day, 1, 100, bare, "it no longer limits anything")
     if spec.growth is not None:
@@ -442,7 +442,7 @@ def _ratios(look: LintContext) -> Iterator[Number]:
 
 
 def _windows(look: LintContext) -> Iterator[Number]:
-    """Yield how often a window is looked at, how long a time of `at` is open, and how long a try may wait.
+    """Yield how often a window is checked, how long a time of `at` is open, and how long a try may wait.
 
     A time of `at` is open for seconds in which quotes have come, until the close at most. All tries of one order have
     room in the longest window.
