@@ -2,7 +2,7 @@
 
 A killed engine leaves its store, the connection as the other end has it, everything that is not the engine, and the
 time. Steps of the loop that are surely its own (a task of its own, or reading its end of the connection) change
-nothing else, so what is between two steps two points is told by: the virtual time, how many other steps have run, the files of
+nothing else, so what is between two points is told by: the virtual time, how many other steps have run, the files of
 the store, how many durable writes were made (a power cut leaves these alone), and both ends of the connections.
 Points of which all of that is alike are one group.
 """

@@ -123,7 +123,7 @@ def live(
     days: int,
     acts: list[tuple[datetime, Act]],
 ) -> Lived:
-    """Let an engine stand over so many sessions and all that is between two steps."""
+    """Let an engine stand over so many sessions and all that is between."""
     monkeypatch.setattr(embed, "Timeline", EveryHour)
     store = folder / "s.db"
 

@@ -66,7 +66,7 @@ def _refuse_twice(names: Iterable[str]) -> None:
 def check_span(first: date | None, last: date | None) -> None:
     """Refuse a span of days that ends before it begins. Raises: HTTPException 422."""
     if first is not None and last is not None and last < first:
-        raise HTTPException(422, f"from: {first} is after to, {last}: no day is between two steps them")
+        raise HTTPException(422, f"from: {first} is after to, {last}: no day is between them")
 
 
 STRICT = (Depends(_known_alone),)

@@ -338,7 +338,7 @@ def test_where_natural_fills_let_nothing_in_others_are_named(
 @pytest.mark.parametrize(
     ("first", "last", "words"),
     [
-        ("2018-12-29", "2019-01-01", ""),  # no session is between two steps them and those of the data
+        ("2018-12-29", "2019-01-01", ""),  # no session is between them and those of the data
         ("2018-12-28", "2018-12-31", "the data is of 2018-12-31 alone"),
         ("2018-12-31", "2019-03-04", "the data is of 2018-12-31 alone"),
     ],

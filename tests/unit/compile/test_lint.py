@@ -442,7 +442,7 @@ def test_one_warning_at_its_place(text: str, code: str, marked: str | None) -> N
 
 
 def test_a_larger_multiple_of_what_may_be_below_zero_may_be_the_lower_one() -> None:
-    """With a gap of -10 points a move of -4 is between two steps a half of it, -5, and three tenths, -3."""
+    """With a gap of -10 points a move of -4 is between a half of it, -5, and three tenths, -3."""
     both = ("move: {above: 0.5x gap}", "{name: near, move: {below: 0.3x gap}}")
     assert places(when(*both)) == []
     assert places(when("vix_spike: {at_most: -0.5x vix_change}")) == []

@@ -430,7 +430,7 @@ def test_a_parameter_that_cannot_be_read_is_said(client: Client, asked: str) -> 
         ("/api/trades?status=CLOSED&status=ERROR", "status: it is given 2 times: once is meant"),
         (
             "/api/trades?from=2026-11-19&to=2026-11-18",
-            "from: 2026-11-19 is after to, 2026-11-18: no day is between two steps",
+            "from: 2026-11-19 is after to, 2026-11-18: no day is between them",
         ),
     ],
 )

@@ -252,7 +252,7 @@ def _out_of_step(order: StrikeOrder, steps: PriceSteps, wrong: list[int], bid: C
 
 
 def _is_dearer(order: StrikeOrder, one: int, other: int, bid: Columns, ask: Columns) -> bool:
-    """Say whether an option is bid for more than the ask of another one, and what is between two steps their strikes, allow."""
+    """Say whether an option is bid for more than the ask of another one, and what their strikes, allow."""
     if not 0 <= min(one, other) <= max(one, other) < len(order.row) or order.row[one] != order.row[other]:
         return False
     apart = float(order.strike[one] - order.strike[other]) * (-1 if order.row[one] % 2 else 1)
