@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.anchors import environment
 from benchmarks.measure import Goal, Rounds, peak_memory
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, Watcher, execute
 from rulebot.measure.listings import neighbours
@@ -89,7 +89,7 @@ def live_through(name: str) -> Spent:
     specs = [str(WIDE)] if name == "wide" else [str(shipped("specs"))]
     spent = Spent()
     with TemporaryDirectory() as folder:
-        desk = load_desk(specs, {}, None)
+        desk = load_all_bots(specs, {}, None)
         options = RunOptions(store=Path(folder) / "day.db", logs=None, sessions=1, install="bench", line_limit=LINES)
 
         def started(run: Run) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.anchors import environment
 from benchmarks.day import LINES, WIDE, fill_up
 from benchmarks.measure import Goal, Rounds
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute
 from twsim import GatewaySettings, start_gateway
@@ -138,7 +138,7 @@ async def rulebot_client(port: int) -> dict[str, float]:
             elif marks["began"]:
                 marks["used"] = time.process_time() - marks["began"]
 
-        desk = load_desk([str(WIDE)], {}, None)
+        desk = load_all_bots([str(WIDE)], {}, None)
         await execute(desk, options, attached("127.0.0.1", port, 1, "", lockstep=True), started, watcher)
     return {"seconds": marks["used"]}
 

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.anchors import environment
 from benchmarks.day import LINES, WIDE, fill_up
 from benchmarks.measure import Goal, Rounds
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
@@ -124,7 +124,7 @@ def live_through(*, has_page: bool) -> Behind:
 
 
 async def _run(specs: Sequence[str], options: RunOptions, started: object, watcher: object) -> None:
-    desk = load_desk(specs, {}, None)
+    desk = load_all_bots(specs, {}, None)
     await execute(desk, options, simulated(SimSettings(speed=SPEED), 1), started, watcher)  # type: ignore[arg-type]
 
 

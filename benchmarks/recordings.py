@@ -19,7 +19,7 @@ from rulebot.adapters.recorded import recorder as recording_side
 from rulebot.adapters.recorded.file import read_frames
 from rulebot.adapters.recorded.recorder import Recorder
 from rulebot.adapters.recorded.recording import open_recording
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import RunOptions, execute
 from rulebot.model.collector import seldom_collected
@@ -144,7 +144,7 @@ def _parquet(quotes: Quotes, file: Path) -> int:
 def _replayed(seed: int) -> tuple[float, float]:
     """Return the seconds of a live day's turns, and of the replay of its recording."""
     with tempfile.TemporaryDirectory() as folder:
-        desk = load_desk([str(shipped("specs") / f"{name}.yaml") for name in BOTS], {}, None)
+        desk = load_all_bots([str(shipped("specs") / f"{name}.yaml") for name in BOTS], {}, None)
         tapes = Path(folder) / "tapes"
         options = RunOptions(store=Path(folder) / "s.db", logs=None, sessions=1, install="b", tapes=tapes)
         world = simulated(SimSettings(seed=seed), 1)

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.anchors import anchor, environment, install
 from benchmarks.measure import Goal, Rounds
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import RunOptions, execute
 from rulebot.model.facts import EventCalendar
@@ -123,7 +123,7 @@ def _moved(record: Record, text: str, to: date, number: int) -> Record:
 
 def _a_day(folder: Path) -> list[Record]:
     store = folder / "day.db"
-    desk = load_desk([str(shipped("specs"))], {}, None)
+    desk = load_all_bots([str(shipped("specs"))], {}, None)
     options = RunOptions(store=store, logs=None, sessions=1, install="bench")
 
     def ignore(*_: object) -> None: ...

@@ -17,7 +17,7 @@ from benchmarks.measure import Goal, quantile
 from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.core.state.state import TradingMode
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.live.environments import DEFAULT_DATE, World, patient
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
@@ -87,7 +87,7 @@ async def _starts(folder: Path) -> tuple[list[float], int]:
         name = f"seller_{number:02d}"
         text = SELLER.replace("NAME", name).replace("DELTA", f"{0.06 + 0.007 * number:.3f}")
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-    desk = load_desk([str(folder)], {}, None)
+    desk = load_all_bots([str(folder)], {}, None)
     options = RunOptions(store=folder / "many.db", logs=None, sessions=1, install="bench")
     gateway = await start_gateway(GatewaySettings(first_day=DEFAULT_DATE, seed=7))
     found: list[float] = []
@@ -151,7 +151,7 @@ class _GatewayClock:
 
 
 async def _in_real_time(folder: Path) -> tuple[list[float], list[float]]:
-    desk = load_desk([str(shipped("specs") / "put_lite.yaml")], {}, None)
+    desk = load_all_bots([str(shipped("specs") / "put_lite.yaml")], {}, None)
     options = RunOptions(store=folder / "real.db", logs=None, sessions=1, install="bench")
     gateway = await start_gateway(GatewaySettings(first_day=DEFAULT_DATE, seed=7, lockstep=False, speed=1.0))
     runs: list[Run] = []

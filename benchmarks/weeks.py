@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.anchors import environment
 from benchmarks.measure import Goal, peak_memory
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.spec.files import shipped
@@ -74,7 +74,7 @@ async def stand(port: int) -> list[float]:
         options = RunOptions(
             store=folder / "weeks.db", logs=folder / "logs", tapes=folder / "tapes", sessions=DAYS, install="bench"
         )
-        desk = load_desk([str(shipped("specs"))], {}, None)
+        desk = load_all_bots([str(shipped("specs"))], {}, None)
         world = attached("127.0.0.1", port, 1, "", lockstep=True)
         await execute(desk, options, world, lambda _: None, watcher)
     return list(ends.values())

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, cast
 
 from rulebot.decide.entry_window import BotDay
-from rulebot.documents.load_bots import SpecText, compile_text, load_desk
+from rulebot.documents.load_bots import SpecText, compile_text, load_all_bots
 from rulebot.model.cause import Halt
 from rulebot.model.contract import Option, Right
 from rulebot.model.event import Request
@@ -27,7 +27,7 @@ FIRST = date(2026, 10, 19)
 @cache
 def spec_text() -> SpecText:
     """Return the text of put_lite as a run keeps it."""
-    (text,) = load_desk([str(shipped("specs") / f"{BOT}.yaml")], {}, None).texts
+    (text,) = load_all_bots([str(shipped("specs") / f"{BOT}.yaml")], {}, None).texts
     return text
 
 

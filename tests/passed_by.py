@@ -13,7 +13,7 @@ from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.program import Program
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.record.record import Record
 
@@ -51,7 +51,7 @@ def of_instants(day: HistoryDay, kept: np.ndarray) -> HistoryDay:
 def program_of(folder: Path, text: str) -> Program:
     file = folder / "plain.yaml"
     file.write_text(text, encoding="utf-8")
-    return load_desk([str(file)], {}, None).program("t", {}, 90)
+    return load_all_bots([str(file)], {}, None).program("t", {}, 90)
 
 
 def both(program: Program, source: PastDays, days: int, fills: str) -> tuple[list[Record], list[Record]]:

@@ -13,7 +13,7 @@ from store_day import CONDOR, DAY, LEGS, SELLER, WATCHER, at, put, small_day
 from rulebot.core.program import AccountLimits, CompiledBot, Program
 from rulebot.core.state.state import BotState, State
 from rulebot.decide.entry_window import BotDay
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.contract import Option, Underlying
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board
@@ -32,7 +32,7 @@ def day_program() -> Program:
 
 @cache
 def _shipped_bots() -> Mapping[str, CompiledBot]:
-    return load_desk([str(SPECS / f"{name}.yaml") for name in BOTS], {}, None).bots
+    return load_all_bots([str(SPECS / f"{name}.yaml") for name in BOTS], {}, None).bots
 
 
 def day_state(clock: str) -> State:

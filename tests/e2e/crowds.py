@@ -18,7 +18,7 @@ from rulebot.chaos.generator import CHOICE, draw
 from rulebot.chaos.seeds import try_storm
 from rulebot.checks.against_ledger.books import compare_books
 from rulebot.checks.against_ledger.findings import offences
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.session import at_exchange_time
 from rulebot.record.record import Kind
@@ -38,7 +38,7 @@ def in_chaos(number: int, seeds: int) -> Iterator[str]:
     """Yield what does not hold when a crowd lives through so many trials."""
     with tempfile.TemporaryDirectory() as folder:
         files, account = crowd(number).written(Path(folder))
-        desk = load_desk(files, {}, account)
+        desk = load_all_bots(files, {}, account)
         for seed in range(number * STORMS, number * STORMS + seeds):
             found = try_storm(draw(seed, desk, CHOICE), desk)
             yield from (f"seed {seed}, {each}: {said}" for each, said in found.violations.items())

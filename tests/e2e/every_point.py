@@ -30,7 +30,7 @@ from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import ChaosScenario, Crash, Entry, ScenarioMoment
 from rulebot.checks.against_ledger.books import CheckedDay
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.session import session_from
 from rulebot.process.connection_state import WORDS
@@ -112,7 +112,7 @@ def desk_of(number: int) -> LoadedBots:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, Path(scenario.spec).name)
         path.write_text(text, encoding="utf-8")
-        return load_desk((str(path),), {}, None)
+        return load_all_bots((str(path),), {}, None)
 
 
 def storm_of(number: int, crashes: Sequence[Crash] = ()) -> ChaosScenario:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.checks.against_ledger.findings import offences
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from tests.e2e.examples import FOLDER, Shown, promises
 from tests.e2e.findings import EXIT_KINDS, exits_of, fired, net_of, problems_of
 from tests.e2e.worlds import run_days, spec_files
@@ -125,7 +125,7 @@ def _figures(world: World, day: CheckedDay) -> Figures:
         exits=exits_of(day),
         net=net_of(day),
         problems=(*problems_of(day), *offences(day).values()),
-        fired=fired(day, load_desk(world.specs, {}, None)),
+        fired=fired(day, load_all_bots(world.specs, {}, None)),
         decisions=day.decisions,
         seconds=day.seconds["wall"],
     )

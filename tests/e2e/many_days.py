@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
 from rulebot.checks.journal.audit import audit_store
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.session import EXCHANGE_ZONE
@@ -62,7 +62,7 @@ def live_through(folder: Path, days: int, *, seed: int = 7, first_day: date = FI
                  specs: Sequence[str] = SPECS, data_seconds: int = 5, reported: bool = False) -> Days:  # fmt: skip
     """Run so many sessions in one engine; its store stays in `folder`."""
     store, found = folder / "days.db", Days()
-    desk = load_desk(spec_files(specs), {}, None)
+    desk = load_all_bots(spec_files(specs), {}, None)
     options = RunOptions(store=store, logs=None, sessions=days, install=f"d{seed}")
     sim = SimSettings(first_day=first_day, days=days, seed=seed, market=market, data_seconds=data_seconds)
     began = time.perf_counter()

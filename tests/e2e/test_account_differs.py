@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
@@ -46,7 +46,7 @@ def simulated(
         plan = read_faults("faults:\n" + "".join(f"  - {{{each}}}\n" for each in faults))
         gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7, data_seconds=5), faults=plan)
         try:
-            desk = load_desk([str(spec)], {}, None)
+            desk = load_all_bots([str(spec)], {}, None)
             options = RunOptions(store=folder / "s.db", logs=None, sessions=None, install="f", tapes=folder / "tapes")
             world = attached("127.0.0.1", gateway.port, client, "", lockstep=True)
             await execute(desk, options, world, lambda run: None, watcher)

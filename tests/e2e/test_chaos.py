@@ -25,7 +25,7 @@ from rulebot.chaos.scenario import ChaosScenario, Crash, ScenarioMoment
 from rulebot.chaos.seeds import try_storm
 from rulebot.chaos.spec_files import Reload
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_after, session_from
@@ -44,7 +44,7 @@ def chaos(*words: str) -> Result:
 
 @pytest.fixture(scope="module")
 def desk() -> LoadedBots:
-    return load_desk(spec_files([SELLER, CONDOR]), {}, None)
+    return load_all_bots(spec_files([SELLER, CONDOR]), {}, None)
 
 
 @pytest.fixture(scope="module")

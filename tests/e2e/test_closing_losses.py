@@ -11,7 +11,7 @@ from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import load_calendar
 from rulebot.checks.against_ledger.books import CheckedDay
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.model.cause import Halt
 from rulebot.model.order import Purpose
 from rulebot.record.codec import line
@@ -51,7 +51,7 @@ def simulated(folder: Path, risk: str, account: str) -> tuple[LoadedBots, Checke
         document.write_text(account)
     specs = [str(file) for file in files]
     day = run_days(folder, specs, seed=3, data_seconds=15, tapes=folder / "tapes", account=document)
-    return load_desk(specs, {}, document), day
+    return load_all_bots(specs, {}, document), day
 
 
 def walked(desk: LoadedBots, tapes: Path, *, skips: bool) -> tuple[BacktestSimulation, list[Record]]:

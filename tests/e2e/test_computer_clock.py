@@ -12,7 +12,7 @@ from hand_desk import text_of
 from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.chaos.virtual_loop import run_virtually
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import World
 from rulebot.live.start import Run, RunOptions, execute, open_journal
 from rulebot.model.order import Order, Purpose
@@ -61,7 +61,7 @@ class WrongClock:
 def lived_through(ahead: Callable[[datetime], float], folder: Path) -> tuple[list[str], list[Order]]:
     """Return the alarms of a day, and the orders that were sent."""
     (folder / "spread.yaml").write_text(BOT)
-    desk = load_desk([str(folder / "spread.yaml")], {}, None)
+    desk = load_all_bots([str(folder / "spread.yaml")], {}, None)
     options = RunOptions(store=folder / "s.db", logs=None, sessions=1, install="", tapes=folder / "tapes")
     settings = GatewaySettings(first_day=HALF_DAY, seed=4, data_seconds=15, lockstep=False, speed=1.0, fence_seconds=1)
 

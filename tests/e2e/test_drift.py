@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from rulebot.adapters.recorded.recording import open_recording
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
@@ -105,7 +105,7 @@ def lived(folder: Path, spec: str, at: datetime, does: Callable[[Run], None]) ->
                 left.pop()(run)
 
         world = simulated(SimSettings(seed=3, data_seconds=15), 1)
-        await execute(load_desk([spec], {}, None), options, world, started, watcher)
+        await execute(load_all_bots([spec], {}, None), options, world, started, watcher)
 
     asyncio.run(body())
     (found,) = days_of(folder / "tapes")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rulebot.spec_tests.coverage import covered
-from rulebot.spec_tests.outcome import run_trial, trial_files
+from rulebot.spec_tests.outcome import run_spec_test, spec_test_files
 
 FILES = sorted((Path(__file__).parents[2] / "examples" / "tests").glob("*.test.yaml"))
 SLOW = ("averages", "universe", "universe_by_rank")
@@ -22,9 +22,9 @@ def _shown(file: Path) -> Any:
 
 @pytest.mark.parametrize("file", [_shown(file) for file in FILES])
 def test_the_tests_of_an_example_pass_and_try_its_exits(file: Path) -> None:
-    (document,) = trial_files([str(file)])
+    (document,) = spec_test_files([str(file)])
     assert document.problems == ()
-    results = [run_trial(planned, perf_counter) for planned in document.planned]
+    results = [run_spec_test(planned, perf_counter) for planned in document.planned]
     missed = [(each.planned.trial.name, each.misses, each.error) for each in results if not each.is_passed]
     assert missed == []
     (found,) = covered(results)

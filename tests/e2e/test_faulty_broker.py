@@ -9,7 +9,7 @@ import pytest
 
 from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
 from rulebot.checks.against_ledger.findings import offences
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
@@ -91,7 +91,7 @@ async def _run(port: int, store: Path, spec: str, asks: Mapping[Request, datetim
                 asked.append(request)
                 run.inbox.ask(request)
 
-    desk = load_desk([spec], {}, None)
+    desk = load_all_bots([spec], {}, None)
     tapes = store.with_name("tapes")
     options = RunOptions(store=store, logs=None, sessions=None, install="f", tapes=tapes)
     await execute(desk, options, attached("127.0.0.1", port, 1, "", lockstep=True), lambda run: None, watcher)

@@ -8,7 +8,7 @@ from store_day import entity
 
 from rulebot.adapters.recorded.recording import open_recording
 from rulebot.decide.entry_window import BotDay
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.session import session_from
 from rulebot.record.record import Kind
 from rulebot.replay.recordings import listed
@@ -25,7 +25,7 @@ SPEC = str(Path(__file__).parents[2] / "examples" / "growing.yaml")
 def test_a_recorded_day_replays_to_the_quantity_that_its_row_allows(tmp_path: Path) -> None:
     """39 sessions lie behind it, and the last one counts too: 40 make it three, from one by one each 20."""
     store, tapes = tmp_path / "g.db", tmp_path / "g-tapes"
-    digest = load_desk([SPEC], {}, None).bots["growing"].plan.digest
+    digest = load_all_bots([SPEC], {}, None).bots["growing"].plan.digest
     earlier = BotDay(bot="growing", date=BEFORE, opened=1, compliant=39, row_of=digest)
     with closing(SqlJournal(open_store(store), logs=None)) as journal:
         journal.append([entity(Kind.BOT_DAY, session_from(BEFORE).close, earlier)], durable=True)

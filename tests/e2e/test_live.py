@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from rulebot.cli import run_modes as live
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
@@ -155,7 +155,7 @@ def test_ci_what_is_open_in_a_live_store_can_always_be_left(desk: Path, tmp_path
         said = {"mode": "live", "gateway": address, "sim": True, "client_id": 1}
         options = RunOptions(store=store, logs=None, sessions=None, settings=said)
         world = attached("127.0.0.1", port, 1, "U1234567", lockstep=True, live=True)
-        asyncio.run(execute(load_desk([SPEC], {}, None), options, world, lambda run: None, stops))
+        asyncio.run(execute(load_all_bots([SPEC], {}, None), options, world, lambda run: None, stops))
         named = ("--store", str(store))
         refused = rulebot("run", "--live", "--gateway", address, *MEANT, *named, SPEC)
         assert f"1 position is open in {store}" in refused.stderr

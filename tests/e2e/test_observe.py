@@ -18,7 +18,7 @@ from rulebot.alerts.find import find_alerts
 from rulebot.alerts.notifier import message
 from rulebot.backtest.fill_model import fill_model
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import attached, observing
 from rulebot.live.shadow_connection import Relay
 from rulebot.live.start import Run, RunOptions, execute
@@ -79,7 +79,7 @@ async def observe(
 
     last: when the run ends, before its session does.
     """
-    desk = load_desk(specs or spec_files(BOTS), {}, None)
+    desk = load_all_bots(specs or spec_files(BOTS), {}, None)
     options = RunOptions(
         store=store,
         logs=None,
@@ -312,7 +312,7 @@ def test_a_reload_takes_the_document_of_another_account(tmp_path: Path) -> None:
         gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7, speed=60.0, lockstep=False))
         said: dict[str, Json] = {"mode": "observe", "fills": "natural"}
         options = RunOptions(store=store, logs=None, sessions=None, settings=said)
-        desk = load_desk([str(specs)], {}, None)
+        desk = load_all_bots([str(specs)], {}, None)
         try:
             world = observing(free_running(gateway), fill_model("natural"))
             await execute(desk, options, world, lambda run: None, watcher)
@@ -340,7 +340,7 @@ def test_ci_a_shadow_beside_an_engine_in_real_time(tmp_path: Path) -> None:
             await gateway.stop()
 
     async def both(gateway: RunningGateway) -> None:
-        desk, relay = load_desk(spec_files(["dte0_condor"]), {}, None), Relay()
+        desk, relay = load_all_bots(spec_files(["dte0_condor"]), {}, None), Relay()
         said = {"mode": "observe", "fills": "natural"}
         beside: list[asyncio.Task[Run]] = []
         done: set[str] = set()

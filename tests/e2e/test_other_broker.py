@@ -14,7 +14,7 @@ import pytest
 
 from rulebot.adapters.ib.broker import IbConnection
 from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import World, attached
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.order import Order
@@ -86,7 +86,7 @@ def simulated(folder: Path, spec: str, faults: tuple[str, ...], until: time, por
         gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7, data_seconds=5), faults=plan)
         try:
             options = RunOptions(store=store, logs=None, sessions=None, install="o")
-            desk = load_desk(spec_files([spec]), {}, None)
+            desk = load_all_bots(spec_files([spec]), {}, None)
             await execute(desk, options, world(gateway.port), started, lambda run, at: None)
             assert gateway.ledger is not None
             return read_day(store, gateway.ledger.totals(), {})

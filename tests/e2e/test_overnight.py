@@ -15,7 +15,7 @@ from plain_client import plain_client
 from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
 from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.main import main as rulebot
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
@@ -40,7 +40,11 @@ async def run(
     gateway: RunningGateway, store: Path, ends: Callable[[Run, datetime], None], spec: Path | None = None
 ) -> None:
     """Run a spec, or the seller, attached to the gateway; `ends` asks it to stop, or dies."""
-    desk = load_desk([str(spec)], {}, None) if spec else load_desk(spec_files([SELLER]), {"stop_loss": "10%"}, None)
+    desk = (
+        load_all_bots([str(spec)], {}, None)
+        if spec
+        else load_all_bots(spec_files([SELLER]), {"stop_loss": "10%"}, None)
+    )
     options = RunOptions(store=store, logs=None, sessions=None, install="")
     world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
     try:

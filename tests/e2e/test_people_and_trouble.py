@@ -15,7 +15,7 @@ from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import CLOCK, ChaosScenario, Entry, OperatorAction
 from rulebot.chaos.seeds import sized
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.model.order import Purpose
 from rulebot.model.session import EXCHANGE_ZONE, session_from
 from rulebot.spec.files import shipped
@@ -42,7 +42,7 @@ def desk(folder: Path) -> LoadedBots:
     )
     (folder / "account.yaml").write_text(ACCOUNT)
     paths = [str(folder / f"{name}.yaml") for name in ("dte0_condor", "hand_put")]
-    return sized(load_desk(paths, {}, folder / "account.yaml"), 2)
+    return sized(load_all_bots(paths, {}, folder / "account.yaml"), 2)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.checks.against_ledger.books import compare_books, read_day
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import World
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
@@ -56,7 +56,7 @@ def test_ci_a_free_running_gateway_is_traded_too(tmp_path: Path) -> None:
             await gateway.stop()
 
     async def trade(gateway: RunningGateway) -> None:
-        desk = load_desk(spec_files(["spy_put_seller", "dte0_condor"]), {}, None)
+        desk = load_all_bots(spec_files(["spy_put_seller", "dte0_condor"]), {}, None)
         asked: list[datetime] = []
 
         def watcher(run: Run, at: datetime) -> None:

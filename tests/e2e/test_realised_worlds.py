@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from rulebot.adapters.recorded.recording import EventReceived, play_reported
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import DEFAULT_DATE, attached
 from rulebot.live.start import Run, RunOptions, execute, open_journal
 from rulebot.model.event import BarsReport, Request
@@ -142,7 +142,7 @@ def test_a_start_within_the_session_reads_the_same(tmp_path: Path) -> None:
 
         options = RunOptions(store=tmp_path / "s.db", logs=None, sessions=None, install="", tapes=tmp_path / "tapes")
         world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
-        await execute(load_desk([file], {}, None), options, world, lambda run: None, watcher, open_journal)
+        await execute(load_all_bots([file], {}, None), options, world, lambda run: None, watcher, open_journal)
 
     async def body(gateway: RunningGateway, _: Path) -> None:
         await part(gateway, new_york(9, 45))

@@ -17,7 +17,7 @@ from rulebot.backtest.recorded_simulation import RecordedSimulation
 from rulebot.backtest.simulation import CASH
 from rulebot.cli.main import main
 from rulebot.core.program import Program
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.market import Board
 from rulebot.record.codec import line, record_of
 from rulebot.record.record import Kind, Record
@@ -71,7 +71,7 @@ def changed(tapes: Path, *changes: tuple[str, str]) -> Program:
         text = text.replace(was, now)
     (file := tapes.parent / "put_lite.yaml").write_text(text, encoding="utf-8")
     recorded = beginning(open_recording(listed(tapes)[0].file).head, Board()).program
-    return load_desk([str(file)], {}, None).program(recorded.install, {}, recorded.line_limit)
+    return load_all_bots([str(file)], {}, None).program(recorded.install, {}, recorded.line_limit)
 
 
 def test_orders_are_as_recorded_until_the_bot_does_otherwise(tapes: Path) -> None:

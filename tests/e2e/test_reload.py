@@ -19,7 +19,7 @@ from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_
 from rulebot.checks.against_ledger.findings import offences
 from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import World, attached
 from rulebot.live.loop import STOPPED
 from rulebot.live.start import Run, RunOptions, execute
@@ -100,7 +100,7 @@ def ask(run: Run) -> None:
 async def live(
     gateway: RunningGateway, folder: Path, *planned: Step, store: str = "s.db", install: str = "x"
 ) -> CheckedDay:
-    desk = load_desk([str(folder / "specs")], {}, None)
+    desk = load_all_bots([str(folder / "specs")], {}, None)
     tapes = folder / "tapes"
     options = RunOptions(store=folder / store, logs=None, sessions=None, install=install, tapes=tapes)
     world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
@@ -434,7 +434,7 @@ def test_a_stop_while_the_gateway_is_waited_for_is_heeded(tmp_path: Path) -> Non
     """One that was left for an engine before it is not."""
 
     async def body(gateway: RunningGateway, folder: Path) -> None:
-        desk = load_desk([str(specs_in(folder, one=bot("one")))], {}, None)
+        desk = load_all_bots([str(specs_in(folder, one=bot("one")))], {}, None)
         options = RunOptions(store=folder / "s.db", logs=None, sessions=1)
 
         @asynccontextmanager
@@ -544,7 +544,7 @@ def test_ci_without_lockstep_what_a_new_bot_needs_is_asked_for_beside_the_loop(t
 
     async def trade(gateway: RunningGateway) -> None:
         specs_in(tmp_path, one=bot("one", leave="15:00"))
-        desk = load_desk([str(tmp_path / "specs")], {}, None)
+        desk = load_all_bots([str(tmp_path / "specs")], {}, None)
         options = RunOptions(store=tmp_path / "s.db", logs=None, sessions=None)
         added = writes(tmp_path, one=bot("one", leave="15:30"), two=bot("two", start="09:31", symbol="SPY"))
 

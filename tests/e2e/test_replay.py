@@ -23,7 +23,7 @@ from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import load_calendar
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
@@ -333,7 +333,7 @@ def test_drift_without_a_cause_says_so(
     text = Path(file).read_text(encoding="utf-8")
     assert was in text
     (tmp_path / "put_lite.yaml").write_text(text.replace(was, now), encoding="utf-8")
-    other = load_desk([str(tmp_path / "put_lite.yaml")], {}, None).program("x", {}, 90)
+    other = load_all_bots([str(tmp_path / "put_lite.yaml")], {}, None).program("x", {}, 90)
     monkeypatch.setattr(drift, "answered", lambda recording, stood: answered(recording, replace(stood, program=other)))
     came: list[drift.DayComparison] = []
     compare = drift.compared
@@ -353,7 +353,7 @@ def test_drift_names_the_cause_of_a_trade_that_was_not_done(
     tapes = tmp_path / "s-tapes"
 
     async def body() -> None:
-        desk = load_desk(spec_files(["put_lite"]), {}, None)
+        desk = load_all_bots(spec_files(["put_lite"]), {}, None)
         options = RunOptions(store=tmp_path / "s.db", logs=None, sessions=1, install="x", tapes=tapes)
         asked: list[datetime] = []
 
@@ -411,7 +411,7 @@ def test_a_recording_as_past_sessions_decides_when_the_run_did(store: Path) -> N
     assert [source.day(day).findings for day in days] == [(), ()]
     with StoreReader(store) as reader:
         was = {str(row["position"]): row for row in reader.view("trades", strategy_id="put_lite")}
-    desk = load_desk(spec_files(["put_lite"]), {}, None)
+    desk = load_all_bots(spec_files(["put_lite"]), {}, None)
     walk = BacktestSimulation(desk.program("x", {}, 90), source, load_calendar(), fill_model("mid"), Decimal(1_000_000))
     for _ in walk.through(days[0], days[0]):
         pass

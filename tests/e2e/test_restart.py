@@ -11,7 +11,7 @@ import pytest
 
 from rulebot.checks.against_ledger.books import compare_books, read_day
 from rulebot.checks.against_ledger.findings import offences
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute, open_journal
 from rulebot.model.errors import BrokerError
@@ -42,7 +42,7 @@ async def run_until(
     opens: Callable[[RunOptions], SqlJournal] = open_journal,
 ) -> Run:
     """Run bots attached to the gateway, and ask the engine to stop at an instant."""
-    desk = load_desk(spec_files(specs), {}, None)
+    desk = load_all_bots(spec_files(specs), {}, None)
     tapes = store.with_name("tapes") if isinstance(store, Path) else None
     options = RunOptions(store=store, logs=None, sessions=None, install="", tapes=tapes)
     known = [] if tapes is None else [each.file for each in listed(tapes)]

@@ -10,7 +10,7 @@ import pytest
 
 from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
 from rulebot.checks.against_ledger.findings import offences
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.cause import Cause
@@ -131,7 +131,7 @@ def test_a_broker_that_compares_the_legs_of_combos_refuses_nothing(tmp_path: Pat
     async def body(gateway: RunningGateway, store: Path, spec: Path) -> None:
         later = tmp_path / "later.yaml"
         later.write_text(text.replace("legs:\n", "legs:\n  on_conflict: allow\n", 1), encoding="utf-8")
-        desk = load_desk([str(spec), str(later)], {}, None)
+        desk = load_all_bots([str(spec), str(later)], {}, None)
         options = RunOptions(store=store, logs=None, sessions=None, install="")
         world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
         await execute(desk, options, world, lambda run: None, stop_at(new_york(10, 40)))

@@ -17,7 +17,7 @@ import pytest
 
 from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.checks.against_ledger.findings import offences, unprotected
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import at_exchange_time
@@ -139,7 +139,7 @@ def test_ci_an_exit_reads_what_is_no_part_of_its_position(tmp_path: Path) -> Non
     example = next(shown.file for shown in promises() if shown.example == "exit_with_expr")
     found = run_days(tmp_path, [example], seed=7, market="trend_down", data_seconds=DATA_SECONDS)
     assert [record.data["text"] for record in found.records if record.kind is Kind.ALARM] == []
-    assert fired(found, load_desk([example], {}, None))["expression"] == 1
+    assert fired(found, load_all_bots([example], {}, None))["expression"] == 1
 
 
 @pytest.mark.long

@@ -19,7 +19,7 @@ from rulebot.checks.against_ledger.books import compare_books, read_day
 from rulebot.checks.against_ledger.findings import offences
 from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.record.record import Kind, Record
 from rulebot.store.journal import SqlJournal
@@ -62,7 +62,7 @@ def test_a_storm_on_a_server_ends_as_in_a_file(seed: int, tmp_path: Path, postgr
 
     What a drawn trial does to the store itself it does to a file; `test_lost_server.py` does it to a server.
     """
-    desk = load_desk(spec_files(["spy_put_seller", "dte0_condor"]), {}, None)
+    desk = load_all_bots(spec_files(["spy_put_seller", "dte0_condor"]), {}, None)
     kills = tuple(Crash(moment=each, number=5 + 3 * at) for at, each in enumerate(KILLS))
     storm = replace(draw(seed, desk, CHOICE), acts=(), reloads=(), crashes=kills)
     place = postgres_server.place()

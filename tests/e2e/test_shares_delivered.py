@@ -9,7 +9,7 @@ import pytest
 
 from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
 from rulebot.checks.against_ledger.holdings import delivery_differences
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.record.record import Kind
@@ -53,7 +53,7 @@ risk: {daily_loss: $100000}
 def lived(folder: Path, market: str, spec: str = SPEC, *, sessions: int = 1) -> tuple[CheckedDay, list[Row]]:
     """Run days in an account with 350 SPY shares; return what they left and the ledger's rows."""
     (folder / "settles.yaml").write_text(spec)
-    desk = load_desk([str(folder / "settles.yaml")], {}, None)
+    desk = load_all_bots([str(folder / "settles.yaml")], {}, None)
     kept: list[Run] = []
 
     async def main() -> tuple[CheckedDay, list[Row]]:

@@ -8,7 +8,7 @@ from trial_mutations import MUTATIONS, Mutation
 
 from rulebot.spec.files import shipped, shipped_names
 from rulebot.spec_tests.coverage import covered
-from rulebot.spec_tests.outcome import TrialFile, read_trials, run_trial, trial_files
+from rulebot.spec_tests.outcome import SpecTestFile, read_spec_tests, run_spec_test, spec_test_files
 
 FILES = sorted((shipped("specs") / "tests").glob("*.test.yaml"))
 SAMPLE = MUTATIONS[::5]
@@ -23,9 +23,9 @@ def test_every_shipped_spec_has_tests() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name.partition(".")[0])
 @pytest.mark.long
 def test_ci_shipped_tests_pass_and_try_everything(file: Path) -> None:
-    (document,) = trial_files([str(file)])
+    (document,) = spec_test_files([str(file)])
     assert document.problems == ()
-    results = [run_trial(planned, perf_counter) for planned in document.planned]
+    results = [run_spec_test(planned, perf_counter) for planned in document.planned]
     assert [
         (result.planned.trial.name, result.misses, result.error) for result in results if not result.is_passed
     ] == []
@@ -41,9 +41,9 @@ def is_noticed(mutation: Mutation, folder: Path) -> bool:
     (folder / f"{mutation.spec}.yaml").write_text(text.replace(mutation.old, mutation.new, 1), encoding="utf-8")
     tests = folder / "tests" / f"{mutation.spec}.test.yaml"
     tests.write_text((shipped("specs") / "tests" / tests.name).read_text(encoding="utf-8"), encoding="utf-8")
-    document: TrialFile = read_trials(tests)
+    document: SpecTestFile = read_spec_tests(tests)
     assert document.problems == (), mutation
-    return any(not run_trial(planned, perf_counter).is_passed for planned in document.planned)
+    return any(not run_spec_test(planned, perf_counter).is_passed for planned in document.planned)
 
 
 @pytest.mark.long

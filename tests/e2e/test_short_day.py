@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hand_desk import text_of
 
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute, open_journal
 from rulebot.model.event import Request
@@ -50,7 +50,7 @@ def lived_through(
     stops: when an engine stops, and another one goes on. last: when the last one ends, before its session does.
     """
     (folder / "spread.yaml").write_text(text)
-    desk = load_desk([str(folder / "spread.yaml")], {}, None)
+    desk = load_all_bots([str(folder / "spread.yaml")], {}, None)
     options = RunOptions(store=folder / "s.db", logs=None, sessions=days, install="", tapes=folder / "tapes")
     settings = GatewaySettings(first_day=DAY, days=days, seed=4, data_seconds=15)
 

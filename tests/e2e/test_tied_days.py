@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import SimSettings, attached, simulated
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
@@ -76,7 +76,7 @@ def morning(folder: Path, *faults: str) -> Reconciliation:
         gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7), faults=plan)
         try:
             options = RunOptions(store=folder / "s.db", logs=None, sessions=None, install="f")
-            desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
+            desk = load_all_bots(spec_files(["spy_put_seller"]), {}, None)
             world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
             await execute(desk, options, world, lambda run: None, _stop)
             assert gateway.ledger is not None
@@ -148,7 +148,7 @@ def held_to_the_end(folder: Path, market: str, spec: str) -> Reconciliation:
             rows.append(list(ledger.rows))
 
     options = RunOptions(store=folder / "day.db", logs=None, sessions=1, install="s7")
-    desk = load_desk([str(folder / "buy_write.yaml")], {}, None)
+    desk = load_all_bots([str(folder / "buy_write.yaml")], {}, None)
     asyncio.run(
         execute(desk, options, simulated(SimSettings(data_seconds=15, market=market), 1), lambda run: None, note)
     )

@@ -14,7 +14,7 @@ from past_days import PastDays
 from rulebot.adapters.history.chain_file import write_day
 from rulebot.cli.exit_codes import READER_GONE
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.errors import StoreError
 from rulebot.model.learned_model import digest_of, model_of
 from rulebot.record.record import Kind, Record
@@ -149,7 +149,7 @@ def test_a_minute_brings_what_a_bot_that_enters_then_makes(sparse: Path, tmp_pat
     for clock in ("11:00", "11:30"):
         file, store = spec(tmp_path, times=[clock]), tmp_path / f"{clock[3:]}.db"
         assert typed("backtest", file, *words, "--features", "when", "--store", store).exit_code == 0
-        ((name, digest),) = load_desk([str(file)], {}, None).digests.items()
+        ((name, digest),) = load_all_bots([str(file)], {}, None).digests.items()
         reported = table_of(read_samples(store, name, digest)).splitlines()
         assert reported[0] == head
         expected += reported[1:]

@@ -10,7 +10,7 @@ import ib_async
 import pytest
 
 from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import DEFAULT_DATE, attached
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.contract import Option
@@ -64,7 +64,7 @@ async def day(folder: Path, client_id: int, *, is_shared: bool) -> tuple[Checked
         options = RunOptions(store=folder / "s.db", logs=None, sessions=1, install="s7")
         world = attached("127.0.0.1", gateway.port, client_id, OURS, lockstep=True)
         watcher = neighbour.look if is_shared else lambda _run, _at: None
-        await execute(load_desk(spec_files(BOTS), {}, None), options, world, lambda _: None, watcher)
+        await execute(load_all_bots(spec_files(BOTS), {}, None), options, world, lambda _: None, watcher)
         assert gateway.ledger is not None
         return read_day(folder / "s.db", gateway.ledger.totals(), {}), gateway
     finally:

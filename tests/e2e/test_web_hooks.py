@@ -15,7 +15,7 @@ import pytest
 from rulebot.adapters.recorded.recording import open_recording
 from rulebot.checks.against_ledger.books import compare_books, read_day
 from rulebot.checks.against_ledger.findings import offences
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import attached
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
@@ -94,7 +94,7 @@ class Teller:
 
 async def run(gateway: RunningGateway, spec: Path, alert_sender: Teller, *, sessions: int | None = None) -> Run:
     """Run a bot against a gateway that lives on."""
-    desk = load_desk([str(spec)], {}, None)
+    desk = load_all_bots([str(spec)], {}, None)
     tapes = alert_sender.store.with_name("tapes")
     options = RunOptions(
         store=alert_sender.store, logs=None, sessions=sessions, install="", takes_hooks=True, tapes=tapes

@@ -15,7 +15,7 @@ import pytest
 from rulebot.chaos.virtual_loop import run_virtually
 from rulebot.checks.against_ledger.books import CheckedDay, compare_books, read_day
 from rulebot.checks.journal.audit import audit_store
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
 from rulebot.model.session import EXCHANGE_ZONE, session_from
@@ -140,7 +140,7 @@ def live(
                 run.inbox.ask(Request.STOP)
 
         try:
-            desk = load_desk(spec_files(BOTS), {}, None)
+            desk = load_all_bots(spec_files(BOTS), {}, None)
             options = RunOptions(store=store, logs=None, sessions=None, inbox_every=timedelta(seconds=STEP))
             await execute(desk, options, free_running(gateway), lambda _: None, watcher)
             assert gateway.ledger is not None

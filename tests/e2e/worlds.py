@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rulebot.adapters.recorded.recording import open_recording
 from rulebot.checks.against_ledger.books import CheckedDay, read_day
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import DEFAULT_DATE, SimSettings, simulated
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.replay.recordings import listed
@@ -70,7 +70,7 @@ def run_days(
     until: when the run ends, before its session does. account: the account document.
     """
 
-    desk = load_desk(specs, overrides or {}, account)
+    desk = load_all_bots(specs, overrides or {}, account)
     name = Path(market).stem if market else "plain"
     store = place or folder / f"{name}-{seed}-{days}-{speed or 'max'}.db"
     options = RunOptions(store=store, logs=None, sessions=days, install=f"s{seed}", tapes=tapes)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tries import tries
 
-from rulebot.spec.fast_schema import _CHECKS, _OF_PARTS, _SAYS_NOTHING, fits_schema, lets_of, read_schema
+from rulebot.spec.fast_schema import _ANNOTATIONS, _CHECKS, _OF_PARTS, fits_schema, lets_of, read_schema
 from rulebot.spec.files import shipped
 from rulebot.spec.schema import validator
 from rulebot.spec.source import Plain
@@ -82,7 +82,7 @@ def test_no_keyword_of_the_schemas_is_unknown_to_the_quick_look() -> None:
 
     for kind in ("strategy", "account", "test", "universe"):
         collect(json.loads(json.dumps(read_schema(kind))))
-    assert found <= _CHECKS.keys() | _OF_PARTS.keys() | _SAYS_NOTHING
+    assert found <= _CHECKS.keys() | _OF_PARTS.keys() | _ANNOTATIONS
 
 
 @pytest.mark.parametrize("folder", FOLDERS[:2], ids=["specs", "examples"])

@@ -18,7 +18,7 @@ from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.core.handle_event import handle_event
 from rulebot.core.program import Program
 from rulebot.core.subscribe.subscriptions import SOON
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.event import MarketDataUpdated
 from rulebot.model.order import RequestOpenOrders, Subscribe
 from rulebot.record.record import Kind
@@ -117,7 +117,7 @@ def bots() -> list[Path]:
 def test_every_bot_that_is_shipped_acts_all_at_once(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     file = bots()[number]
     source = source_of(file.read_text(encoding="utf-8"), Leaps, seed=1)
-    live_through(load_desk([str(file)], {}, None).program("t", {}, 90), source, 3, "natural", monkeypatch)
+    live_through(load_all_bots([str(file)], {}, None).program("t", {}, 90), source, 3, "natural", monkeypatch)
 
 
 @pytest.mark.long

@@ -19,7 +19,7 @@ from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import OperatorAction
 from rulebot.checks.against_ledger.findings import more_than_cap
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.contract import Underlying
 from rulebot.model.event import Request
@@ -34,7 +34,7 @@ from tests.e2e.worlds import spec_files
 
 def test_the_socket_is_read_while_the_broker_is_lost_and_marks_are_due(tmp_path: Path) -> None:
     """After 1100 what was due stayed due, and the link returned at once without letting the event loop run."""
-    desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
+    desk = load_all_bots(spec_files(["spy_put_seller"]), {}, None)
     session = session_from(DEFAULT_DATE)
     start = desk.bots["spy_put_seller"].windows(session)[0][0]
     minutes = [start + each * (session.close - session.open) / 390 for each in (0, 6, 4)]
@@ -71,7 +71,7 @@ def test_what_is_to_be_streamed_when_the_connection_has_just_gone_waits_for_the_
 
 def test_a_length_that_is_no_length_is_noticed_though_the_broker_goes_on_talking(tmp_path: Path) -> None:
     """Every byte that followed was taken for the rest of one message; since there were bytes, nobody was alarmed."""
-    desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
+    desk = load_all_bots(spec_files(["spy_put_seller"]), {}, None)
     session = session_from(DEFAULT_DATE)
     start = desk.bots["spy_put_seller"].windows(session)[0][0]
     broken: dict[str, str | int] = {"kind": "garbage", "at": "09:33:00", "what": "length"}
@@ -86,7 +86,7 @@ def test_a_length_that_is_no_length_is_noticed_though_the_broker_goes_on_talking
 
 def test_a_commission_that_came_before_its_execution_is_taken_when_it_is_told_again(tmp_path: Path) -> None:
     """It was heard, counted for nothing, and was passed over as known each time the broker told it again."""
-    desk = load_desk(spec_files(["dte0_condor"]), {}, None)
+    desk = load_all_bots(spec_files(["dte0_condor"]), {}, None)
     session = session_from(DEFAULT_DATE)
     begins = desk.bots["dte0_condor"].windows(session)[0][0]
     faults: tuple[dict[str, str | int | float], ...] = (
@@ -103,7 +103,9 @@ def test_a_commission_that_came_before_its_execution_is_taken_when_it_is_told_ag
 def test_a_leg_that_fills_after_its_cancel_keeps_the_partner_that_is_being_sold(tmp_path: Path) -> None:
     """The sale of the long leg went on beside the short one that had filled after all, which stood naked for it."""
     examples = Path(__file__).parents[2] / "examples"
-    desk = load_desk([str(examples / f"{name}.yaml") for name in ("one_leg_after_the_other", "resting_put")], {}, None)
+    desk = load_all_bots(
+        [str(examples / f"{name}.yaml") for name in ("one_leg_after_the_other", "resting_put")], {}, None
+    )
     late: dict[str, str | int] = {"kind": "late_fill", "on": "cancel", "seconds": 0}
     kinds = ("pending_cancel", "late_fill", "reject", "warning", "incomplete", "short_list", "not_subscribed", "cut")
     storm = replace(draw(4000403, desk, (*kinds, "one_leg", "expires")), faults=(late,), crashes=(), acts=())
@@ -116,7 +118,7 @@ def test_a_leg_that_fills_after_its_cancel_keeps_the_partner_that_is_being_sold(
 
 def test_a_corrected_trade_of_a_person_counts_once_when_books_are_compared(tmp_path: Path) -> None:
     """It was taken out of the ledger's figures as it was told first and as it was corrected: one contract too many."""
-    desk = load_desk(spec_files(["put_lite"]), {}, None)
+    desk = load_all_bots(spec_files(["put_lite"]), {}, None)
     session = session_from(DEFAULT_DATE)
     begins = desk.bots["put_lite"].windows(session)[0][0]
     faults: tuple[dict[str, str | int | float], ...] = (
@@ -135,7 +137,7 @@ def test_a_correction_that_was_not_told_was_never_heard_of_once_no_order_worked(
     tmp_path: Path, change: dict[str, float]
 ) -> None:
     """Seed 100099: the fill was found by asking, then nothing was asked any more, and the account said otherwise."""
-    desk = load_desk(spec_files(["put_lite"]), {}, None)
+    desk = load_all_bots(spec_files(["put_lite"]), {}, None)
     session = session_from(DEFAULT_DATE)
     start = desk.bots["put_lite"].windows(session)[0][0]
     minute = (session.close - session.open) / session.minutes
@@ -155,7 +157,7 @@ def test_a_correction_that_was_not_told_was_never_heard_of_once_no_order_worked(
 def test_an_exit_waits_for_a_stop_that_the_broker_has_not_while_it_may_be_on_its_way(tmp_path: Path) -> None:
     """Seed 100324: a stop and its cancel were on their way for 40 s; "not found" was the answer to a question asked at
     once, the exit was sent, and the stop came to life beside it."""
-    desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
+    desk = load_all_bots(spec_files(["spy_put_seller"]), {}, None)
     session = session_from(DEFAULT_DATE)
     faults: tuple[dict[str, str | int], ...] = (
         {"kind": "slow", "on": "order", "seconds": 40, "lasts": 60},
@@ -248,7 +250,7 @@ def test_a_not_found_that_is_told_twice_gives_up_nothing_that_may_be_on_its_way(
 
 def test_a_try_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_path: Path) -> None:
     """A pause between two tries: the first, which the broker had called cancelled, filled beside the second."""
-    desk = load_desk([str(shipped("examples/exit_orders.yaml"))], {}, None)
+    desk = load_all_bots([str(shipped("examples/exit_orders.yaml"))], {}, None)
     storm = draw(2002922, desk, CHOICE)
     late: dict[str, str | int] = {"kind": "late_fill", "on": "cancel", "number": "each", "seconds": 60}
     left = run_scenario(replace(storm, faults=(late,), crashes=(), acts=()), desk, tmp_path)
@@ -281,7 +283,7 @@ def test_an_entry_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_
     """The first was inactive and taken back; the broker called it cancelled, and filled it beside the second."""
     file = tmp_path / "again_at_once.yaml"
     file.write_text(AGAIN_AT_ONCE, encoding="utf-8")
-    desk = load_desk([str(file)], {}, None)
+    desk = load_all_bots([str(file)], {}, None)
     inactive: dict[str, str | int] = {"kind": "inactive", "on": "order", "seconds": 90}
     late: dict[str, str | int] = {"kind": "late_fill", "on": "cancel", "number": "each", "seconds": 60}
     storm = replace(draw(17701, desk, CHOICE), faults=(inactive, late), crashes=(), acts=(), reloads=())
@@ -296,7 +298,7 @@ def test_an_entry_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_
 
 def told_late(tmp_path: Path, seed: int, faults: list[dict[str, str | int | float]], *examples: str) -> ChaosResult:
     """Live through a seed's market with these faults; nothing may be wrong, and nothing be taken for torn."""
-    desk = load_desk([str(shipped(each)) for each in examples], {}, None)
+    desk = load_all_bots([str(shipped(each)) for each in examples], {}, None)
     left = run_scenario(replace(draw(seed, desk, CHOICE), faults=tuple(faults), crashes=(), acts=()), desk, tmp_path)
     assert judge(left, desk) == {}
     assert not [record for record in left.day.records if record.data.get("what") == "unwind"]
@@ -344,7 +346,7 @@ def test_the_partner_of_what_a_person_cancels_is_not_cancelled_and_fills_nothing
 
     The engine cancelled the second one, since its partner was gone. Now it rests on.
     """
-    desk = load_desk([str(shipped("examples/resting_put.yaml"))], {}, None)
+    desk = load_all_bots([str(shipped("examples/resting_put.yaml"))], {}, None)
     late: dict[str, str | int | float] = {"kind": "late_fill", "on": "cancel", "number": "each", "seconds": 1}
     cancels: dict[str, str | int | float] = {"kind": "person_cancels", "at": "10:03:40"}
     storm = replace(draw(61700, desk, CHOICE), faults=(late, cancels), crashes=(), acts=())
@@ -364,7 +366,7 @@ def test_a_broker_that_closes_more_than_it_was_asked_leaves_what_nobody_can_prev
     tmp_path: Path, seed: int, faults: tuple[dict[str, str | int | float], ...]
 ) -> None:
     """The long leg was sold twice by one order: a person is told, and the checks lay it to nobody else."""
-    desk = load_desk([str(shipped("examples/one_leg_after_the_other.yaml"))], {}, None)
+    desk = load_all_bots([str(shipped("examples/one_leg_after_the_other.yaml"))], {}, None)
     storm = draw(seed, desk, CHOICE)
     if faults:
         storm = replace(storm, faults=faults, crashes=(), acts=())
@@ -376,7 +378,9 @@ def test_a_broker_that_closes_more_than_it_was_asked_leaves_what_nobody_can_prev
 
 def test_what_a_person_paid_is_taken_out_of_the_books_once_though_the_broker_never_told_of_it(tmp_path: Path) -> None:
     """The check took a stranger's commission out of the ledger's twice: as a stranger's, and as one kept from us."""
-    desk = load_desk([str(shipped(f"examples/{name}.yaml")) for name in ("last_resort_market", "breakeven")], {}, None)
+    desk = load_all_bots(
+        [str(shipped(f"examples/{name}.yaml")) for name in ("last_resort_market", "breakeven")], {}, None
+    )
     faults: tuple[dict[str, str | int], ...] = (
         {"kind": "no_commission", "on": "fill", "number": 3},
         {"kind": "person_closes_part", "at": "10:16:15", "seconds": 5},
@@ -388,7 +392,7 @@ def test_what_a_person_paid_is_taken_out_of_the_books_once_though_the_broker_nev
 
 def test_an_exit_that_the_broker_overfills_is_not_more_at_work_than_is_held(tmp_path: Path) -> None:
     """Nothing of it worked any more, and less than nothing was held: the audit called the one more than the other."""
-    desk = load_desk([str(shipped("examples/each_side.yaml"))], {}, None)
+    desk = load_all_bots([str(shipped("examples/each_side.yaml"))], {}, None)
     faults: tuple[dict[str, str | int], ...] = (
         {"kind": "late_leg", "on": "fill", "number": "each", "action": "BUY", "seconds": 60},
         {"kind": "swallow_order", "on": "order", "number": 2},
@@ -401,7 +405,7 @@ def test_an_exit_that_the_broker_overfills_is_not_more_at_work_than_is_held(tmp_
 
 def test_a_trial_does_not_wait_for_a_position_that_is_on_hold(tmp_path: Path) -> None:
     """It waited until its very last instant, at which the bot's next window opened and an order had just been sent."""
-    desk = load_desk([str(shipped("examples/rich_volatility.yaml"))], {}, None)
+    desk = load_all_bots([str(shipped("examples/rich_volatility.yaml"))], {}, None)
     every: dict[str, str | int] = {
         "kind": "correction",
         "on": "fill",
@@ -421,7 +425,7 @@ def test_a_trial_does_not_end_before_the_answer_to_what_was_sent_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its longest time may be over at the very instant of an entry: of that order nobody could know anything yet."""
-    desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
+    desk = load_all_bots(spec_files(["spy_put_seller"]), {}, None)
     start = desk.bots["spy_put_seller"].windows(session_from(DEFAULT_DATE))[0][0]
     bare = replace(draw(7, desk, CHOICE), day=DEFAULT_DATE, market=None, faults=(), crashes=(), acts=(), lockstep=True)
     monkeypatch.setattr(trial, "QUIET", timedelta(0))
@@ -450,7 +454,7 @@ risk: {max_loss_per_trade: $1000}
 def test_what_fills_worse_than_its_limit_is_told_and_no_fault_of_how_many_were_asked_for(tmp_path: Path) -> None:
     """A worst case counts at the price of the fill: then the broker alone has made it more than the budget."""
     (spec := tmp_path / "sized.yaml").write_text(SIZED)
-    desk = load_desk([str(spec)], {}, None)
+    desk = load_all_bots([str(spec)], {}, None)
     session = session_from(DEFAULT_DATE)
     start = desk.bots["sized"].windows(session)[0][0]
     worse: dict[str, str | float] = {"kind": "worse_fill", "on": "order", "price_by": 0.5}

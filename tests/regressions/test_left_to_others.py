@@ -12,7 +12,7 @@ from rulebot.chaos.invariants import judge
 from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import OperatorAction
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.session import session_from
 from rulebot.record.record import Kind, Record
@@ -43,7 +43,7 @@ def simulated(
         "bot", exits=exits, exit_order=f"{LADDER}market}}", risk=f"{{max_loss_per_trade: $9000{protect}}}", **sections
     )
     (tmp_path / "bot.yaml").write_text(text, encoding="utf-8")
-    desk = load_desk([str(tmp_path / "bot.yaml")], {}, None)
+    desk = load_all_bots([str(tmp_path / "bot.yaml")], {}, None)
     session = session_from(DEFAULT_DATE)
     begins = desk.bots["bot"].windows(session)[0][0]
     resume = OperatorAction(kind="resume", at=begins + timedelta(seconds=110))

@@ -12,7 +12,7 @@ from rulebot.chaos.generator import draw
 from rulebot.chaos.invariants import judge
 from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import Crash, ScenarioMoment
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.event import BrokerStatus, ExecutionReport, Request
 from rulebot.model.order import Order, OrderStatus, Purpose, Side
@@ -45,7 +45,7 @@ def test_a_start_heard_of_the_end_of_a_combo_before_its_only_leg_and_left_that_a
 
     again_at: seconds after which the engine ends once more, while it waits for the partners.
     """
-    desk = load_desk(spec_files(["dte0_condor"]), {}, None)
+    desk = load_all_bots(spec_files(["dte0_condor"]), {}, None)
     session = session_from(DEFAULT_DATE)
     start = desk.bots["dte0_condor"].windows(session)[0][0]
     pauses = {2: 240} if again_at is None else {2: 240, again_at: 5}

@@ -19,7 +19,7 @@ from rulebot.chaos.runner import run_scenario
 from rulebot.chaos.scenario import Crash, ScenarioMoment
 from rulebot.checks.journal.books import journal_index
 from rulebot.checks.journal.orders import final_is_final
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.event import BrokerStatus, OrderReport, OrdersListed, Request
 from rulebot.model.order import Order, OrderStatus, Purpose
@@ -49,7 +49,7 @@ def shown(desk: Desk, *refs: str) -> None:
 
 def test_a_start_took_a_stop_that_one_short_list_lacked_for_cancelled_and_placed_a_second_one(tmp_path: Path) -> None:
     """Seed 100020: the engine ended and was started again, and its first list ended too soon."""
-    desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
+    desk = load_all_bots(spec_files(["spy_put_seller"]), {}, None)
     session = session_from(DEFAULT_DATE)
     start = desk.bots["spy_put_seller"].windows(session)[0][0]
     ends = Crash(moment=ScenarioMoment.AT_TIME, at=start + timedelta(minutes=2))

@@ -20,14 +20,14 @@ from benchmarks.task import variants
 from benchmarks.ticks import day_of, make_ticks
 from benchmarks.workload import make_day
 from rulebot.adapters.sources import open_source
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 PAGE = BENCHMARKS.parent / "docs" / "benchmarks.md"
 
 
 def test_its_bots_are_fine() -> None:
-    desk = load_desk([str(BENCHMARKS / "wide_bot.yaml")], {}, None)
+    desk = load_all_bots([str(BENCHMARKS / "wide_bot.yaml")], {}, None)
     assert set(desk.bots) == {"wide_bot"}
 
 

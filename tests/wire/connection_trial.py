@@ -15,7 +15,7 @@ import pytest
 from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.chaos.virtual_loop import run_virtually
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import World
 from rulebot.live.start import Run, RunOptions, execute
 from rulebot.model.event import Request
@@ -205,7 +205,7 @@ async def _life(
     attend: Callable[[Run], None],
 ) -> None:
     """Run one engine until a time."""
-    desk = load_desk([str(each) for each in specs], {}, account)
+    desk = load_all_bots([str(each) for each in specs], {}, account)
     asked: list[datetime] = []
 
     def watcher(run: Run, now: datetime) -> None:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import RunOptions, execute
 from tests.wire.ib_fake_tws import fake_tws
@@ -124,7 +124,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / f"{name}.yaml").write_text(body, encoding="utf-8")
     (folder / "account.yml").write_text(ACCOUNT, encoding="utf-8")
     (folder / "market.yml").write_text(MARKET, encoding="utf-8")
-    desk = load_desk([str(folder / f"{name}.yaml") for name in BOTS], {}, folder / "account.yml")
+    desk = load_all_bots([str(folder / f"{name}.yaml") for name in BOTS], {}, folder / "account.yml")
     options = RunOptions(store=folder / "day.db", logs=None, sessions=1, install="g")
     sim = SimSettings(first_day=DAY, cash=Decimal(20000), market=str(folder / "market.yml"), data_seconds=15)
 

@@ -22,7 +22,7 @@ from rulebot.doctor.account_checks import EMPTY, account
 from rulebot.doctor.examine import DoctorOptions, connected, examine
 from rulebot.doctor.market_checks import Finding, Group, Level, exit_code
 from rulebot.doctor.probe import CASES, Probe, Tape
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import World
 from rulebot.model.errors import InvariantError
 from rulebot.model.facts import EventCalendar
@@ -452,7 +452,7 @@ def test_an_account_without_funds_or_day_trades_is_warned_of() -> None:
     reported = [(6, 2, key, value, "USD", "DU1") for key, value in values.items()]
 
     async def scenario() -> None:
-        desk = load_desk(spec("put_lite", "spy_put_seller"), {}, None)
+        desk = load_all_bots(spec("put_lite", "spy_put_seller"), {}, None)
         async with (
             fake_tws(answers={"6": lambda _: [*reported, (54, 1, "DU1")]}) as fake,
             client_of(fake.port, lockstep=False) as (world, events),
@@ -524,7 +524,7 @@ class GatewayClock:
 
 def test_without_lockstep_as_at_a_real_gateway(data: Path) -> None:
     async def scenario() -> None:
-        desk = load_desk(spec("calm_tape_condor"), {}, None)
+        desk = load_all_bots(spec("calm_tape_condor"), {}, None)
         async with gateway(first_day=SIM_DAY, seed=7, speed=20.0, lockstep=False) as gw:
             while gw.now < SOON_IN_HOURS.timestamp():
                 await asyncio.sleep(0.01)

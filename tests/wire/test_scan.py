@@ -13,7 +13,7 @@ from tally import PLACES_ORDER, tallied
 
 from rulebot.adapters.ib.broker import ib_world
 from rulebot.adapters.ib.settings import LINES, MESSAGE_LIMIT, IbSettings
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import World
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import BrokerError
@@ -254,7 +254,7 @@ class GatewayClock:
 
 def test_without_lockstep_as_at_a_real_gateway(data: Path) -> None:
     async def scenario() -> None:
-        desk = widened(load_desk([str(ROOT / "specs" / "put_lite.yaml")], {}, None))
+        desk = widened(load_all_bots([str(ROOT / "specs" / "put_lite.yaml")], {}, None))
         async with gateway(first_day=SIM_DAY, seed=7, speed=20.0, lockstep=False) as gw:
             while gw.now < SOON_IN_HOURS.timestamp():
                 await asyncio.sleep(0.01)

@@ -244,7 +244,7 @@ async def _opening_moves(
     lacks: Lacking | None,
 ) -> AsyncIterator[OpeningMoveReport]:
     for symbol in bot.plan.needs.opening_move:
-        leg = bot.plan.nearest_leg(symbol)
+        leg = bot.plan.nearest_expiry_leg(symbol)
         listing = listings.get((symbol, leg.trading_class)) if leg is not None else None
         expiry = None if listing is None else expiry_on(bot.plan.expiry, listing.expiries, session.date)
         if listing is None or expiry is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from rulebot.compile.data_needs import needs_of, needs_together
+from rulebot.compile.data_needs import combined_needs, needs_of
 from rulebot.compile.features import VERSION, inputs_at, usual_features
 from rulebot.compile.plan import Number, Plan
 from rulebot.compile.problem import Fault
@@ -130,4 +130,4 @@ def _wanting(bot: CompiledBot, sampling: SamplingOptions) -> CompiledBot:
         raise MisuseError(f"{plan.name} has a choice of structures or symbols", "train on a spec with one of each")
     numbers = _inputs(plan, sampling)
     wanted = needs_of((), plan.legs, plan.expiry, numbers, plan.underlyings[0])
-    return compile_bot(replace(plan, needs=needs_together((plan.needs, wanted))))
+    return compile_bot(replace(plan, needs=combined_needs((plan.needs, wanted))))

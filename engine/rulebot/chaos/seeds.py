@@ -21,7 +21,7 @@ from rulebot.chaos.scenario import ChaosScenario, with_acts_beside, yaml_of
 from rulebot.chaos.spec_files import edited
 from rulebot.compile.build import build_plan
 from rulebot.core.program import CompiledBot
-from rulebot.documents.load_bots import LoadedBots, SpecText, compile_text, load_desk
+from rulebot.documents.load_bots import LoadedBots, SpecText, compile_text, load_all_bots
 from rulebot.model.values import dataclass
 from rulebot.process.processes import several
 from rulebot.spec.load import load_text
@@ -139,7 +139,7 @@ class ChaosOptions:
 
     def desk(self) -> LoadedBots:
         """Return the bots, compiled. Raises: SpecError, MisuseError, StoreError."""
-        return load_desk(self.specs, self.overrides, self.account)
+        return load_all_bots(self.specs, self.overrides, self.account)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -194,7 +194,7 @@ def reload(store: Place | None) -> None:
     Exit code: 0 when the engine was asked, 1 for problems in the files, 2 when no bot remains, 3 when no engine runs.
     """
     from rulebot.core.session.reloading import changes_between
-    from rulebot.documents.load_bots import TAKEN_BACK, digests_of, left_out_words, limit_words, limits_as_json
+    from rulebot.documents.load_bots import CLEAR_OVERRIDE_HELP, digests_of, left_out_words, limit_words, limits_as_json
     from rulebot.model.event import Request
     from rulebot.operator_requests.requests import post
     from rulebot.spec.diagnostic import headline
@@ -207,7 +207,7 @@ def reload(store: Place | None) -> None:
     for warning in dict.fromkeys(desk.warnings):
         echo(f" warning: {headline(warning)}")
     for words in left_out_words(desk):
-        echo(f" warning: a value is ignored: {words}; {TAKEN_BACK}")
+        echo(f" warning: a value is ignored: {words}; {CLEAR_OVERRIDE_HELP}")
     changes = changes_between(running, desk.digests)
     lines = [*(each.words for each in changes), *limit_words(run.limits, limits_as_json(desk))]
     post(found, Request.RELOAD)
@@ -222,7 +222,7 @@ def reload(store: Place | None) -> None:
 def _reread(found: Place) -> "tuple[StoredRun, LoadedBots]":
     """Return the run of the engine of a store, and its files as they are now. Raises: StoreError; Exit for problems."""
     from rulebot.cli.validate import show_problems
-    from rulebot.documents.load_bots import ProblemsError, kept_in, reread, sources_of
+    from rulebot.documents.load_bots import ProblemsError, kept_overrides, reread, sources_of
     from rulebot.model.errors import StoreError
     from rulebot.store.queries import StoreReader
     from rulebot.store.registry import is_in_use
@@ -230,7 +230,7 @@ def _reread(found: Place) -> "tuple[StoredRun, LoadedBots]":
     if not is_in_use(found):
         raise StoreError(f"no engine is running on {found}", "nothing is to be done: the next start reads the files")
     with StoreReader(found) as reader:
-        run, kept = reader.run(), kept_in(reader)
+        run, kept = reader.run(), kept_overrides(reader)
     if run.started is None or run.ended is not None:
         raise StoreError(
             f"the engine of {found} is only starting, or waits for its gateway",

@@ -84,13 +84,13 @@ def _texts(
     bots: tuple[str, ...], evidence: "PaperEvidence", overrides: dict[str, str], account: Path | None
 ) -> "list[SpecText]":
     """Return what is meant: the text a bot of the store ran under last, else the specs of a file or folder."""
-    from rulebot.documents.load_bots import check_overrides, load_desk
+    from rulebot.documents.load_bots import check_overrides, load_all_bots
 
     ran = evidence.paper.last_texts
     found = {name: ran[name] for name in bots if name in ran}
     files = [name for name in bots if name not in ran]
     if files:
-        desk = load_desk(files, overrides, account)
+        desk = load_all_bots(files, overrides, account)
         check_overrides(desk, overrides)
         found |= {text.name: text for text in desk.texts}
     elif overrides:
@@ -100,9 +100,9 @@ def _texts(
 
 def _judge(named: Path | None, specs: "list[Path]") -> "Loaded":
     """Return the account document that says what is demanded. Raises: MisuseError without one."""
-    from rulebot.documents.load_bots import account_beside
+    from rulebot.documents.load_bots import account_file_near
 
-    found = account_beside(named, specs)
+    found = account_file_near(named, specs)
     if found is None or found.account is None:
         raise MisuseError(
             "no account document was found: it says what a bot must show on paper",

@@ -159,7 +159,7 @@ def run_with(options: dict[str, Any], page: "EmbeddedPage | None" = None) -> Non
     if options["sim"] and options.get("gateway_port") is not None:
         options["address"] = f"127.0.0.1:{options['gateway_port']}"
     from rulebot.cli.validate import parse_settings, show_problems
-    from rulebot.documents.load_bots import NO_BOTS, ProblemsError, is_named, load_desk, parameters_of
+    from rulebot.documents.load_bots import NO_BOTS, ProblemsError, is_named, load_all_bots, parameters_of
     from rulebot.process.service import Heartbeat, Systemd
     from rulebot.replay.recordings import tapes_of
     from rulebot.store.place import data_folder, hook_secret
@@ -168,8 +168,8 @@ def run_with(options: dict[str, Any], page: "EmbeddedPage | None" = None) -> Non
     paths = options["specs"]
     there = [path for path in paths if is_named(path)]
     try:
-        desk = load_desk(there, overrides, options["account"]) if there else NO_BOTS
-        beside_it = load_desk(options["shadows"], overrides, options["account"]) if options["shadows"] else None
+        desk = load_all_bots(there, overrides, options["account"]) if there else NO_BOTS
+        beside_it = load_all_bots(options["shadows"], overrides, options["account"]) if options["shadows"] else None
     except ProblemsError as error:
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
@@ -204,7 +204,7 @@ def _desk_of_run(
     overrides: Mapping[str, str],
 ) -> "LoadedBots":
     """Return the bots that a run enters with: without those of specs that are gone, with edits kept in its store."""
-    from rulebot.documents.load_bots import NO_BOTS, check_live_data, check_overrides, with_kept
+    from rulebot.documents.load_bots import NO_BOTS, check_live_data, check_overrides, with_kept_overrides
     from rulebot.live.environments import check_sim_symbols
     from rulebot.live.start import without_removed
 
@@ -219,7 +219,7 @@ def _desk_of_run(
     if options["exits_only"]:
         desk = replace(NO_BOTS, account=desk.account, account_text=desk.account_text)
     elif store is not None:
-        desk = with_kept(desk, store)
+        desk = with_kept_overrides(desk, store)
     if options["sim"] and not options["address"] and options["recording"] is None:
         check_sim_symbols(desk.bots.values())
     return desk

@@ -186,9 +186,9 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
 
 def _expected(account: Path) -> "tuple[Demand, ...]":
     """Return what an account document requires of live bots. Raises: MisuseError when it requires nothing."""
-    from rulebot.documents.load_bots import account_beside
+    from rulebot.documents.load_bots import account_file_near
 
-    loaded = account_beside(account, ())
+    loaded = account_file_near(account, ())
     document = None if loaded is None else loaded.account
     if document is None:
         return ()

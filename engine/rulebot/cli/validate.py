@@ -17,7 +17,7 @@ from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.session import EXCHANGE_ZONE, half_days
 from rulebot.model.text import counted
 from rulebot.spec.diagnostic import Diagnostic, as_error, as_github, as_json, in_file_order, not_accepted, render
-from rulebot.spec.files import NoSuchFiles, beside_specs, find_files
+from rulebot.spec.files import NoSuchFiles, account_files_near, find_files
 from rulebot.spec.load import Loaded, load_document
 from rulebot.spec.parameters import meant_for
 from rulebot.spec.source import Kind
@@ -99,7 +99,7 @@ def _has_account(loaded: Sequence[Loaded]) -> bool:
         return True
     files = [each.source.file for each in loaded if each.spec is not None]
     try:
-        return beside_specs(files, "account.yaml", or_among=True).is_file()
+        return account_files_near(files, "account.yaml", or_among=True).is_file()
     except NoSuchFiles:
         return True
 
@@ -146,10 +146,10 @@ def _load(file: Path, overrides: Mapping[str, str], *, digested: bool) -> Loaded
 def _problems(loaded: Loaded, outside: "LintEnvironment | None") -> tuple[Diagnostic, ...]:
     """Return the problems of a document's text, and of its meaning once it can be read."""
     if loaded.tests is not None:
-        from rulebot.compile.spec_tests import planned_trials
+        from rulebot.compile.spec_tests import plan_tests
         from rulebot.spec.load import tested_spec
 
-        return planned_trials(loaded, partial(tested_spec, loaded, loaded.tests))[1]
+        return plan_tests(loaded, partial(tested_spec, loaded, loaded.tests))[1]
     if loaded.spec is None:
         return loaded.diagnostics
     from rulebot.compile.build import check

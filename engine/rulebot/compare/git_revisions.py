@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rulebot.model.errors import MisuseError, StoreError, failing_disk
 from rulebot.model.values import dataclass
-from rulebot.spec.extends import Beside, relative_to
+from rulebot.spec.extends import ReadSibling, relative_to
 from rulebot.spec.files import SUFFIXES, NoSuchFiles, NotAFile, find_files
 from rulebot.spec.source import read_bytes
 
@@ -27,7 +27,7 @@ class Text:
 
     label: str
     content: bytes
-    beside: Beside | None = None
+    beside: ReadSibling | None = None
 
 
 def texts_of(old: str, new: str) -> tuple[tuple[Text, ...], tuple[Text, ...]]:

@@ -7,7 +7,7 @@ from math import ceil
 from typing import NamedTuple
 
 from rulebot.compile.condition import rules_of
-from rulebot.compile.data_needs import needs_of, needs_together
+from rulebot.compile.data_needs import combined_needs, needs_of
 from rulebot.compile.exits import (
     basis_problems,
     closing_problems,
@@ -406,7 +406,7 @@ def _choosing(spec: Spec) -> tuple[Plan | None, list[Problem]]:
         for variant, plan, _ in found
         if variant.alternative is not None and plan is not None
     )
-    needs = needs_together((head.needs, *(each.plan.needs for each in choices)))
+    needs = combined_needs((head.needs, *(each.plan.needs for each in choices)))
     return replace(head, choices=choices, needs=needs), []
 
 
@@ -558,7 +558,7 @@ def _plan(
             max_time_without_stop=spec.risk.max_time_without_stop,
         ),
         lifecycle=sound(LIFECYCLE),
-        needs=needs_together((needs, *map(_needs_of_roll, rolls))) if rolls else needs,
+        needs=combined_needs((needs, *map(_needs_of_roll, rolls))) if rolls else needs,
         overwrite=spec.overwrite,
         growth=spec.growth,
     )

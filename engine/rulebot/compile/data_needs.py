@@ -200,7 +200,7 @@ def _read(rules: tuple[Rule, ...], numbers: tuple[Number, ...], symbol: str) -> 
     return sorted({name for rule in rules for name in rule.reads} | besides)
 
 
-def needs_together(all_needs: Iterable[Needs]) -> Needs:
+def combined_needs(all_needs: Iterable[Needs]) -> Needs:
     """Return the data that several plans of one bot need together; at least one."""
     found = tuple(all_needs)
     joined = {each.name: _joined([getattr(needs, each.name) for needs in found]) for each in fields(Needs)}
@@ -278,7 +278,7 @@ def price_free_parts(test: Truth) -> Iterator[Truth]:
         yield from price_free_parts(member)
 
 
-def judged_by_price(rule: Rule) -> tuple[Rule, ...]:
+def price_dependent_parts(rule: Rule) -> tuple[Rule, ...]:
     """Return the parts of a condition that are to be judged at the price of each try.
 
     Those that compare a credit or a debit with numbers are not among them: `turn.bounds` reads how far they let it go.

@@ -401,7 +401,7 @@ class Plan:
     members: tuple[Member, ...] = ()
     ranking: Ranking | None = None
 
-    def nearest_leg(self, symbol: str) -> LegPlan | None:
+    def nearest_expiry_leg(self, symbol: str) -> LegPlan | None:
         """Return the option on an underlying that ends first, None without one: of it volatility is read."""
         options = (leg for leg in self.legs if leg.symbol == symbol and not leg.is_shares)
         return min(options, key=lambda leg: leg.expiry.days_away, default=None)

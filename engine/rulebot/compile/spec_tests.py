@@ -14,13 +14,21 @@ from rulebot.spec.diagnostic import Diagnostic, headline, in_file_order
 from rulebot.spec.load import Loaded
 from rulebot.spec.nouns import Path
 from rulebot.spec.spec_test_document import NOT_LEVELS
-from rulebot.spec.spec_test_nouns import DAILY_LOSS, DAILY_PROFIT, ENDINGS, Expectation, Opening, SpecTestMarket, Trial
+from rulebot.spec.spec_test_nouns import (
+    DAILY_LOSS,
+    DAILY_PROFIT,
+    ENDINGS,
+    Expectation,
+    Opening,
+    SpecTest,
+    SpecTestMarket,
+)
 
 KNOWN_LEVELS = ("SPX", "SPY", "XSP", "VIX", "VIX9D", "VIX1D", "VIX3M")
 """Levels that a market has although a test does not give them."""
 
 
-def spec_test_problems(trial: Trial, plan: Plan, given: Iterable[str]) -> Iterator[Problem]:
+def spec_test_problems(trial: SpecTest, plan: Plan, given: Iterable[str]) -> Iterator[Problem]:
     """Yield what one test says that fits its spec not; `given` are the keys of its market."""
     market: Path = (*trial.path, "market")
     yield from _levels(trial.market, plan, tuple(given), market)
@@ -91,7 +99,7 @@ def _by_symbol(market: SpecTestMarket, plan: Plan, read: Set[str], path: Path) -
                 yield _not_read(symbol, known, (*path, key, symbol.lower()))
 
 
-def _account(trial: Trial, plan: Plan) -> Iterator[Problem]:
+def _account(trial: SpecTest, plan: Plan) -> Iterator[Problem]:
     read, path = {*plan.needs.symbols, *plan.needs.indices}, (*trial.path, "account")
     for symbol in trial.shares:
         if symbol not in read:
@@ -134,7 +142,7 @@ def _opening(opening: Opening, bot: Plan, path: Path) -> Iterator[Problem]:
         yield Problem("RB281", (*path, "legs"), message, "give all of them, or none", on_key=True)
 
 
-def _quotes(trial: Trial, opening: Opening, bot: Plan) -> Iterator[Problem]:
+def _quotes(trial: SpecTest, opening: Opening, bot: Plan) -> Iterator[Problem]:
     """Yield impossible quotes of a position: sold legs cost something to close, bought ones bring
     something.
     """
@@ -151,7 +159,7 @@ def _quotes(trial: Trial, opening: Opening, bot: Plan) -> Iterator[Problem]:
             yield Problem("RB281", path, f"this position is {said} something", f"as in '{expected_key}: 0.05'")
 
 
-def _hooks(trial: Trial, plan: Plan) -> Iterator[Problem]:
+def _hooks(trial: SpecTest, plan: Plan) -> Iterator[Problem]:
     known = tuple(sorted(plan.needs.hook_names))
     path: Path = (*trial.path, "webhooks")
     if trial.hooks is None and not known:
@@ -197,11 +205,11 @@ Read = Callable[[Mapping[str, str]], Loaded]
 class PlannedTest:
     """A test with the plan it runs."""
 
-    trial: Trial
+    trial: SpecTest
     plan: Plan
 
 
-def planned_trials(tests: Loaded, read: Read) -> tuple[tuple[PlannedTest, ...], tuple[Diagnostic, ...]]:
+def plan_tests(tests: Loaded, read: Read) -> tuple[tuple[PlannedTest, ...], tuple[Diagnostic, ...]]:
     """Return the tests of a document with their plans, and the problems; with problems no test can be run."""
     planned: list[PlannedTest] = []
     problems: list[Problem] = []
@@ -219,7 +227,7 @@ def planned_trials(tests: Loaded, read: Read) -> tuple[tuple[PlannedTest, ...], 
     return tuple(planned), in_file_order(diagnosed(problem, tests.source) for problem in problems)
 
 
-def _plan(trial: Trial, read: Read) -> Plan | Problem:
+def _plan(trial: SpecTest, read: Read) -> Plan | Problem:
     try:
         spec = read(trial.settings)
     except OSError as error:
@@ -236,7 +244,7 @@ def _plan(trial: Trial, read: Read) -> Plan | Problem:
     return Problem("RB281", ("spec",), message, help)
 
 
-def _given(tests: Loaded, trial: Trial) -> tuple[str, ...]:
+def _given(tests: Loaded, trial: SpecTest) -> tuple[str, ...]:
     """Return the keys of a test's market as they are written."""
     assert isinstance(tests.source.tree, dict)
     tree = mapping(sequence(tests.source.tree["tests"])[int(trial.path[1])])

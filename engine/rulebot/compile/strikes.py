@@ -121,7 +121,7 @@ def _asked(expiry: Expiry) -> tuple[float, float]:
             return days[0], days[-1]
 
 
-def ends_no_earlier(expiry: Expiry, other: Expiry) -> bool:
+def expires_no_earlier(expiry: Expiry, other: Expiry) -> bool:
     """Return whether the first expiry always falls on the same day as the other, or later.
 
     Both rules choose from one list where their class and cycle are the same: the one that asks for more days then never

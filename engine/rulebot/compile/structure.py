@@ -8,7 +8,7 @@ from rulebot.compile.plan import LegPlan
 from rulebot.compile.problem import Problem, did_you_mean
 from rulebot.compile.strikes import (
     edge_problems,
-    ends_no_earlier,
+    expires_no_earlier,
     expiry_problems,
     legs_named_by,
     modifier_problems,
@@ -44,7 +44,7 @@ def place_of(leg: Leg, group: list[Leg]) -> tuple[Leg, Decimal]:
     return leg, shift
 
 
-def keeps_its_width(strike: Strike) -> bool:
+def has_fixed_width(strike: Strike) -> bool:
     """Return whether the distance to the reference strike is fixed by the text alone."""
     return strike.by not in REFERRING or not (strike.widths or strike.min_strike or strike.max_strike)
 
@@ -52,7 +52,7 @@ def keeps_its_width(strike: Strike) -> bool:
 def ends_of(group: list[Leg]) -> Ends | None:
     """Return the least and most payoff of legs of one right; None unless all strikes depend on one."""
     places = [place_of(leg, group) for leg in group]
-    if not all(keeps_its_width(leg.strike) for leg in group):
+    if not all(has_fixed_width(leg.strike) for leg in group):
         return None
     if len({root.name for root, _ in places}) > 1:
         return None
@@ -315,7 +315,7 @@ def _unpaired(legs: list[Leg], partners: list[Leg], fits: Callable[[Leg, Leg], b
 def _outlasts(long: Leg, short: Leg, spec: Spec) -> bool:
     if long.is_shares or short.is_shares:
         return True
-    return ends_no_earlier(spec.legs.expiry_of(long), spec.legs.expiry_of(short))
+    return expires_no_earlier(spec.legs.expiry_of(long), spec.legs.expiry_of(short))
 
 
 # ---------------------------------------------------------------- plans

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rulebot.compile.condition import rules_of
-from rulebot.compile.data_needs import calls_of, needs_of, needs_together
+from rulebot.compile.data_needs import calls_of, combined_needs, needs_of
 from rulebot.compile.expression import number_of_name
 from rulebot.compile.plan import Call, Constant, Member, Number, Plan, Quantity, Ranking, Rule
 from rulebot.compile.problem import Fault, Problem
@@ -45,7 +45,7 @@ def member(spec: Spec, plan: Plan, values: Mapping[str, Amount]) -> tuple[Member
     if problems:
         return None, problems
     more = needs_of(require, (), plan.expiry, () if rank is None else (rank,), spec.underlyings[0])
-    whole = replace(plan, needs=needs_together((plan.needs, more)))
+    whole = replace(plan, needs=combined_needs((plan.needs, more)))
     return Member(symbol=spec.underlyings[0], require=require, rank=rank, plan=whole), []
 
 
@@ -93,7 +93,7 @@ def with_members(spec: Spec, members: tuple[Member, ...], values: Mapping[str, A
     assert universe is not None
     rank = universe.rank
     ranking = None if rank is None else Ranking(rank.by, rank.highest, rank.count, ranks_structures(spec, values))
-    needs = needs_together(each.plan.needs for each in members)
+    needs = combined_needs(each.plan.needs for each in members)
     return replace(members[0].plan, members=members, ranking=ranking, needs=needs)
 
 

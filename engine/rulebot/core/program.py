@@ -5,7 +5,7 @@ from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from rulebot.compile.data_needs import calls_of, judged_by_price
+from rulebot.compile.data_needs import calls_of, price_dependent_parts
 from rulebot.compile.plan import (
     AllOf,
     AnyOf,
@@ -208,7 +208,7 @@ class CompiledBot:
 
     def legs_expiry(self, facts: Facts, session: Session, symbol: str) -> date | None:
         """Return the nearest expiry that the legs on `symbol` take today, None while it is not known."""
-        leg = self.plan.nearest_leg(symbol)
+        leg = self.plan.nearest_expiry_leg(symbol)
         listing = facts.listings.get((symbol, leg.trading_class)) if leg is not None else None
         return expiry_on(self.plan.expiry, listing.expiries, session.date) if listing is not None else None
 
@@ -432,7 +432,7 @@ def _compiled(plan: Plan, pool: ValuePool) -> CompiledBot:
         plan=plan,
         when=tuple(compiled(rule) for rule in plan.entry.when),
         require=tuple(compiled(rule) for rule in plan.require),
-        priced=tuple(compiled(part) for rule in plan.require for part in judged_by_price(rule)),
+        priced=tuple(compiled(part) for rule in plan.require for part in price_dependent_parts(rule)),
         exits=tuple(None if planned.rule is None else compiled(planned.rule) for planned in plan.exits),
         arming=tuple(tuple(compiled(rule) for rule in planned.activate_when) for planned in plan.exits),
         halts=tuple(compiled(rule) for rule in plan.risk.halt_when),
@@ -453,7 +453,7 @@ def _compiled(plan: Plan, pool: ValuePool) -> CompiledBot:
 def _rolling(plan: Plan, roll: RollPlan) -> CompiledRoll:
     into = replace(plan, legs=roll.legs, expiry=roll.legs[0].expiry, require=roll.require)
     require = tuple(CompiledRule(rule, compile_rule(rule, into)) for rule in roll.require)
-    parts = (part for rule in roll.require for part in judged_by_price(rule))
+    parts = (part for rule in roll.require for part in price_dependent_parts(rule))
     priced = tuple(CompiledRule(part, compile_rule(part, into)) for part in parts)
     return CompiledRoll(into, roll.is_moved, require, compile_expected_move(into), priced)
 

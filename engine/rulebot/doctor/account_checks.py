@@ -10,7 +10,14 @@ from pathlib import Path
 from rulebot.adapters.ib.handshake import Greeting
 from rulebot.core.program import CompiledBot
 from rulebot.doctor.market_checks import Finding, Group, Level, fault, fine, outage, unchecked, warning
-from rulebot.documents.load_bots import LoadedBots, ProblemsError, check_overrides, is_named, load_desk, with_kept
+from rulebot.documents.load_bots import (
+    LoadedBots,
+    ProblemsError,
+    check_overrides,
+    is_named,
+    load_all_bots,
+    with_kept_overrides,
+)
 from rulebot.model.errors import RulebotError, SpecError, StoreError
 from rulebot.model.money import BUILT_IN_WORDS
 from rulebot.model.text import counted
@@ -34,7 +41,7 @@ def found_desk(
         text = "no spec was named: what bots need was not looked at"
         return EMPTY, [unchecked(Group.SPECS, "specs", text, "rulebot doctor specs/*.yaml")]
     try:
-        desk = load_desk(paths, overrides, account)
+        desk = load_all_bots(paths, overrides, account)
         check_overrides(desk, overrides)
     except ProblemsError as error:
         return _rest_of(error.found, overrides, account)
@@ -62,7 +69,7 @@ def with_set(desk: LoadedBots, store: Place) -> tuple[LoadedBots, list[Finding]]
     A store that cannot be read says so where it is looked at: here the bots stay as their files have them.
     """
     try:
-        found = with_kept(desk, store)
+        found = with_kept_overrides(desk, store)
     except StoreError:
         return desk, []
     except SpecError as error:
@@ -89,7 +96,7 @@ def _rest_of(
     ]
     rest = [file for file in found if file not in wrong]
     try:
-        desk = load_desk(rest, overrides, account) if rest else EMPTY
+        desk = load_all_bots(rest, overrides, account) if rest else EMPTY
     except RulebotError as error:  # say only the account document remains: its faults have been reported
         return EMPTY, [*said, unchecked(Group.SPECS, "specs", f"the others: {error.message}")]
     return desk, [*said, *_warnings(desk.warnings), *_fine(desk)]

@@ -34,7 +34,7 @@ from rulebot.model.session import (
 )
 from rulebot.model.text import counted, minute, price
 from rulebot.model.values import dataclass
-from rulebot.preview.candidate import MARK, Candidate, DelayedSight, Looked, read_delayed, symbols_of
+from rulebot.preview.candidate import MARK, Candidate, CandidateSearch, DelayedMarketView, read_delayed, symbols_of
 from rulebot.preview.connection import CODE, PreviewData, ReadOnlySession, Stream, coming_session
 from rulebot.process.settings import Settings
 
@@ -217,7 +217,7 @@ class Hours(Protocol):
     def is_in_hours(self) -> bool: ...
 
 
-def chosen_legs(visit: ReadOnlySession, looked: Looked) -> Iterator[Finding]:
+def chosen_legs(visit: ReadOnlySession, looked: CandidateSearch) -> Iterator[Finding]:
     """Yield a line for each structure."""
     for candidate in looked.candidates:
         yield reported_legs(visit, candidate)
@@ -478,7 +478,7 @@ async def delayed_data(desk: LoadedBots, calendar: EventCalendar, clock: Clock) 
         at = chain.at.astimezone(EXCHANGE_ZONE)
         of = f"{chain.numbers['current_price']:,.2f} as of {at:%Y-%m-%d %H:%M:%S}"
         yield fine(Group.DELAYED, chain.symbol, f"{MARK}: {of}, {counted(len(chain.options), 'option')}")
-    sight = DelayedSight(desk, calendar, chains)
+    sight = DelayedMarketView(desk, calendar, chains)
     for candidate, _ in sight.candidates(desk):
         found = reported_legs(sight, candidate)
         yield replace(found, group=Group.DELAYED, text=f"{MARK}: {found.text}")

@@ -19,7 +19,7 @@ from rulebot.record.codec import encode
 from rulebot.record.record import Json, Kind
 from rulebot.review.account import rule_words
 from rulebot.spec.diagnostic import Diagnostic, headline, in_file_order, not_accepted, render
-from rulebot.spec.files import NoSuchFiles, beside_specs, find_files
+from rulebot.spec.files import NoSuchFiles, account_files_near, find_files
 from rulebot.spec.load import Loaded, governing_text, is_alone, load_document, load_text
 from rulebot.spec.nouns import AccountDocument, Amount, Condition, Unit
 from rulebot.spec.parameters import of_bot
@@ -154,7 +154,7 @@ NO_BOTS = LoadedBots({}, (), None, ())
 """The bots of an engine which only closes, or whose specs could not be read."""
 
 
-def load_desk(
+def load_all_bots(
     paths: Iterable[str], overrides: Mapping[str, str], account_file: Path | None, kept: Mapping[str, str] | None = None
 ) -> LoadedBots:
     """Read and compile every bot under `paths`, and the account document.
@@ -306,18 +306,18 @@ def account_of(text: str) -> AccountDocument | None:
 def _account(loaded: list[Loaded], named: Path | None, specs: Sequence[Path]) -> Loaded | None:
     found = [each for each in loaded if each.account is not None]
     if named is not None or not found:
-        return account_beside(named, specs)
+        return account_file_near(named, specs)
     if len(found) > 1:
         raise SpecError("two account documents were named; one account is traded at a time")
     return found[0]
 
 
-def account_beside(named: Path | None, specs: Sequence[Path]) -> Loaded | None:
+def account_file_near(named: Path | None, specs: Sequence[Path]) -> Loaded | None:
     """Return the named account document, else the one in or above the folders of specs; None without one.
 
     Raises: SpecError with every problem, NoSuchFiles when two apply.
     """
-    file = named or beside_specs(specs, ACCOUNT_FILE, or_among=True)
+    file = named or account_files_near(specs, ACCOUNT_FILE, or_among=True)
     if named is None and not file.is_file():
         return None
     document = _load(file, {}, {}, {})
@@ -386,7 +386,7 @@ def reread(sources: SpecSources, kept: Mapping[str, str] | None = None) -> Loade
                 )
             if sources.account is not None and not sources.account.is_file():
                 raise SpecError(f"the account document {sources.account} is gone")
-            desk = load_desk(paths, sources.overrides, sources.account, kept)
+            desk = load_all_bots(paths, sources.overrides, sources.account, kept)
     except OSError as error:
         raise StoreError(f"{sources.folder} cannot be entered: {error.strerror}") from error
     check_overrides(desk, sources.overrides)
@@ -493,7 +493,7 @@ log = logging.getLogger("rulebot.run")
 
 SET = "RULEBOT_SET_"
 """What begins the names of environment variables that give a parameter its value."""
-TAKEN_BACK = "'As in the file' on the page takes it back, and a '--set' at a start goes before it"
+CLEAR_OVERRIDE_HELP = "'As in the file' on the page takes it back, and a '--set' at a start goes before it"
 """What to do about a value that is left out."""
 
 
@@ -506,7 +506,7 @@ def parameters_of(environ: Mapping[str, str]) -> dict[str, str]:
     return {name.replace("__", ".", 1): value for name, value in given.items()}
 
 
-def kept_in(reader: StoreReader) -> dict[str, str]:
+def kept_overrides(reader: StoreReader) -> dict[str, str]:
     """Return the values that operators have set and not cleared, by `BOT.NAME`."""
     recorded = [record.data["kept"] for record in reader.records((Kind.RELOAD,)) if "kept" in record.data]
     found = recorded[-1] if recorded else {}
@@ -531,7 +531,7 @@ def refuse_flagged(flags: Mapping[str, str], bot: str, values: Iterable[tuple[st
             )
 
 
-def with_kept(desk: LoadedBots, store: Place) -> LoadedBots:
+def with_kept_overrides(desk: LoadedBots, store: Place) -> LoadedBots:
     """Return loaded bots with the values kept in the store of their run. Raises: SpecError, StoreError.
 
     What no longer fits, since a bot or a parameter is gone or its text is another now, and what a flag goes before is
@@ -541,7 +541,7 @@ def with_kept(desk: LoadedBots, store: Place) -> LoadedBots:
     if desk.sources is None or not there:
         return desk
     with StoreReader(store) as reader:
-        kept = kept_in(reader)
+        kept = kept_overrides(reader)
     if not kept:
         return desk
     found = reread(desk.sources, kept)
@@ -549,7 +549,7 @@ def with_kept(desk: LoadedBots, store: Place) -> LoadedBots:
     for name, words in left_out.items():
         log.warning("%s, set by an operator, is ignored: %s", name, words)
     for words in left_out_words(found):
-        log.warning("a value is ignored: %s; %s", words, TAKEN_BACK)
+        log.warning("a value is ignored: %s; %s", words, CLEAR_OVERRIDE_HELP)
     if counts := [f"{name} {text}" for name, text in sorted(kept.items()) if name not in {*left_out, *found.left_out}]:
         log.warning("set by an operator: %s", ", ".join(counts))
     return found

@@ -13,7 +13,7 @@ from rulebot.measures.registry import MEASURES
 
 def context_of(plan: Plan, max_age: float | None = None) -> Context:
     """Return the context of one rule of a plan."""
-    legs = {leg.symbol: plan.nearest_leg(leg.symbol) or leg for leg in plan.legs}
+    legs = {leg.symbol: plan.nearest_expiry_leg(leg.symbol) or leg for leg in plan.legs}
     classes = {symbol: leg.trading_class for symbol, leg in legs.items()}
     return Context(symbols=plan.underlyings, classes=classes, expiry=plan.expiry, max_age=max_age)
 

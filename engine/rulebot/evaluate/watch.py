@@ -128,7 +128,7 @@ def _is_among(strike: Decimal, strikes: tuple[Decimal, ...]) -> bool:
 
 def _at_moves(about: StrikeEstimator) -> Decimal | None:
     """Return the strike this many expected moves away, until the nearest expiry of the legs."""
-    nearest = about.plan.nearest_leg(about.leg.symbol) or about.leg
+    nearest = about.plan.nearest_expiry_leg(about.leg.symbol) or about.leg
     listing, expiry = listing_of(nearest, about.view)
     if expiry is None or listing is None:
         return None

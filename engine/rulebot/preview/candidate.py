@@ -130,7 +130,7 @@ class Candidate:
         return self.quote is None or not self.quote.missing
 
 
-class StillMarket:
+class SnapshotMarket:
     """The market at one instant, read from a state that changes no more."""
 
     def __init__(self, work: StateBuilder) -> None:
@@ -223,7 +223,7 @@ def _is_done(candidate: Candidate, view: View) -> bool:
 
 
 @dataclass(slots=True)
-class Looked:
+class CandidateSearch:
     """All that was looked at: structures in the order of the specs, and what each line brought.
 
     turns: how often lines went to structures that had waited for them, the first time included.
@@ -251,12 +251,12 @@ async def facts_of(visit: ReadOnlySession, desk: LoadedBots) -> dict[str, Broker
     return found
 
 
-async def look(visit: ReadOnlySession, desk: LoadedBots, *, chooses: bool, also: Also = _is_done) -> Looked:
+async def look(visit: ReadOnlySession, desk: LoadedBots, *, chooses: bool, also: Also = _is_done) -> CandidateSearch:
     """Stream what the bots read, and with `chooses` choose the legs of each structure. Raises: BrokerError.
 
     also: reads more of each structure whenever it was judged, and says whether it knows all.
     """
-    looked = Looked()
+    looked = CandidateSearch()
     await _levels(visit, desk, looked)
     if not chooses:
         return looked
@@ -288,7 +288,7 @@ def _goes_on(visit: ReadOnlySession, candidate: Candidate, also: Also) -> bool:
     return not is_known and candidate.waited < _patience(visit) and candidate.passes < MOST_PASSES
 
 
-async def _levels(visit: ReadOnlySession, desk: LoadedBots, looked: Looked) -> None:
+async def _levels(visit: ReadOnlySession, desk: LoadedBots, looked: CandidateSearch) -> None:
     levels = dict.fromkeys(
         level for bot in desk.bots.values() for each in (bot, *bot.structures()) for level in each.levels
     )
@@ -307,7 +307,7 @@ def _patience(visit: ReadOnlySession) -> int:
     return PATIENCE if visit.is_in_hours else CLOSED_PATIENCE
 
 
-def _note(visit: ReadOnlySession, looked: Looked) -> None:
+def _note(visit: ReadOnlySession, looked: CandidateSearch) -> None:
     """Record what every line has brought; a line that was live once stays live."""
     for contract in visit.state.subscriptions.streamed:
         found = seen_on(visit.feed, contract)
@@ -354,7 +354,7 @@ PAUSE = 0.3
 Fetch = Callable[[str, str], bytes]
 
 
-class DelayedSight(StillMarket):
+class DelayedMarketView(SnapshotMarket):
     """What was read of some files, as one instant."""
 
     def __init__(self, desk: LoadedBots, calendar: EventCalendar, chains: Iterable[DelayedChain]) -> None:

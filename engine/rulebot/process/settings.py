@@ -22,7 +22,7 @@ from rulebot.model.errors import MisuseError, SpecError, StoreError, failing_dis
 from rulebot.model.text import printable
 from rulebot.model.values import dataclass
 from rulebot.spec.diagnostic import Diagnostic, Severity, did_you_mean, in_file_order, render
-from rulebot.spec.files import beside_specs
+from rulebot.spec.files import account_files_near
 from rulebot.spec.source import read_bytes
 from rulebot.store.patient_journal import Patience
 from rulebot.store.place import (
@@ -317,7 +317,7 @@ def folder_of(file: Path | None, specs: Sequence[str | Path]) -> Path:
 
     Raises: NoSuchFiles when there are two.
     """
-    return Path() if file is not None or not specs else beside_specs(specs, FILE_NAME, or_among=True).parent
+    return Path() if file is not None or not specs else account_files_near(specs, FILE_NAME, or_among=True).parent
 
 
 def read_settings(

@@ -25,7 +25,7 @@ from rulebot.replay.as_test_market import MINUTE, MarketSeen, Watch, markets
 from rulebot.replay.replay import Replayed, replay
 from rulebot.spec.spec_test_nouns import Smile
 from rulebot.spec_tests.day import SimulatedTest
-from rulebot.spec_tests.outcome import Outcome, OutcomeEvent, OutcomeKind, misses, read_trials, run_trial
+from rulebot.spec_tests.outcome import Outcome, OutcomeEvent, OutcomeKind, misses, read_spec_tests, run_spec_test
 
 # --- A recorded day as a test
 
@@ -309,12 +309,12 @@ def _tried(seen: RecordedMoment, market: MarketSeen, spec: SpecText, lines: Sequ
         (Path(folder) / f"{spec.name}.yaml").write_text(spec.text, encoding="utf-8")
         file = Path(folder) / "a.test.yaml"
         file.write_text(_document(seen, market, spec, f"{spec.name}.yaml", kept), encoding="utf-8")
-        found = read_trials(file)
+        found = read_spec_tests(file)
         for problem in found.problems:
             if problem.is_error:
                 raise RulebotError(f"this moment cannot be written as a test: {problem.message}", problem.help)
         (planned,) = found.planned
-        result = run_trial(planned, perf_counter)
+        result = run_spec_test(planned, perf_counter)
     if result.outcome is None:
         raise RulebotError(f"this moment cannot be run as a test: {result.error}")
     outcome = result.outcome

@@ -8,7 +8,7 @@ from math import prod
 
 from rulebot.compile.orders import debit_budget, loss_budget
 from rulebot.compile.plan import LegPlan, Plan
-from rulebot.compile.structure import keeps_its_width, place_of
+from rulebot.compile.structure import has_fixed_width, place_of
 from rulebot.model.loss_bound import loss_bound
 from rulebot.model.money import ZERO
 from rulebot.model.values import dataclass, replace
@@ -166,7 +166,7 @@ def is_fixed(legs: tuple[LegPlan, ...]) -> bool:
     for leg in legs:
         groups.setdefault((leg.symbol, leg.right.value), []).append(leg)
     by_name = {leg.name: leg for leg in legs}
-    if not all(keeps_its_width(leg.strike) for leg in legs):
+    if not all(has_fixed_width(leg.strike) for leg in legs):
         return False
     return all(_hangs_together(group, by_name) for group in groups.values())
 

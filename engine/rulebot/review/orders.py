@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from rulebot.compile.data_needs import judged_by_price
+from rulebot.compile.data_needs import price_dependent_parts
 from rulebot.compile.orders import exit_order_of
 from rulebot.compile.plan import Order, Plan
 from rulebot.core.queries.close_plan import UNWIND_LADDER
@@ -130,7 +130,7 @@ def _judged_words(subject: Subject) -> str:
     """
     if subject.plan.order.start is PriceFrom.MARKET:
         return ""
-    names = tuple(rule.name for rule in subject.plan.require if judged_by_price(rule))
+    names = tuple(rule.name for rule in subject.plan.require if price_dependent_parts(rule))
     return f"never where {listed(names, 'or')} would not hold (require)" if names else ""
 
 

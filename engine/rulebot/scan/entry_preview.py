@@ -24,7 +24,7 @@ from rulebot.model.text import one_line
 from rulebot.model.values import dataclass
 from rulebot.narrate.positions import ShownLeg, payoff_at_expiry, shown_legs, structure_of_legs
 from rulebot.order.price import limited_at
-from rulebot.preview.candidate import Candidate, StillMarket, judge
+from rulebot.preview.candidate import Candidate, SnapshotMarket, judge
 from rulebot.record.record import Kind, Record
 from rulebot.review.payoff import Payoff
 
@@ -97,7 +97,7 @@ def preview_now(
     bot = program.bots.get(name)
     if bot is None:
         return None
-    now = StillMarket(StateBuilder(program, state, at))
+    now = SnapshotMarket(StateBuilder(program, state, at))
     if named is not None and (reason := unfit(now.work(), bot, named)):
         return Preview(bot=name, at=at, source=ENGINE, lacking=reason, answer=reason, would_send=False)
     taken = None if named is None else bot_of_named(bot, named)

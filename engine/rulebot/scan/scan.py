@@ -19,7 +19,7 @@ from rulebot.core.handle_event import start_run
 from rulebot.core.state.builder import StateBuilder
 from rulebot.core.state.state import NOTHING, Account, Connection, Schedule, State
 from rulebot.decide.entry_window import shut
-from rulebot.documents.load_bots import LoadedBots, ProblemsError, check_overrides, load_desk
+from rulebot.documents.load_bots import LoadedBots, ProblemsError, check_overrides, load_all_bots
 from rulebot.live.environments import WantedWorld, World
 from rulebot.model.contract import Option, Underlying, product
 from rulebot.model.errors import MisuseError, StoreError
@@ -31,9 +31,9 @@ from rulebot.model.values import dataclass, replace
 from rulebot.preview.candidate import (
     WORLD,
     Candidate,
-    DelayedSight,
-    Looked,
-    StillMarket,
+    CandidateSearch,
+    DelayedMarketView,
+    SnapshotMarket,
     facts_of,
     look,
     read_delayed,
@@ -78,7 +78,7 @@ async def scan(wanted: ScanRequest) -> Scan:
 
 
 def _desk(wanted: ScanRequest) -> LoadedBots:
-    desk = load_desk(wanted.specs, wanted.overrides, None)
+    desk = load_all_bots(wanted.specs, wanted.overrides, None)
     check_overrides(desk, wanted.overrides)
     return widened(desk, wanted.sort)
 
@@ -142,7 +142,7 @@ async def _scanned(visit: ReadOnlySession, desk: LoadedBots, wanted: ScanRequest
     )
 
 
-def _notes(visit: ReadOnlySession, desk: LoadedBots, looked: Looked) -> Iterator[str]:
+def _notes(visit: ReadOnlySession, desk: LoadedBots, looked: CandidateSearch) -> Iterator[str]:
     """Yield what the rows do not say: closed exchanges, windows that are not on, structures with too few lines."""
     yield from hours_notes(visit.session, visit.at, desk)
     cut = [each.lines for each in looked.candidates if each.lines > visit.line_limit]
@@ -175,7 +175,7 @@ RECORDED = "recorded"
 """What the market of such a scan is called; the day follows."""
 
 
-class RecordedSight(StillMarket):
+class RecordedSight(SnapshotMarket):
     """What an engine knew at an instant, as the bots of another desk would see it, without positions."""
 
     def __init__(self, desk: LoadedBots, known: State, at: datetime, line_limit: int) -> None:
@@ -243,7 +243,7 @@ async def scan_delayed(wanted: ScanRequest, clock: Clock | None = None) -> Scan:
     desk = _desk(wanted)
     began = clock.elapsed()
     chains, troubles = await read_delayed(symbols_of(desk), place(), clock.now())
-    sight = DelayedSight(desk, load_calendar(wanted.data), chains)
+    sight = DelayedMarketView(desk, load_calendar(wanted.data), chains)
     measuring = StructureMeasurer(lambda _: True, wanted.sort)
     candidates = sight.candidates(desk)
     for candidate, view in candidates:

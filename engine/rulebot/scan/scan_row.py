@@ -9,7 +9,7 @@ from itertools import groupby
 from math import isnan
 from typing import Any, NamedTuple
 
-from rulebot.compile.data_needs import needs_of, needs_together
+from rulebot.compile.data_needs import combined_needs, needs_of
 from rulebot.compile.plan import Call, LegPlan, Plan, Quantity, Ranking
 from rulebot.compile.problem import Fault
 from rulebot.compile.scope import Scope, call_of, measure_named
@@ -134,7 +134,7 @@ def _widened(plan: Plan, more: str) -> Plan:
     parts = [*(each.plan.needs for each in choices), *(each.plan.needs for each in members)]
     if not parts:
         parts = [needs_of((), plan.legs, plan.expiry, tuple(calls(plan, more).values()), plan.underlyings[0])]
-    return replace(plan, choices=choices, members=members, needs=needs_together((plan.needs, *parts)))
+    return replace(plan, choices=choices, members=members, needs=combined_needs((plan.needs, *parts)))
 
 
 # --- One structure measured

@@ -21,7 +21,7 @@ from rulebot.spec.yaml import MAX_NODES, read_source
 EXTENDS = "extends"
 MAX_PARENTS = 8
 
-Beside = Callable[[str], bytes]
+ReadSibling = Callable[[str], bytes]
 """The content of the file of that name next to a document. Raises: FileNotFoundError, OutsideError, other OSError."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -31,7 +31,7 @@ class OutsideError(Exception):
     """A file next to a document that is a link out of its folder."""
 
 
-def relative_to(file: File) -> Beside:
+def relative_to(file: File) -> ReadSibling:
     """Return a function that reads files from the folder of `file`, and only from there."""
     folder = file.parent
 
@@ -47,7 +47,7 @@ def relative_to(file: File) -> Beside:
     return read
 
 
-def parents_of(source: Source, read: Beside | None) -> tuple[tuple[Source, ...], tuple[Diagnostic, ...]]:
+def parents_of(source: Source, read: ReadSibling | None) -> tuple[tuple[Source, ...], tuple[Diagnostic, ...]]:
     """Return the documents that one extends, the nearest first; or the problem at its `extends`."""
     chain = [source]
     while isinstance(chain[-1].tree, dict) and EXTENDS in chain[-1].tree:
@@ -63,7 +63,7 @@ def parents_of(source: Source, read: Beside | None) -> tuple[tuple[Source, ...],
     return tuple(chain[1:]), ()
 
 
-def _refused(chain: list[Source], read: Beside | None) -> Diagnostic | None:
+def _refused(chain: list[Source], read: ReadSibling | None) -> Diagnostic | None:
     """Return why the `extends` of the last of a chain is not followed."""
     last = chain[-1]
     assert isinstance(last.tree, dict)
@@ -83,7 +83,7 @@ def _refused(chain: list[Source], read: Beside | None) -> Diagnostic | None:
     return None
 
 
-def _parent(child: Source, read: Beside | None) -> Source | Diagnostic:
+def _parent(child: Source, read: ReadSibling | None) -> Source | Diagnostic:
     assert isinstance(child.tree, dict)
     assert read is not None
     name = f"{child.tree[EXTENDS]}"

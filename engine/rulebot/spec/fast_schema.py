@@ -121,7 +121,7 @@ class _Tests:
                 yield _OF_PARTS[keyword](self, expected, schema)
             elif keyword in _CHECKS:
                 yield _CHECKS[keyword](expected)
-            elif keyword not in _SAYS_NOTHING:
+            elif keyword not in _ANNOTATIONS:
                 yield _unsure
 
     # ------------------------------------------------------------ keywords with schemas in them
@@ -293,7 +293,7 @@ _CHECKS: Mapping[str, Callable[[Any], Test]] = {
     "x-exactly-one": _named(1, besides=False),
     "x-one-besides": _named(1, besides=True),
 }
-_SAYS_NOTHING = frozenset(
+_ANNOTATIONS = frozenset(
     {"$schema", "$id", "$defs", "title", "description", "examples", "x-owed", "x-code", "x-units", "x-usual", "x-words"}
     | {"x-applies", "x-unknown", "then", "else"}
 )

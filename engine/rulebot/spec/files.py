@@ -88,7 +88,7 @@ def find_files(paths: Iterable[str | File], *, tests: bool = False) -> list[File
     return list(found.values())
 
 
-def beside_specs(specs: Iterable[str | File], name: str, *, or_among: bool = False) -> File:
+def account_files_near(specs: Iterable[str | File], name: str, *, or_among: bool = False) -> File:
     """Return the file of this name in or above the folders of these specs; if there is none, where it would be.
 
     Seen from any folder it is the same one. or_among: one in these folders counts as well.

@@ -17,7 +17,7 @@ from rulebot.spec.account import account_document, check_account
 from rulebot.spec.checks import check
 from rulebot.spec.conditions import mapping, with_lets
 from rulebot.spec.diagnostic import Diagnostic, in_file_order
-from rulebot.spec.extends import EXTENDS, Beside, parents_of, relative_to
+from rulebot.spec.extends import EXTENDS, ReadSibling, parents_of, relative_to
 from rulebot.spec.layout import text_of
 from rulebot.spec.nouns import AccountDocument
 from rulebot.spec.parameters import ReplacedParameters, replace_parameters
@@ -57,7 +57,7 @@ def load_document(file: File | str, overrides: Mapping[str, str] | None = None, 
 
 
 def load_text(
-    text: str, file: str = "<text>", overrides: Mapping[str, str] | None = None, *, read: Beside | None = None
+    text: str, file: str = "<text>", overrides: Mapping[str, str] | None = None, *, read: ReadSibling | None = None
 ) -> Loaded:
     """Return the document in a text; its name is compared with that of `file` if that is a YAML file.
 
@@ -71,7 +71,7 @@ def load(
     *,
     overrides: Mapping[str, str] | None = None,
     digested: bool = True,
-    read: Beside | None = None,
+    read: ReadSibling | None = None,
 ) -> Loaded:
     """Return what a source says, with every problem of its text, structure, scalars and names."""
     kind, problems = (None, ()) if source.is_cut_short else kind_of_document(source)
@@ -88,7 +88,7 @@ def load(
     return _load_child(source, read, overrides or {}, digested)
 
 
-def _load_child(source: Source, read: Beside | None, overrides: Mapping[str, str], digested: bool) -> Loaded:
+def _load_child(source: Source, read: ReadSibling | None, overrides: Mapping[str, str], digested: bool) -> Loaded:
     from rulebot.spec.extends import merged  # most documents extend nothing
 
     parents, problems = parents_of(source, read)
@@ -100,7 +100,7 @@ def _load_child(source: Source, read: Beside | None, overrides: Mapping[str, str
 
 
 def _load_strategy(
-    source: Source, tree: dict[str, Plain], read: Beside | None, overrides: Mapping[str, str], digested: bool
+    source: Source, tree: dict[str, Plain], read: ReadSibling | None, overrides: Mapping[str, str], digested: bool
 ) -> Loaded:
     replaced = replace_parameters(source, tree, overrides)
     places = replaced.places

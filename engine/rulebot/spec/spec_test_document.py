@@ -25,9 +25,9 @@ from rulebot.spec.spec_test_nouns import (
     Series,
     Smile,
     Span,
+    SpecTest,
     SpecTestDocument,
     SpecTestMarket,
-    Trial,
     UnquotedStrike,
     series,
     smile,
@@ -54,10 +54,10 @@ def trial_document(tree: Tree) -> SpecTestDocument:
     return SpecTestDocument(str(tree["spec"]), tuple(tests))
 
 
-def _trial(tree: Tree, path: Path) -> Trial:
+def _trial(tree: Tree, path: Path) -> SpecTest:
     opening = mapping(tree.get("from", {})).get("open")
     account = mapping(tree.get("account", {}))
-    return Trial(
+    return SpecTest(
         name=str(tree["name"]),
         date=_date(tree.get("date")) or USUAL_DATE,
         settings={name: str(value) for name, value in mapping(tree.get("set", {})).items()},

@@ -244,7 +244,7 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class SpecTest:
     """One test. shares: what the account holds, and costs: dollars a share where that is not the previous close.
 
     hooks: web hooks that come, None while none can be received.
@@ -268,4 +268,4 @@ class SpecTestDocument:
     """The tests of one spec; `spec` is its file, seen from that of the document."""
 
     spec: str
-    trials: tuple[Trial, ...]
+    trials: tuple[SpecTest, ...]

@@ -16,7 +16,7 @@ from rulebot.model.text import counted
 from rulebot.model.values import dataclass
 from rulebot.spec.conditions import Tree, mapping, sequence
 from rulebot.spec.diagnostic import Diagnostic, did_you_mean
-from rulebot.spec.extends import Beside, OutsideError
+from rulebot.spec.extends import OutsideError, ReadSibling
 from rulebot.spec.nouns import Path
 from rulebot.spec.shape import shape_problems
 from rulebot.spec.source import Kind, Plain, Source, kind_of_document, read_bytes
@@ -56,7 +56,7 @@ class FilledUniverse:
     problems: tuple[Diagnostic, ...] = ()
 
 
-def filled(source: Source, tree: Tree, read: Beside | None) -> FilledUniverse:
+def filled(source: Source, tree: Tree, read: ReadSibling | None) -> FilledUniverse:
     """Return the symbols of a valid `universe` that names a file. tree: the bot's, with its parameters in place."""
     universe = mapping(tree["universe"])
     name = str(universe["file"])
@@ -81,7 +81,7 @@ def written_out(tree: Tree, symbols: tuple[str, ...]) -> Tree:
     return {**tree, "universe": {"symbols": listed, **rest}}
 
 
-def _sibling_universe(source: Source, name: str, read: Beside | None) -> UniverseDocument | tuple[Diagnostic, ...]:
+def _sibling_universe(source: Source, name: str, read: ReadSibling | None) -> UniverseDocument | tuple[Diagnostic, ...]:
     """Return the universe of that name in the folder of a bot's document, or why it cannot be read."""
     if read is None:
         return _refused(source, "a text without a file has no other file in its folder", "write its 'symbols' out")
@@ -184,7 +184,7 @@ class Models:
     problems: tuple[Diagnostic, ...] = ()
 
 
-def models_of(source: Source, tree: Tree, read: Beside | None) -> Models:
+def models_of(source: Source, tree: Tree, read: ReadSibling | None) -> Models:
     """Return the models that the conditions of a sound document name."""
     known: dict[str, LearnedModel] = {}
     taken: dict[str, str] = {}
@@ -241,7 +241,7 @@ def _below(path: Path, value: Plain) -> Iterator[tuple[Path, Tree]]:
                 yield from _below((*path, key), item)
 
 
-def _text(file: str, written: Tree, read: Beside | None) -> str:
+def _text(file: str, written: Tree, read: ReadSibling | None) -> str:
     """Return the text of a model file, with line feeds. Raises: _Unusable."""
     if file in written:
         return "".join(f"{line}\n" for line in sequence(written[file]))

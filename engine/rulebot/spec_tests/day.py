@@ -52,7 +52,7 @@ from rulebot.model.session import Session, session_from
 from rulebot.model.values import dataclass
 from rulebot.order.price import net_price, order_parts, ticks_of
 from rulebot.record.record import Record
-from rulebot.spec.spec_test_nouns import BrokerAction, BrokerEvent, Opening, Trial
+from rulebot.spec.spec_test_nouns import BrokerAction, BrokerEvent, Opening, SpecTest
 from rulebot.spec_tests.market import Market, PastBars
 from rulebot.spec_tests.opening import day_after_opening, open_position
 
@@ -219,7 +219,7 @@ class SimulatedTest:
     observed: tuple[Observed, ...]
 
 
-def begins_at(trial: Trial, session: Session) -> datetime:
+def begins_at(trial: SpecTest, session: Session) -> datetime:
     """Return when a test begins: shortly before the open, or with its open position."""
     return session.open - BEFORE_OPEN if trial.opening is None else trial.opening.at.on(session)
 
@@ -246,7 +246,7 @@ def run_day(planned: PlannedTest, calendar: EventCalendar, until: datetime) -> S
 class Day:
     """The loop of one test: events go into the turn, its commands to the market and the broker, until idle."""
 
-    trial: Trial
+    trial: SpecTest
     bot: CompiledBot
     calendar: EventCalendar
     records: list[Record] = field(default_factory=list)

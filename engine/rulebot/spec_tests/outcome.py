@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.compile.spec_tests import PlannedTest, planned_trials
+from rulebot.compile.spec_tests import PlannedTest, plan_tests
 from rulebot.model.cause import Halt
 from rulebot.model.economic_calendar import Published, earnings_of, event_calendar
 from rulebot.model.errors import MisuseError, RulebotError, failing_disk
@@ -26,7 +26,7 @@ from rulebot.record.record import Kind, Record
 from rulebot.spec.diagnostic import Diagnostic
 from rulebot.spec.files import find_files, is_test
 from rulebot.spec.load import Loaded, load_document, tested_spec
-from rulebot.spec.spec_test_nouns import DAILY_LOSS, DAILY_PROFIT, ENDINGS, Expectation, Report, Span, Trial
+from rulebot.spec.spec_test_nouns import DAILY_LOSS, DAILY_PROFIT, ENDINGS, Expectation, Report, Span, SpecTest
 from rulebot.spec_tests.day import ENDS, SimulatedTest, begins_at, run_day
 from rulebot.wording.condition import describe
 
@@ -439,7 +439,7 @@ def calendar() -> EventCalendar:
     return event_calendar(shipped_dates())
 
 
-def calendar_of(trial: Trial) -> EventCalendar:
+def calendar_of(trial: SpecTest) -> EventCalendar:
     """Return the events of one test: those that came with this version, and the earnings that its market gives."""
     if not trial.market.earnings:
         return calendar()
@@ -456,7 +456,7 @@ def _reported(name: str, report: Report) -> EventDay:
     return EventDay(name, report.day, at, moment=report.moment)
 
 
-def run_trial(planned: PlannedTest, stopwatch: Stopwatch) -> Result:
+def run_spec_test(planned: PlannedTest, stopwatch: Stopwatch) -> Result:
     began = stopwatch()
     trial = planned.trial
     session = session_from(trial.date)
@@ -477,7 +477,7 @@ FOLDER = "tests"
 
 
 @dataclass(frozen=True, slots=True)
-class TrialFile:
+class SpecTestFile:
     """One test document: its tests with their plans, or its problems."""
 
     file: str
@@ -485,13 +485,13 @@ class TrialFile:
     problems: tuple[Diagnostic, ...]
 
 
-def trial_files(paths: Iterable[str]) -> tuple[TrialFile, ...]:
+def spec_test_files(paths: Iterable[str]) -> tuple[SpecTestFile, ...]:
     """Return the test documents under `paths`; for a spec those in its test folder.
 
     Raises: NoSuchFiles, MisuseError when a path leads to no test, StoreError when a file cannot be read.
     """
     files = dict.fromkeys(file for path in paths for file in _tests_of(path))
-    return tuple(read_trials(file) for file in files)
+    return tuple(read_spec_tests(file) for file in files)
 
 
 def _tests_of(path: str) -> Iterator[Path]:
@@ -519,13 +519,13 @@ def _read(file: Path) -> Loaded:
         return load_document(file)
 
 
-def read_trials(file: Path) -> TrialFile:
+def read_spec_tests(file: Path) -> SpecTestFile:
     """Return the tests of one document. Raises: StoreError when it cannot be read."""
     loaded = _read(file)
     if loaded.tests is None:
         problems = loaded.diagnostics
         if not problems:
             raise MisuseError(f"{file} is no test document", "it begins with 'rulebot_test: 1'")
-        return TrialFile(str(file), (), problems)
-    planned, problems = planned_trials(loaded, partial(tested_spec, loaded, loaded.tests))
-    return TrialFile(str(file), planned, problems)
+        return SpecTestFile(str(file), (), problems)
+    planned, problems = plan_tests(loaded, partial(tested_spec, loaded, loaded.tests))
+    return SpecTestFile(str(file), planned, problems)

@@ -20,7 +20,7 @@ from rulebot.adapters.clock import WallClock
 from rulebot.chart.chart import Chart, chart_of_day
 from rulebot.chart.svg import chart_svg, mark_words
 from rulebot.compile.build import build_plan
-from rulebot.documents.load_bots import kept_in
+from rulebot.documents.load_bots import kept_overrides
 from rulebot.drawing import Panel, frame, rect
 from rulebot.model.errors import StoreError
 from rulebot.model.money import cents, dollars, short_dollars
@@ -71,7 +71,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         records = reader.day(name, session) if session else ()
         trades = reader.trades(strategy_id=name)
         why = _why(reader, name, session, records, trades)
-        kept = kept_in(reader)
+        kept = kept_overrides(reader)
         chart = chart_of_day(reader, name, session) if session else None
         states = [str(row["state"]) for row in reader.view("open_positions", strategy_id=name)]
     spec = run.specs.get(name) or {}

@@ -15,7 +15,7 @@ from typing import Any
 from fastapi import HTTPException
 
 from rulebot.compile.build import build_plan
-from rulebot.documents.load_bots import kept_in, with_values
+from rulebot.documents.load_bots import kept_overrides, with_values
 from rulebot.model.errors import StoreError
 from rulebot.model.event import Request
 from rulebot.model.values import dataclass
@@ -243,7 +243,7 @@ def preview(store: Place, bot: str, values: Mapping[str, str]) -> ParameterPrevi
     Raises: HTTPException 404 for another bot, 422 for a parameter it has not, or a value that cannot be; StoreError.
     """
     with StoreReader(store) as reader:
-        run, kept = reader.run(), kept_in(reader)
+        run, kept = reader.run(), kept_overrides(reader)
     text, outstanding = run.specs.get(bot), _outstanding(run, waiting_requests(store), bot)
     if text is None or not text.get("text"):
         raise HTTPException(404, f"no bot '{bot[:60]}' runs, or ran last, on this store")

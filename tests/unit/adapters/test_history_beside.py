@@ -20,7 +20,7 @@ from rulebot.adapters.history.session import OF_UNDERLYING, HistoryDay, Source
 from rulebot.backtest.fill_model import NATURAL
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.contract import Underlying, product
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.errors import StoreError
@@ -150,7 +150,7 @@ def test_of_bars_that_were_told_twice_at_one_instant_the_later_ones_are_written(
 def simulated(source: Source, folder: Path) -> list[Record]:
     file = folder / "reads.yaml"
     file.write_text(READS, encoding="utf-8")
-    desk = load_desk([str(file)], {}, None)
+    desk = load_all_bots([str(file)], {}, None)
     walk = BacktestSimulation(
         desk.program("t", {}, 90), source, event_calendar(shipped_dates()), NATURAL, Decimal(100_000)
     )

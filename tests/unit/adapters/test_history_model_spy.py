@@ -16,7 +16,7 @@ from rulebot.backtest.results import read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.calendars.calendars import load_calendar
 from rulebot.cli.past.backtest import result_lines
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.contract import Option, Right
 from rulebot.model.errors import MisuseError, StoreError
 
@@ -133,7 +133,7 @@ def test_a_put_that_is_assigned_brings_shares_at_its_strike(tmp_path: Path) -> N
         fills=fill_model("mid"),
         calendar=load_calendar,
     )
-    run_backtest(load_desk([str(file)], {}, None), options, lambda done, number, count: None)
+    run_backtest(load_all_bots([str(file)], {}, None), options, lambda done, number, count: None)
     found = read_results(store, "x")
     (trade,) = found.trades
     assert trade.in_shares

@@ -15,7 +15,7 @@ from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.run import BacktestOptions, costs_on_record, run_backtest
 from rulebot.backtest.simulated_broker import average_cost
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.contract import Underlying
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.position import Position
@@ -75,7 +75,7 @@ def simulated(folder: Path, text: str, last: date, **given: object) -> Path:
         fills=fill_model("mid"),
         calendar=lambda: event_calendar(shipped_dates()),
     )
-    run_backtest(load_desk([str(file)], {}, None), replace(options, **given), lambda done, number, count: None)
+    run_backtest(load_all_bots([str(file)], {}, None), replace(options, **given), lambda done, number, count: None)
     return folder / "x.db"
 
 

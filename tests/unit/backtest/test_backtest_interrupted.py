@@ -18,7 +18,7 @@ from rulebot.backtest.results import Results, read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.gate.entry_limits import MOST, WITHIN
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.model.contract import Option, Right
 from rulebot.model.economic_calendar import Published, event_calendar
 from rulebot.model.errors import InvariantError, MisuseError
@@ -114,7 +114,7 @@ def interrupted(seed: int, folder: Path) -> int:
     source.missing = frozenset(chance.sample(days, chance.choice((0, 0, 1))))
     file = folder / "bot.yaml"
     file.write_text(text, encoding="utf-8")
-    desk = load_desk([str(file)], {}, None)
+    desk = load_all_bots([str(file)], {}, None)
     whole = run(desk, folder / f"{seed}-whole.db", source)
     parts = [day for day in source.dates(FIRST, LAST) if chance.random() < 0.7]
     for day in (*parts, LAST):
@@ -135,7 +135,7 @@ def test_a_backtest_is_not_gone_on_with_when_other_dates_of_its_events_are_known
     file, store, source = tmp_path / "bot.yaml", tmp_path / "x.db", PastDays(every=5, strikes=25)
     when = "  when: [{no_event: [own]}]\n" if asks else ""
     file.write_text(SPREAD.replace("legs:", f"{when}legs:"), encoding="utf-8")
-    desk, second = load_desk([str(file)], {}, None), date(2026, 9, 2)
+    desk, second = load_all_bots([str(file)], {}, None), date(2026, 9, 2)
     before, after = with_own(FIRST), with_own(FIRST, second)
     assert len(run(desk, store, source, FIRST, calendar=before).days) == 1
     if asks:
@@ -150,7 +150,7 @@ def test_one_that_was_killed_before_it_wrote_anything_is_begun(tmp_path: Path) -
     file, store, source = tmp_path / "bot.yaml", tmp_path / "x.db", PastDays(every=5, strikes=25)
     file.write_text(SPREAD, encoding="utf-8")
     open_store(store).close()
-    desk = load_desk([str(file)], {}, None)
+    desk = load_all_bots([str(file)], {}, None)
     with pytest.raises(MisuseError, match="is there already"):
         run(desk, store, source, FIRST)
     assert len(run(desk, store, source, FIRST, resumes=True).days) == 1
@@ -170,7 +170,7 @@ def test_what_was_quoted_last_before_months_is_worth_that_after_an_interruption(
 
     file = tmp_path / "bot.yaml"
     file.write_text(HELD, encoding="utf-8")
-    desk, source = load_desk([str(file)], {}, None), PastDays(last=last, every=5, change=far)
+    desk, source = load_all_bots([str(file)], {}, None), PastDays(last=last, every=5, change=far)
     whole = run(desk, tmp_path / "whole.db", source, last=last)
     for day in (date(2026, 10, 20), last):
         gone_on = run(desk, tmp_path / "parts.db", source, last=day, resumes=True)
@@ -201,7 +201,7 @@ def test_an_order_that_has_filled_in_part_pays_the_least_of_an_order_once(tmp_pa
     exits = "exits: [{target: {profit: 60%}, resting: true}, "
     text = HELD.replace("entry:", "quantity: 2\nentry:").replace("exits: [", exits)
     file.write_text(text, encoding="utf-8")
-    desk, source = load_desk([str(file)], {}, None), PastDays(last=last, every=5, change=far)
+    desk, source = load_all_bots([str(file)], {}, None), PastDays(last=last, every=5, change=far)
     whole = run(desk, tmp_path / "whole.db", source, last=last)
     for day in (*filling, last):
         gone_on = run(desk, tmp_path / "parts.db", source, last=day, resumes=True)
@@ -230,7 +230,7 @@ def test_a_day_begins_with_the_last_profit_on_record(is_quoted: bool, tmp_path: 
     file = tmp_path / "bot.yaml"
     text = HELD.replace("max_open: 1", "max_open: 2").replace("risk: {", "risk: {daily_loss: $200, ")
     file.write_text(text, encoding="utf-8")
-    desk, source = load_desk([str(file)], {}, None), PastDays(last=days[1], change=far)
+    desk, source = load_all_bots([str(file)], {}, None), PastDays(last=days[1], change=far)
     whole = run(desk, tmp_path / "whole.db", source, last=days[1])
     for day in days:
         gone_on = run(desk, tmp_path / "parts.db", source, last=day, resumes=True)
@@ -246,7 +246,7 @@ def test_sessions_that_are_apart_have_room_for_the_orders_of_many_bots(
     The store had two orders under each, and its tables were not its journal's.
     """
     (tmp_path / "bot.yaml").write_text(SPREAD, encoding="utf-8")
-    desk, source = load_desk([str(tmp_path / "bot.yaml")], {}, None), PastDays(strikes=30)
+    desk, source = load_all_bots([str(tmp_path / "bot.yaml")], {}, None), PastDays(strikes=30)
     run(desk, tmp_path / "b.db", source, last=date(2026, 9, 2))
     with StoreReader(tmp_path / "b.db") as reader:
         numbers = {each.at.date(): int(str(each.data["number"])) for each in reversed(reader.records((Kind.ORDER,)))}

@@ -17,7 +17,7 @@ from rulebot.backtest.look_ahead import check_look_ahead
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.program import Program
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.contract import Option
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.record.record import Kind, Record
@@ -59,7 +59,7 @@ class Whole:
 
 
 def program_of(spec: str) -> Program:
-    return load_desk([str(ROOT / spec)], {}, None).program("bt", {}, 90)
+    return load_all_bots([str(ROOT / spec)], {}, None).program("bt", {}, 90)
 
 
 def walk(program: Program, source: Source) -> BacktestSimulation:

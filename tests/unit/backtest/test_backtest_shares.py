@@ -19,7 +19,7 @@ from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.backtest.sampling import HELD
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.cli.past.backtest import result_lines
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.record.record import Kind
@@ -96,7 +96,7 @@ def run(folder: Path, source: PastDays, name: str = "one", text: str = OVERWRITE
         fills=fill_model("mid"),
         calendar=lambda: event_calendar(shipped_dates()),
     )
-    run_backtest(load_desk([str(file)], {}, None), replace(base, **given), lambda done, number, count: None)
+    run_backtest(load_all_bots([str(file)], {}, None), replace(base, **given), lambda done, number, count: None)
     return read_results(store, "the store")
 
 

@@ -22,7 +22,7 @@ from rulebot.backtest.results import Results, read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest, simulations_of
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.cli.past.sweep import SweepData, document_of, sweep_lines
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.measure.series import DAY
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.errors import StoreError
@@ -134,7 +134,7 @@ def asked(
         resumes=resumes,
         shares=shares,
     )
-    return load_desk([str(file)], {}, None), options
+    return load_all_bots([str(file)], {}, None), options
 
 
 @pytest.mark.parametrize("bars", ["raw", "adjusted", "none"])

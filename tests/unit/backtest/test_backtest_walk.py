@@ -38,7 +38,7 @@ from rulebot.calendars.calendars import shipped_dates
 from rulebot.chart.chart import chart_of_day
 from rulebot.checks.journal.audit import audit_store
 from rulebot.cli.past.backtest import result_lines
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.model.contract import Right, Underlying, product
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.errors import MisuseError, StoreError
@@ -120,7 +120,7 @@ def without_cash(folder: Path) -> None:
 def desk_of(folder: Path, text: str) -> LoadedBots:
     file = folder / f"{text.partition('name: ')[2].partition(chr(10))[0]}.yaml"
     file.write_text(text, encoding="utf-8")
-    return load_desk([str(file)], {}, None)
+    return load_all_bots([str(file)], {}, None)
 
 
 def options(store: Path, source: PastDays, **given: object) -> BacktestOptions:
@@ -428,7 +428,7 @@ def test_fills_are_measured_by_those_of_a_store(tmp_path: Path) -> None:
     missing.write_text(
         CONDOR.replace("name: condor", "name: missing").replace("tries: 4", "tries: 1"), encoding="utf-8"
     )
-    both = load_desk([str(tmp_path / "condor.yaml"), str(missing)], {}, None)
+    both = load_all_bots([str(tmp_path / "condor.yaml"), str(missing)], {}, None)
     asked = run(both, tmp_path / "natural.db", source, last=last, fills=fill_model("natural"))
     run(desk, tmp_path / "mid.db", source, last=last)
     run(desk, tmp_path / "few.db", source, last=FIRST)
@@ -450,7 +450,7 @@ def test_fills_without_quotes_on_record_are_told(tmp_path: Path) -> None:
     put = ASSIGNED.replace("round_to", "prefer_round_to")
     for name, text in (("assigned", put), ("with_shares", WITH_SHARES)):
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
-    both = load_desk([str(tmp_path / "assigned.yaml"), str(tmp_path / "with_shares.yaml")], {}, None)
+    both = load_all_bots([str(tmp_path / "assigned.yaml"), str(tmp_path / "with_shares.yaml")], {}, None)
     found = run(both, tmp_path / "both.db", replace(OF_SPY, every=3), last=date(2026, 9, 18))
     count = {name: sum(trade.bot == name for trade in found.trades) for name in ("assigned", "with_shares")}
     assert min(count.values()) > 5
@@ -503,7 +503,7 @@ def test_fills_of_what_was_rolled_into_are_no_entries(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spec", ["dte0_condor", "calm_tape_condor", "vertical_switch"])
 def test_instants_that_nobody_reads_change_nothing(spec: str) -> None:
-    desk, source = load_desk([str(SPECS / f"{spec}.yaml")], {}, None), PastDays(every=3, strikes=25, expiries=2)
+    desk, source = load_all_bots([str(SPECS / f"{spec}.yaml")], {}, None), PastDays(every=3, strikes=25, expiries=2)
     every = BacktestSimulation(
         desk.program("t", {}, 90), source, calendar(), fill_model("mid"), Decimal(100_000), skips=False
     )
@@ -697,7 +697,7 @@ def net_of_both(folder: Path, text: str, **given: object) -> Results:
     text = text.replace("legs:\n", "legs:\n  on_conflict: allow\n")
     for file, each in zip(files, (text, against(text)), strict=True):
         file.write_text(each, encoding="utf-8")
-    desk = load_desk([str(file) for file in files], {}, None)
+    desk = load_all_bots([str(file) for file in files], {}, None)
     return run(desk, folder / "both.db", PastDays(every=3, expiries=3, strikes=40, **given))
 
 
@@ -1172,7 +1172,7 @@ def test_sessions_of_a_bot_that_looks_at_the_account_are_not_apart(
 def test_what_a_night_carries_over_is_named(example: str, carried: str) -> None:
     """Of sessions that were taken for apart each would begin without it, and nothing would say so."""
     file = str(EXAMPLES / f"{example}.yaml")
-    alone, limited = (load_desk([file], {}, account) for account in (None, EXAMPLES / "account_limits.yaml"))
+    alone, limited = (load_all_bots([file], {}, account) for account in (None, EXAMPLES / "account_limits.yaml"))
     assert carried_state(alone.program("t", {}, 90)) == carried
     assert carried_state(limited.program("t", {}, 90)) == "limits of the account"
 
@@ -1266,7 +1266,7 @@ def test_a_source_that_looks_ahead_is_caught(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["breadth", "averages", "opening_range", "universe_by_rank", "each_side"])
 def test_bots_that_read_much_are_lived_through(name: str) -> None:
     source = PastDays(every=5, expiries=3, strikes=25, change=with_funds)
-    found = records(load_desk([str(EXAMPLES / f"{name}.yaml")], {}, None), source, last=FIRST)
+    found = records(load_all_bots([str(EXAMPLES / f"{name}.yaml")], {}, None), source, last=FIRST)
     assert any(record.kind is Kind.VERDICT for record in found)
 
 

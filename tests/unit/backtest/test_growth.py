@@ -11,7 +11,7 @@ from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.look_ahead import carried_state
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.record.record import Kind
 
@@ -35,7 +35,7 @@ def counts(folder: Path, loss: str) -> list[int]:
     """Return how many structures were bought on each session."""
     file = folder / "grower.yaml"
     file.write_text(TEXT.replace("LOSS", loss), encoding="utf-8")
-    program = load_desk([str(file)], {}, None).program("t", {}, 90)
+    program = load_all_bots([str(file)], {}, None).program("t", {}, 90)
     assert "compliant" in carried_state(program)
     walk = BacktestSimulation(
         program, PastDays(), event_calendar(shipped_dates()), fill_model("mid"), Decimal(1_000_000)
@@ -64,4 +64,4 @@ def test_steps_of_nothing_and_rows_of_years_are_refused(tmp_path: Path, text: st
     old = {"by": "by: 1", "sessions": "sessions: 5"}[key]
     file.write_text(TEXT.replace(", LOSS", "").replace(old, text), encoding="utf-8")
     with pytest.raises(Exception, match="grower"):
-        load_desk([str(file)], {}, None)
+        load_all_bots([str(file)], {}, None)

@@ -10,7 +10,7 @@ from rulebot.adapters.sources import open_source
 from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.record.record import Kind, Record
 
@@ -43,7 +43,7 @@ def simulated(folder: Path, limit: str) -> list[Record]:
     """Return the records of that day under a limit."""
     path = folder / "fly.yaml"
     path.write_text(FLY.replace("LIMIT", limit))
-    program = load_desk([str(path)], {}, None).program("bt", {}, 90)
+    program = load_all_bots([str(path)], {}, None).program("bt", {}, 90)
     source = open_source(DATA)
     calendar, fills = event_calendar(shipped_dates()), fill_model("mid")
     walk = BacktestSimulation(program, source, calendar, fills, Decimal(1_000_000))

@@ -15,7 +15,7 @@ from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.cli.summary import _lines
 from rulebot.compare.shadow_comparison import compare
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.session import exchange_date
 from rulebot.record.record import Kind, Record
@@ -183,7 +183,7 @@ def test_trades_that_ended_in_shares_count_with_them(tmp_path: Path) -> None:
         fills=fill_model("mid"),
         calendar=lambda: event_calendar([]),
     )
-    desk = load_desk([str(file)], {}, None)
+    desk = load_all_bots([str(file)], {}, None)
     run_backtest(desk, options, lambda done, number, count: None)
     with StoreReader(store) as reader:
         table = rows_of(reader, reader, *desk.bots)

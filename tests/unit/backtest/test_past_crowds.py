@@ -21,7 +21,7 @@ from plain_specs import random_spec
 from rulebot.backtest.fill_model import fill_model
 from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.chaos.limits_check import ChaosResult, entries_and_refusals
-from rulebot.documents.load_bots import LoadedBots, limits_as_json, load_desk
+from rulebot.documents.load_bots import LoadedBots, limits_as_json, load_all_bots
 from rulebot.model.contract import Contract, Option
 from rulebot.record.record import Kind, Record
 from rulebot.sweep.evaluate import run_variants
@@ -37,7 +37,7 @@ SOURCES = (
 def lived_through(seed: int, folder: Path) -> tuple[Counter[str], set[str]]:
     """Live through two sessions with instants passed by, and without; return what was decided, and who traded."""
     files, account = crowd(seed, symbols=("SPX",), has_universe=False).written(folder)
-    desk = load_desk(files, {}, account)
+    desk = load_all_bots(files, {}, account)
     source, fills = SOURCES[seed % 3](seed=seed % 7), fill_model(("mid", "natural", "mid+0.3")[seed % 3])
     last = source.dates(FIRST, source.last)[1]
     reported: list[list[Record]] = []
@@ -110,7 +110,7 @@ def compare_universes(seeds: tuple[int, ...], folder: Path) -> int:
         text, source = universe_of(seed), PastDays(strikes=30, seed=seed % 5, change=beside_another)
         asked = terms(source, 2, "mid")
         (folder / "plain.yaml").write_text(text, encoding="utf-8")
-        program = load_desk([str(folder / "plain.yaml")], {}, None).program("t", {}, 90)
+        program = load_all_bots([str(folder / "plain.yaml")], {}, None).program("t", {}, 90)
         walks = [
             BacktestSimulation(program, source, calendar(), fill_model("mid"), asked.cash, skips=each)
             for each in (True, False)

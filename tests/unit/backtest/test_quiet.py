@@ -18,7 +18,7 @@ from rulebot.backtest.simulation import BacktestSimulation
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.core.program import AccountLimits
 from rulebot.core.rules.rule_evaluation import rounded
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.money import CENT
 from rulebot.model.session import at_exchange_time
@@ -366,7 +366,7 @@ def test_the_instant_at_which_all_bots_together_have_made_enough_is_not_passed_b
         files.append(tmp_path / f"{name}.yaml")
         files[-1].write_text(BOUGHT.format(name=name, at=at, exits=exits), encoding="utf-8")
     limits = replace(AccountLimits(), **{kind: Decimal(limit)})
-    program = replace(load_desk([str(file) for file in files], {}, None).program("t", {}, 90), limits=limits)
+    program = replace(load_all_bots([str(file) for file in files], {}, None).program("t", {}, 90), limits=limits)
     reported, every = both(program, PastDays(strikes=30), 3, "mid")
     assert not difference(reported, every)
     halted = {record.bot for record in every if record.kind is Kind.DECISION and record.data["what"] == "halt"}
@@ -387,7 +387,7 @@ def test_an_exit_that_could_not_be_judged_is_no_more_waited_for_once_its_positio
     files = [tmp_path / f"{name}.yaml" for name in ("blind", "plain")]
     for file, text in zip(files, (without_data, plain), strict=True):
         file.write_text(text, encoding="utf-8")
-    program = load_desk([str(file) for file in files], {}, None).program("t", {}, 90)
+    program = load_all_bots([str(file) for file in files], {}, None).program("t", {}, 90)
     calendar = event_calendar(shipped_dates())
     walk = BacktestSimulation(program, PastDays(strikes=30), calendar, fill_model("mid"), Decimal(1_000_000))
     (done,) = walk.through(FIRST, FIRST)

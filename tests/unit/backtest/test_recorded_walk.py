@@ -18,7 +18,7 @@ from rulebot.backtest.historical_feed import empty_day
 from rulebot.backtest.recorded_simulation import RecordedSimulation
 from rulebot.backtest.simulation import CASH, BacktestSimulation, SimulatedDay
 from rulebot.calendars.calendars import shipped_dates
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.contract import Underlying
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.event import AccountReport, Connected, Event, ExecutionReport, MarketDataUpdated, OrdersListed
@@ -67,7 +67,7 @@ def simulated(
         board.unread.add(spx)
         recorder.took(MarketDataUpdated(at, (spx,)), reported, changed=True)
     recorder.close()
-    program = load_desk([str(shipped("specs") / "put_lite.yaml")], {}, None).program("t", {}, 90)
+    program = load_all_bots([str(shipped("specs") / "put_lite.yaml")], {}, None).program("t", {}, 90)
     walk = kind(program, RecordingSource(folder), event_calendar(shipped_dates()), fills, CASH)
     (done,) = walk.through(DAY, DAY)
     return done

@@ -34,7 +34,7 @@ from rulebot.chaos.spec_files import (
     places,
     with_limits,
 )
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.spec.files import shipped
 from rulebot.spec.load import load_text
@@ -46,7 +46,7 @@ LITE, SELLER = "put_lite", "spy_put_seller"
 
 @pytest.fixture(scope="module")
 def desk() -> LoadedBots:
-    found = load_desk([str(shipped("specs") / f"{name}.yaml") for name in (LITE, SELLER)], {}, None)
+    found = load_all_bots([str(shipped("specs") / f"{name}.yaml") for name in (LITE, SELLER)], {}, None)
     return replace(found, account=None, account_text="", account_file="")
 
 
@@ -151,7 +151,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> LoadedBots:
     """Return the bots under an account document."""
     file = tmp_path_factory.mktemp("limited") / "account.yaml"
     file.write_text(ACCOUNT)
-    return load_desk([str(shipped("specs") / f"{name}.yaml") for name in (LITE, SELLER)], {}, file)
+    return load_all_bots([str(shipped("specs") / f"{name}.yaml") for name in (LITE, SELLER)], {}, file)
 
 
 def limit(at: datetime = TEN, limits: Limits = TIGHT) -> Reload:

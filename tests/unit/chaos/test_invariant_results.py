@@ -15,7 +15,7 @@ from rulebot.chaos.limits_check import ChaosResult
 from rulebot.chaos.scenario import ChaosScenario
 from rulebot.checks.against_ledger.books import CheckedDay
 from rulebot.checks.against_ledger.findings import LedgerOrders
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.model.contract import Option, Right
 from rulebot.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from rulebot.model.position import Position, PositionLeg
@@ -54,7 +54,7 @@ CREDIT = (
 @pytest.fixture(scope="module")
 def desk() -> LoadedBots:
     files = [shipped("examples") / "protected_condor.yaml", shipped("examples") / "resting_put.yaml"]
-    return load_desk([str(each) for each in files], {}, None)
+    return load_all_bots([str(each) for each in files], {}, None)
 
 
 def position(desk: LoadedBots, bot: str, legs: tuple[PositionLeg, ...]) -> Position:
@@ -114,7 +114,7 @@ def test_a_short_leg_is_not_missed_where_there_can_be_no_stop(desk: LoadedBots) 
 
 
 def test_a_wing_that_an_exit_of_one_side_has_left_beside_the_other_is_not_between_two_states() -> None:
-    desk = load_desk([str(shipped("examples") / "rolling_side.yaml")], {}, None)
+    desk = load_all_bots([str(shipped("examples") / "rolling_side.yaml")], {}, None)
     name, *_ = desk.bots
     (side, *_) = [each for each in desk.bots[name].plan.exits if set(each.legs) == {"short_put", "long_put"}]
     (put, *others) = CONDOR
@@ -181,7 +181,7 @@ def test_what_could_lose_more_than_a_trade_may_is_seen(desk: LoadedBots) -> None
 
 def test_more_trades_open_at_once_than_may_be_are_seen() -> None:
     files = [str(shipped("examples") / name) for name in ("resting_put.yaml", "short_nights.yaml")]
-    desk = load_desk(files, {}, shipped("examples") / "account_limits.yaml")
+    desk = load_all_bots(files, {}, shipped("examples") / "account_limits.yaml")
     assert desk.account is not None
     desk = replace(desk, account=replace(desk.account, max_open=3))
     put = (leg("short_put", 600, -1, held=1, symbol="SPY"),)

@@ -15,7 +15,7 @@ from rulebot.compile.plan import DayBounds
 from rulebot.core.program import AccountLimits
 from rulebot.decide.entry_window import BotDay
 from rulebot.decide.limits import account_day_problem
-from rulebot.documents.load_bots import NO_BOTS, load_desk
+from rulebot.documents.load_bots import NO_BOTS, load_all_bots
 from rulebot.live.start import UNLIMITED
 from rulebot.model.cause import Halt
 from rulebot.model.contract import Option, Right
@@ -255,7 +255,7 @@ def test_who_starts_without_the_limits_of_before_is_told() -> None:
 def test_a_trial_whose_files_stay_is_judged_by_the_document_that_was_named(tmp_path: Path) -> None:
     account = tmp_path / "account.yaml"
     account.write_text("rulebot_account: 1\nabout: One at most.\naccount: DU1234567\nrisk: {max_open: 1}\n")
-    desk = load_desk([str(shipped("specs") / "put_lite.yaml")], {}, account)
+    desk = load_all_bots([str(shipped("specs") / "put_lite.yaml")], {}, account)
     in_force = limits(max_open=1, cash_secured_puts=PromotionEvidence.CASH)
     left = left_by([], runs(in_force), *entered(1, "p1"), *entered(2, "p2"))
     assert list(documents_taken_up(left, desk)) == []

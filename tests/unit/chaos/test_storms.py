@@ -28,7 +28,7 @@ from rulebot.chaos.scenario import (
 )
 from rulebot.chaos.seeds import larger_text, shrink, sized
 from rulebot.chaos.spec_files import DOCUMENTS, RELOADS
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.live.start import RunOptions
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import session_from
@@ -43,7 +43,7 @@ NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def desk() -> LoadedBots:
-    return load_desk([str(shipped("specs") / f"{name}.yaml") for name in ("dte0_condor", "put_lite")], {}, None)
+    return load_all_bots([str(shipped("specs") / f"{name}.yaml") for name in ("dte0_condor", "put_lite")], {}, None)
 
 
 def storm(*faults: str, crashes: int = 0) -> ChaosScenario:
@@ -114,7 +114,7 @@ def test_a_reload_stands_in_the_plan_and_can_be_left_out(desk: LoadedBots) -> No
 
 
 def test_only_an_account_with_shares_has_somebody_sell_them(desk: LoadedBots) -> None:
-    overwriting = load_desk([str(Path(__file__).parents[3] / "examples" / "overwrite.yaml")], {}, None)
+    overwriting = load_all_bots([str(Path(__file__).parents[3] / "examples" / "overwrite.yaml")], {}, None)
     drawn = [draw(seed, overwriting, CHOICE) for seed in range(300)]
     assert {each.shares for each in drawn} == {(("SPY", 1000),)}
     assert any(entry["kind"] == SELLS_SHARES for each in drawn for entry in each.faults)
@@ -151,7 +151,7 @@ def test_a_night_lies_between_the_evening_and_the_morning_and_nothing_happens_in
 
 
 def test_a_window_that_a_half_day_leaves_nothing_of_is_drawn_all_the_same() -> None:
-    late = load_desk([str(Path(__file__).parents[3] / "examples" / "morning_after.yaml")], {}, None)
+    late = load_all_bots([str(Path(__file__).parents[3] / "examples" / "morning_after.yaml")], {}, None)
     drawn = [draw(seed, late, CHOICE) for seed in range(60)]
     assert date(2026, 11, 27) in {each.day for each in drawn}
     assert all(each.begins < each.calm_at for each in drawn)

@@ -18,7 +18,7 @@ from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_
 from rulebot.chart.chart import MOST_POINTS, Chart, Mark, MarkKind, chart_of_day, chart_of_trade, pine_script
 from rulebot.chart.svg import chart_svg, mark_words, summary
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.errors import RulebotError
 from rulebot.narrate.periods import PriceNotes
 from rulebot.record.record import Json, Kind, Record
@@ -38,7 +38,7 @@ def prices(when: str, **levels: float) -> Record:
 def specs_as_json(condor: Path = ROOT / "specs" / f"{CONDOR}.yaml") -> dict[str, Json]:
     """Return the specs of the day as they are shipped, so that levels of exits can be read of them."""
     files = [condor, *(ROOT / "specs" / f"{name}.yaml" for name in (WATCHER, SELLER))]
-    desk = load_desk([str(file) for file in files], {}, None)
+    desk = load_all_bots([str(file) for file in files], {}, None)
     return {
         text.name: {"digest": text.digest, "path": text.file, "text": text.text, "overrides": {}} for text in desk.texts
     }

@@ -23,7 +23,7 @@ from engine_day import (
 )
 
 from rulebot.checks.journal.audit import INVARIANTS, SHOWN, audit
-from rulebot.documents.load_bots import SpecText, compile_text, load_desk
+from rulebot.documents.load_bots import SpecText, compile_text, load_all_bots
 from rulebot.model.order import OrderStatus, Purpose
 from rulebot.model.session import session_from
 from rulebot.record.record import COMPUTER_AHEAD, Json, Kind, Record
@@ -435,7 +435,7 @@ def test_when_a_stop_that_was_given_up_fills_the_exit_beside_it_is_to_be_taken_b
 
 def test_entries_keep_to_the_window_of_the_text_they_ran_under() -> None:
     file = shipped("specs") / "put_lite.yaml"
-    (text,) = load_desk([str(file)], {}, None).texts
+    (text,) = load_all_bots([str(file)], {}, None).texts
     assert isinstance(text, SpecText)
     assert compile_text(text).plan.name == "put_lite"
     kept = {"digest": text.digest, "path": text.file, "text": text.text, "overrides": {}}
@@ -452,7 +452,7 @@ def test_entries_keep_to_the_window_of_the_text_they_ran_under() -> None:
 
 def test_an_entry_without_a_word_of_one_of_its_conditions_is_told() -> None:
     """Whatever else was true: of what was never judged nobody knows it, and a reload judges nothing."""
-    (text,) = load_desk([str(shipped("specs") / "put_lite.yaml")], {}, None).texts
+    (text,) = load_all_bots([str(shipped("specs") / "put_lite.yaml")], {}, None).texts
     specs: Json = {BOT: {"digest": text.digest, "path": text.file, "text": text.text, "overrides": {}}}
     day = changed(sound_day(), of(Kind.RUN_STARTED), 0, specs=specs)
     plan = compile_text(text).plan

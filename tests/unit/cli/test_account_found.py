@@ -10,7 +10,7 @@ from hand_desk import Desk, put, text_of
 
 from rulebot.cli.validate import problems_in
 from rulebot.core.program import BUILT_IN
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.errors import RulebotError
 from rulebot.model.event import AccountReport
 from rulebot.model.facts import Account
@@ -34,7 +34,7 @@ def specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("named", ["specs", "specs/put_lite.yaml", "specs/*.yaml"])
 def test_one_in_or_beside_the_folder_counts(specs: Path, place: str, named: str) -> None:
     Path(place).write_text(ACCOUNT)
-    desk = load_desk([named], {}, None)
+    desk = load_all_bots([named], {}, None)
     assert (desk.account_file, list(desk.bots)) == (place, ["put_lite"])
     assert (desk.limits().max_open, desk.limits().max_structures_per_order) == (1, None)
 
@@ -43,12 +43,12 @@ def test_one_in_and_one_beside_it_are_refused_unless_one_is_named(specs: Path) -
     for place in ("specs/account.yaml", "account.yaml"):
         Path(place).write_text(ACCOUNT)
     with pytest.raises(RulebotError, match="both lie beside these specs"):
-        load_desk(["specs/put_lite.yaml"], {}, None)
-    assert load_desk(["specs/put_lite.yaml"], {}, Path("account.yaml")).account_file == "account.yaml"
+        load_all_bots(["specs/put_lite.yaml"], {}, None)
+    assert load_all_bots(["specs/put_lite.yaml"], {}, Path("account.yaml")).account_file == "account.yaml"
 
 
 def test_the_shipped_one_goes_with_the_shipped_bots() -> None:
-    desk = load_desk([str(shipped("specs"))], {}, None)
+    desk = load_all_bots([str(shipped("specs"))], {}, None)
     assert desk.account is not None
     assert "account" not in desk.bots
 
@@ -60,9 +60,9 @@ def test_the_shipped_one_goes_with_the_shipped_bots() -> None:
 def test_short_puts_need_cash_unless_the_document_ignores_it(
     specs: Path, risk: str, backing: PromotionEvidence | None
 ) -> None:
-    assert load_desk(["specs"], {}, None).limits() == BUILT_IN
+    assert load_all_bots(["specs"], {}, None).limits() == BUILT_IN
     (specs / "account.yaml").write_text(ACCOUNT.replace("{max_open: 1}", risk))
-    assert load_desk(["specs"], {}, None).limits().cash_secured_puts is backing
+    assert load_all_bots(["specs"], {}, None).limits().cash_secured_puts is backing
 
 
 def refused(quantity: int) -> str:

@@ -10,7 +10,7 @@ from hand_desk import text_of
 from store_day import at, entity, position
 
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import limits_as_json, load_desk, reread, sources_as_json, specs_as_json
+from rulebot.documents.load_bots import limits_as_json, load_all_bots, reread, sources_as_json, specs_as_json
 from rulebot.record.record import Json, Kind, Record
 from rulebot.store.journal import SqlJournal
 from rulebot.store.registry import open_store
@@ -33,7 +33,7 @@ def ran(*, paths: Sequence[str] = PATHS, reloads: bool, holds: bool = False, bec
 
     became: what came of one that was asked for, and was not taken up.
     """
-    desk = load_desk(paths, {}, None)
+    desk = load_all_bots(paths, {}, None)
     started = {
         "specs": specs_as_json(desk),
         "sources": sources_as_json(desk),

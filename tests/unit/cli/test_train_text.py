@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rulebot.cli.past.train import _own_models, report_lines
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.train.fit import KindFigures, Report
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -27,7 +27,7 @@ REPORT = Report(
 
 
 def test_a_model_that_the_bot_enters_by_already_is_named() -> None:
-    own = _own_models(load_desk([str(EXAMPLES / "learned.yaml")], {}, None))
+    own = _own_models(load_all_bots([str(EXAMPLES / "learned.yaml")], {}, None))
     assert own == ["models/learned.json"]
     said = "\n".join(report_lines(REPORT, {}, own))
     assert "and that the bot's own models/learned.json let through" in said
@@ -41,4 +41,4 @@ def test_trades_that_ended_in_shares_are_counted() -> None:
 
 
 def test_a_bot_without_a_model_has_none() -> None:
-    assert _own_models(load_desk([str(EXAMPLES.parent / "specs" / "put_lite.yaml")], {}, None)) == []
+    assert _own_models(load_all_bots([str(EXAMPLES.parent / "specs" / "put_lite.yaml")], {}, None)) == []

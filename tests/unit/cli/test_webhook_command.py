@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk, specs_as_json
+from rulebot.documents.load_bots import load_all_bots, specs_as_json
 from rulebot.model.event import WebhookReceived
 from rulebot.operator_requests.requests import RequestInbox
 from rulebot.record.record import Kind, Record
@@ -74,7 +74,7 @@ def test_a_hook_by_hand_is_left_for_the_engine(data: Path, tmp_path: Path) -> No
 
 
 def test_a_hook_that_no_bot_asks_for_is_sent_and_told(data: Path, tmp_path: Path) -> None:
-    desk, store = load_desk([str(EXAMPLES / "webhook.yaml")], {}, None), tmp_path / "s.db"
+    desk, store = load_all_bots([str(EXAMPLES / "webhook.yaml")], {}, None), tmp_path / "s.db"
     journal = SqlJournal(open_store(store))
     started = {"specs": specs_as_json(desk), "account": "DU1"}
     journal.append([Record(datetime(2026, 11, 18, 14, tzinfo=UTC), Kind.RUN_STARTED, data=started)], durable=True)

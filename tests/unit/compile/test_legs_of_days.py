@@ -10,7 +10,7 @@ import pytest
 from rulebot.compile.build import build_plan, check
 from rulebot.compile.lint.lint_context import LintEnvironment
 from rulebot.compile.plan import Plan
-from rulebot.compile.strikes import ends_no_earlier
+from rulebot.compile.strikes import expires_no_earlier
 from rulebot.measure.listings import expiry_on, is_monthly
 from rulebot.model.contract import Option, Right
 from rulebot.model.facts import EventCalendar
@@ -127,7 +127,7 @@ def test_what_covers_never_ends_first_whatever_is_listed() -> None:
     sure = held = 0
     for (rule, days), (other, other_days) in product(zip(every, taken, strict=True), repeat=2):
         holds = all(day >= least for day, least in zip(days, other_days, strict=True) if day and least)
-        if ends_no_earlier(rule, other):
+        if expires_no_earlier(rule, other):
             assert holds, (rule, other)
             sure += 1
         held += holds
@@ -144,19 +144,19 @@ def test_an_exit_that_waits_until_a_leg_is_over_can_act(legs: tuple[str, ...], c
 def test_another_cycle_has_other_days() -> None:
     monthly = Expiry(rule=DteRule.NEAREST, days=(45,), is_monthly=True, path=())
     weekly = Expiry(rule=DteRule.NEAREST, days=(30,), path=())
-    assert not ends_no_earlier(monthly, weekly)
-    assert ends_no_earlier(monthly, monthly)
+    assert not expires_no_earlier(monthly, weekly)
+    assert expires_no_earlier(monthly, monthly)
     exact = Expiry(rule=DteRule.EXACT, days=(30,), path=())
-    assert ends_no_earlier(Expiry(rule=DteRule.AT_LEAST, days=(31,), is_monthly=True, path=()), exact)
+    assert expires_no_earlier(Expiry(rule=DteRule.AT_LEAST, days=(31,), is_monthly=True, path=()), exact)
     assert is_monthly(date(2026, 11, 20), None)
 
 
 def test_another_class_may_end_after_the_close_of_the_same_day() -> None:
     exact = Expiry(rule=DteRule.EXACT, days=(30,), path=())
     at_open = Expiry(rule=DteRule.EXACT, days=(30,), trading_class="SPX", path=())
-    assert not ends_no_earlier(exact, at_open)
-    assert not ends_no_earlier(at_open, exact), "by days alone that is not sure"
-    assert ends_no_earlier(Expiry(rule=DteRule.EXACT, days=(31,), path=()), at_open)
+    assert not expires_no_earlier(exact, at_open)
+    assert not expires_no_earlier(at_open, exact), "by days alone that is not sure"
+    assert expires_no_earlier(Expiry(rule=DteRule.EXACT, days=(31,), path=()), at_open)
     day, strike = date(2026, 11, 19), Decimal(6000)
     pm, am = (Option("SPX", name, day, strike, Right.PUT) for name in ("SPXW", "SPX"))
     assert worst_case(((pm, -1), (am, 1)), Decimal(0)) == 0

@@ -8,7 +8,7 @@ import pytest
 
 from rulebot.core.handle_event import handle_event, start_run
 from rulebot.core.state.state import MarketData, Schedule, State
-from rulebot.documents.load_bots import LoadedBots, check_live_data, load_desk
+from rulebot.documents.load_bots import LoadedBots, check_live_data, load_all_bots
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import MisuseError
 from rulebot.model.event import DataTrouble
@@ -38,7 +38,7 @@ def desk(folder: Path, bots: Mapping[str, tuple[str, str]]) -> LoadedBots:
     for name, (symbol, data) in bots.items():
         text = TEXT.replace("NAME", name).replace("SYMBOL", symbol).replace("DATA", data)
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-    return load_desk([str(folder / f"{name}.yaml") for name in bots], {}, None)
+    return load_all_bots([str(folder / f"{name}.yaml") for name in bots], {}, None)
 
 
 @pytest.mark.parametrize(

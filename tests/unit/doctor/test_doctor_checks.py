@@ -39,7 +39,7 @@ from rulebot.doctor.market_checks import (
     unchecked,
     warning,
 )
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.economic_calendar import Published, event_calendar
 from rulebot.model.errors import BrokerError
 from rulebot.preview.connection import is_held
@@ -158,7 +158,7 @@ def test_a_password_of_a_store_is_not_shown(tmp_path: Path) -> None:
 
 
 def test_hooks_that_a_bot_asks_for_need_a_secret(tmp_path: Path) -> None:
-    desk = load_desk([str(SPECS.parent / "examples" / "webhook.yaml")], {}, None)
+    desk = load_all_bots([str(SPECS.parent / "examples" / "webhook.yaml")], {}, None)
     (found,) = hooks_received(desk, tmp_path, {})
     assert (found.level, found.mend) == (Level.WARNING, "rulebot hooks secret (docs/hooks.md)")
     assert "webhook asks for get_out, news, trend" in found.text
@@ -169,7 +169,7 @@ def test_hooks_that_a_bot_asks_for_need_a_secret(tmp_path: Path) -> None:
     assert found.level is Level.FAULT
     (found,) = hooks_received(desk, tmp_path, {"RULEBOT_HOOK_SECRET_FILE": str(tmp_path / "gone")})
     assert found.is_outage
-    assert not list(hooks_received(load_desk([str(SPECS / "put_lite.yaml")], {}, None), tmp_path, {}))
+    assert not list(hooks_received(load_all_bots([str(SPECS / "put_lite.yaml")], {}, None), tmp_path, {}))
     assert found_settings(None, tmp_path, tmp_path, {}, {"RULEBOT_HOOK_SECRET": "x"})[1][-1].level is Level.OK
 
 
@@ -199,7 +199,7 @@ def test_the_exchange_calendar_warns_before_it_ends_and_is_a_fault_after() -> No
 
 
 def test_event_calendars_that_end_soon_are_warned_of() -> None:
-    desk = load_desk([str(SPECS / "calm_tape_condor.yaml")], {}, None)
+    desk = load_all_bots([str(SPECS / "calm_tape_condor.yaml")], {}, None)
     ends = {"CPI": date(2026, 12, 1), "FOMC": date(2027, 12, 31), "OPEC": date(2026, 6, 30)}
     calendar = event_calendar(
         Published(name=name, first=date(2026, 1, 1), last=last, days=(), verified=date(2026, 1, 1))

@@ -19,7 +19,7 @@ from rulebot.documents.load_bots import (
     SpecSources,
     limit_words,
     limits_as_json,
-    load_desk,
+    load_all_bots,
     reread,
     sources_as_json,
     sources_of,
@@ -76,7 +76,7 @@ class Engine:
         self.hand.fill(self.hand.last)
         self.feed = SlowFeed(list(self.hand.listings()))
         self.notes: list[Record] = []
-        desk = load_desk([str(self.folder / "specs")], {}, None)
+        desk = load_all_bots([str(self.folder / "specs")], {}, None)
         self.hand.program = desk.program("abc123", {}, 90)
         loop = SimpleNamespace(
             program=self.hand.program,

@@ -24,12 +24,12 @@ import rulebot.scan.scan as delayed_module
 from rulebot.adapters.cboe import VARIABLE, DelayedChain, DelayedDataError, fetch, parse, place
 from rulebot.adapters.clock import WallClock
 from rulebot.cli.main import main
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.measure.listings import is_monthly
 from rulebot.model.contract import Option, Right, Underlying, product
 from rulebot.model.errors import MisuseError
 from rulebot.model.facts import EventCalendar
-from rulebot.preview.candidate import WORLD, DelayedSight, read_delayed, symbols_of
+from rulebot.preview.candidate import WORLD, DelayedMarketView, read_delayed, symbols_of
 from rulebot.store.finance import occ_symbol
 from rulebot.store.scans import rows_of, scans, scans_file
 
@@ -294,10 +294,10 @@ def test_nothing_at_all_is_the_first_reason() -> None:
 
 
 def test_rules_see_one_instant_and_legs_are_chosen_on_it() -> None:
-    desk = load_desk([CONDOR], {}, None)
+    desk = load_all_bots([CONDOR], {}, None)
     assert symbols_of(desk) == ["SPX", "VIX"]
     found, _ = chains({"SPX": FILES["_SPX"], "VIX": FILES["_VIX"]}, "SPX", "VIX")
-    sight = DelayedSight(desk, EventCalendar(), found)
+    sight = DelayedMarketView(desk, EventCalendar(), found)
     assert (sight.at, sight.is_in_hours) == (AT, True)
     view = sight.view()
     assert (view.level("SPX"), view.level("VIX")) == (5980.0, pytest.approx(16.8))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rulebot.core.state.state import Connection, MarketData, Orders, Schedule, State
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.model.market import Board
 from rulebot.model.session import session_from
 from rulebot.model.values import replace
@@ -25,7 +25,7 @@ STATE = State(
 
 
 def desk(**values: str) -> LoadedBots:
-    return load_desk([str(FILE)], values, None)
+    return load_all_bots([str(FILE)], values, None)
 
 
 def test_texts_that_still_govern_are_told() -> None:

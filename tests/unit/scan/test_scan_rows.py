@@ -9,7 +9,7 @@ from scan_rows import row, scan_of
 
 from rulebot.cli.past.scan import next_lines, scan_lines, trade_text, value_text
 from rulebot.core.program import CompiledBot
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.evaluate.strikes import StructureSelection
 from rulebot.measure.evaluation import Evaluation
 from rulebot.measure.reading import AtLeast, UnknownValue
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def bot_of(name: str) -> CompiledBot:
-    return load_desk([str(ROOT / name)], {}, None).bots[Path(name).stem]
+    return load_all_bots([str(ROOT / name)], {}, None).bots[Path(name).stem]
 
 
 RANKED = bot_of("examples/by_category.yaml")
@@ -220,7 +220,7 @@ def test_crowding_is_left_out_beside_a_leg_near_the_money() -> None:
 
 
 def test_a_desk_is_widened_by_what_is_read_and_trades_the_same() -> None:
-    desk = load_desk([str(ROOT / "examples/by_category.yaml")], {}, None)
+    desk = load_all_bots([str(ROOT / "examples/by_category.yaml")], {}, None)
     wide = widened(desk).bots["by_category"]
     assert set(wide.plan.needs.implied) == set(SYMBOLS)
     assert [leg.name for leg in wide.on("XLE").plan.needs.beside] == ["skew_put", "skew_call"]
@@ -286,7 +286,7 @@ def test_a_narrow_terminal_does_without_some_columns_and_says_so() -> None:
 def test_after_the_close_the_next_session_is_that_of_another_day(clock: str, opens: str) -> None:
     session = session_from(date(2026, 10, 21))
     at = at_exchange_time(session.date, time.fromisoformat(clock))
-    desk = load_desk([str(ROOT / "examples/by_category.yaml")], {}, None)
+    desk = load_all_bots([str(ROOT / "examples/by_category.yaml")], {}, None)
     assert next(hours_notes(session, at, desk)) == f"the exchange is closed: the next session opens on {opens} at 09:30"
 
 
@@ -311,5 +311,5 @@ def test_after_the_close_the_next_session_is_that_of_another_day(clock: str, ope
 )
 def test_a_note_tells_when_a_bot_enters_that_does_not_now(spec: str, day: date, clock: str, says: list[str]) -> None:
     """On a week day that is none of its own it was said to enter from 16:00 to 16:00; of two windows one was told."""
-    desk = load_desk([str(ROOT / f"examples/{spec}.yaml")], {}, None)
+    desk = load_all_bots([str(ROOT / f"examples/{spec}.yaml")], {}, None)
     assert [*hours_notes(session_from(day), at_exchange_time(day, time.fromisoformat(clock)), desk)] == says

@@ -6,7 +6,7 @@ import pytest
 
 import rulebot
 from rulebot.model.errors import StoreError
-from rulebot.spec.files import NoSuchFiles, beside_specs, find_files
+from rulebot.spec.files import NoSuchFiles, account_files_near, find_files
 
 
 @pytest.fixture
@@ -155,9 +155,9 @@ def test_what_lies_beside_specs_is_the_same_seen_from_any_folder_and_in_any_orde
     for name in ("account.yaml", "specs/one.yaml", "specs/deep/two.yaml"):
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path / here)
-    assert beside_specs(specs, "account.yaml").resolve() == tmp_path / "account.yaml"
+    assert account_files_near(specs, "account.yaml").resolve() == tmp_path / "account.yaml"
     (tmp_path / "account.yaml").unlink()
-    assert not beside_specs(specs, "account.yaml").exists()
+    assert not account_files_near(specs, "account.yaml").exists()
 
 
 def test_what_lies_among_specs_counts_where_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,18 +166,18 @@ def test_what_lies_among_specs_counts_where_that_is_asked_for(tmp_path: Path, mo
     for name in ("specs/rulebot.toml", "specs/one.yaml"):
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path / "specs")
-    assert beside_specs(["one.yaml"], "rulebot.toml", or_among=True) == Path("rulebot.toml")
-    assert not beside_specs(["one.yaml"], "rulebot.toml").is_file()
+    assert account_files_near(["one.yaml"], "rulebot.toml", or_among=True) == Path("rulebot.toml")
+    assert not account_files_near(["one.yaml"], "rulebot.toml").is_file()
     (tmp_path / "rulebot.toml").touch()
     with pytest.raises(NoSuchFiles, match="both lie beside these specs"):
-        beside_specs(["one.yaml"], "rulebot.toml", or_among=True)
+        account_files_near(["one.yaml"], "rulebot.toml", or_among=True)
 
 
 def test_here_is_beside_what_a_wheel_brings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`rulebot run --paper put_lite` passed over the limits and the settings of the folder it was called in."""
     (tmp_path / "account.yaml").touch()
     monkeypatch.chdir(tmp_path)
-    assert beside_specs([Path(rulebot.__file__).parent / "specs" / "put_lite.yaml"], "account.yaml") == Path(
+    assert account_files_near([Path(rulebot.__file__).parent / "specs" / "put_lite.yaml"], "account.yaml") == Path(
         "account.yaml"
     )
 
@@ -187,6 +187,6 @@ def test_two_that_lie_beside_specs_are_misuse(tmp_path: Path) -> None:
         (tmp_path / name / "specs").mkdir(parents=True)
         (tmp_path / name / "account.yaml").touch()
     specs = [tmp_path / name / "specs" / "bot.yaml" for name in ("one", "two")]
-    assert beside_specs(specs[:1], "account.yaml") == tmp_path / "one" / "account.yaml"
+    assert account_files_near(specs[:1], "account.yaml") == tmp_path / "one" / "account.yaml"
     with pytest.raises(NoSuchFiles, match="both lie beside these specs"):
-        beside_specs(specs, "account.yaml")
+        account_files_near(specs, "account.yaml")

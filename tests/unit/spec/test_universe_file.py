@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebot.documents.load_bots import compile_text, load_desk, reread
+from rulebot.documents.load_bots import compile_text, load_all_bots, reread
 from rulebot.spec.layout import formatted
 from rulebot.spec.load import Loaded, governing_text, load_document, load_text, resolved_text
 from rulebot.spec.source import MAX_BYTES, Kind
@@ -206,7 +206,7 @@ def test_layout_of_a_universe_is_that_of_other_documents() -> None:
 
 def test_a_run_passes_over_the_file_and_takes_it_up_again(folder: Path) -> None:
     loaded(folder, TAKES.replace("}", ", rank: {by: iv, highest: 1}}"))
-    desk = load_desk([str(folder)], {}, None)
+    desk = load_all_bots([str(folder)], {}, None)
     (kept,) = desk.texts
     assert [member.symbol for member in desk.bots["condor"].plan.members] == ["AAPL", "QQQ", "SPX", "SPY"]
     assert desk.sources is not None

@@ -3,7 +3,7 @@
 from pathlib import Path
 from time import perf_counter
 
-from rulebot.spec_tests.outcome import run_trial, trial_files
+from rulebot.spec_tests.outcome import run_spec_test, spec_test_files
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 TESTS = """
@@ -35,7 +35,7 @@ def test_a_buy_write_is_lived_through(tmp_path: Path) -> None:
     (tmp_path / "tests").mkdir()
     (tmp_path / "buy_write.yaml").write_text((EXAMPLES / "buy_write.yaml").read_text())
     (tmp_path / "tests" / "buy_write.test.yaml").write_text(TESTS)
-    (document,) = trial_files([str(tmp_path / "tests" / "buy_write.test.yaml")])
+    (document,) = spec_test_files([str(tmp_path / "tests" / "buy_write.test.yaml")])
     assert document.problems == ()
-    passed = [run_trial(planned, perf_counter).is_passed for planned in document.planned]
+    passed = [run_spec_test(planned, perf_counter).is_passed for planned in document.planned]
     assert passed == [True, True, True, True, False]

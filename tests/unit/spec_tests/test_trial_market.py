@@ -8,7 +8,7 @@ from statistics import stdev
 
 import pytest
 
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.measure.series import DAY as DAY_LONG
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import Board
@@ -55,7 +55,7 @@ def test_a_smile_of_nothing_known_prices_nothing(text: str) -> None:
 
 
 def test_what_is_listed_can_be_given() -> None:
-    desk = load_desk([str(shipped("specs") / "spy_put_seller.yaml")], {}, None)
+    desk = load_all_bots([str(shipped("specs") / "spy_put_seller.yaml")], {}, None)
     plan = desk.bots["spy_put_seller"].plan
     (usual,) = market("spy: 600").listings(plan)
     assert usual.expiries[:2] == (DAY, date(2026, 11, 19))
@@ -66,7 +66,7 @@ def test_what_is_listed_can_be_given() -> None:
 
 
 def test_at_the_end_of_the_calendar_what_is_listed_reaches_beyond_it() -> None:
-    plan = load_desk([str(shipped("specs") / "spy_put_seller.yaml")], {}, None).bots["spy_put_seller"].plan
+    plan = load_all_bots([str(shipped("specs") / "spy_put_seller.yaml")], {}, None).bots["spy_put_seller"].plan
     last = session_before(date(LAST_YEAR + 1, 1, 1)).date
     (listed,) = market("spy: 600", last).listings(plan)
     assert listed.expiries[0] == last

@@ -5,7 +5,7 @@ from time import perf_counter
 
 import pytest
 
-from rulebot.spec_tests.outcome import run_trial, trial_files
+from rulebot.spec_tests.outcome import run_spec_test, spec_test_files
 
 PUTS = """
 underlying: SPX
@@ -46,9 +46,9 @@ def failure(
     head = f"rulebot: 1\nname: a\nabout: x.\nquantity: {quantity}\nentry: {entry}\nexits: {exits}\n"
     (folder / "a.yaml").write_text(head + legs + ORDERS)
     (folder / "a.test.yaml").write_text(f"rulebot_test: 1\nspec: a.yaml\ntests: [{{name: a, {test}}}]\n")
-    (document,) = trial_files([str(folder / "a.test.yaml")])
+    (document,) = spec_test_files([str(folder / "a.test.yaml")])
     assert document.problems == ()
-    result = run_trial(document.planned[0], perf_counter)
+    result = run_spec_test(document.planned[0], perf_counter)
     return result.error or "; ".join(f"{miss.expected}: {miss.seen}" for miss in result.misses)
 
 

@@ -13,12 +13,12 @@ from rulebot.cli.main import main
 from rulebot.doctor.account_checks import found_desk, with_set
 from rulebot.documents.load_bots import (
     check_overrides,
-    kept_in,
-    load_desk,
+    kept_overrides,
+    load_all_bots,
     parameters_of,
     sources_as_json,
     specs_as_json,
-    with_kept,
+    with_kept_overrides,
     with_values,
 )
 from rulebot.model.errors import MisuseError
@@ -78,7 +78,7 @@ def test_what_is_set_is_kept_until_it_is_taken_back() -> None:
 
 def test_set_takes_one_bots_parameter(tmp_path: Path) -> None:
     folder = specs_in(tmp_path, spread=TEXT, other=TEXT.replace("name: spread", "name: other"))
-    desk = load_desk([folder], {"other.most": "30"}, None)
+    desk = load_all_bots([folder], {"other.most": "30"}, None)
     assert [dict(text.overrides) for text in sorted(desk.texts, key=lambda each: each.name)] == [{"most": "30"}, {}]
     with pytest.raises(MisuseError, match=r"no bot has a parameter 'other\.least'"):
         check_overrides(desk, {"other.least": "1"})
@@ -187,13 +187,13 @@ def test_a_flag_goes_before_what_operators_set_in_a_run_as_at_its_next_start(tmp
 
     played(body, tmp_path)
     store = kept_store(tmp_path, {"spread.most": "25"})
-    desk = with_kept(load_desk([str(tmp_path / "specs")], {flag: "30"}, None), store)
+    desk = with_kept_overrides(load_all_bots([str(tmp_path / "specs")], {flag: "30"}, None), store)
     assert dict(desk.texts[0].overrides) == {"most": "30"}
 
 
 def test_the_command_reads_the_files_with_what_operators_have_set(tmp_path: Path) -> None:
     store = kept_store(tmp_path, {"spread.most": "25"})
-    desk = with_kept(load_desk([specs_in(tmp_path, spread=TEXT)], {}, None), store)
+    desk = with_kept_overrides(load_all_bots([specs_in(tmp_path, spread=TEXT)], {}, None), store)
     journal = SqlJournal(open_store(store))
     data = {
         "specs": specs_as_json(desk),
@@ -205,7 +205,7 @@ def test_the_command_reads_the_files_with_what_operators_have_set(tmp_path: Path
     started = {**data, "session": "2026-10-21", "lockstep": True, "simulated": True, "install": "x", "version": "0.1"}
     kept = Record(at("10:02"), Kind.RELOAD, data={"what": "applied", "kept": {"spread.most": "19"}})
     journal.append([Record(at("10:01"), Kind.RUN_STARTED, data=started), kept], durable=True)
-    again = with_kept(load_desk([str(tmp_path / "specs")], {}, None), store)
+    again = with_kept_overrides(load_all_bots([str(tmp_path / "specs")], {}, None), store)
     applied = {"what": "applied", "specs": specs_as_json(again), "limits": None}
     journal.append([Record(at("10:02"), Kind.RELOAD, data=applied)], durable=True)
     result = CliRunner().invoke(main, ["reload", "--store", str(store)])
@@ -217,18 +217,18 @@ def test_a_start_lays_what_is_kept_over_the_files(tmp_path: Path) -> None:
     folder = specs_in(tmp_path, spread=TEXT)
     store = kept_store(tmp_path, {"spread.most": "19"}, {"spread.most": "25"})
     with StoreReader(store) as reader:
-        assert kept_in(reader) == {"spread.most": "25"}
-    desk = with_kept(load_desk([folder], {}, None), store)
+        assert kept_overrides(reader) == {"spread.most": "25"}
+    desk = with_kept_overrides(load_all_bots([folder], {}, None), store)
     assert dict(desk.texts[0].overrides) == {"most": "25"}
     assert desk.kept == {"spread.most": "25"}
-    flagged = with_kept(load_desk([folder], {"spread.most": "30"}, None), store)
+    flagged = with_kept_overrides(load_all_bots([folder], {"spread.most": "30"}, None), store)
     assert dict(flagged.texts[0].overrides) == {"most": "30"}
 
 
 def test_what_no_longer_fits_is_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = specs_in(tmp_path, spread=TEXT)
     store = kept_store(tmp_path, {"spread.least": "19", "gone.most": "1"})
-    desk = with_kept(load_desk([folder], {}, None), store)
+    desk = with_kept_overrides(load_all_bots([folder], {}, None), store)
     assert dict(desk.texts[0].overrides) == {}
     assert caplog.text.count("is left out: no bot that runs has that parameter") == 2
 
@@ -249,7 +249,7 @@ def test_a_value_that_the_file_does_not_take_any_more_is_left_out_and_the_others
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = kept_store(tmp_path, {"spread.gain": "5", "spread.most": "25"})
-    desk = with_kept(load_desk([specs_in(tmp_path, spread=SHARE)], {}, None), store)
+    desk = with_kept_overrides(load_all_bots([specs_in(tmp_path, spread=SHARE)], {}, None), store)
     assert dict(desk.texts[0].overrides) == {"most": "25"}
     assert "a value is left out: spread.gain 5, set by an operator, does not fit the file: " in caplog.text
     assert "takes it back" in caplog.text
@@ -258,7 +258,7 @@ def test_a_value_that_the_file_does_not_take_any_more_is_left_out_and_the_others
 
 def test_values_that_fit_each_other_alone_are_taken_together(tmp_path: Path) -> None:
     kept = {"spread.gain": "5", "spread.least": "25", "spread.most": "30"}
-    desk = load_desk([specs_in(tmp_path, spread=THREE)], {}, None, kept)
+    desk = load_all_bots([specs_in(tmp_path, spread=THREE)], {}, None, kept)
     assert dict(desk.texts[0].overrides) == {"least": "25", "most": "30"}
     assert list(desk.left_out) == ["spread.gain"]
 
@@ -291,8 +291,8 @@ def test_the_doctor_looks_at_the_bots_as_a_run_on_that_store_would_have_them(tmp
 
 
 def test_without_a_store_nothing_is_kept(tmp_path: Path) -> None:
-    desk = load_desk([specs_in(tmp_path, spread=TEXT)], {}, None)
-    assert with_kept(desk, tmp_path / "none.db") is desk
+    desk = load_all_bots([specs_in(tmp_path, spread=TEXT)], {}, None)
+    assert with_kept_overrides(desk, tmp_path / "none.db") is desk
 
 
 def test_the_command_line_takes_it_too(tmp_path: Path) -> None:

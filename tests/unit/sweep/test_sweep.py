@@ -24,7 +24,7 @@ from rulebot.backtest.results import read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.calendars.calendars import shipped_dates
 from rulebot.cli.past.sweep import sweep_lines
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.errors import MisuseError
 from rulebot.model.performance import sharpe
@@ -268,7 +268,7 @@ def test_a_variant_comes_to_what_a_backtest_of_its_text_does(tmp_path: Path) -> 
         fills=base.fills,
         calendar=calendar,
     )
-    run_backtest(load_desk([str(file)], {}, None), options, lambda done, number, count: None)
+    run_backtest(load_all_bots([str(file)], {}, None), options, lambda done, number, count: None)
     alone = read_results(options.store, "x")
     assert found[1].profits == tuple(float(day.profit) for day in alone.days)
     every = alone.all
@@ -305,7 +305,7 @@ def test_what_ends_in_a_session_without_data_is_a_trade_too(tmp_path: Path) -> N
     options = BacktestOptions(
         opens=made, data="x", first=FIRST, last=given.last, store=store, fills=given.fills, calendar=calendar
     )
-    run_backtest(load_desk([str(file)], {}, None), options, lambda done, number, count: None)
+    run_backtest(load_all_bots([str(file)], {}, None), options, lambda done, number, count: None)
     alone = read_results(store, "x")
     assert any(trade.left is not None and trade.left.startswith("2026-09-04") for trade in alone.trades)
     assert (found.trades, found.net) == (alone.all.trades, float(alone.all.net))

@@ -16,7 +16,7 @@ from rulebot.backtest.results import read_results
 from rulebot.backtest.run import BacktestOptions, run_backtest
 from rulebot.backtest.sampling import sampling
 from rulebot.core.program import CompiledBot
-from rulebot.documents.load_bots import LoadedBots, load_desk
+from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import EXCHANGE_ZONE
@@ -56,7 +56,7 @@ def no_events() -> EventCalendar:
 def desk_of(folder: Path, text: str = SPEC) -> LoadedBots:
     file = folder / f"{text.partition('name: ')[2].splitlines()[0]}.yaml"
     file.write_text(text)
-    return load_desk([str(file)], {}, None)
+    return load_all_bots([str(file)], {}, None)
 
 
 def asked(folder: Path, last: int = 3) -> MinuteSamplingOptions:

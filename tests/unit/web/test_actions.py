@@ -11,7 +11,7 @@ from scan_rows import row, scan_of
 from store_day import at, small_day
 from web_client import TOKEN, Client
 
-from rulebot.documents.load_bots import load_desk, specs_as_json
+from rulebot.documents.load_bots import load_all_bots, specs_as_json
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.narrate.positions import ShownLeg
 from rulebot.operator_requests.requests import RequestInbox
@@ -304,7 +304,7 @@ def test_a_row_without_legs_is_refused(client: Client) -> None:
 
 def test_a_bot_that_chooses_among_symbols_is_not_asked_to_enter(client: Client) -> None:
     """It was answered that it is asked to, and the engine refused."""
-    specs: Json = specs_as_json(load_desk([str(shipped("specs") / "micro_buywrite.yaml")], {}, None))
+    specs: Json = specs_as_json(load_all_bots([str(shipped("specs") / "micro_buywrite.yaml")], {}, None))
     started = next(record for record in small_day() if record.kind is Kind.RUN_STARTED)
     journal = SqlJournal(open_store(client.place))  # an engine holds the store
     try:

@@ -16,7 +16,7 @@ from store_day import CONDOR, DAY, SELLER, WATCHER, at, entity, position, small_
 from rulebot.cli.main import main
 from rulebot.core.entry.manual_entry import ASKED
 from rulebot.decide.entry_window import BotDay
-from rulebot.documents.load_bots import load_desk
+from rulebot.documents.load_bots import load_all_bots
 from rulebot.model.cause import Halt
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.narrate.snapshot import BotSnapshot, Snapshot
@@ -110,7 +110,7 @@ def test_a_bot_that_watches_names_the_condition_that_does_not_hold(tmp_path: Pat
 
 def test_a_bot_that_chooses_among_symbols_is_known_as_one(tmp_path: Path) -> None:
     name = "vertical_switch"
-    bot = load_desk([str(SPECS / f"{name}.yaml")], {}, None).bots[name]
+    bot = load_all_bots([str(SPECS / f"{name}.yaml")], {}, None).bots[name]
     text = (SPECS / f"{name}.yaml").read_text(encoding="utf-8")
     specs: Json = {name: {"digest": bot.plan.digest, "path": f"{name}.yaml", "text": text}}
     again = Record(at("11:01"), Kind.RUN_STARTED, "", "", {**small_day()[0].data, "specs": specs})
@@ -120,7 +120,7 @@ def test_a_bot_that_chooses_among_symbols_is_known_as_one(tmp_path: Path) -> Non
 
 def test_a_growing_quantity_and_delayed_data_are_shown_and_told_by_rest(tmp_path: Path) -> None:
     name, file = "growing", SPECS.parent / "examples" / "growing.yaml"
-    bot, text = load_desk([str(file)], {}, None).bots[name], file.read_text(encoding="utf-8")
+    bot, text = load_all_bots([str(file)], {}, None).bots[name], file.read_text(encoding="utf-8")
     specs: Json = {name: {"digest": bot.plan.digest, "path": "growing.yaml", "text": text}}
     again = Record(at("11:01"), Kind.RUN_STARTED, "", "", {**small_day()[0].data, "specs": specs})
     link = Record(at("11:01"), Kind.LINK, "", "", {"up": True, "reason": "", "account": "DU1", "lockstep": False})

@@ -10,7 +10,7 @@ from conftest import served
 from store_day import at
 from web_client import Client
 
-from rulebot.documents.load_bots import load_desk, specs_as_json
+from rulebot.documents.load_bots import load_all_bots, specs_as_json
 from rulebot.model.event import OperatorRequest, Request
 from rulebot.operator_requests.requests import RequestInbox
 from rulebot.record.record import Kind, Record
@@ -35,7 +35,12 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def journal(tmp_path: Path, file: Path) -> Iterator[SqlJournal]:
     """Return the journal of an engine that holds its store and runs that file."""
-    data = {"version": "0.1", "specs": specs_as_json(load_desk([str(file)], {}, None)), "settings": {}, "install": "x"}
+    data = {
+        "version": "0.1",
+        "specs": specs_as_json(load_all_bots([str(file)], {}, None)),
+        "settings": {},
+        "install": "x",
+    }
     journal = SqlJournal(open_store(tmp_path / "a.db"))
     journal.append([Record(at("09:25"), Kind.RUN_STARTED, data=data)], durable=True)
     yield journal

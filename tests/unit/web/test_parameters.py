@@ -9,7 +9,7 @@ from conftest import served
 from store_day import at
 from web_client import Answer, Client
 
-from rulebot.documents.load_bots import load_desk, specs_as_json
+from rulebot.documents.load_bots import load_all_bots, specs_as_json
 from rulebot.record.record import Json, Kind, Record
 from rulebot.spec.files import shipped
 from rulebot.store.journal import SqlJournal
@@ -23,7 +23,7 @@ BOT = "dte0_condor"
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[SqlJournal]:
     """Return the journal of an engine that holds its store, with a shipped bot that has parameters."""
-    desk = load_desk([str(shipped("specs") / f"{BOT}.yaml")], {f"{BOT}.wing": "15 pts"}, None)
+    desk = load_all_bots([str(shipped("specs") / f"{BOT}.yaml")], {f"{BOT}.wing": "15 pts"}, None)
     data = {"version": "0.1", "specs": specs_as_json(desk), "settings": {}, "account": "DU1", "install": "x"}
     journal = SqlJournal(open_store(tmp_path / "a.db"))
     journal.append([Record(at("09:25"), Kind.RUN_STARTED, data=data)], durable=True)

@@ -19,7 +19,7 @@ from store_day import SELLER, at, small_day
 from web_client import TOKEN, Client
 
 from rulebot.core.state.state import OperatorState
-from rulebot.documents.load_bots import load_desk, specs_as_json
+from rulebot.documents.load_bots import load_all_bots, specs_as_json
 from rulebot.live.environments import DEFAULT_DATE
 from rulebot.model.contract import Contract, Underlying
 from rulebot.model.session import at_exchange_time
@@ -514,7 +514,7 @@ def test_a_day_is_written_as_one(client: Client, day: str) -> None:
 def test_the_most_that_a_day_may_lose_is_that_of_the_account_else_of_all_bots(
     tmp_path: Path, bots: tuple[str, ...], limits: Json, most: float | None
 ) -> None:
-    desk = load_desk([str(shipped("specs") / f"{bot}.yaml") for bot in bots], {}, None)
+    desk = load_all_bots([str(shipped("specs") / f"{bot}.yaml") for bot in bots], {}, None)
     reported: dict[str, Json] = {"version": "0.1", "specs": specs_as_json(desk), "settings": {}, "account": "DU1"}
     journal = SqlJournal(open_store(tmp_path / "a.db"))
     started = Record(at("09:25"), Kind.RUN_STARTED, data={**reported, "install": "x", "limits": limits})

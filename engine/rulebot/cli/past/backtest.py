@@ -257,11 +257,11 @@ def _show(results: "Results") -> None:
 def load(specs: tuple[str, ...], settings: tuple[str, ...], account: Path | None) -> "LoadedBots":
     """Return the compiled bots. Raises: click's Exit for problems in them."""
     from rulebot.cli.validate import parse_settings, show_problems
-    from rulebot.documents.load_bots import ProblemsError, check_overrides, load_desk
+    from rulebot.documents.load_bots import ProblemsError, check_overrides, load_all_bots
 
     overrides = parse_settings(settings)
     try:
-        desk = load_desk(specs, overrides, account)
+        desk = load_all_bots(specs, overrides, account)
     except ProblemsError as error:
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error

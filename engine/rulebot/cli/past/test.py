@@ -21,7 +21,7 @@ from rulebot.record.record import Record
 
 if TYPE_CHECKING:
     from rulebot.spec_tests.coverage import TestCoverage
-    from rulebot.spec_tests.outcome import Miss, Result, TrialFile
+    from rulebot.spec_tests.outcome import Miss, Result, SpecTestFile
 
 _INDENT = " " * 10
 _REASONS_SHOWN = 4
@@ -211,11 +211,11 @@ def test(paths: tuple[str, ...], part: str, coverage: bool, floor: int | None, j
         raise click.exceptions.Exit(FAILED)
 
 
-def _run(files: "Sequence[TrialFile]", part: str, form: str) -> "tuple[dict[str, list[Result]], float]":
+def _run(files: "Sequence[SpecTestFile]", part: str, form: str) -> "tuple[dict[str, list[Result]], float]":
     """Return the results of the tests whose name holds `part`, by file, and the seconds of all; show each at once."""
     from time import perf_counter
 
-    from rulebot.spec_tests.outcome import run_trial
+    from rulebot.spec_tests.outcome import run_spec_test
 
     began = perf_counter()
     results: dict[str, list[Result]] = {}
@@ -225,7 +225,7 @@ def _run(files: "Sequence[TrialFile]", part: str, form: str) -> "tuple[dict[str,
             print_text(each.file)
         for planned in chosen:
             with no_collection():
-                result = run_trial(planned, perf_counter)
+                result = run_spec_test(planned, perf_counter)
             results.setdefault(each.file, []).append(result)
             for line in result_lines(result) if form == "text" else ():
                 echo(line)
@@ -245,13 +245,13 @@ def _show(
     print_text(summary(results, seconds))
 
 
-def _files(paths: tuple[str, ...], form: str) -> "tuple[TrialFile, ...]":
+def _files(paths: tuple[str, ...], form: str) -> "tuple[SpecTestFile, ...]":
     """Return the documents; with errors in one of them none is run. Raises: click's Exit."""
     from rulebot.cli.validate import show_problems
-    from rulebot.spec_tests.outcome import trial_files
+    from rulebot.spec_tests.outcome import spec_test_files
 
     with no_collection():
-        files = trial_files(paths)
+        files = spec_test_files(paths)
     if any(problem.is_error for each in files for problem in each.problems):
         show_problems({each.file: each.problems for each in files}, form, err=form == "text")
         raise click.exceptions.Exit(FAILED)

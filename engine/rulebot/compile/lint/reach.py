@@ -15,7 +15,7 @@ from rulebot.compile.structure import (
     certain_direction,
     ends_of,
     group_direction,
-    keeps_its_width,
+    has_fixed_width,
     payoff,
     place_of,
     symbol_of,
@@ -70,7 +70,7 @@ def same_everywhere(spec: Spec) -> Decimal | None:
     """Return what one structure of options always pays at expiry, like a box; None where the market decides."""
     legs = list(spec.legs.legs)
     is_one = len(spec.underlyings) == len(spec.legs.expiries) == 1
-    if not is_one or any(leg.is_shares or not keeps_its_width(leg.strike) for leg in legs):
+    if not is_one or any(leg.is_shares or not has_fixed_width(leg.strike) for leg in legs):
         return None
     roots: set[str] = set()
     sides: dict[str, list[tuple[Decimal, int]]] = {}
@@ -167,7 +167,7 @@ DAY = 86400.0
 _LOST_WHOLE = stretch(-1.0, inf, low_open=True)
 
 
-def by_nature(subject: Subject) -> Range:
+def natural_range(subject: Subject) -> Range:
     """Return the values that a subject can have for any bot."""
     if (measure := VOCABULARY.get(subject.measure)) is None:
         return TRUE_OR_FALSE if not subject.measure else ALL
@@ -292,7 +292,7 @@ def _reach(
                 return subjects[known]
         if subject.of is None and subject.measure in legs:
             return _worst_of(subject, legs[subject.measure])
-        return measures[subject.measure] if subject.measure in measures else by_nature(subject)
+        return measures[subject.measure] if subject.measure in measures else natural_range(subject)
 
     return reach
 

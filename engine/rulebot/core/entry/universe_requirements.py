@@ -45,7 +45,7 @@ def show_pair(member: CompiledMember, view: View) -> tuple[CompiledRule, ...]:
 
 def _lacking(bot: CompiledBot, view: View) -> str:
     """Return why the at-the-money options of a symbol are unknown."""
-    leg = bot.plan.nearest_leg(bot.symbol) or bot.plan.legs[0]
+    leg = bot.plan.nearest_expiry_leg(bot.symbol) or bot.plan.legs[0]
     if view.board.level_row(bot.symbol) < 0:
         return "not streamed"
     if view.level(bot.symbol) is None:
@@ -89,7 +89,7 @@ def at_the_money(bot: CompiledBot, view: View) -> tuple[LegView, ...]:
 
 
 def _expiry(bot: CompiledBot, view: View) -> tuple[date, str, tuple[Decimal, ...]] | None:
-    leg = bot.plan.nearest_leg(bot.symbol) or bot.plan.legs[0]
+    leg = bot.plan.nearest_expiry_leg(bot.symbol) or bot.plan.legs[0]
     listing, expiry = listing_of(leg, view)
     strikes = () if listing is None or expiry is None else listing.strikes.get(expiry, ())
     return None if expiry is None or not strikes else (expiry, leg.trading_class, strikes)

@@ -26,7 +26,7 @@ from rulebot.review.change.rules import JUDGING
 from rulebot.review.example import Subject, subject_of
 from rulebot.review.risk import worst_day_amount
 from rulebot.review.states import paths
-from rulebot.spec.extends import Beside
+from rulebot.spec.extends import ReadSibling
 from rulebot.spec.load import Loaded, load, with_digest
 from rulebot.spec.nouns import AccountDocument
 from rulebot.spec.scalar import day_time, operand, seconds
@@ -381,7 +381,7 @@ _OTHER_NAME = "RB115"
 """The problem of a document whose file is called otherwise: a copy to compare with may be called anything."""
 
 
-def read_document(content: bytes, label: str, read: Beside | None = None) -> Loaded:
+def read_document(content: bytes, label: str, read: ReadSibling | None = None) -> Loaded:
     """Return one document, whatever its file is called. `read` gives what it extends."""
     loaded = load(read_source(content, label), read=read)
     if {found.code for found in loaded.diagnostics if found.is_error} == {_OTHER_NAME}:

@@ -11,7 +11,7 @@ from typing import Any
 
 from rulebot.compile.data_needs import calls_of
 from rulebot.compile.lint.comparisons import KIND, TIME, LinearTerms, Subject, can_hold
-from rulebot.compile.lint.reach import by_nature
+from rulebot.compile.lint.reach import natural_range
 from rulebot.compile.plan import (
     AllOf,
     AnyOf,
@@ -126,7 +126,7 @@ def _may_part(one: Truth, other: Truth) -> bool:
 def _reach(session: Session) -> Callable[[Subject], Range]:
     seconds = stretch(0.0, (session.close - session.open).total_seconds(), high_open=True)
     known = {TIME: seconds, KIND: TRUE if session.is_half else FALSE}
-    return lambda subject: known.get(subject) or by_nature(subject)
+    return lambda subject: known.get(subject) or natural_range(subject)
 
 
 # ---------------------------------------------------------------- comparisons
