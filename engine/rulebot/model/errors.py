@@ -75,7 +75,7 @@ class FullStoreError(StoreError):
 
 
 class UnwrittenError(StoreError):
-    """The store accepts no more records of ours: what happens from now on is not recorded.
+    """The store accepts no more records: later events are not recorded.
 
     is_full: its disk is full.
     """

@@ -123,7 +123,7 @@ def uncovered_calls(parts: Iterable[Part], symbol: str) -> int:
 def covered_parts(parts: Iterable[Part]) -> tuple[Part, ...]:
     """Return a structure without the calls that shares cover: exercised, they cost only the shares.
 
-    Those with the highest strikes are left out, so the loss of the rest is never underestimated.
+    Omits those with the highest strikes, so the loss of the rest is never underestimated.
     """
     found = tuple(parts)
     way = without_covered_calls(
@@ -139,7 +139,7 @@ def _symbols_of_parts(parts: Iterable[Part]) -> tuple[str, ...]:
 def without_covered_calls(way: Way, shares: Mapping[str, int | None]) -> Way:
     """Return a state at expiry without the short calls that this many shares cover; None is as many as it needs.
 
-    The premium of a call that is left out stays.
+    Keeps the premium of an omitted call.
     """
     for symbol, count in shares.items():
         bare = shares_covering(way, symbol)

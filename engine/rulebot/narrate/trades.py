@@ -137,7 +137,7 @@ def _unwound(order: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def closing(cost: float, entry: float) -> float:
-    """Return a structure's closing price beside that of its entry, both without the sign of the trade.
+    """Return a structure's closing and entry price, both without the sign of the trade.
 
     It is negative where closing goes the other way: a sold structure brings more, a bought one costs again. cost: per
     share, negative when closing brings. entry: what opening brought, negative when it cost.

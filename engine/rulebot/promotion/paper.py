@@ -27,7 +27,7 @@ OTHERS = ("simulated", "real", LIVE, OBSERVE)
 """What the runs that are passed over may be: of the other world, with real money, or such that nothing was sent."""
 HALTS, WHEN, CHOOSE = "halts", "when", "choose"
 OF_ENTRY = (WHEN, "universe", "require", "risk")
-"""Where conditions stand of which each must hold for an entry."""
+"""Places of conditions that must all hold for an entry."""
 PRICE = "price"
 """What came nearest where all conditions held, and the price was unknown."""
 
@@ -39,7 +39,7 @@ class SessionSpan(NamedTuple):
     end: datetime
 
     def meets(self, start: datetime, end: datetime) -> bool:
-        """Say whether any of this lies between two instants."""
+        """Return whether any span meets the time between two instants."""
         return self.start < end and start < self.end
 
 
@@ -74,7 +74,7 @@ def mode_of(started: Record) -> str:
 
 
 _PLANNED = (Halt.DAY_PROFIT, Halt.ACCOUNT_PROFIT)
-"""Halts that a plan asks for by itself: it has made enough."""
+"""Halts that a plan requests after enough profit."""
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class Paper:
     of its alternatives, by bot. lacked: the first unknown value of an entry in a session; decided: whether something
     else kept the bot out of it, or a person asked it to enter. profits: of a position in a session, an open one at its
     marks. by_hand: positions that an operator had a bot enter. said: what counts against a bot in a session. alarms: by
-    day and bot, "" of none. outside: fills in the account that are not ours, by session. shut: what did not trade on a
+    day and bot, "" of none. outside: external fills in the account, by session. shut: what did not trade on a
     day. passed_over: sessions of other runs, by their kind. last_texts: the last text of each bot in any run.
     """
 
@@ -144,7 +144,7 @@ def read_paper(tape: JournalIndex, *, simulated: bool) -> Paper:
 
 @dataclass(slots=True)
 class _Reader:
-    """The pass: where it stands in the journal, and what it has gathered."""
+    """One pass over the journal: its position, and the results so far."""
 
     simulated: bool
     paper: Paper = field(default_factory=Paper)
@@ -331,7 +331,7 @@ class _Reader:
             self.paper.unknown[key[0]].append((key[2], SessionSpan(since, at)))
 
     def _forget_verdicts(self, at: datetime, bots: Collection[str] | None = None) -> None:
-        """End what was unknown, of some bots or of all: another text, and another day, is judged anew."""
+        """Forget unknown results of some bots or all: a new text or day is evaluated again."""
         for key in list(self.unknown_since):
             if bots is None or key[0] in bots:
                 self._decided(key, at)
@@ -387,7 +387,7 @@ _TAKERS: dict[Kind, Callable[[_Reader, Entry], None]] = {
 
 
 def closed_trades(paper: Paper, key: Key) -> Iterator[Position]:
-    """Yield the closed trades of a bot under one text that it entered by itself, in order of their end."""
+    """Yield the closed trades of a bot under one text, without manual entries, in order of their end."""
     found = (each for each in paper.positions.values() if key_of(each) == key and not paper.is_by_hand(each))
     over = [position for position in found if position.state == "closed" and position.is_flat and position.has_fills]
     yield from sorted(over, key=lambda position: (position.closed_at is None, position.closed_at, position.id))

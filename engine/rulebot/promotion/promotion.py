@@ -1,6 +1,6 @@
 """A promotion: the record that one text of a bot may trade one account with real money, and its reasons.
 
-It stands in the journal of the live store, so the hash chain covers it. It is bound to the digest of the text, the
+The live store's journal holds it, so the hash chain covers it. It is bound to the digest of the text, the
 live account and the world of its sessions: simulated sessions promote for a simulated account only. It names the
 head of the paper journal that was judged.
 """
@@ -68,7 +68,7 @@ class LiveStore:
 
 
 def good_until(last: date, sessions: int) -> date:
-    """Return the last session at which a promotion is good, so many sessions after the last one it counts."""
+    """Return the last session of a promotion's validity, `sessions` after the last one it counts."""
     day = last
     for _ in range(sessions):
         day = session_after(day).date
@@ -185,7 +185,7 @@ SHOWN_DIGITS = 8
 
 
 class NotAdmittedError(RulebotError):
-    """A run that may not trade real money as it stands."""
+    """The run is not admitted to trade real money."""
 
     exit_code = 1
 
@@ -195,7 +195,7 @@ class AdmissionRequest:
     """What a live run asks for. digests: of its bots by name, none with --exits-only. today: its first session.
 
     document: None without one. offered: None when `unreachable` says why no gateway answered. confirmed: what
-    `--yes-i-mean` says, None when a person will be asked, "" when nobody can be.
+    `--yes-i-mean` says, None when the operator is asked, "" when that is impossible.
     """
 
     digests: Mapping[str, str]
@@ -375,7 +375,7 @@ def read_evidence(path: Place, *, simulated: bool) -> PaperEvidence:
 
 
 def assess(evidence: PaperEvidence, bot: str, digest: str, document: AccountDocument, at: datetime) -> Assessment:
-    """Return how a bot under one text stands at an instant; the document must have `live`."""
+    """Return the assessment of a bot under one text at an instant; the document must have `live`."""
     assert document.live is not None
     today = session_from(exchange_date(at)).date
     paper, key = evidence.paper, Key(bot, digest)

@@ -36,7 +36,7 @@ Audited = Mapping[tuple[str, date | None], Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotSession:
-    """One session of a bot under one text. missed: why it is left out. faults: what is held against it."""
+    """One session of a bot under one text. missed: why it does not count. faults: broken rules."""
 
     date: date
     profit: Decimal
@@ -244,7 +244,7 @@ def _compiled(paper: Paper, key: Key) -> CompiledBot | None:
         return None
 
 
-# --- What a bot's record on paper comes to, and what it falls short of
+# --- A bot's paper figures, and the requirements it misses
 
 _PLACES = 4
 _CENTS = 2
@@ -344,7 +344,7 @@ def _rounded(value: Decimal | float | None, places: int = _PLACES) -> Decimal | 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureResult:
-    """One demand beside what was found: both in words, and by how much it falls short, "" when it is met."""
+    """One requirement with the value found, both as text, and by how much it is missed, "" when met."""
 
     name: str
     found: str
@@ -353,7 +353,7 @@ class FigureResult:
 
 
 def compare(found: Figures, require: Iterable[Demand]) -> tuple[FigureResult, ...]:
-    """Return each demand beside what was found, in the document's order."""
+    """Return each requirement with the value found, in the document's order."""
     return tuple(_judged(found, demand) for demand in require)
 
 
@@ -383,7 +383,7 @@ def _short(demand: Demand, missing: Decimal | None, places: int) -> str:
 
 
 def _places(shown: Shown, missing: Decimal | None) -> int:
-    """Return to how many places a figure is told: as ever, or so many that what is missing is not reported as 0."""
+    """Return the decimals of a figure: the usual, or enough that the shortfall does not show as 0."""
     usual = 1 if shown is Shown.WIN_RATE else _CENTS
     if not missing:
         return usual

@@ -253,7 +253,7 @@ def priced(gone: ExternalClose, price: Decimal, at: datetime) -> ExternalClosePr
     return ExternalClosePriced(at=at, position=name, leg=leg, price=price, exec_id=exec_id)
 
 
-# --- A fill that was booked at an estimate, or not at all
+# --- A fill that was booked at an estimate, or is missing
 
 
 def correct(

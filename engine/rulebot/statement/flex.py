@@ -40,7 +40,7 @@ class Contract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementExecution:
-    """One execution as it stands after its cancels and corrections; dollars as the broker signs them (+ received).
+    """One execution after its cancels and corrections; dollars as the broker signs them (+ received).
 
     commission: paid, positive. net_cash: None when the file has no such column. times: how often the file has it.
     """
@@ -97,11 +97,11 @@ MOST_BYTES = 64 * 1024 * 1024
 MOST_DEPTH = 32
 
 Begin = Callable[[int, str, Mapping[str, str], int], None]
-"""Is told how many elements are around it, its own name, its attributes and its line."""
+"""Receive an element's depth, name, attributes and line."""
 
 
 class _Elements(ContentHandler):
-    """Tells `begin` of each element, as the parser comes to it."""
+    """Calls `begin` for each element in order."""
 
     def __init__(self, path: Path, begin: Begin) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class _Elements(ContentHandler):
 
     @property
     def line(self) -> int:
-        """The line at which the parser stands."""
+        """The parser's current line."""
         return 0 if self._locator is None else self._locator.getLineNumber() or 0
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:
@@ -128,7 +128,7 @@ class _Elements(ContentHandler):
 
 
 def read_elements(path: Path, begin: Begin) -> None:
-    """Tell `begin` of each element of a file, in order. Raises: MisuseError for what is no such XML; StoreError."""
+    """Call `begin` for each element of a file, in order. Raises: MisuseError for other XML; StoreError."""
     elements = _Elements(path, begin)
     try:
         sax.parseString(_bytes(path), elements, forbid_dtd=True)
@@ -212,7 +212,7 @@ class _Found:
 def read_flex(path: Path, accounts: Iterable[str]) -> Statement:
     """Return what a file says of the one account of `accounts` that is in it.
 
-    Raises: MisuseError when it is no such file, leaves out what is needed, or is of other accounts.
+    Raises: MisuseError for another kind of file, missing fields, or other accounts.
     """
     reader = _Reader(path)
     read_elements(path, reader.begin)
@@ -358,7 +358,7 @@ class _Reader:
         )
 
     def _folded(self, found: _Found) -> tuple[list[StatementExecution], list[StatementExecution]]:
-        """Return each execution once, as it stands, and cancels of what is not in the file."""
+        """Return each execution once, as corrected, and cancels of executions that are not in the file."""
         groups: dict[str, list[_Line]] = {}
         by_trade: dict[str, str] = {}
         for number, line in enumerate(found.lines):
@@ -387,7 +387,7 @@ class _Reader:
 
 
 def _standing(lines: list[_Line], cancels: Iterable[_Line]) -> StatementExecution:
-    """Return the execution that several lines of one id come to: the newest that is not taken back."""
+    """Return the valid execution of several lines of one id: the newest that is not cancelled."""
     by_id: dict[str, list[_Line]] = {}
     for line in lines:
         by_id.setdefault(line.reported.exec_id, []).append(line)

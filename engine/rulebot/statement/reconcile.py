@@ -71,7 +71,7 @@ class Contracts:
         self._by_id = {option.con_id: self.key_of(option) for option in options if option.con_id}
 
     def key_of(self, option: Option) -> str:
-        """Return the name of a contract of ours."""
+        """Return the name of a contract in the books."""
         return _plain(occ_symbol(option))
 
     def key(self, contract: Contract) -> str:
@@ -117,7 +117,7 @@ class _Side:
 def endings_that_differ(
     deals: Deals, statement: Statement, contracts: Contracts, strangers: Iterable[StatementExecution]
 ) -> tuple[list[Difference], list[StatementEvent]]:
-    """Return what differs, and events of contracts that are not ours."""
+    """Return the differences, and events of contracts that are not in the books."""
     events = [event for event in statement.events if event.contract.category != SHARE_TYPE]
     known = _held_or_ended(deals, contracts)
     reported = _theirs(events, contracts)
@@ -138,7 +138,7 @@ def endings_that_differ(
 
 
 def _held_or_ended(deals: Deals, contracts: Contracts) -> set[str]:
-    """Return the contracts of which something of ours ended, or by our books still stands."""
+    """Return the contracts with an ending in the books, or that the books still hold."""
     ended = {contracts.key_of(ending.of.option) for ending in deals.endings}
     held: dict[str, int] = defaultdict(int)
     for fill in deals.fills:
@@ -211,9 +211,9 @@ def _compared(name: str, mine: _Side, other: _Side, held: Decimal) -> Iterator[D
 def _of_shares(
     gone: Iterable[tuple[Option, _Side]], events: Iterable[StatementEvent], strange: Iterable[StatementEvent]
 ) -> Iterator[Difference]:
-    """Yield shares that should have come or gone for the options of ours that left, and did not at that strike.
+    """Yield share deliveries that the ended options require and the statement lacks at that strike.
 
-    An underlying on which options of others ended too is left out: nobody says whose shares are whose.
+    Skips an underlying on which external options ended too: the shares cannot be attributed.
     """
     others = {_root(event) for event in strange}
     wanted: defaultdict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)
@@ -256,13 +256,13 @@ def _listed(hows: set[str]) -> str:
     return ", ".join(sorted(hows)) or "ended"
 
 
-# --- Fills that nobody told us, against what the broker's statement has of their orders
+# --- Unreported fills, against the statement's executions of their orders
 
 
 def reported_estimates(
     ours: Mapping[str, BookedFill], unknown: Iterable[StatementExecution], contracts: Contracts
 ) -> dict[str, tuple[StatementExecution, ...]]:
-    """Return the executions that each estimate stands for, by its id: those of its order in its contract."""
+    """Return the executions that each estimate replaces, by its id: those of its order in its contract."""
     found: dict[str, tuple[StatementExecution, ...]] = {}
     for base, fill in ours.items():
         if fill.is_estimate and fill.quantity:
@@ -276,7 +276,7 @@ def reported_estimates(
 def reported_by_others(
     ours: Mapping[str, BookedFill], strangers: Iterable[StatementExecution], contracts: Contracts
 ) -> dict[str, tuple[StatementExecution, ...]]:
-    """Return the trades of others that each fill stands for which somebody else has dealt of ours, by its id.
+    """Return the external trades behind each external close in the books, by the fill's id.
 
     They have no reference: those of its contract count, and its way, where together they are as many.
     """
@@ -317,7 +317,7 @@ def mend_ending(
     endings: Iterable[LegEnding],
     contracts: Contracts,
 ) -> str:
-    """Return the command that puts a trade in the place of an ending of ours; "" where there is none, or several."""
+    """Return the command that replaces a booked ending by a trade; "" when there is none, or several."""
     key, way = contracts.key(reported.contract), reported.signed > 0
     legs = {each.of.leg for each in endings if contracts.key_of(each.of.option) == key and (each.signed > 0) is way}
     multipliers = {each.of.option.multiplier for each in endings if contracts.key_of(each.of.option) == key}
@@ -341,7 +341,7 @@ _HALF = Decimal("0.5")
 
 
 class StatementSum(NamedTuple):
-    """A total of ours and of the statement's part that is ours."""
+    """A total of the books, and of the statement's executions of the same orders."""
 
     name: str
     ours: Decimal
@@ -350,7 +350,7 @@ class StatementSum(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
-    """What came of it. executions, endings: how many of ours are in the statement's days."""
+    """Result of a reconciliation. executions, endings: how many booked ones are in the statement's days."""
 
     account: str
     periods: tuple[tuple[date, date], ...]
@@ -380,12 +380,12 @@ class Orders:
     begin: tuple[str, ...] = ()
 
     def has(self, reported: StatementExecution) -> bool:
-        """Say whether an execution is of an order of this store."""
+        """Return whether an execution belongs to an order of this store."""
         return reported.ref in self.refs or reported.order_id in self.perm_ids or reported.ref.startswith(self.begin)
 
 
 def reconcile(deals: Deals, orders: Orders, statement: Statement) -> Reconciliation:
-    """Return every difference between the books and the statement, and what in the statement is not ours."""
+    """Return every difference between the books and the statement, and the statement's external trades."""
     contracts = Contracts(deals)
     theirs = _by_base(statement.trades)
     ours = _of_account(deals, statement.account)
@@ -432,7 +432,7 @@ def _of_account(deals: Deals, account: str) -> dict[str, BookedFill]:
 def _parted(
     unreported: Iterable[StatementExecution], orders: Orders
 ) -> tuple[list[StatementExecution], list[StatementExecution]]:
-    """Return the executions that are of orders of this store, and all others."""
+    """Return the executions of this store's orders, and all others."""
     found: tuple[list[StatementExecution], list[StatementExecution]] = ([], [])
     for reported in unreported:
         found[0 if orders.has(reported) else 1].append(reported)
@@ -492,7 +492,7 @@ def _terms(fill: BookedFill, reported: StatementExecution, contracts: Contracts)
         yield "proceeds", amount(fill.proceeds), amount(reported.proceeds)
         differs = True
     if fill.commission is None or _differ(fill.commission, reported.commission, CENT):
-        mine = "not told yet" if fill.commission is None else amount(fill.commission)
+        mine = "not reported yet" if fill.commission is None else amount(fill.commission)
         yield "commission", mine, amount(reported.commission)
         differs = True
     if not differs and reported.net_cash is not None and _differ(fill.net_cash, reported.net_cash, CENT):
@@ -572,7 +572,7 @@ def _of_sums(sums: Iterable[StatementSum]) -> Iterator[Difference]:
 
 
 def reconcile_file(store: Place, statement: Path) -> Reconciliation:
-    """Compare a store with an Activity Flex Query. Raises: MisuseError for a file that is none of it; StoreError."""
+    """Compare a store with an Activity Flex Query. Raises: MisuseError for another kind of file; StoreError."""
     with StoreReader(store) as reader:
         deals, found = reader.deals(("orders",))
         installs = {record.data.get("install") for record in reader.records((Kind.RUN_STARTED,))} - {None}

@@ -97,7 +97,7 @@ class EmergencyJournal:
             return
 
     def _is_started(self, path: Path, text: str) -> bool:
-        """Write a file beside its place and move it there once it is on disk; say whether that succeeded."""
+        """Write a file atomically through a temporary file; return whether that succeeded."""
         fresh = path.with_name(f"{path.name}.new")
         try:
             self._handle = _made(fresh, self._store)
@@ -202,7 +202,7 @@ def heads_of(left: LeftJournal) -> list[Head]:
 
 
 def _left(path: Path, store: Place) -> LeftJournal | None:
-    """Return the content of a file; None where there is none of ours. A truncated last line is ignored."""
+    """Return the content of a file; None when rulebot wrote none. A truncated last line is ignored."""
     try:
         if not _is_ours(path):
             return None

@@ -155,7 +155,7 @@ class SlowStoreError(UnwrittenError):
 class PatientJournal:
     """The Journal port around the journal of a store, or around a copy while the store accepts no records.
 
-    holds_reserve: keeps a reserve file beside a store in a file, freed when its disk is full; and writes in its own
+    holds_reserve: keeps a reserve file next to a store in a file, freed when its disk is full; and writes in its own
     thread, so that a hanging store delays no exit. Neither in simulated time.
     """
 

@@ -34,7 +34,7 @@ def library() -> str:
 def fitted(
     kind: Kind, names: Sequence[str], gaps: Sequence[bool], rows: Rows, won: Sequence[bool], seed: int
 ) -> LearnedModel:
-    """Return a model of the samples, not calibrated yet. gaps: features for which their median may stand."""
+    """Return a model of the samples, not calibrated yet. gaps: features whose missing values the median replaces."""
     stands = [_middle(rows, at) if gap else None for at, gap in enumerate(gaps)]
     full = [[stands[at] if value is None else value for at, value in enumerate(row)] for row in rows]
     make = _logistic if kind is Kind.LOGISTIC else _trees
@@ -122,7 +122,7 @@ def calibrated(scores: Sequence[float], won: Sequence[bool], seed: int) -> tuple
 
 
 def area(won: Sequence[bool], probabilities: Sequence[float]) -> float:
-    """Return the area under the ROC curve: how often a trade that was won stands above one that was lost."""
+    """Return the area under the ROC curve: how often a winning trade scores above a losing one."""
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(list(won), list(probabilities)))
@@ -143,7 +143,7 @@ class KindFigures:
 
     @property
     def is_better_than_chance(self) -> bool:
-        """Whether its area under the curve lies two standard errors above a half, and it misses by less than base."""
+        """Return whether the area under the curve is two standard errors above 0.5, and its error below the base's."""
         return self.auc - 2.0 * self.auc_error > 0.5 and self.brier < self.base
 
 
@@ -185,8 +185,8 @@ class Weight:
 class Report:
     """All of it. line: dollars a structure above which a trade counts as good. left_out: features, and why.
 
-    every: the trades are hypothetical, one for every so many minutes; None: the bot made them. Then errors count those
-    of one session as one. in_shares: trades that were assigned or exercised, with their shares as they stood then.
+    every: the trades are hypothetical, one every this many minutes; None: the bot made them. Then errors count those
+    of one session as one. in_shares: trades that were assigned or exercised, with their shares valued then.
     """
 
     samples: int

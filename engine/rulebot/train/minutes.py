@@ -44,7 +44,7 @@ from rulebot.store.queries import StoreReader
 class Sample:
     """One closed trade. values: its features, None where one was not known. net: dollars a structure, after all.
 
-    What it was rolled into is of it. left: when its last leg was over, be it a wing that expires: what it made is not
+    Includes what it was rolled into. left: when its last leg was over, be it a wing that expires: what it made is not
     known before.
     in_shares: it was assigned or exercised; `net` counts the shares at their settlement price.
     """
@@ -60,7 +60,7 @@ class Sample:
 class Samples:
     """The trades of one bot, in the order of their entries. place: where their features were read.
 
-    every: they are hypothetical, one for every so many minutes; None: the bot made them. findings: what was wrong with
+    every: they are hypothetical, one every this many minutes; None: the bot made them. findings: what was wrong with
     the data that they come from, as plain data.
     """
 
@@ -164,7 +164,7 @@ TASK = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinuteSamplingOptions:
-    """Which minutes: every so many of each window. desk: `packed`, of one bot, which each process compiles."""
+    """every: minutes between entries in each window. desk: `packed`, of one bot, which each process compiles."""
 
     desk: LoadedBots
     opens: Callable[[], Source]
@@ -202,7 +202,7 @@ class MinuteSamples:
 
 
 Progress = Callable[[int, int], None]
-"""Is told how many sessions are done, and how many there are."""
+"""Receive the number of finished sessions, and of all sessions."""
 
 
 def sampled(asked: MinuteSamplingOptions, workers: int, reported: Progress) -> tuple[Samples, MinuteSamples]:
@@ -270,7 +270,7 @@ class _World:
         self._keep_parts()
 
     def _keep_parts(self) -> None:
-        """Keep how the trade stands: what is over the next session forgets."""
+        """Keep the trade's positions: the next session forgets closed ones."""
         for each in () if self.walk.state is None else self.walk.state.positions.by_id.values():
             first = next(iter(self.parts), each.id)
             if each.opened_at is not None and each.entered_as == first:
@@ -314,7 +314,7 @@ def of_days(asked: MinuteSamplingOptions, days: Sequence[date]) -> MinuteSamples
 
 
 def minutes_of(bot: CompiledBot, day: date, every: int) -> Iterator[datetime]:
-    """Yield every so many minutes of each of the bot's windows of a session, from its start on."""
+    """Yield a minute every `every` minutes in each window of a session, from its start."""
     session = session_on(day)
     if session is None:
         return
@@ -327,7 +327,7 @@ def minutes_of(bot: CompiledBot, day: date, every: int) -> Iterator[datetime]:
 
 
 def at_minute(bot: CompiledBot, clock: time) -> CompiledBot:
-    """Return the bot that enters at this minute of the day, whatever its conditions say, and once."""
+    """Return the bot that enters once at this minute of the day, without its conditions."""
     plan = bot.plan
     offset = timedelta(hours=clock.hour, minutes=clock.minute, seconds=clock.second)
     entry = dataclasses.replace(

@@ -83,7 +83,7 @@ class Fold:
 
 
 def walk_forward(rows: Sequence[Sample], count: int, embargo: timedelta) -> tuple[Fold, ...]:
-    """Return so many folds over samples in the order of their entries; the first part is only ever trained on."""
+    """Return `count` folds over samples in entry order; the first part is for training only."""
     edges = [len(rows) * at // (count + 1) for at in range(count + 2)]
     folds = []
     for first, last in pairwise(edges[1:]):
@@ -133,7 +133,7 @@ class Forecast:
 
 
 def train(samples: Samples, asked: TrainOptions) -> tuple[LearnedModel, Report]:
-    """Return the model that the samples come to, and how it did. Raises: SpecError when they are too few."""
+    """Return the model fitted to the samples, and its results. Raises: SpecError when they are too few."""
     samples, left_out = _useful(samples)
     won = _won(samples.rows, _line(samples.rows, asked))
     _refuse_few(won, samples)
@@ -276,14 +276,14 @@ def _forecast(kind: Kind, samples: Samples, folds: Sequence[Fold], asked: TrainO
 
 def _filled(model: LearnedModel, values: Sequence[float | None]) -> tuple[float, ...]:
     found = model.filled(values)
-    assert found is not None  # what may be missing anywhere has its stand-in
+    assert found is not None  # every feature with gaps has its median
     return found
 
 
 def _taken(simple: Forecast, trees: Forecast, crowd: float) -> Forecast:
     """Return the weighted sum, unless the trees miss by less, and by more than chance would have it.
 
-    crowd: samples that count as one, since they are of one session.
+    crowd: samples that count as one, as they share a session.
     """
     gains = [one - other for one, other in zip(simple.misses(), trees.misses(), strict=True)]
     error = stdev(gains) / sqrt(len(gains) / crowd)
