@@ -348,9 +348,9 @@ class ReloadPending:
 class SettlementCorrected:
     """A person reports that contracts booked as expired were traded before.
 
-    leg: of the position. fill: as in the account's statement, under an id made by rulebot (`model/order.py`); its `ref` is our
-    order's, "" where others traded. price, how: of the settlement that it replaces. left_at: time of the last trade
-    that closed something of the position, this one included.
+    leg: of the position. fill: as in the account's statement, under an id made by rulebot (`model/order.py`);
+    its `ref` is rulebot's order, "" for external trades. price, how: of the replaced settlement.
+    left_at: time of the last trade that closed something of the position, this one included.
     """
 
     at: datetime

@@ -307,7 +307,7 @@ def why_unbound(legs: Iterable[GroupedLeg]) -> str:
         if least_payoff(parts) is None:
             short = next(leg for leg in held if leg.group == name and leg.sign < 0 and _bounds_above(leg))
             cover = [leg for leg in held if leg.sign > 0 and leg.group != name and _covers(leg, short)]
-            return f"{cover[0].name} does not close together with {short.name}" if cover else _bare_words(short)
+            return f"{cover[0].name} does not close together with {short.name}" if cover else _uncovered_text(short)
     return ""
 
 
@@ -319,7 +319,7 @@ def _covers(leg: GroupedLeg, short: GroupedLeg) -> bool:
     return leg.option.symbol == short.option.symbol and _bounds_above(leg)
 
 
-def _bare_words(short: GroupedLeg) -> str:
+def _uncovered_text(short: GroupedLeg) -> str:
     return f"nothing covers {short.name}"
 
 

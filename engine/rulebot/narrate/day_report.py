@@ -162,7 +162,7 @@ def _position(state: State, position: Position) -> Iterator[str]:
         why = "" if is_said else f": {reason}"
         yield f"{how} {_clock(left_at(state, position), state)}{why}"
     else:
-        yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} is working"
+        yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} at work"
         yield _protection(state, position)
     yield f"commissions {dollars(position.commissions)}{provisional_text(position.commissions_pending)}"
 

@@ -1,8 +1,7 @@
-"""The account's statement against our store: every execution and every ending, to the cent.
+"""The account's statement against the store: every execution and every ending, to the cent.
 
-An execution is known by its id without the part that counts corrections, an estimate by its order and contract. What
-the statement has under an order reference of this store is ours, known or not, also of an order that it has lost; all
-else is somebody else's.
+An execution is known by its id without the part that counts corrections, an estimate by its order and contract. Executions
+under an order reference of this store belong to rulebot, also those of lost orders. All others are external.
 """
 
 from collections import defaultdict
@@ -311,7 +310,7 @@ def correction_command(fill: BookedFill, reported: StatementExecution) -> str:
     return f"rulebot store correct {ref} {reported.price.normalize():f} --leg {fill.of.leg}{paid}"
 
 
-def mend_ending(
+def ending_correction_command(
     reported: StatementExecution,
     unknown: Iterable[StatementExecution],
     endings: Iterable[LegEnding],
@@ -447,7 +446,7 @@ def _mend(
     contracts: Contracts,
 ) -> str:
     """Return the command that mends what the store lacks of an order that it has; "" of one that it has lost."""
-    return mend_ending(reported, unknown, endings, contracts) if reported.ref in orders.refs else ""
+    return ending_correction_command(reported, unknown, endings, contracts) if reported.ref in orders.refs else ""
 
 
 def _is_in(ending: LegEnding, statement: Statement) -> bool:
