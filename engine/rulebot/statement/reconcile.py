@@ -1,7 +1,7 @@
 """The account's statement against the store: every execution and every ending, to the cent.
 
-An execution is known by its id without the part that counts corrections, an estimate by its order and contract. Executions
-under an order reference of this store belong to rulebot, also those of lost orders. All others are external.
+An execution is identified by its id without the revision, an estimate by its order and contract. Executions under
+an order reference of this store belong to rulebot, also those of lost orders. All others are external.
 """
 
 from collections import defaultdict
