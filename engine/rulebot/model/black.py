@@ -86,7 +86,7 @@ def sensitivities_of(vega: Number, forward: Number, years: Number, volatility: N
 
 
 def price(forward: float, strike: float, years: float, volatility: float, is_call: bool) -> float:
-    """Return the undiscounted value; the intrinsic one when no time or volatility is left."""
+    """Return the undiscounted value; the intrinsic value when time or volatility is 0."""
     sign = 1.0 if is_call else -1.0
     deviation = volatility * sqrt(max(years, 0.0))
     if deviation <= 0.0:
@@ -101,7 +101,7 @@ def delta(forward: float, strike: float, years: float, volatility: float, is_cal
 
 
 def sensitivities(forward: float, strike: float, years: float, volatility: float) -> Sensitivities[float]:
-    """Return the derivatives of the value; all 0 when no time or volatility is left."""
+    """Return the derivatives of the value; all 0 when time or volatility is 0."""
     return valued(forward, strike, years, volatility, is_call=True)[2]
 
 

@@ -1,6 +1,6 @@
 """Causes: why rulebot cancelled an order, lost track of it, or considers it ended, as codes with texts.
 
-A code is recorded and compared. Its text for people is made here, from the code and the fields beside it.
+A code is recorded and compared. Its text for people is made here, from the code and its fields.
 """
 
 from enum import Enum
@@ -149,7 +149,7 @@ class Cause(Enum):
 
 
 LATE_FILLS = frozenset((Cause.EARLIER_TRY_FILLED, Cause.EARLIER_ORDER_FILLED, Cause.ENTRY_FILLED_LATE))
-"""Causes of ended orders that have filled after all."""
+"""Causes of ended orders that filled later."""
 
 _TEXTS = {
     Cause.NEXT_TRY: "its next try is a new order",

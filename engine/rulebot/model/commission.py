@@ -96,6 +96,6 @@ def max_commission(option: Option, count: int) -> Decimal:
 def estimate(parts: Sequence[tuple[Option, int, float]], before: Decimal = ZERO) -> Decimal:
     """Return the dollars of one order over (option, contracts, premium per share) of its legs; - is sold.
 
-    before: as in `minimum_shortfall`; then the estimate is of the order's rest.
+    before: as in `minimum_shortfall`; then the estimate is for the rest of the order.
     """
     return sum((fill_commission(*part) for part in parts), minimum_shortfall(parts, before))

@@ -111,7 +111,7 @@ def may_be_opec(day: date) -> bool:
     return day.weekday() <= FRIDAY and any(first <= at <= last for first, last in _OIL_MEETINGS)
 
 
-def oil_meeting_of(day: date) -> str:
+def opec_meeting_of(day: date) -> str:
     """Return the month in which the span of a meeting begins, "" for a day outside of both, or before the rule."""
     at = (day.month, day.day)
     found = (f"{day.year}-{first[0]:02}" for first, last in _OIL_MEETINGS if first <= at <= last)
@@ -122,7 +122,7 @@ PROJECTIONS: Mapping[str, Projection] = {
     "CPI": Projection(time(8, 30), may_be_cpi, month_of),
     "FOMC": Projection(time(14, 0), may_be_fomc, meeting_of),
     "NFP": Projection(time(8, 30), may_be_nfp, month_of),
-    "OPEC": Projection(None, may_be_opec, oil_meeting_of, is_usual=True),
+    "OPEC": Projection(None, may_be_opec, opec_meeting_of, is_usual=True),
 }
 
 

@@ -75,7 +75,7 @@ class FullStoreError(StoreError):
 
 
 class UnwrittenError(StoreError):
-    """The store accepts no more records of ours: what happens from now on is not recorded.
+    """The store accepts no more records: later events are not recorded.
 
     is_full: its disk is full.
     """
@@ -86,26 +86,26 @@ class UnwrittenError(StoreError):
 
 
 class UnkeptError(StoreError):
-    """The store did not take the records of what opens something, and they are kept nowhere."""
+    """The store did not write records of an opening order, and no journal keeps them."""
 
 
 class InvariantError(RulebotError):
-    """Our fault: an impossible state was found. Halt; never continue."""
+    """A defect of rulebot: an impossible state. Halt; never continue."""
 
 
 def own_failure(error: Exception) -> str:
-    """Return in words that this program itself has failed at something; who says so logs the rest."""
+    """Return the text of an internal error; the caller logs its details."""
     return f"this program failed ({type(error).__name__}), and its log has the details"
 
 
 def in_words(error: Exception) -> str:
-    """Return what an error says; that of a file without its number and its name, which the sentence around it has."""
+    """Return an error's message, without the number and file name of an OSError."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 @contextmanager
 def failing_disk(what: str, help: str | None = None) -> Iterator[None]:
-    """Say why a file could not be read or written. what: `cannot read 'FILE'`, say. Raises: StoreError."""
+    """Turn errors of a file into StoreError. what: such as `cannot read 'FILE'`. Raises: StoreError."""
     try:
         yield
     except (OSError, UnicodeDecodeError) as error:
@@ -113,7 +113,7 @@ def failing_disk(what: str, help: str | None = None) -> Iterator[None]:
 
 
 def unread(error: OSError | UnicodeDecodeError) -> str:
-    """Return why a file could not be read as text, in words and without its name."""
+    """Return the reason why a file could not be read as text, without its name."""
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8 text"
     return error.strerror or str(error)

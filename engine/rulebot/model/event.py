@@ -348,9 +348,9 @@ class ReloadPending:
 class SettlementCorrected:
     """A person reports that contracts booked as expired were traded before.
 
-    leg: of the position. fill: as in the account's statement, under an id of ours (`model/order.py`); its `ref` is our
-    order's, "" where others traded. price, how: of the settlement that it replaces. left_at: time of the last trade
-    that closed something of the position, this one included.
+    leg: of the position. fill: as in the account's statement, under an id made by rulebot (`model/order.py`);
+    its `ref` is rulebot's order, "" for external trades. price, how: of the replaced settlement.
+    left_at: time of the last trade that closed something of the position, this one included.
     """
 
     at: datetime
@@ -366,7 +366,7 @@ class SettlementCorrected:
 class ExternalClosePriced:
     """A person reports the price, a share, at which others closed missing contracts of a leg on hold.
 
-    exec_id: an id of ours (`model/order.py`).
+    exec_id: made by rulebot (`model/order.py`).
     """
 
     at: datetime

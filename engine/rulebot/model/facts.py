@@ -1,4 +1,4 @@
-"""Slow facts of the day that rules read beside live quotes: listings, history, events, the account."""
+"""Daily facts that rules read in addition to live quotes: listings, history, events, the account."""
 
 from collections.abc import Mapping
 from dataclasses import field

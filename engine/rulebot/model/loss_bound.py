@@ -123,7 +123,7 @@ def uncovered_calls(parts: Iterable[Part], symbol: str) -> int:
 def covered_parts(parts: Iterable[Part]) -> tuple[Part, ...]:
     """Return a structure without the calls that shares cover: exercised, they cost only the shares.
 
-    Those with the highest strikes are left out, so the loss of the rest is never underestimated.
+    Omits those with the highest strikes, so the loss of the rest is never underestimated.
     """
     found = tuple(parts)
     way = without_covered_calls(
@@ -139,7 +139,7 @@ def _symbols_of_parts(parts: Iterable[Part]) -> tuple[str, ...]:
 def without_covered_calls(way: Way, shares: Mapping[str, int | None]) -> Way:
     """Return a state at expiry without the short calls that this many shares cover; None is as many as it needs.
 
-    The premium of a call that is left out stays.
+    Keeps the premium of an omitted call.
     """
     for symbol, count in shares.items():
         bare = shares_covering(way, symbol)
@@ -307,7 +307,7 @@ def why_unbound(legs: Iterable[GroupedLeg]) -> str:
         if least_payoff(parts) is None:
             short = next(leg for leg in held if leg.group == name and leg.sign < 0 and _bounds_above(leg))
             cover = [leg for leg in held if leg.sign > 0 and leg.group != name and _covers(leg, short)]
-            return f"{cover[0].name} does not close together with {short.name}" if cover else _bare_words(short)
+            return f"{cover[0].name} does not close together with {short.name}" if cover else _uncovered_text(short)
     return ""
 
 
@@ -319,7 +319,7 @@ def _covers(leg: GroupedLeg, short: GroupedLeg) -> bool:
     return leg.option.symbol == short.option.symbol and _bounds_above(leg)
 
 
-def _bare_words(short: GroupedLeg) -> str:
+def _uncovered_text(short: GroupedLeg) -> str:
     return f"nothing covers {short.name}"
 
 

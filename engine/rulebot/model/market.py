@@ -46,7 +46,7 @@ the broker makes of their prices for 30 days.
 
 
 class Extra(Enum):
-    """Data that a line brings beside quotes, by its underlying."""
+    """Data of a subscription other than quotes, by its underlying."""
 
     COUNTS = "volume and open interest of options"
     OPTION_VOLUME = "volume of all calls and puts of an underlying"

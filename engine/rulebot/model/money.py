@@ -62,7 +62,7 @@ class TickRule:
         return found
 
     def round(self, price: float | Decimal, rounding: Rounding) -> Decimal:
-        """Return `price` on the grid of its own level."""
+        """Return `price` rounded to the tick size at its level."""
         return on_tick(price, self.tick(price), rounding)
 
 

@@ -12,7 +12,7 @@ from rulebot.model.values import dataclass, replace
 FILLS_KEPT = timedelta(days=30)
 """How long an execution of a position that is over is remembered. The broker repeats those of a week at most."""
 HIGHEST_PASSED = 500_000_000
-"""Ours continue above others' order ids up to this one (`above`): half of the adapter's ids then remain."""
+"""Highest order id of other clients that rulebot continues above (`above`); half of the adapter's ids then remain."""
 
 
 def above(order_id: int, passed: int) -> int:
@@ -143,7 +143,7 @@ class OrderLeg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One order of ours. A change is a new value; the last one recorded is the truth.
+    """One order of rulebot. A change makes a new value; the last recorded one is valid.
 
     ref: the broker's orderRef and our identity for it (never the order id). number: counts intents of this store.
     reason: the name of the exit, "entry", or another cause. legs: one, or several that trade as one combo; a combo is

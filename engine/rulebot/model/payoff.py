@@ -50,7 +50,7 @@ def worst_case(parts: Iterable[Part], net_price: Decimal) -> Decimal | None:
 def least_payoff(parts: Iterable[Part]) -> Decimal | None:
     """Return the least that one structure pays at expiry per share, negative when it costs; None without a bound.
 
-    Sold options have a cost without limit only upwards; shares beside a bought put are worth at least its strike.
+    Sold options have a cost without limit only upwards; shares with a bought put are worth at least its strike.
     """
     return _least_of(tuple(parts))
 
@@ -115,7 +115,7 @@ def _covers(bought: Option, sold: Option) -> bool:
 
 
 def _left_open(sold: Option, bought: Option) -> tuple[Decimal, Decimal]:
-    """Return the points that a sold option may lose beside a bought one of its right, and between the two."""
+    """Return the points that a sold option may lose against a bought one of its right, and between the two."""
     gap = sold.strike - bought.strike
     return max(gap if sold.right is Right.PUT else -gap, ZERO), abs(gap)
 

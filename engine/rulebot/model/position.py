@@ -50,7 +50,7 @@ GOES_ON = (
 )
 """With these rulebot protects and closes what both the books and the account hold. With others no exit acts."""
 UNIDENTIFIED = (HoldReason.CONTRACT_CHANGED, HoldReason.SHARES_SPLIT)
-"""With these, what a contract delivers is unknown, and rulebot sends nothing at all."""
+"""Reasons for which a contract's deliverable is unknown; rulebot sends no order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +211,7 @@ class Position:
 
     @property
     def entered_as(self) -> str:
-        """The position of the original entry, of which this is a part, or which was rolled into this one."""
+        """Id of the original entry's position that this one was split or rolled from."""
         return self.trade or self.id
 
     @property
@@ -221,7 +221,7 @@ class Position:
 
     @property
     def has_unbalanced_legs(self) -> bool:
-        """True when some leg holds contracts without partners, beside whole structures."""
+        """True when some leg holds more contracts than the whole structures need."""
         count = self.structures
         return any(leg.held != count * leg.ratio for leg in self.legs)
 

@@ -55,7 +55,7 @@ class EventLine:
 
 def event_line(record: Record, state: State) -> EventLine | None:
     """Return the line of a record, None when it has none. `state` is the one after the record was written."""
-    tell = _TELLERS.get(record.kind)
+    tell = _DESCRIBERS.get(record.kind)
     return None if tell is None else tell(record, state)
 
 
@@ -214,7 +214,7 @@ def _facts(record: Record, _: State) -> EventLine | None:
     return EventLine(record.at, "", one_line(compared_words(record.data)), Tone.BAD if is_bad else Tone.PLAIN)
 
 
-_TELLERS: dict[Kind, Callable[[Record, State], EventLine | None]] = {
+_DESCRIBERS: dict[Kind, Callable[[Record, State], EventLine | None]] = {
     Kind.DECISION: _decision,
     Kind.ALARM: _alarm,
     Kind.LINK: _link,

@@ -186,7 +186,7 @@ class DelayedSymbol:
 
 
 def delayed_now(program: Program, board: Board) -> tuple[DelayedSymbol, ...]:
-    """Return the symbols of which an engine has delayed rows now."""
+    """Return the symbols for which an engine has delayed rows now."""
     found = {contract.symbol for row in board.delayed if (contract := board.contracts[row]) is not None}
     return tuple(
         DelayedSymbol(symbol=symbol, bots=_traders(program, symbol, board.may_be_delayed)) for symbol in sorted(found)

@@ -266,14 +266,14 @@ def _hours(spans: Iterable[Sequence[str | None]]) -> str:
     joined: list[tuple[datetime | None, datetime | None]] = []
     for each in spans:
         since, until = (None if edge is None else datetime.fromisoformat(edge) for edge in each)
-        if joined and _goes_on(joined[-1][1], since):
+        if joined and _is_continued(joined[-1][1], since):
             since, before = joined.pop()
             until = None if before is None or until is None else max(before, until)
         joined.append((since, until))
     return " and".join(_span(*each) for each in joined)
 
 
-def _goes_on(until: datetime | None, since: datetime | None) -> bool:
+def _is_continued(until: datetime | None, since: datetime | None) -> bool:
     return until is None or since is None or since - until <= _HARDLY
 
 

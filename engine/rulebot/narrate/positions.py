@@ -30,12 +30,12 @@ from rulebot.narrate.trades import (
     NO_PART,
     bare_text,
     closing_text,
-    ended_words,
+    ended_text,
+    external_close_text,
     opened_words,
-    others_words,
     part_held,
-    part_words,
-    rolled_words,
+    partial_close_text,
+    rolled_text,
     unwound_words,
 )
 from rulebot.order.price import net_price
@@ -99,12 +99,12 @@ def exit_text(position: Position, *, in_all: bool = False) -> str:
     settled, paid = [leg for leg in position.legs if leg.settled], position.exit_price
     cost, entry = None if paid is None else -float(paid), _entry(position)
     if position.exit_reason in (ESTIMATED, CLOSED_BY_HAND):
-        return ended_words(position.exit_reason, cost, entry, is_settled=bool(settled), in_all=in_all)
+        return ended_text(position.exit_reason, cost, entry, is_settled=bool(settled), in_all=in_all)
     if all(leg.settled == leg.closed for leg in position.legs):
         is_free = all(not leg.exit_cash for leg in settled)
         how = position.exit_reason if position.exit_reason in DELIVERING else "expired worthless"
-        return ended_words(how if is_free else CASH_SETTLED, cost, entry, in_all=in_all)
-    return ended_words("", cost, entry, in_all=in_all) + (" (the rest expired)" if settled else "")
+        return ended_text(how if is_free else CASH_SETTLED, cost, entry, in_all=in_all)
+    return ended_text("", cost, entry, in_all=in_all) + (" (the rest expired)" if settled else "")
 
 
 def closed_parts(state: State, position: Position) -> list[Order]:
@@ -144,7 +144,7 @@ def closed_by_others(state: State, position: Position) -> list[str]:
     booked = [each for each in state.positions.executions.values() if each.by_others and each.position == position.id]
     reported = ((legs[each.leg], each.quantity, abs(each.cash)) for each in booked if each.quantity)
     return sorted(
-        others_words(count, str(leg.option), float(cash / count / leg.option.multiplier), is_sale=leg.sign > 0)
+        external_close_text(count, str(leg.option), float(cash / count / leg.option.multiplier), is_sale=leg.sign > 0)
         for leg, count, cash in reported
     )
 
@@ -157,13 +157,13 @@ def ending_text(state: State, position: Position) -> str:
 def part_text(order: Order, position: Position) -> str:
     """Return `2 of 4 bought back at 1.65`."""
     if order.opens_position:
-        return rolled_words([leg.name for leg in order.legs_of(position.id)], order.filled, position.quantity)
+        return rolled_text([leg.name for leg in order.legs_of(position.id)], order.filled, position.quantity)
     dealt = order.average_price
     cost = None if dealt is None else -float(net_price(dealt, order.wire_side))
     if order.purpose is Purpose.UNWIND:
         return unwound_words([leg.name for leg in order.legs], order.filled, cost)
     leg = order.legs[0].name if len(order.legs) == 1 < len(position.legs) else ""
-    return part_words(order.filled, position.quantity, cost, _entry(position), leg)
+    return partial_close_text(order.filled, position.quantity, cost, _entry(position), leg)
 
 
 def closes_at(position: Position, cost: float) -> str:

@@ -137,7 +137,7 @@ def _unwound(order: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def closing(cost: float, entry: float) -> float:
-    """Return a structure's closing price beside that of its entry, both without the sign of the trade.
+    """Return a structure's closing and entry price, both without the sign of the trade.
 
     It is negative where closing goes the other way: a sold structure brings more, a bought one costs again. cost: per
     share, negative when closing brings. entry: what opening brought, negative when it cost.
@@ -166,7 +166,7 @@ def opened_words(entry: Decimal | float, held: str, mid: Decimal | float | None 
     return f"{'sold' if entry > 0 else 'bought'} {held} at {price(entry)}{beside}"
 
 
-def ended_words(how: str, cost: float | None, entry: float, *, is_settled: bool = False, in_all: bool = False) -> str:
+def ended_text(how: str, cost: float | None, entry: float, *, is_settled: bool = False, in_all: bool = False) -> str:
     """Return `bought back at 0.40`, `expired worthless`, `settled at 5.48`: how a trade ended.
 
     how: `CLOSED_BY_HAND`, `ESTIMATED`, a value of `WITHOUT_ORDER`, or "" where an order closed it. cost, entry: as
@@ -183,7 +183,7 @@ def ended_words(how: str, cost: float | None, entry: float, *, is_settled: bool 
     return "closed" if cost is None else f"{closing_verb(cost, entry)}{total} at {price(cost)}"
 
 
-def part_words(filled: int, of: int, cost: float | None, entry: float, leg: str = "") -> str:
+def partial_close_text(filled: int, of: int, cost: float | None, entry: float, leg: str = "") -> str:
     """Return `2 of 4 bought back at 1.65`; a model that fills leg by leg has no price of the whole.
 
     cost, entry: as in `closing`, of the part and of the whole. leg: the only one traded, such as a wing that had no bid
@@ -193,7 +193,7 @@ def part_words(filled: int, of: int, cost: float | None, entry: float, leg: str 
     return f"{count} {closing_verb(cost, entry)}" + ("" if cost is None else f" at {price(cost)}")
 
 
-def rolled_words(legs: Iterable[str], filled: int, of: int) -> str:
+def rolled_text(legs: Iterable[str], filled: int, of: int) -> str:
     """Return `short_put and long_put rolled`, of a part of the structures `2 of 3 short_put and long_put rolled`."""
     return (f"{filled} of {of} " if 0 < filled < of else "") + f"{' and '.join(legs)} rolled"
 
@@ -204,7 +204,7 @@ def unwound_words(legs: Iterable[str], count: int, cost: float | None) -> str:
     return f"{words} closed" if cost is None else f"{words} {closing_verb(cost, 0.0)} at {price(cost)}"
 
 
-def others_words(count: int, contract: str, average: float, *, is_sale: bool) -> str:
+def external_close_text(count: int, contract: str, average: float, *, is_sale: bool) -> str:
     """Return `1 SPXW 2026-10-21 5890P sold at 0.95`: what others have closed of a trade."""
     return f"{count} {contract} {'sold' if is_sale else 'bought back'} at {price(average)}"
 
@@ -212,13 +212,13 @@ def others_words(count: int, contract: str, average: float, *, is_sale: bool) ->
 def part_of_row(part: Mapping[str, Any], trade: Mapping[str, Any]) -> str:
     """Return one of `parts_closed` in words."""
     if "contract" in part:
-        return others_words(part["quantity"], part["contract"], part["price"], is_sale=part["action"] == "SELL")
+        return external_close_text(part["quantity"], part["contract"], part["price"], is_sale=part["action"] == "SELL")
     if "rolled" in part:
-        return rolled_words(part["rolled"], part["quantity"], trade["quantity"])
+        return rolled_text(part["rolled"], part["quantity"], trade["quantity"])
     if "unwound" in part:
         return unwound_words(part["unwound"], part["quantity"], part["price"])
     entry = trade["entry_price"] or 0
-    return part_words(part["quantity"], trade["quantity"], part["price"], entry, part.get("leg", ""))
+    return partial_close_text(part["quantity"], trade["quantity"], part["price"], entry, part.get("leg", ""))
 
 
 def left_at(trade: Mapping[str, Any], orders: Rows) -> str | None:
@@ -266,7 +266,7 @@ def asked_for(trade: Mapping[str, Any], orders: Rows) -> int:
     return max((each["quantity"] for each in filled if len(json.loads(each["legs"])) == len(legs)), default=0)
 
 
-def leg_words(leg: Mapping[str, Any]) -> str:
+def leg_text(leg: Mapping[str, Any]) -> str:
     """Return the trades of a leg of a row of `trades`: `1 long_put bought at 0.50, sold at 0.40`."""
     opening, ending = ("bought", "sold") if leg["sign"] > 0 else ("sold", "bought back")
     words = f"{leg['opened']} {leg['name']} {opening} at {price(float(leg['entry_price']))}"

@@ -14,9 +14,9 @@ from rulebot.model.values import dataclass
 from rulebot.narrate.trades import (
     WITHOUT_ORDER,
     asked_at,
-    ended_words,
+    ended_text,
     error_text,
-    leg_words,
+    leg_text,
     opened_words,
     part_of_row,
     provisional_text,
@@ -136,7 +136,11 @@ def explanation_lines(bot: str, session: date, day: DayFacts) -> list[str]:
     looks = {one.rule for one in reported.nearest.conditions} if reported.nearest else set()
     lines = [
         _headline(bot, session, reported, day.trades),
-        *([] if reported.compliant is None else [f"  {row_words(reported.compliant, has_breach=reported.breach)}"]),
+        *(
+            []
+            if reported.compliant is None
+            else [f"  {compliant_text(reported.compliant, has_breach=reported.breach)}"]
+        ),
         *_dealt_lines(day, session),
         *(_outage_lines(day) if is_out else []),
         *([] if reported.watched or reported.entered else _data_gap_lines(reported)),
@@ -189,7 +193,7 @@ def _ended_lines(reported: DayExplanation, *, is_out: bool) -> list[str]:
     return [*lines, f"  {reported.skipped}"] if is_skipped else lines
 
 
-def row_words(compliant: int, *, has_breach: bool) -> str:
+def compliant_text(compliant: int, *, has_breach: bool) -> str:
     """Return what a growing quantity counts: `quantity: 7 compliant sessions in a row before this one`."""
     words = f"quantity: {counted(compliant, 'compliant session')} in a row before this one"
     return f"{words}; this one has a breach, which takes it back to its first count" if has_breach else words
@@ -284,9 +288,9 @@ def _trade_line(trade: Row, session: date) -> str:
         f", {trade['quantity']} of {trade['asked']} filled" if "asked" in trade else ""
     )
     parts = trade.get("parts") or ()
-    line += "".join(f", {_part_words(trade, part, session)}" for part in parts)
+    line += "".join(f", {_partial_close_text(trade, part, session)}" for part in parts)
     if trade["status"] != "CLOSED":
-        return f"{line}; {error_text(trade) or _goes_on(trade)}"
+        return f"{line}; {error_text(trade) or _is_continued(trade)}"
     return f"{line}, {_end_words(trade, session)}{_made_words(trade)}"
 
 
@@ -294,7 +298,7 @@ def _held_line(trade: Row, session: date) -> str:
     """Return `held 4 x 2525/2545p 2017-11-20 since 2017-11-15`, and what of it had been closed by then."""
     line = f"held {structure_of(trade)} since {str(trade['entry_time'])[:10]}"
     before = (part for part in trade.get("parts") or () if str(part["time"])[:10] < str(session))
-    line += "".join(f", {_part_words(trade, part, session)}" for part in before)
+    line += "".join(f", {_partial_close_text(trade, part, session)}" for part in before)
     left = str(trade.get("left") or "9")
     return line if left[:10] > str(session) else f"{line}, left {left[:16]}: {end_of_row(trade)}"
 
@@ -304,13 +308,13 @@ def _incomplete_line(trade: Row, session: date) -> str:
     dealt = [leg for leg in json.loads(trade["legs"]) if leg["opened"]]
     if not dealt:
         return f"{structure_of(trade)}: not filled yet"
-    line = f"part of {structure_of(trade)} {_on(trade['entry_time'], session)}: {', '.join(map(leg_words, dealt))}"
+    line = f"part of {structure_of(trade)} {_on(trade['entry_time'], session)}: {', '.join(map(leg_text, dealt))}"
     if trade["status"] != "CLOSED":
-        return f"{line}; {error_text(trade) or _goes_on(trade)}"
+        return f"{line}; {error_text(trade) or _is_continued(trade)}"
     return f"{line} {_on(trade['exit_time'], session)}: {end_of_row(trade)}{_made_words(trade)}"
 
 
-def _goes_on(trade: Row) -> str:
+def _is_continued(trade: Row) -> str:
     """Return what a trade that is not over is at: `open`, or that its entry still works."""
     return "the rest is not filled yet" if trade["state"] == "entering" else str(trade["state"])
 
@@ -325,7 +329,7 @@ def _hold_words(trade: Row, on_hold: Mapping[str, str]) -> str:
     return f", on hold: {why}" if (why := on_hold.get(str(trade.get("position")))) else ""
 
 
-def _part_words(trade: Row, part: Mapping[str, Any], session: date) -> str:
+def _partial_close_text(trade: Row, part: Mapping[str, Any], session: date) -> str:
     """Return `2 of 4 bought back at 1.65 10:31: half`."""
     return f"{part_of_row(part, trade)} {_on(part['time'], session)}: {part['exit']}"
 
@@ -345,7 +349,7 @@ def _end_words(trade: Row, session: date) -> str:
     is_by_hand = how == CLOSED_BY_HAND
     in_all = not how and bool(trade.get("parts"))
     cost, entry = trade["exit_price"], trade["entry_price"]
-    words = ended_words(how, cost, entry, is_settled=is_by_hand and has_settled, in_all=in_all)
+    words = ended_text(how, cost, entry, is_settled=is_by_hand and has_settled, in_all=in_all)
     if how:
         return f"{words} {closed}"
     if reason in WITHOUT_ORDER:

@@ -369,7 +369,7 @@ def _judged(found: Figures, demand: Demand) -> FigureResult:
         name=demand.shown.value,
         found=text,
         demanded=f"{op} {_said(demand.shown, demand.bound, places)}",
-        short=_why_unknown(found, demand.shown) if value is None else _short(demand, missing, places),
+        short=_unknown_reason(found, demand.shown) if value is None else _short(demand, missing, places),
     )
 
 
@@ -390,7 +390,7 @@ def _places(shown: Shown, missing: Decimal | None) -> int:
     return next((places for places in range(usual, _PLACES) if round(missing, places)), _PLACES)
 
 
-def _why_unknown(found: Figures, shown: Shown) -> str:
+def _unknown_reason(found: Figures, shown: Shown) -> str:
     if shown is Shown.ALARMS:
         return "it was promoted before alarms were counted"
     if found.unvalued:

@@ -481,7 +481,7 @@ def _condition(data: Any, record: Record | None = None) -> Condition:
     )
 
 
-# --- What a bot did at an instant, beside its rules
+# --- What a bot did at an instant, apart from its rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
 class Kind(Enum):
-    """What a record is about; the fields of `data` are listed beside each.
+    """What a record is about; each line lists the fields of `data`.
 
     run_started   version, specs {name: {digest, path, text}}, settings, sources, limits, account,
                   install, epoch, session, lockstep, simulated
@@ -60,7 +60,7 @@ class Kind(Enum):
                                                   to hold (the whole AccountSeen; until when, if
                                                   that was known before)
     prices        prices {symbol: price}              where underlyings stand, by the minute; of no turn
-    account       net_liquidation, cash, buying_power, available_funds, maintenance_margin: as the broker tells them
+    account       net_liquidation, cash, buying_power, available_funds, maintenance_margin: as the broker reports them
     promotion     the whole Promotion                 a bot may trade the account of this store with real money
     """
 

@@ -224,7 +224,7 @@ class ExternalClose(NamedTuple):
     missed: MissingLeg
 
 
-def find_gone(records: Sequence[Record], ref: str, leg: str) -> ExternalClose | None:
+def find_external_close(records: Sequence[Record], ref: str, leg: str) -> ExternalClose | None:
     """Return what the account lacks of a position, or of one leg; None where nothing is missed.
 
     Of shares that were split all must be gone: their number is not that of our books.
@@ -253,7 +253,7 @@ def priced(gone: ExternalClose, price: Decimal, at: datetime) -> ExternalClosePr
     return ExternalClosePriced(at=at, position=name, leg=leg, price=price, exec_id=exec_id)
 
 
-# --- A fill that was booked at an estimate, or not at all
+# --- A fill that was booked at an estimate, or is missing
 
 
 def correct(
@@ -313,7 +313,7 @@ def _correction(
         raise MisuseError(f"{what}: of that its price and commission can be corrected alone")
     if gone is not None:
         return _of_gone(records, gone, price, commission, at)
-    return _anew(records, _only(ref, found, meant, every), price, commission, at)
+    return _corrected_events(records, _only(ref, found, meant, every), price, commission, at)
 
 
 def _of_ref(estimates: Sequence[Record], ref: str) -> list[Record]:
@@ -332,7 +332,7 @@ def _meant(records: Sequence[Record], ref: str, leg: str, found: Sequence[Record
 
 def _gone(records: Sequence[Record], ref: str, leg: str, found: Sequence[Record]) -> ExternalClose | None:
     """Return what the account has no more of a position. Raises: MisuseError."""
-    gone = find_gone(records, ref, leg)
+    gone = find_external_close(records, ref, leg)
     if gone is not None and not leg and (others := {*map(_leg_of, found)} - {gone.missed.leg}):
         raise ambiguous_leg(ref, [gone.missed.leg, *sorted(others)])
     return gone
@@ -385,7 +385,9 @@ def _leg_of(record: Record) -> str:
     return _base(record).rpartition(":")[2]
 
 
-def _anew(records: Sequence[Record], fill: Record, price: Decimal, commission: Decimal | None, at: datetime) -> _Done:
+def _corrected_events(
+    records: Sequence[Record], fill: Record, price: Decimal, commission: Decimal | None, at: datetime
+) -> _Done:
     """Return a fill at another price, as the engine would write it."""
     began = next(each.at for each in records if each.kind is Kind.FILL and _base(each) == _base(fill))
     program, state = _as_of(records, fill.position, began)

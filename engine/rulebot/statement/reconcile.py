@@ -1,4 +1,4 @@
-"""The account's statement against our store: every execution and every ending, to the cent.
+"""The account's statement against the store: every execution and every ending, to the cent.
 
 An execution is matched by its id without the revision, an estimate by its order and contract. The statement's entries
 under an order reference of this store are ours, known or not, also of a lost order; all others are external.
@@ -70,7 +70,7 @@ class Contracts:
         self._by_id = {option.con_id: self.key_of(option) for option in options if option.con_id}
 
     def key_of(self, option: Option) -> str:
-        """Return the name of a contract of ours."""
+        """Return the name of a contract in the books."""
         return _plain(occ_symbol(option))
 
     def key(self, contract: Contract) -> str:
@@ -310,7 +310,7 @@ def correction_command(fill: BookedFill, reported: StatementExecution) -> str:
     return f"rulebot store correct {ref} {reported.price.normalize():f} --leg {fill.of.leg}{paid}"
 
 
-def mend_ending(
+def ending_correction_command(
     reported: StatementExecution,
     unknown: Iterable[StatementExecution],
     endings: Iterable[LegEnding],
@@ -340,7 +340,7 @@ _HALF = Decimal("0.5")
 
 
 class StatementSum(NamedTuple):
-    """A total of ours and of the statement's part that is ours."""
+    """A total of the books, and of the statement's executions of the same orders."""
 
     name: str
     ours: Decimal
@@ -379,7 +379,7 @@ class Orders:
     begin: tuple[str, ...] = ()
 
     def has(self, reported: StatementExecution) -> bool:
-        """Say whether an execution is of an order of this store."""
+        """Return whether an execution belongs to an order of this store."""
         return reported.ref in self.refs or reported.order_id in self.perm_ids or reported.ref.startswith(self.begin)
 
 
@@ -431,7 +431,7 @@ def _of_account(deals: Deals, account: str) -> dict[str, BookedFill]:
 def _parted(
     unreported: Iterable[StatementExecution], orders: Orders
 ) -> tuple[list[StatementExecution], list[StatementExecution]]:
-    """Return the executions that are of orders of this store, and all others."""
+    """Return the executions of this store's orders, and all others."""
     found: tuple[list[StatementExecution], list[StatementExecution]] = ([], [])
     for reported in unreported:
         found[0 if orders.has(reported) else 1].append(reported)
@@ -446,7 +446,7 @@ def _mend(
     contracts: Contracts,
 ) -> str:
     """Return the command that mends what the store lacks of an order that it has; "" of one that it has lost."""
-    return mend_ending(reported, unknown, endings, contracts) if reported.ref in orders.refs else ""
+    return ending_correction_command(reported, unknown, endings, contracts) if reported.ref in orders.refs else ""
 
 
 def _is_in(ending: LegEnding, statement: Statement) -> bool:
@@ -491,7 +491,7 @@ def _terms(fill: BookedFill, reported: StatementExecution, contracts: Contracts)
         yield "proceeds", amount(fill.proceeds), amount(reported.proceeds)
         differs = True
     if fill.commission is None or _differ(fill.commission, reported.commission, CENT):
-        mine = "not told yet" if fill.commission is None else amount(fill.commission)
+        mine = "not reported yet" if fill.commission is None else amount(fill.commission)
         yield "commission", mine, amount(reported.commission)
         differs = True
     if not differs and reported.net_cash is not None and _differ(fill.net_cash, reported.net_cash, CENT):

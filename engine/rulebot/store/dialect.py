@@ -60,7 +60,7 @@ class UtcText(TypeDecorator[datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: SqlDialect) -> TypeEngine[str]:
-        """Return text ordered by its characters, whatever the locale of a server."""
+        """Return text ordered by code points, independent of the server's locale."""
         return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: datetime | None, dialect: SqlDialect) -> str | None:
@@ -77,7 +77,7 @@ class UtcText(TypeDecorator[datetime]):
 WHOLE = BigInteger().with_variant(Integer, "sqlite")
 """A whole number: 64 bits wide on both; only INTEGER is that, and a row's own number, on SQLite."""
 WORDS = Text().with_variant(Text(collation="C"), "postgresql")
-"""Text ordered by its characters, whatever the locale of a server."""
+"""Text ordered by code points, independent of the server's locale."""
 
 _COLUMNS = "INSERT INTO journal (seq, at, kind, bot, position, data, hash) VALUES"
 

@@ -33,7 +33,7 @@ Head = tuple[int, str]
 """Number and hash of a journal's last record."""
 
 
-class LeftJournal(NamedTuple):
+class UnwrittenJournal(NamedTuple):
     """The content of an emergency journal: where the store's journal ended at its begin, and the later records."""
 
     path: Path
@@ -67,7 +67,7 @@ class EmergencyJournal:
         """True while all that was handed over is on a disk."""
         return self._handle is not None
 
-    def adopt(self, left: LeftJournal) -> bool:
+    def adopt(self, left: UnwrittenJournal) -> bool:
         """Continue an earlier run's file after its last whole line; say whether that is possible."""
         try:
             whole = left.path.read_bytes().rfind(b"\n") + 1
@@ -97,7 +97,7 @@ class EmergencyJournal:
             return
 
     def _is_started(self, path: Path, text: str) -> bool:
-        """Write a file beside its place and move it there once it is on disk; say whether that succeeded."""
+        """Write a file atomically through a temporary file; return whether that succeeded."""
         fresh = path.with_name(f"{path.name}.new")
         try:
             self._handle = _made(fresh, self._store)
@@ -160,7 +160,7 @@ def _made(path: Path, store: Place) -> int:
     return handle
 
 
-def unwritten_journals(store: Place) -> list[LeftJournal]:
+def unwritten_journals(store: Place) -> list[UnwrittenJournal]:
     """Return the emergency journals that an earlier run has left of a store.
 
     Raises: StoreError for one that cannot be read.
@@ -175,13 +175,13 @@ def hold_file(handle: int) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def unwritten_of(left: LeftJournal, head: Head, has: Callable[[Head], bool]) -> Sequence[Record] | None:
+def unwritten_records(left: UnwrittenJournal, head: Head, has: Callable[[Head], bool]) -> Sequence[Record] | None:
     """Return the records of an emergency journal that a store which ends at `head` lacks.
 
     has: says whether the store has a record of this number and hash. None where they belong to another state of it:
     then the file is moved aside. Raises: OSError.
     """
-    heads = heads_of(left)
+    heads = journal_heads(left)
     if head in heads:
         return left.records[heads.index(head) :]
     if not left.records or has(left.head):
@@ -192,7 +192,7 @@ def unwritten_of(left: LeftJournal, head: Head, has: Callable[[Head], bool]) -> 
     return None
 
 
-def heads_of(left: LeftJournal) -> list[Head]:
+def journal_heads(left: UnwrittenJournal) -> list[Head]:
     """Return where in a store an emergency journal continues: at its head, or at a record of it."""
     heads = [left.head]
     for record in left.records:
@@ -201,10 +201,10 @@ def heads_of(left: LeftJournal) -> list[Head]:
     return heads
 
 
-def _left(path: Path, store: Place) -> LeftJournal | None:
-    """Return the content of a file; None where there is none of ours. A truncated last line is ignored."""
+def _left(path: Path, store: Place) -> UnwrittenJournal | None:
+    """Return the content of a file; None when rulebot wrote none. A truncated last line is ignored."""
     try:
-        if not _is_ours(path):
+        if not _is_from_rulebot(path):
             return None
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -218,17 +218,17 @@ def _left(path: Path, store: Place) -> LeftJournal | None:
         reported = json.loads(first)
         if reported["store"] != _name(store):
             return None
-        return LeftJournal(
+        return UnwrittenJournal(
             path, (int(reported["seq"]), str(reported["hash"])), tuple(record_of(each) for each in lines)
         )
     except (CodecError, LookupError, TypeError, ValueError) as error:
         if not first:  # the process died before its first line was whole: no command waited for it
-            return LeftJournal(path, (0, ""), ())
+            return UnwrittenJournal(path, (0, ""), ())
         help = f"move {path} away to start without it; what it holds is then learned from the broker"
         raise StoreError(f"the emergency journal {path} is damaged: {error}", help) from error
 
 
-def _is_ours(path: Path) -> bool:
+def _is_from_rulebot(path: Path) -> bool:
     """Say whether a file is a plain one that only its owner could have written. Raises: OSError."""
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode):

@@ -3,7 +3,7 @@
 Prices are net per share: received to open, paid to close (negative the other way round). A FILL line belongs to the
 last ORDER line before it with its `order_id`. So slippage is fill less limit, and profit is the sum of (open fill -
 close fill) x 100 x qty, less commissions. An order that filled in part and was repriced has a FILL line for each part;
-its next ORDER line is of the rest. An expiry has an ORDER and a FILL line too: delivered shares count at their
+its next ORDER line is for the rest. An expiry has an ORDER and a FILL line too: delivered shares count at their
 settlement price, and the `order_id` is negative. Times are those of the records, in UTC. What a killed run did not
 write is added when the store is opened again: the files follow from the journal.
 """
@@ -290,7 +290,7 @@ def _net(price: Decimal | None, order: Order) -> Json:
 
 
 def _order_line(order: Order, filled: int, record: Record) -> dict[str, Json]:
-    """Return the ORDER line of the rest of an order, of which this many structures have filled."""
+    """Return the ORDER line for the unfilled rest of an order."""
     expiries = {leg.option.expiry.isoformat() for leg in order.legs if not leg.option.is_share}
     price = order.limit_price if order.limit_price is not None else order.stop_price
     return {
@@ -373,7 +373,7 @@ _CENTS = -2
 def export_sheets(path: Place, folder: Path, views: Sequence[str], form: str) -> Iterator[tuple[Path, int]]:
     """Write views of a store and the accountant's sheets into a folder, one file each; yield each file and its rows.
 
-    All are of one instant. form: csv, json or parquet. A file of the same name is replaced once the new one is whole.
+    All show one instant. form: csv, json or parquet. A file of the same name is replaced once the new one is whole.
     Raises: StoreError.
     """
     if form == "parquet":

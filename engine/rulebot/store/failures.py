@@ -31,7 +31,7 @@ _RESERVE_OF_SERVERS = frozenset(("53100", "53200"))
 
 
 class Reserve:
-    """The reserve file beside a store."""
+    """The reserve file next to a store."""
 
     def __init__(self, store: Path) -> None:
         self._store = store

@@ -290,7 +290,7 @@ class Holds(Enum):
 
 
 class Column(NamedTuple):
-    """A column: its name, and the type of its values beside None."""
+    """A column: its name, and the type of its values other than None."""
 
     name: str
     holds: Holds

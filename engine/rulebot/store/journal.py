@@ -219,7 +219,7 @@ class SqlJournal:
         self._write_lines(committed)
 
     def _count_written(self, rows: _Rows) -> int:
-        """Return how many of these rows a commit that failed has written after all. Raises: StoreError."""
+        """Return how many of these rows a failed commit wrote. Raises: StoreError."""
         found = _head(self._connection)
         ends = [self.head, *((row[0], row[-1]) for row in rows)]
         if found not in ends:
@@ -227,7 +227,7 @@ class SqlJournal:
         return ends.index(found)
 
     def _write(self, rows: _Rows, head: tuple[int, str], durable: bool, *, first: int = 0, again: bool = True) -> None:
-        """Write queued records from `first` on, as `rows` that end at `head`; once more after a lost connection."""
+        """Write queued records from `first` on, as `rows` that end at `head`; retry after a lost connection."""
         if not rows:
             return
         try:

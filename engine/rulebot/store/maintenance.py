@@ -80,7 +80,7 @@ class RestoreResult(NamedTuple):
 
 
 def restore(source: Path, path: Place, at: datetime) -> RestoreResult:
-    """Restore a backup; the present store is kept beside it under another name.
+    """Restore a backup; keep the present store next to it under another name.
 
     at: now. From then on the store enters nothing until a person says so, and uses no names that it may have used
     before. Requests from the time without an engine are kept, except a resume. Raises: StoreError when an engine runs

@@ -17,10 +17,10 @@ from rulebot.record.record import Kind, Record
 from rulebot.store.emergency_journal import (
     EmergencyJournal,
     Head,
-    LeftJournal,
-    heads_of,
+    UnwrittenJournal,
+    journal_heads,
     unwritten_journals,
-    unwritten_of,
+    unwritten_records,
 )
 from rulebot.store.failures import Reserve, sentences
 from rulebot.store.journal import SqlJournal
@@ -44,17 +44,17 @@ class CopiedJournal(SqlJournal):
         self.why = why
         self.begins_at = self.head
         self.kept: tuple[Record, ...] = ()
-        self.left: LeftJournal | None = None
+        self.left: UnwrittenJournal | None = None
         self._copy = copy
         self._logs = logs
 
-    def take(self, left: LeftJournal) -> None:
+    def take(self, left: UnwrittenJournal) -> None:
         """Add what the last run kept of this store. Raises: StoreError."""
-        records = unwritten_of(left, self.head, self.has)
+        records = unwritten_records(left, self.head, self.has)
         if records is None:
             return
         self.append(records, durable=True)
-        self.kept, self.left = tuple(records), left if self.begins_at in heads_of(left) else None
+        self.kept, self.left = tuple(records), left if self.begins_at in journal_heads(left) else None
 
     def holds_something(self) -> bool:
         """Say whether a position is open or an order works."""
@@ -107,7 +107,7 @@ def copied_journal(store: Place, why: StoreError, logs: Path | None = None) -> C
 
 
 def _journal_of(
-    copy: FileCopy, why: StoreError, logs: Path | None, found: Sequence[LeftJournal]
+    copy: FileCopy, why: StoreError, logs: Path | None, found: Sequence[UnwrittenJournal]
 ) -> CopiedJournal | None:
     with copy.engine.connect() as connection, connection.begin():
         is_gone = last_owner_is_gone(connection)
@@ -155,7 +155,7 @@ class SlowStoreError(UnwrittenError):
 class PatientJournal:
     """The Journal port around the journal of a store, or around a copy while the store accepts no records.
 
-    holds_reserve: keeps a reserve file beside a store in a file, freed when its disk is full; and writes in its own
+    holds_reserve: keeps a reserve file next to a store in a file, freed when its disk is full; and writes in its own
     thread, so that a hanging store delays no exit. Neither in simulated time.
     """
 
@@ -183,7 +183,7 @@ class PatientJournal:
             if self._copied is not None:
                 self._go_on_with_copy(self._copied)
             else:
-                self.take_left()
+                self.adopt_unwritten()
         except BaseException:
             inner.abandon()
             raise
@@ -221,13 +221,13 @@ class PatientJournal:
 
     # ------------------------------------------------------------ an earlier run
 
-    def take_left(self) -> None:
+    def adopt_unwritten(self) -> None:
         """Write what an earlier run kept of this store and could not write. Raises: StoreError."""
         for left in unwritten_journals(self._store):
             self._take(left)
 
-    def _take(self, left: LeftJournal) -> None:
-        records = unwritten_of(left, self._inner.head, self._inner.has)
+    def _take(self, left: UnwrittenJournal) -> None:
+        records = unwritten_records(left, self._inner.head, self._inner.has)
         if records is None:
             return
         self._inner.append(records, durable=True)

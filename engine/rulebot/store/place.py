@@ -110,7 +110,7 @@ def place_of(text: str | Path) -> Place:
 
 
 def without_link(place: Place) -> Place:
-    """Return the file itself where a path is a link: lock, requests and recordings are beside the file."""
+    """Return the file itself where a path is a link: lock, requests and recordings are next to the file."""
     return Path(os.path.realpath(place)) if isinstance(place, Path) and place.is_symlink() else place
 
 
@@ -120,7 +120,7 @@ def full_name(place: Place) -> str:
 
 
 def beside(place: Place, data: Path, ending: str) -> Path:
-    """Return the path of a file beside a store: its name with `ending`, or in a server's folder of the data folder."""
+    """Return the path of a file next to a store: its name with `ending`, or in a server's folder of the data folder."""
     if isinstance(place, Server):
         return data / "servers" / place.digest / ending.strip("-.")
     return place.with_name(f"{place.stem}{ending}")
@@ -300,7 +300,7 @@ def is_open_to_others(path: Path) -> bool:
 
 
 def kept_secret(file: Path) -> str:
-    """Return the content of a file of ours.
+    """Return the content of a file that rulebot wrote.
 
     Raises: MisuseError when others can read it or it is no file, StoreError.
     """

@@ -166,7 +166,7 @@ def open_server(server: Server) -> Store:
 
 
 def read_server(server: Server) -> Store:
-    """Open an existing store, read-only; all reads of one transaction are of one instant. Raises: StoreError."""
+    """Open an existing store, read-only; all reads of one transaction see one instant. Raises: StoreError."""
     with sentences(server):
         _check_driver(server)
         reads = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"

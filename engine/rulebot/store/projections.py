@@ -281,7 +281,7 @@ def _beside(connection: Connection, position: Position) -> TradeContext:
 
 
 def _is_dead_wing(position: Position, settlement: Mapping[str, Any]) -> bool:
-    """Say whether a bought leg beside a sold one expired worthless: the sold one is at risk to its end."""
+    """Return whether a bought leg that hedges a sold one expired worthless; the sold one is at risk to its end."""
     signs = {leg.name: leg.sign for leg in position.legs}
     is_wing = signs.get(str(settlement["leg"]), 0) > 0 and -1 in signs.values()
     return is_wing and str(settlement["how"]) == "worthless"

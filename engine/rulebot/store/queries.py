@@ -252,7 +252,7 @@ class Rolls(NamedTuple):
 
 
 class StoreReader:
-    """A store, open for reading; use it with `with`. Every answer is of one instant. Raises: StoreError."""
+    """A store, open for reading; use it with `with`. All answers see one instant. Raises: StoreError."""
 
     def __init__(self, path: Place) -> None:
         self.path = path

@@ -1,7 +1,7 @@
 """Which store a command reads: the named one, else the one of the last run.
 
 A run, and a backtest, leaves the path of its store in a pointer file, in rulebot's folder for this person. Engines
-leave theirs in a folder beside it as well: a request to an engine goes to one that runs, never to a later backtest.
+leave theirs in a folder next to it too: a request to an engine goes to one that runs, never to a later backtest.
 """
 
 import hashlib
@@ -263,7 +263,7 @@ def _named(path: Place) -> str:
     return f" --store {shlex.quote(shown_path(path))}"
 
 
-# --- How checkouts of one version are told apart
+# --- Distinguishing checkouts of one version
 
 
 def source_digest(folder: Path, files: Iterable[Path]) -> str:
@@ -349,7 +349,7 @@ def _owner(code: str) -> str:
 
 
 def _code_of(connection: Connection) -> str:
-    """Return which code made the tables last, "" when unknown; ours where there are no records."""
+    """Return which code made the tables last, "" when unknown; this one's when there are no records."""
     owner = _held_by(connection)
     if owner is not None:
         return owner.rpartition(_CODE)[2] if _CODE in owner else ""

@@ -1,4 +1,4 @@
-"""Request box: requests to a running engine, as files in a folder beside a store, or rows on a server.
+"""Request box: requests to a running engine, as files in a folder next to a store, or rows on a server.
 
 Rows on a server reach the engine from any machine, however the server is named.
 """
@@ -27,7 +27,7 @@ class Box(Protocol):
     """A place for requests; each has a name, which says their order, and a text."""
 
     def put(self, name: str, body: str) -> None:
-        """Leave a request, whole or not at all. Raises: StoreError."""
+        """Write a request atomically. Raises: StoreError."""
 
     def found(self) -> list[tuple[str, str]]:
         """Return names and texts, oldest first; the text of one that cannot be read is empty. Raises: StoreError."""

@@ -99,8 +99,8 @@ def execution(exec_id: str) -> str:
 def dollars_of_a_point(legs: str) -> int:
     """Return what a point of an order's price is worth for one structure.
 
-    A single leg's price is of one contract or share, of which the structure has `ratio`; a combo's is per share of the
-    structure, of which an option leg makes 100.
+    A single leg's price is per contract or share (`ratio` in a structure); a combo's is per share of the
+    structure; an option leg is 100 shares.
     """
     dealt: list[Mapping[str, Any]] = json.loads(legs)
     if len(dealt) == 1:
@@ -139,8 +139,8 @@ class ClosingFills:
 class TradeContext:
     """Further records of a position: its leg selection, settlements, exit decisions and closing orders.
 
-    valued_at: when contracts of it were last closed or settled, without wings that expired worthless beside a sold leg;
-    None while none were.
+    valued_at: when contracts of it were last closed or settled, without bought wings that expired
+    worthless; None while none were.
     """
 
     selection: Mapping[str, Any]
@@ -182,7 +182,7 @@ def trade_row(position: Position, beside: TradeContext) -> dict[str, object]:
 def exit_time(position: Position, valued_at: datetime | None) -> datetime | None:
     """Return when the last leg of value was closed: a wing that expires worthless later does not end a trade.
 
-    valued_at: see `Beside`. It is the position's own end where nothing expired, or nothing of it had a value.
+    valued_at: see `TradeContext`. It is the position's own end where nothing expired, or nothing of it had a value.
     """
     end = position.closed_at
     if end is None or valued_at is None or not any(leg.settled for leg in position.legs):

@@ -33,7 +33,7 @@ OF_A_SCAN = {
     "lines_evicted": "INTEGER NOT NULL",
     "notes": "TEXT NOT NULL",
 }
-"""The columns of the table `scans` beside `id`; specs and notes are JSON lists, at is UTC."""
+"""The columns of the table `scans` except `id`; specs and notes are JSON lists, at is UTC."""
 OF_A_ROW = {
     "bot": "TEXT NOT NULL",
     "symbol": "TEXT NOT NULL",
@@ -59,7 +59,7 @@ OF_A_ROW = {
     "commission": "REAL",
     "covered": "INTEGER NOT NULL DEFAULT 0",
 }
-"""The columns of the table `scan_rows` beside `scan` and `number`.
+"""The columns of the table `scan_rows` except `scan` and `number`.
 
 missing and levels are JSON objects, legs a list of them, truths are 1, 0, null.
 """
@@ -116,7 +116,7 @@ def rows_about(path: Path, symbol: str, limit: int) -> list[Row]:
 
 
 def is_about(row: Row, symbol: str) -> bool:
-    """Say whether a row is of a symbol, alone or with another: `SPX/SPY` is of both."""
+    """Return whether a row names a symbol, alone or in a pair: `SPX/SPY` names both."""
     return f"/{symbol.upper()}/" in f"/{row['symbol'].upper()}/"
 
 

@@ -133,7 +133,7 @@ class FileCopy(Store):
 
 
 def _let_go(path: Path, lock: FileLock) -> None:
-    """Release a lock, and the file that names its owner once no one else here has it."""
+    """Release a lock, and remove the file with its owner when no other thread holds it."""
     if lock.lock_counter == 1:
         with suppress(OSError):
             if _owner_file(path).read_text() == f"{os.getpid()}\n":

@@ -326,7 +326,7 @@ def minutes_of(bot: CompiledBot, day: date, every: int) -> Iterator[datetime]:
 
 
 def at_minute(bot: CompiledBot, clock: time) -> CompiledBot:
-    """Return the bot that enters at this minute of the day, whatever its conditions say, and once."""
+    """Return the bot that enters once at this minute of the day, without its conditions."""
     plan = bot.plan
     offset = timedelta(hours=clock.hour, minutes=clock.minute, seconds=clock.second)
     entry = dataclasses.replace(

@@ -283,7 +283,7 @@ def _filled(model: LearnedModel, values: Sequence[float | None]) -> tuple[float,
 def _taken(simple: Forecast, trees: Forecast, crowd: float) -> Forecast:
     """Return the weighted sum, unless the trees have a smaller error, by more than chance.
 
-    crowd: samples that count as one, since they are of one session.
+    crowd: samples that count as one, as they share a session.
     """
     gains = [one - other for one, other in zip(simple.misses(), trees.misses(), strict=True)]
     error = stdev(gains) / sqrt(len(gains) / crowd)
