@@ -22,7 +22,7 @@ from rulebot.adapters.recorded.recording import open_recording
 from rulebot.documents.load_bots import load_all_bots
 from rulebot.live.environments import SimSettings, simulated
 from rulebot.live.start import RunOptions, execute
-from rulebot.model.collector import seldom_collected
+from rulebot.model.collector import with_rare_collection
 from rulebot.model.contract import Option, Right
 from rulebot.model.event import MarketDataUpdated
 from rulebot.model.market import Board
@@ -151,7 +151,7 @@ def _replayed(seed: int) -> tuple[float, float]:
         run = asyncio.run(execute(desk, options, world, lambda run: None, lambda run, at: None))
         recording = open_recording(next(tapes.rglob("*.tape")))
         began = time.perf_counter()
-        with seldom_collected():
+        with with_rare_collection():
             found = replay(recording)
         again = time.perf_counter() - began
         assert found.difference is None

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from rulebot.cli.main import main as rulebot
 from rulebot.model.money import signed_dollars
-from rulebot.narrate.trades import TargetResult, read_kept
+from rulebot.narrate.trades import TargetResult, read_profit_kept
 from rulebot.store.queries import StoreReader
 from tests.e2e.worlds import run_days, spec_files
 
@@ -63,7 +63,7 @@ class Row(NamedTuple):
 def rows_of(run: str, store: Path) -> list[Row]:
     """Return a row for each target of a store."""
     with StoreReader(store) as reader:
-        found = [each for each in read_kept(reader) if each.promised is not None]
+        found = [each for each in read_profit_kept(reader) if each.promised is not None]
         trades = [row for row in reader.view("trades", status="CLOSED") if row["target_dollars"] is not None]
         orders = [row for row in reader.view("orders") if row["purpose"] in ("exit", "target")]
     rows = []

@@ -27,7 +27,7 @@ from rulebot.narrate.trades import (
     part_of_row,
     profit_text,
     provisional_text,
-    read_kept,
+    read_profit_kept,
     structure_of,
 )
 from rulebot.narrate.why import reported_parts
@@ -396,7 +396,7 @@ def digest(reader: StoreReader, date: str, bots: Collection[str] = ()) -> str:
     waits |= dict.fromkeys(gone, "it is not running")
     lines = [f"{date}: realised {made}, {len(closed)} closed, {len(still)} open"]
     lines += [f"{bot}: {_day_of(bot, date, reported, days.get(bot), words)}" for bot, words in waits.items()]
-    return "\n".join([*lines, *kept_lines(read_kept(reader, day=date), is_named=True)])
+    return "\n".join([*lines, *kept_lines(read_profit_kept(reader, day=date), is_named=True)])
 
 
 def _is_on(time: object, date: str) -> bool:

@@ -20,7 +20,7 @@ from rulebot.adapters.clock import WallClock
 from rulebot.alerts.find import FOR_PEOPLE, Alert, Grade, find_alerts, gravest, of_waiting
 from rulebot.alerts.outbox import LONGEST_WAIT, Delivery, Outbox
 from rulebot.alerts.people import People, Person
-from rulebot.model.errors import MisuseError, StoreError, in_words, own_failure
+from rulebot.model.errors import MisuseError, StoreError, in_words, internal_error_text
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.record.codec import utc_text
 from rulebot.record.record import Json
@@ -405,7 +405,7 @@ def _why(error: Exception, before: str) -> str:
     """Return why no alert can be sent; failures of this program are logged once. before: the last reason."""
     if isinstance(error, StoreError):
         return error.message
-    words = own_failure(error)
+    words = internal_error_text(error)
     if words != before:
         log.error("alerts: this program failed", exc_info=error)
     return words

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rulebot.alerts.find import FOR_PEOPLE, Grade
-from rulebot.model.errors import SpecError, StoreError, failing_disk, unread
+from rulebot.model.errors import SpecError, StoreError, as_store_error, unread
 from rulebot.model.values import dataclass
 from rulebot.process.settings import read_toml, redacted
 from rulebot.spec.diagnostic import did_you_mean
@@ -97,7 +97,7 @@ class People:
 
 def read_people(file: Path, environ: Mapping[str, str] = os.environ) -> People:
     """Return the people of a file. Raises: StoreError when it cannot be read, or others can; SpecError, all faults."""
-    with failing_disk(f"{file} cannot be read"):
+    with as_store_error(f"{file} cannot be read"):
         text = file.read_text(encoding="utf-8-sig")
         is_open = is_open_to_others(file)
     found = people_of(text, str(file), file.parent, environ)

@@ -23,7 +23,7 @@ from rulebot.adapters.clock import WallClock
 from rulebot.alerts.find import Grade
 from rulebot.alerts.outbox import Outbox
 from rulebot.alerts.people import ChatSettings, Person
-from rulebot.model.errors import RulebotError, SpecError, StoreError, own_failure
+from rulebot.model.errors import RulebotError, SpecError, StoreError, internal_error_text
 from rulebot.model.event import Request
 from rulebot.model.money import dollars
 from rulebot.model.session import exchange_date
@@ -78,7 +78,7 @@ class TelegramChat:
                 self.trouble = str(error)
                 log.warning("the chat: %s", error)
             except Exception as error:  # of one message that it fails at others are answered all the same
-                self.trouble = own_failure(error)
+                self.trouble = internal_error_text(error)
                 log.error("the chat: this program failed", exc_info=error)
             else:
                 continue

@@ -49,7 +49,7 @@ from rulebot.narrate.trades import (
     left_at,
     parts_closed,
     read_in_shares,
-    read_kept,
+    read_profit_kept,
     structure_of,
 )
 from rulebot.record.record import Kind, Record
@@ -275,7 +275,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         records = reader.records(_KINDS)
         trades, orders = reader.view("trades"), _by_position(reader.view("orders"))
         bots, in_shares = reader.bots(), {each.position: each for each in read_in_shares(reader)}
-        kept = tuple(read_kept(reader))
+        kept = tuple(read_profit_kept(reader))
         unseen = {exchange_date(record.at) for record in _facts(records, NO_DATA)}
         months = periods(reader, "month", expected=expected, unseen=unseen)
     started, settings = _run_of(records, shown)

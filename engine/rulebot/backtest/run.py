@@ -29,7 +29,7 @@ from rulebot.backtest.simulation import BEFORE_OPEN, CASH, BacktestSimulation, S
 from rulebot.calendars.calendars import event_digests, load_calendar
 from rulebot.core.program import Program
 from rulebot.documents.load_bots import LoadedBots, compile_text, limits_as_json, sources_as_json, specs_as_json
-from rulebot.model.collector import seldom_collected
+from rulebot.model.collector import with_rare_collection
 from rulebot.model.contract import Contract, Option, Underlying
 from rulebot.model.errors import InvariantError, MisuseError, StoreError
 from rulebot.model.facts import EventCalendar
@@ -269,7 +269,7 @@ def run_backtest(desk: LoadedBots, options: BacktestOptions, reported: Progress)
     if first == options.first and days:
         check_brought(source, dict(options.shares), options.cash, days[0])
     known, anew = _known_findings(options.store), tuple(_rewritten(options, first))
-    with closing(SqlJournal(open_store(options.store), lag=LAG)) as journal, seldom_collected():
+    with closing(SqlJournal(open_store(options.store), lag=LAG)) as journal, with_rare_collection():
         ended = _begin(first)
         lacks = gaps_of(tuple(program.bots.values()), source, options.first, options.last)
         gaps = [_found(ended, gap) for gap in (*lacks, *anew)]

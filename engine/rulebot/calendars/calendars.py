@@ -19,10 +19,10 @@ from rulebot.model.economic_calendar import (
     SAME_REPORT,
     Published,
     calendar_ends,
+    covered_until,
     earnings_of,
     event_calendar,
     months_without,
-    unbroken_until,
     without_time,
 )
 from rulebot.model.errors import MisuseError, SpecError, StoreError
@@ -430,7 +430,7 @@ def _changes(before: EventCalendar, after: EventCalendar, fresh: tuple[Published
         if empty := months_without(dates):
             yield f"{dates.name}: no date in {', '.join(empty)}: is the list complete to {dates.last}?"
         until = after.published_until[dates.name]
-        if until < dates.last and unbroken_until([dates]) == dates.last:
+        if until < dates.last and covered_until([dates]) == dates.last:
             yield f"{dates.name}: nothing is published between {until} and {dates.first}: bring those dates too"
 
 

@@ -26,7 +26,7 @@ from rulebot.capture.recorded import NAMES, Recorded, recorded_day, streamed
 from rulebot.documents.load_bots import LoadedBots
 from rulebot.live.environments import WantedWorld
 from rulebot.model.contract import Contract, Option, Right, Underlying, product
-from rulebot.model.errors import BrokerError, MisuseError, StoreError, failing_disk
+from rulebot.model.errors import BrokerError, MisuseError, StoreError, as_store_error
 from rulebot.model.facts import Account, EventCalendar, Listing
 from rulebot.model.market import Extra
 from rulebot.model.session import (
@@ -358,7 +358,7 @@ def files_of(recording: str, store: Place | None) -> list[Path]:
 
 def chain_of(file: Path) -> CapturedChain:
     """Return the captured chain of a file. Raises: SpecError when it is none, StoreError when it cannot be read."""
-    with failing_disk(f"{file} cannot be read"):
+    with as_store_error(f"{file} cannot be read"):
         text = file.read_text(encoding="utf-8-sig")
     return read_chain(text, str(file))
 

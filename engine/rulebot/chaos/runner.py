@@ -31,7 +31,7 @@ from rulebot.documents.load_bots import LoadedBots
 from rulebot.live.daily_jobs import AFTER_CLOSE
 from rulebot.live.environments import World, patient
 from rulebot.live.start import Run, RunOptions, execute
-from rulebot.model.collector import no_collection
+from rulebot.model.collector import without_collection
 from rulebot.model.errors import InvariantError, RulebotError, StoreError
 from rulebot.model.order import OrderStatus
 from rulebot.model.session import exchange_date
@@ -133,7 +133,7 @@ def run_scenario(
         trial = _Trial(storm, desk, folder, place or folder / STORE, received)
         trial.witness = witness
         trial.scrambles = scrambles
-        with no_collection():
+        with without_collection():
             return run_virtually(trial.run_in)
 
 

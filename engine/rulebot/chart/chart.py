@@ -19,7 +19,7 @@ from rulebot.model.position import Position, end_of_row
 from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time, exchange_date, is_session, session_from
 from rulebot.model.text import price, printable
 from rulebot.model.values import dataclass, replace
-from rulebot.narrate.trades import closing_text, left_at, structure_of, unwound_words
+from rulebot.narrate.trades import closing_text, left_at, structure_of, unwound_text
 from rulebot.narrate.why import reported_parts
 from rulebot.record.codec import decode
 from rulebot.record.explain import explain_day
@@ -170,7 +170,7 @@ def _part_words(part: Mapping[str, Any], row: Row) -> str:
     if "rolled" in part:
         return f"{' and '.join(part['rolled'])} rolled"
     if "unwound" in part:
-        return unwound_words(part["unwound"], part["quantity"], part["price"])
+        return unwound_text(part["unwound"], part["quantity"], part["price"])
     is_of_others = "contract" in part
     return f"a part at {price(part['price']) if is_of_others else _closed_at(part['price'], row)}"
 

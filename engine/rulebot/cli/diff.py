@@ -14,7 +14,7 @@ import click
 
 from rulebot.cli.options import WholeNumber
 from rulebot.cli.output import print_text
-from rulebot.model.errors import failing_disk
+from rulebot.model.errors import as_store_error
 from rulebot.model.text import counted
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ def _content(file: str) -> bytes | None:
 
     if file in _NOTHING:
         return None
-    with failing_disk(f"cannot read '{file}'"):
+    with as_store_error(f"cannot read '{file}'"):
         return read_bytes(Path(file))
 
 

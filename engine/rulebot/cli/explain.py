@@ -14,8 +14,8 @@ from rulebot.cli.exit_codes import PROBLEMS_FOUND
 from rulebot.cli.options import DAY, FORMAT
 from rulebot.cli.output import echo, print_text
 from rulebot.cli.past_options import PAGE, check_output
-from rulebot.model.economic_calendar import events_between, expiry_warnings, lacks_time
-from rulebot.model.errors import RulebotError, SpecError, failing_disk
+from rulebot.model.economic_calendar import events_between, expiry_warnings, has_no_time
+from rulebot.model.errors import RulebotError, SpecError, as_store_error
 from rulebot.model.facts import EventCalendar, EventDay, Moment
 from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.model.text import minute
@@ -204,7 +204,7 @@ def _write(found: "list[Explanation]", page: Path) -> None:
     from rulebot.review.explain import page_of
     from rulebot.spec.files import write_whole
 
-    with failing_disk(f"cannot write '{page}'"):
+    with as_store_error(f"cannot write '{page}'"):
         write_whole(page, page_of(found).encode())
     print_text(f"{page} written: {', '.join(each.name for each in found)}")
 
@@ -286,7 +286,7 @@ def _show_events(calendar: EventCalendar, first: date, last: date) -> None:
 
 def _line(event: EventDay) -> str:
     clock = _WHEN[event.moment] if event.at is None else minute(event.at)
-    clock = "time?" if lacks_time(event) else clock
+    clock = "time?" if has_no_time(event) else clock
     return f"{event.day:%Y-%m-%d %a}  {clock:7}  {event.name:12}{'  projected' if event.projected else ''}".rstrip()
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from rulebot.cli.exit_codes import READER_GONE, STOPPED_BY_HAND, THE_WORLD_FAILED
-from rulebot.model.collector import as_a_program, leave_at_end, no_collection
+from rulebot.model.collector import leave_at_end, tune_gc_for_program, without_collection
 from rulebot.model.errors import RulebotError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Commands(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None or find_spec(_module(entry)) is None:
             return None
-        with no_collection():
+        with without_collection():
             command: click.Command = getattr(import_module(_module(entry)), entry.target.partition(":")[2])
         return command
 
@@ -153,7 +153,7 @@ class Commands(click.Group):
                 stream.reconfigure(errors="replace")
         leave_at_end()
         try:
-            with as_a_program(), _nothing_of_this_folder():
+            with tune_gc_for_program(), _nothing_of_this_folder():
                 return super().main(*args, **kwargs)
         except OSError as error:
             if error.filename is not None or error.errno not in _UNWRITTEN:

@@ -14,7 +14,7 @@ from rulebot.backtest.report_charts import gravest_first
 from rulebot.cli.options import DAY, WholeNumber
 from rulebot.cli.output import print_text
 from rulebot.model.contract import product
-from rulebot.model.errors import MisuseError, StoreError, failing_disk
+from rulebot.model.errors import MisuseError, StoreError, as_store_error
 from rulebot.model.text import counted
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def write_file(file: Path, text: str) -> None:
     """Write a text, into a new folder if need be: hours may have led to it. Raises: StoreError."""
     from rulebot.spec.files import write_whole
 
-    with failing_disk(f"cannot write '{file}'"):
+    with as_store_error(f"cannot write '{file}'"):
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, text.encode())
 

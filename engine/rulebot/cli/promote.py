@@ -177,7 +177,7 @@ def _beside(found: "Assessment") -> Iterator[str]:
 
 
 def _outcome(found: "Assessment", document: "AccountDocument", kept_in: Place) -> str:
-    from rulebot.promotion.promotion import good_until
+    from rulebot.promotion.promotion import valid_until
 
     assert document.live is not None
     if not found.is_met:
@@ -186,7 +186,7 @@ def _outcome(found: "Assessment", document: "AccountDocument", kept_in: Place) -
         return f"{found.bot} is not promoted: {'; '.join([*short, *filter(None, [found.too_old])])}"
     last = found.figures.last
     assert last is not None
-    until = good_until(last, document.live.good_for)
+    until = valid_until(last, document.live.good_for)
     return f"{found.bot} is promoted for {document.live.account} until {until}, kept in {shown_path(kept_in)}"
 
 

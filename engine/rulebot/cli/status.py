@@ -20,7 +20,14 @@ from rulebot.narrate.notices import delayed_on_record
 from rulebot.narrate.snapshot import OrderSnapshot, PositionSnapshot, instant_text
 from rulebot.narrate.snapshot_of_state import pending_today, realized_today
 from rulebot.narrate.snapshot_of_store import RESTING, StoredRun, growing_in, orders_of, positions_of
-from rulebot.narrate.trades import TargetResult, bare_text, error_text, kept_lines, provisional_text, read_kept
+from rulebot.narrate.trades import (
+    TargetResult,
+    error_text,
+    kept_lines,
+    provisional_text,
+    read_profit_kept,
+    unprotected_text,
+)
 from rulebot.process.connection_state import connected
 from rulebot.record.record import Record
 from rulebot.recovery.resume import TO_BE_CLOSED, kept_out, named_in, reason_of, standing_of, trading_of
@@ -86,7 +93,7 @@ def _document(reader: StoreReader) -> dict[str, Any]:
         "reload": None if run.state() == "stopped" else _reload(run.reload),
         "positions": positions,
         "orders": [_order(order) for order in orders if order.ref not in resting],
-        "exits": [each.as_document() for each in read_kept(reader)],
+        "exits": [each.as_document() for each in read_profit_kept(reader)],
         **_notices(stored),
         "errors": _errors(reader, str(day)),
         "halts": [] if day is None else _halts(reader, str(day)),
@@ -135,7 +142,7 @@ def _position(held: PositionSnapshot, orders: Sequence[OrderSnapshot]) -> dict[s
         "resting_targets": [_order(order) for order in resting if order.purpose == _TARGET],
         "on_hold": held.on_hold,
         "to_be_closed": held.state == "open" and not held.on_hold and held.waits_to_close,
-        "unprotected": "" if since is None else bare_text(held.unprotected, since),
+        "unprotected": "" if since is None else unprotected_text(held.unprotected, since),
     }
 
 

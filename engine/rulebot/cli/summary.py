@@ -14,7 +14,7 @@ from rulebot.model.errors import MisuseError
 from rulebot.model.money import dollars, signed_dollars
 from rulebot.model.text import aligned, counted, whole_percent
 from rulebot.narrate.periods import Period
-from rulebot.narrate.trades import InShares, error_text, in_shares_lines, kept_lines, read_in_shares, read_kept
+from rulebot.narrate.trades import InShares, error_text, in_shares_lines, kept_lines, read_in_shares, read_profit_kept
 from rulebot.store.place import Place, shown_path
 from rulebot.store.queries import StoreReader
 from rulebot.store.registry import chosen_store
@@ -88,7 +88,7 @@ def _sums(path: Place, bot: str | None, form: str) -> None:
         known, mark = reader.bots(), reader.run().mark
         drift = last_compared(reader)
         apart = _Apart.of(reader, bot or "")
-        kept = read_kept(reader, bot or "")
+        kept = read_profit_kept(reader, bot or "")
         by_bot = {str(row["strategy_id"]): _fields(row) for row in reader.view("strategy_summary")}
         together = [*map(_fields, reader.view("account_summary")), NOTHING]
     if bot is not None:

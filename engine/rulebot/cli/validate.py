@@ -12,7 +12,7 @@ import click
 from rulebot.cli.exit_codes import PROBLEMS_FOUND
 from rulebot.cli.options import DAY, SPECS
 from rulebot.cli.output import broken, print_text
-from rulebot.model.collector import no_collection
+from rulebot.model.collector import without_collection
 from rulebot.model.errors import MisuseError, StoreError
 from rulebot.model.session import EXCHANGE_ZONE, half_days
 from rulebot.model.text import counted
@@ -49,7 +49,7 @@ def validate(paths: tuple[str, ...], settings: tuple[str, ...], strict: bool, da
     when a file cannot be read.
     """
     overrides = parse_settings(settings)
-    with no_collection():
+    with without_collection():
         found = problems_in(find_files(paths, tests=True), overrides, day or today())
     if strict:
         found = {file: tuple(map(as_error, problems)) for file, problems in found.items()}

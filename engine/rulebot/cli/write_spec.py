@@ -14,8 +14,8 @@ import click
 from rulebot.cli.exit_codes import PROBLEMS_FOUND
 from rulebot.cli.options import SPECS
 from rulebot.cli.output import print_text
-from rulebot.model.collector import no_collection
-from rulebot.model.errors import InvariantError, MisuseError, failing_disk
+from rulebot.model.collector import without_collection
+from rulebot.model.errors import InvariantError, MisuseError, as_store_error
 from rulebot.model.text import counted
 from rulebot.spec.files import find_files, write_whole
 
@@ -35,7 +35,7 @@ def new(name: str, like: str | None) -> None:
     file = _file(name)
     text = _text(file, like)
     _prove(file, text)
-    with failing_disk(f"cannot write '{file}'"):
+    with as_store_error(f"cannot write '{file}'"):
         write_whole(file, text.encode())
     print_text(f"wrote {file}{f', a copy of {like}' if like else ''}\n")
     print_text(f" say what it is for   the line 'about' in {file}")
@@ -129,7 +129,7 @@ def fmt(paths: tuple[str, ...], check: bool, diff: bool) -> None:
     nothing, 3 when a file cannot be read or written.
     """
     counts = {"laid out": 0, "as it was": 0, "with errors": 0}
-    with no_collection():
+    with without_collection():
         for file in find_files(paths):
             counts[_one(file, writes=not (check or diff), shows=diff)] += 1
     print_text(_summary(counts, would=check or diff), err=diff)
@@ -145,7 +145,7 @@ def _one(file: Path, *, writes: bool, shows: bool) -> str:
         said = counted(errors, "error")
         print_text(f"{file}: left as it is, with {said} ('rulebot validate {file}' shows them)", err=True)
         return "with errors"
-    with failing_disk(f"cannot write '{file}'", "it is as it was"):
+    with as_store_error(f"cannot write '{file}'", "it is as it was"):
         before, after = _laid_out(file)
         if before == after:
             return "as it was"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rulebot.model.errors import MisuseError, StoreError, failing_disk
+from rulebot.model.errors import MisuseError, StoreError, as_store_error
 from rulebot.model.values import dataclass
 from rulebot.spec.extends import ReadSibling, relative_to
 from rulebot.spec.files import SUFFIXES, NoSuchFiles, NotAFile, find_files
@@ -119,7 +119,7 @@ def _is_bare(what: str, other: str) -> bool:
 
 
 def _read(file: Path) -> Text:
-    with failing_disk(f"cannot read '{file}'"):
+    with as_store_error(f"cannot read '{file}'"):
         return Text(str(file), read_bytes(file), relative_to(file))
 
 
@@ -275,13 +275,13 @@ def uninstall(found: Setup) -> None:
 
 
 def _lines(file: Path) -> list[str]:
-    with failing_disk(f"cannot read '{file}'"):
+    with as_store_error(f"cannot read '{file}'"):
         return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
 
 
 def _write(file: Path, lines: Sequence[str]) -> None:
     """Write the lines; a file that would be empty goes."""
-    with failing_disk(f"cannot write '{file}'"):
+    with as_store_error(f"cannot write '{file}'"):
         if lines:
             file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         else:
@@ -289,7 +289,7 @@ def _write(file: Path, lines: Sequence[str]) -> None:
 
 
 def _run_git(folder: Path, *words: str) -> str:
-    with failing_disk("git cannot be run", "install git first"):
+    with as_store_error("git cannot be run", "install git first"):
         done = subprocess.run(["git", *words], cwd=folder, capture_output=True, check=False)
     if done.returncode:
         raise StoreError(f"git {words[0]}: {done.stderr.decode('utf-8', 'replace').strip()}", "go into a clone first")

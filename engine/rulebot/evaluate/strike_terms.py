@@ -13,7 +13,7 @@ from rulebot.measure.reading import Context, Read, UnknownValue
 from rulebot.measure.view import View
 from rulebot.model.contract import Option, Right, listed
 from rulebot.model.facts import Listing
-from rulebot.model.market import OPTION_AGE, QuoteFault, fresh_rows, lacks_bid, quote_fault
+from rulebot.model.market import OPTION_AGE, QuoteFault, fresh_rows, is_without_bid, quote_fault
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Bound, Strike, StrikeBy, StrikeRounding
 
@@ -231,7 +231,7 @@ def mid_of(view: View, row: int) -> float | None:
     """Return what an option is worth at mid, per share; without a bid half its ask. None without a sound quote."""
     board = view.board
     fault = quote_fault(board, row, view.now, OPTION_AGE)
-    if fault and not (fault is QuoteFault.NO_BID and lacks_bid(board, row)):
+    if fault and not (fault is QuoteFault.NO_BID and is_without_bid(board, row)):
         return None
     bid = 0.0 if fault else board.bid[row]
     return round((bid + board.ask[row]) / 2.0, 9)

@@ -35,7 +35,7 @@ from rulebot.live.daily_jobs import AFTER_CLOSE, AfterClose
 from rulebot.live.environments import World
 from rulebot.live.loop import INBOX_EVERY, RESTS, STOPPED, Loop
 from rulebot.live.reload import LiveRun, Reloader
-from rulebot.model.collector import seldom_collected
+from rulebot.model.collector import with_rare_collection
 from rulebot.model.contract import Contract
 from rulebot.model.errors import (
     BrokerError,
@@ -255,7 +255,7 @@ async def _drive(run: Run, first: Batch, journal: PatientJournal) -> None:
     days = AfterClose(run.loop, run.first, run.options.compares, run.says, is_lockstep=is_lockstep)
     days.begin()
     try:
-        with seldom_collected():
+        with with_rare_collection():
             await run.loop.run(first, lambda at: _is_over(run, at))
         is_clean = True
     except RulebotError as error:

@@ -42,7 +42,7 @@ from rulebot.measures.market import spot_of
 from rulebot.measures.structure import legs_named, names_of
 from rulebot.measures.volatility import expiry_in
 from rulebot.model.contract import Option, Right
-from rulebot.model.economic_calendar import SAME_REPORT, calendars_of, is_of_earnings, lacks_time, span_of
+from rulebot.model.economic_calendar import SAME_REPORT, calendars_of, has_no_time, is_earnings, span_of
 from rulebot.model.facts import EventCalendar, EventDay
 from rulebot.model.market import LEVEL_AGE
 from rulebot.model.session import CalendarError, DayTime, Sessions, exchange_date
@@ -269,13 +269,13 @@ class _Span(NamedTuple):
     def holds(self, event_day: EventDay) -> bool:
         """Say whether an event that may falls into it: earnings without a time may be before the open or after it."""
         first, last = span_of(event_day)
-        return not lacks_time(event_day) or (self.begins <= first and last <= self.ends)
+        return not has_no_time(event_day) or (self.begins <= first and last <= self.ends)
 
 
 def _unsure(calendar: EventCalendar, found: Iterable[EventDay]) -> str:
     """Return that a report near now has a second date, "" where none has: one of the two is wrong, or was moved."""
     for event_day in found:
-        days = calendar.days.get(event_day.name, {}) if is_of_earnings(event_day) else {}
+        days = calendar.days.get(event_day.name, {}) if is_earnings(event_day) else {}
         others = [day for day in days if 0 < abs((day - event_day.day).days) <= SAME_REPORT]
         if others:
             first, second = sorted((event_day.day, others[0]))

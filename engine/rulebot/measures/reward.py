@@ -22,7 +22,7 @@ from rulebot.measures.volatility import ExpectedMoveView, expiry_in, outlook
 from rulebot.model.black import probability_below
 from rulebot.model.contract import Option, Right
 from rulebot.model.market import OPTION_AGE
-from rulebot.model.payoff import Part, best_case, ends_together, gaining_ranges
+from rulebot.model.payoff import Part, best_case, ends_together, profit_ranges
 
 _NO_BEST = {True: "the best case has no bound", False: "the legs end at different times"}
 """Why there is no best case, by whether the legs end together."""
@@ -115,7 +115,7 @@ def chance(parts: tuple[Part, ...], net_price: float, expected: ExpectedMoveView
     def below(level: Decimal | None) -> float:
         return 1.0 if level is None else probability_below(forward, float(level), years, volatility)
 
-    ranges = gaining_ranges(parts, Decimal(f"{net_price:.10f}"))
+    ranges = profit_ranges(parts, Decimal(f"{net_price:.10f}"))
     return min(max(sum(below(high) - below(low) for low, high in ranges), 0.0), 1.0)
 
 

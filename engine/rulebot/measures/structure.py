@@ -49,8 +49,8 @@ from rulebot.measure.usual import PREMIUM, PRICE_LEVEL, Likeness, Scale, Usual, 
 from rulebot.measure.view import Held, LegView, View
 from rulebot.measure.words import fixed
 from rulebot.model.contract import LOT
-from rulebot.model.loss_bound import loss_bound, most_commissions, why_unbound
-from rulebot.model.market import OPTION_AGE, QuoteFault, age_problem, lacks_bid, quote_fault, quote_problem
+from rulebot.model.loss_bound import loss_bound, most_commissions, unbounded_risk_reason
+from rulebot.model.market import OPTION_AGE, QuoteFault, age_problem, is_without_bid, quote_fault, quote_problem
 from rulebot.spec.nouns import Unit
 
 
@@ -127,7 +127,7 @@ def _quote_width(call: Call) -> Calculation:
 def _quote(view: View, leg: LegView, limit: float) -> tuple[float, float] | UnknownValue:
     """Return bid and ask; no bid is 0."""
     fault = quote_fault(view.board, leg.row, view.now, limit)
-    has_no_bid = fault is QuoteFault.NO_BID and lacks_bid(view.board, leg.row)
+    has_no_bid = fault is QuoteFault.NO_BID and is_without_bid(view.board, leg.row)
     if fault and not has_no_bid:
         return UnknownValue(f"{leg.name}: {quote_problem(view.board, leg.row, view.now, limit)}")
     return 0.0 if has_no_bid else view.board.bid[leg.row], view.board.ask[leg.row]
@@ -149,7 +149,7 @@ def mark(view: View, leg: LegView, at: str, closing: bool, limit: float) -> Read
         return UnknownValue(f"{leg.name}: {problem}")
     bid, ask = board.bid[row], board.ask[row]
     if isnan(bid):
-        if not lacks_bid(board, row):
+        if not is_without_bid(board, row):
             return UnknownValue(f"{leg.name}: no bid yet")
         if leg.sign > 0 and closing:
             return 0.0
@@ -243,7 +243,7 @@ def start_price(view: View, limit: float) -> Reading:
 def _no_start(view: View) -> UnknownValue:
     """Return that the order has no price to start from, and which quote it lacks."""
     board, now = view.board, view.now
-    sold = (leg for leg in view.legs if leg.sign < 0 or leg.row < 0 or not lacks_bid(board, leg.row))
+    sold = (leg for leg in view.legs if leg.sign < 0 or leg.row < 0 or not is_without_bid(board, leg.row))
     problems = ((leg.name, quote_problem(board, leg.row, now)) for leg in sold)
     lacks = next((f": {name}: {problem}" for name, problem in problems if problem), "")
     return UnknownValue(f"the order has no price to start from{lacks}")
@@ -302,7 +302,7 @@ def risk_of(view: View, limit: float) -> Reading:
     if not isinstance(price, float):
         return price
     found = loss_bound(view.legs, Decimal(f"{price:.10f}"), is_covered=view.is_covered)
-    return UnknownValue(f"its loss has no bound: {why_unbound(view.legs)}") if found is None else float(found)
+    return UnknownValue(f"its loss has no bound: {unbounded_risk_reason(view.legs)}") if found is None else float(found)
 
 
 def _margin(view: View) -> Reading:

@@ -11,7 +11,7 @@ SELDOM = (50_000, 20, 20)
 
 
 @contextmanager
-def no_collection() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """Leave garbage where it is meanwhile: for imports, short pieces of work, and trials that must be repeatable."""
     was_on = gc.isenabled()
     gc.disable()
@@ -23,7 +23,7 @@ def no_collection() -> Iterator[None]:
 
 
 @contextmanager
-def seldom_collected() -> Iterator[None]:
+def with_rare_collection() -> Iterator[None]:
     """Exclude existing objects from garbage collection and collect new ones seldom, during a large run.
 
     No effect where collection is disabled. With several at once (threads), the last to end restores the settings.
@@ -51,7 +51,7 @@ _seldom = SharedFlag(_look_seldom)
 
 
 @contextmanager
-def as_a_program() -> Iterator[None]:
+def tune_gc_for_program() -> Iterator[None]:
     """Collect new objects seldom: most of what a program imports and makes lives until it ends."""
     with _programs.asked():
         yield

@@ -136,14 +136,14 @@ def earnings_of(symbol: str) -> str:
     return f"{_EARNINGS}{symbol}"
 
 
-def is_of_earnings(event: EventDay) -> bool:
+def is_earnings(event: EventDay) -> bool:
     """Say whether an event is a company's report."""
     return event.name.startswith(_EARNINGS)
 
 
-def lacks_time(event: EventDay) -> bool:
+def has_no_time(event: EventDay) -> bool:
     """Say whether these are earnings with a day but no time. Other events without a time last all day."""
-    return is_of_earnings(event) and event.at is None and event.moment is None
+    return is_earnings(event) and event.at is None and event.moment is None
 
 
 def span_of(event: EventDay) -> tuple[datetime, datetime]:
@@ -161,7 +161,7 @@ def span_of(event: EventDay) -> tuple[datetime, datetime]:
 
 def without_time(published: Iterable[Published], since: date) -> tuple[EventDay, ...]:
     """Return the earnings from a day on that have a day but no time."""
-    return tuple(event for dates in published for event in dates.days if event.day >= since and lacks_time(event))
+    return tuple(event for dates in published for event in dates.days if event.day >= since and has_no_time(event))
 
 
 def calendars_of(names: Iterable[str], symbols: Iterable[str]) -> tuple[str, ...]:
@@ -214,12 +214,12 @@ def _by_name(published: Iterable[Published]) -> Mapping[str, list[Published]]:
 
 
 def _ends(by_name: Mapping[str, list[Published]], known_until: date) -> EventCalendar:
-    until = {name: unbroken_until(layers) for name, layers in by_name.items()}
+    until = {name: covered_until(layers) for name, layers in by_name.items()}
     ends = {name: max(known_until, until[name]) if name in PROJECTIONS else until[name] for name in by_name}
     return EventCalendar(published_until=until, known_until=ends)
 
 
-def unbroken_until(layers: Collection[Published]) -> date:
+def covered_until(layers: Collection[Published]) -> date:
     """Return the last day that published dates decide about without a gap since their first."""
     ordered = sorted(layers, key=lambda dates: dates.first)
     last = ordered[0].last

@@ -93,7 +93,7 @@ class InvariantError(RulebotError):
     """A defect of rulebot: an impossible state. Halt; never continue."""
 
 
-def own_failure(error: Exception) -> str:
+def internal_error_text(error: Exception) -> str:
     """Return the text of an internal error; the caller logs its details."""
     return f"this program failed ({type(error).__name__}), and its log has the details"
 
@@ -104,7 +104,7 @@ def in_words(error: Exception) -> str:
 
 
 @contextmanager
-def failing_disk(what: str, help: str | None = None) -> Iterator[None]:
+def as_store_error(what: str, help: str | None = None) -> Iterator[None]:
     """Turn errors of a file into StoreError. what: such as `cannot read 'FILE'`. Raises: StoreError."""
     try:
         yield

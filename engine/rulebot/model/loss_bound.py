@@ -300,7 +300,7 @@ def groups_of(legs: Iterable[GroupedLeg]) -> dict[str, tuple[Part, ...]]:
     return found
 
 
-def why_unbound(legs: Iterable[GroupedLeg]) -> str:
+def unbounded_risk_reason(legs: Iterable[GroupedLeg]) -> str:
     """Return why a structure has no bound, as in `long_call can be closed before short_call`; "" when it has one."""
     held = tuple(legs)
     for name, parts in groups_of(held).items():

@@ -361,7 +361,7 @@ def quote_problem(board: Board, row: int, now: float, limit: float | None = None
     return "" if fault is None else _words(fault, board, board.quote_at[row] if row >= 0 else now, now)
 
 
-def lacks_bid(board: Board, row: int) -> bool:
+def is_without_bid(board: Board, row: int) -> bool:
     """Say whether an option has no bid: it was reported with size 0, rather than not yet reported."""
     return isnan(board.bid[row]) and board.bid_size[row] == 0.0
 
@@ -404,7 +404,7 @@ NEAR_DAYS = 7
 """Calendar days to expiry up to which an option counts as near."""
 
 
-def example_level(symbol: str) -> int:
+def example_price(symbol: str) -> int:
     """Return an underlying's price in the example."""
     return LEVELS.get(symbol, USUAL_LEVEL)
 

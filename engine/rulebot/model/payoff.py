@@ -137,7 +137,7 @@ def best_case(parts: Iterable[Part], net_price: Decimal) -> Decimal | None:
     return net_price - sum(known, ZERO) if len(known) == len(lowest) else None
 
 
-def gaining_ranges(parts: Iterable[Part], net_price: Decimal) -> tuple[Range, ...]:
+def profit_ranges(parts: Iterable[Part], net_price: Decimal) -> tuple[Range, ...]:
     """Return where a structure on one underlying gains at expiry: ranges of prices, some of which may touch.
 
     Units: points; None is no end. Between two strikes the gain is linear, so its sign changes at most once. With

@@ -28,7 +28,6 @@ from rulebot.model.values import dataclass
 from rulebot.narrate.trades import (
     CASH_SETTLED,
     NO_PART,
-    bare_text,
     closing_text,
     ended_text,
     external_close_text,
@@ -36,7 +35,8 @@ from rulebot.narrate.trades import (
     part_held,
     partial_close_text,
     rolled_text,
-    unwound_words,
+    unprotected_text,
+    unwound_text,
 )
 from rulebot.order.price import net_price
 from rulebot.review.payoff import Payoff, payoff_of
@@ -161,7 +161,7 @@ def part_text(order: Order, position: Position) -> str:
     dealt = order.average_price
     cost = None if dealt is None else -float(net_price(dealt, order.wire_side))
     if order.purpose is Purpose.UNWIND:
-        return unwound_words([leg.name for leg in order.legs], order.filled, cost)
+        return unwound_text([leg.name for leg in order.legs], order.filled, cost)
     leg = order.legs[0].name if len(order.legs) == 1 < len(position.legs) else ""
     return partial_close_text(order.filled, position.quantity, cost, _entry(position), leg)
 
@@ -215,7 +215,7 @@ def unprotected_text(position: Position) -> str:
     since = position.unprotected_since
     if since is None or not position.unprotected:
         return ""
-    return bare_text(position.unprotected, since)
+    return unprotected_text(position.unprotected, since)
 
 
 def acts_on_none(position: Position) -> bool:

@@ -198,7 +198,7 @@ def rolled_text(legs: Iterable[str], filled: int, of: int) -> str:
     return (f"{filled} of {of} " if 0 < filled < of else "") + f"{' and '.join(legs)} rolled"
 
 
-def unwound_words(legs: Iterable[str], count: int, cost: float | None) -> str:
+def unwound_text(legs: Iterable[str], count: int, cost: float | None) -> str:
     """Return `1 long_put sold at 3.40`: what was closed since it had no partner. cost: as `closing` has it."""
     words = f"{count} {' and '.join(legs)}"
     return f"{words} closed" if cost is None else f"{words} {closing_verb(cost, 0.0)} at {price(cost)}"
@@ -216,7 +216,7 @@ def part_of_row(part: Mapping[str, Any], trade: Mapping[str, Any]) -> str:
     if "rolled" in part:
         return rolled_text(part["rolled"], part["quantity"], trade["quantity"])
     if "unwound" in part:
-        return unwound_words(part["unwound"], part["quantity"], part["price"])
+        return unwound_text(part["unwound"], part["quantity"], part["price"])
     entry = trade["entry_price"] or 0
     return partial_close_text(part["quantity"], trade["quantity"], part["price"], entry, part.get("leg", ""))
 
@@ -333,7 +333,7 @@ def error_text(trade: Mapping[str, Any]) -> str:
     return "in error, it has left " + ", ".join(f"{count:+d} {contract}" for count, contract in counts if count)
 
 
-def bare_text(words: str, since: datetime) -> str:
+def unprotected_text(words: str, since: datetime) -> str:
     """Return the text about unprotected short legs. words: which, and why."""
     return f"no protection since {clock(since)}: {words}"
 
@@ -398,7 +398,7 @@ class _Done(NamedTuple):
         return abs(sum((leg.entry_cash for leg in self.position.legs), ZERO))
 
 
-def read_kept(reader: StoreReader, bot: str = "", day: str = "") -> list[TargetResult]:
+def read_profit_kept(reader: StoreReader, bot: str = "", day: str = "") -> list[TargetResult]:
     """Return the results of each exit of a bot ("" for all) over the closed trades of a store. Raises: StoreError.
 
     day: only trades that ended on it, as `exit_time` begins; "" for all.
@@ -467,7 +467,7 @@ def _beyond_promise(kept: ProfitKept) -> Decimal:
     return (kept.kept_dollars or ZERO) - (kept.promised_dollars or ZERO)
 
 
-def kept_words(found: TargetResult) -> str:
+def kept_text(found: TargetResult) -> str:
     """Return `target 50 %: kept 51 %, at least 50 %, slippage +$0.40 a contract, n 31`."""
     promise, parts, several = "", [], found.trades > 1
     if found.promised_share is not None and found.kept_share is not None:
@@ -487,7 +487,7 @@ def kept_words(found: TargetResult) -> str:
 
 def kept_lines(found: Iterable[TargetResult], *, is_named: bool) -> list[str]:
     """Return a line for each exit. is_named: with the name of its bot in front."""
-    return [f"{each.bot} {kept_words(each)}" if is_named else kept_words(each) for each in found]
+    return [f"{each.bot} {kept_text(each)}" if is_named else kept_text(each) for each in found]
 
 
 def _percent(share: Decimal) -> str:

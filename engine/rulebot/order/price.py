@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rulebot.model.cause import Text
 from rulebot.model.contract import SHARE_TICKS, Option, Settlement, product
 from rulebot.model.facts import Grids
-from rulebot.model.market import Board, QuoteFault, fault_text, lacks_bid, quote_fault, quote_problem
+from rulebot.model.market import Board, QuoteFault, fault_text, is_without_bid, quote_fault, quote_problem
 from rulebot.model.money import CENT, ZERO, Rounding, TickRule
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
 from rulebot.model.payoff import best_case, ends_together, least_payoff
@@ -71,7 +71,7 @@ def net_quote(
     for option, flow, weight in parts:
         row = board.rows.get(option, -1)
         fault = quote_fault(board, row, now)
-        if fault is QuoteFault.NO_BID and flow < 0 and (closing or lacks_bid(board, row)):
+        if fault is QuoteFault.NO_BID and flow < 0 and (closing or is_without_bid(board, row)):
             mid -= weight * board.ask[row] / 2
             natural -= weight * board.ask[row]
             continue

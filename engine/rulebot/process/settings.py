@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rulebot.adapters.ib.settings import LINES, MESSAGE_LIMIT, MOST_LINES, MOST_REQUESTS, REQUESTS, Share
-from rulebot.model.errors import MisuseError, SpecError, StoreError, failing_disk, in_words
+from rulebot.model.errors import MisuseError, SpecError, StoreError, as_store_error, in_words
 from rulebot.model.text import printable
 from rulebot.model.values import dataclass
 from rulebot.spec.diagnostic import Diagnostic, Severity, did_you_mean, in_file_order, render
@@ -334,7 +334,7 @@ def read_settings(
     found = folder / FILE_NAME if file is None else file
     if file is None and not found.is_file():
         return load_settings(environ=environ, flags=flags, data=data)
-    with failing_disk(f"{found} cannot be read"):
+    with as_store_error(f"{found} cannot be read"):
         text = read_bytes(found).decode("utf-8-sig")
     return load_settings(text, str(found), environ, flags, data)
 

@@ -67,7 +67,7 @@ class LiveStore:
     held: int = 0
 
 
-def good_until(last: date, sessions: int) -> date:
+def valid_until(last: date, sessions: int) -> date:
     """Return the last session at which a promotion is valid, this many sessions after the last one it counts."""
     day = last
     for _ in range(sessions):
@@ -77,7 +77,7 @@ def good_until(last: date, sessions: int) -> date:
 
 def worn_out(found: Figures, good_for: int, today: date) -> str:
     """Return that figures are too old to promote by in the session `today`, "" while they are not."""
-    if found.last is None or (until := good_until(found.last, good_for)) >= today:
+    if found.last is None or (until := valid_until(found.last, good_for)) >= today:
         return ""
     return f"its last session on paper was {found.last}, which is good for {good_for} sessions, until {until}"
 

@@ -225,7 +225,7 @@ def scrambled(record: Record) -> Record:
     return replace(record, data=data)
 
 
-def rotated(text: str) -> str:
+def rotate_text(text: str) -> str:
     """Return a text with each letter thirteen further on."""
     return text.translate(_ROTATED)
 
@@ -248,7 +248,7 @@ def _of_keys(data: Any, keys: frozenset[str]) -> Any:
 
 def _rotate_all(data: Json) -> Json:
     if isinstance(data, str):
-        return rotated(data)
+        return rotate_text(data)
     if isinstance(data, Mapping):
         return {key: _rotate_all(item) for key, item in data.items()}
     return [_rotate_all(item) for item in data] if isinstance(data, list) else data
@@ -264,7 +264,7 @@ def _of_type(kind: type, data: dict[str, Any]) -> dict[str, Any]:
 
 def _of_hint(hint: Any, data: Any) -> Any:
     if is_text(hint) and isinstance(data, str):
-        return rotated(data)
+        return rotate_text(data)
     if isinstance(data, list):
         inner = next(iter(get_args(hint)), None)
         return [_of_hint(inner, item) for item in data]

@@ -42,7 +42,7 @@ from rulebot.core.state.turn import alarm_key, key_of
 from rulebot.decide.entry_window import BotDay
 from rulebot.documents.load_bots import SpecText
 from rulebot.fill.ledger import BY_OTHERS, BookedExecution, dealt_by_record, has_no_pending, of_others, taken_back
-from rulebot.model.collector import seldom_collected
+from rulebot.model.collector import with_rare_collection
 from rulebot.model.contract import LOT, SHARES_NAME, Option
 from rulebot.model.event import ExecutionReport, Request
 from rulebot.model.facts import EventCalendar, Facts
@@ -188,7 +188,7 @@ class ResumedRun:
     is_fresh: bool
 
 
-@seldom_collected()
+@with_rare_collection()
 def resume(
     records: Sequence[Record],
     at: datetime,

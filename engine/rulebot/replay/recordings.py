@@ -17,7 +17,7 @@ from rulebot.adapters.recorded.source import RecordingSource
 from rulebot.core.program import Program
 from rulebot.core.state.state import State
 from rulebot.documents.load_bots import LoadedBots, SpecText, account_of, compile_text, desk_as_json, text_as_json
-from rulebot.model.errors import MisuseError, StoreError, failing_disk
+from rulebot.model.errors import MisuseError, StoreError, as_store_error
 from rulebot.model.facts import EventCalendar
 from rulebot.model.market import Board
 from rulebot.model.session import session_from
@@ -217,7 +217,7 @@ def _write_daily(file: Path, bars: Sequence[DailyBar], known: Mapping[str, list[
     """
     if not bars:
         return
-    with failing_disk(f"{file} cannot be written"):
+    with as_store_error(f"{file} cannot be written"):
         reported = {
             str(bar.date): [str(bar.date), *map(repr, (bar.open, bar.high, bar.low, bar.close))] for bar in bars
         }

@@ -24,7 +24,7 @@ from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option, Right, Underlying, listed, product, share, strike_of, structure_text
 from rulebot.model.facts import Facts, Listing
 from rulebot.model.loss_bound import loss_bound, min_proceeds, most_commissions, trade_bound
-from rulebot.model.market import Board, example_level, middle, volatility
+from rulebot.model.market import Board, example_price, middle, volatility
 from rulebot.model.money import CENT, ZERO, Rounding, on_tick, short_dollars
 from rulebot.model.payoff import least_payoff
 from rulebot.model.position import Position, PositionLeg
@@ -99,19 +99,19 @@ def _chain(board: Board, symbol: str, trading_class: str, expiry: date, at: date
 
 def _add_level(board: Board, symbol: str, at: datetime) -> None:
     row = board.add(Underlying(symbol))
-    board.last[row], board.last_at[row] = float(example_level(symbol)), at.timestamp()
+    board.last[row], board.last_at[row] = float(example_price(symbol)), at.timestamp()
 
 
 def _add_share(board: Board, symbol: str, now: float) -> None:
     row = board.add(share(symbol))
-    board.bid[row], board.ask[row] = example_level(symbol) - 0.01, example_level(symbol) + 0.01
+    board.bid[row], board.ask[row] = example_price(symbol) - 0.01, example_price(symbol) + 0.01
     board.bid_size[row] = board.ask_size[row] = 1000.0
     board.quote_at[row] = now
 
 
 def deviation(symbol: str, expiry: date, at: datetime) -> float:
     """Return one standard deviation of an underlying until an expiry, in points."""
-    return example_level(symbol) * _volatility(expiry) * sqrt(black.years_until(expiry, at.timestamp()) or 0.0)
+    return example_price(symbol) * _volatility(expiry) * sqrt(black.years_until(expiry, at.timestamp()) or 0.0)
 
 
 def _volatility(expiry: date) -> float:
@@ -120,13 +120,13 @@ def _volatility(expiry: date) -> float:
 
 def _strikes(symbol: str, expiry: date, at: datetime) -> tuple[Decimal, ...]:
     step = product(symbol).strike_step
-    spot = example_level(symbol)
+    spot = example_price(symbol)
     reach = max(int(deviation(symbol, expiry, at) * _REACH // step), 20)
     return tuple(Decimal(strike) for at in range(-reach, reach + 1) if (strike := spot + at * step) > 0)
 
 
 def _add_quote(board: Board, option: Option, now: float) -> None:
-    terms = (float(example_level(option.symbol)), float(option.strike), black.years_until(option.expiry, now) or 0.0)
+    terms = (float(example_price(option.symbol)), float(option.strike), black.years_until(option.expiry, now) or 0.0)
     annual, is_call = _volatility(option.expiry), option.right is Right.CALL
     ticks = product(option.symbol).option_ticks
     worth = black.price(*terms, annual, is_call)
@@ -363,7 +363,7 @@ def _legs(
 def _market(plan: Plan, selection: StructureSelection) -> str:
     """Return `SPX 6000 at 10:30, expected move 35 points`."""
     at = plan.entry.windows[0].start.on(FULL_DAY)
-    levels = ", ".join(f"{symbol} {plain(example_level(symbol))}" for symbol in plan.underlyings)
+    levels = ", ".join(f"{symbol} {plain(example_price(symbol))}" for symbol in plan.underlyings)
     option = next(leg.option for leg in selection.legs if not leg.option.is_share)
     points = deviation(option.symbol, option.expiry, at)
     of_account = plan.size is not None and plan.size.amount.unit is Unit.MULTIPLE

@@ -10,7 +10,7 @@ from rulebot.compile.plan import Plan
 from rulebot.compile.scope import scope_of_let
 from rulebot.compile.variants import variants
 from rulebot.measure.words import listed
-from rulebot.model.market import example_level
+from rulebot.model.market import example_price
 from rulebot.model.payoff import ends_together
 from rulebot.model.text import plain, price
 from rulebot.review.entry import entry_section, rule_lines, universe_section
@@ -126,7 +126,7 @@ def _payoffs(subject: Subject) -> dict[str, Payoff]:
 
     Legs that do not end together have no such line.
     """
-    levels = [(symbol, example_level(symbol)) for symbol in subject.plan.underlyings]
+    levels = [(symbol, example_price(symbol)) for symbol in subject.plan.underlyings]
     covered = subject.plan.overwrite is not None
     found = [(name, each.example) for name, each in subject.alternatives or (("", subject),)]
     return {

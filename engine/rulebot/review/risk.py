@@ -8,7 +8,7 @@ from rulebot.compile.timing import outlives_its_day
 from rulebot.compile.units import written as written_as
 from rulebot.measure.words import listed
 from rulebot.model.contract import Kind, Right, product
-from rulebot.model.loss_bound import groups_of, shortfall, why_unbound
+from rulebot.model.loss_bound import groups_of, shortfall, unbounded_risk_reason
 from rulebot.model.money import MOST_STRUCTURES, RAISED_BY, ZERO, short_dollars
 from rulebot.model.position import PositionLeg
 from rulebot.model.text import counted, duration, plain, price
@@ -216,7 +216,7 @@ def _bare(subject: Subject) -> str:
     if names:
         return f"no contract covers {listed(names, 'and')}"
     example = subject.example
-    return "" if example is None else why_unbound(example.position.legs)
+    return "" if example is None else unbounded_risk_reason(example.position.legs)
 
 
 # ---------------------------------------------------------------- together

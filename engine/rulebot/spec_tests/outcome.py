@@ -13,7 +13,7 @@ from rulebot.calendars.calendars import shipped_dates
 from rulebot.compile.spec_tests import PlannedTest, plan_tests
 from rulebot.model.cause import Halt
 from rulebot.model.economic_calendar import Published, earnings_of, event_calendar
-from rulebot.model.errors import MisuseError, RulebotError, failing_disk
+from rulebot.model.errors import MisuseError, RulebotError, as_store_error
 from rulebot.model.facts import EventCalendar, EventDay
 from rulebot.model.order import Order, OrderStatus, Purpose
 from rulebot.model.position import Position, PositionLeg, count_structures
@@ -515,7 +515,7 @@ def _beside(file: Path) -> Path:
 
 
 def _read(file: Path) -> Loaded:
-    with failing_disk(f"cannot read '{file}'"):
+    with as_store_error(f"cannot read '{file}'"):
         return load_document(file)
 
 

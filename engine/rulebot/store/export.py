@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rulebot.model.contract import LOT, Right
-from rulebot.model.errors import StoreError, failing_disk
+from rulebot.model.errors import StoreError, as_store_error
 from rulebot.model.money import ZERO
 from rulebot.model.order import Order, Purpose, Side, is_synthetic
 from rulebot.model.session import EXCHANGE_ZONE
@@ -255,7 +255,7 @@ class JsonLines:
     def _append(self, path: Path, texts: Sequence[str]) -> None:
         if not texts:
             return
-        with failing_disk(f"the log {path} cannot be written", "see to its folder"):
+        with as_store_error(f"the log {path} cannot be written", "see to its folder"):
             make_folder(path.parent)
             with open(path, "a", encoding="utf-8", newline="\n", opener=private) as file:
                 file.write("".join(f"{text}\n" for text in texts))

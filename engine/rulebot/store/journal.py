@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
-from rulebot.model.collector import seldom_collected
+from rulebot.model.collector import with_rare_collection
 from rulebot.model.errors import InvariantError, StoreError, UnwrittenError
 from rulebot.record.codec import json_text, line_of, utc_text
 from rulebot.record.record import Kind, Record
@@ -149,14 +149,14 @@ class SqlJournal:
     def recall(self, at: datetime) -> StartupRecords:
         """Return what a start at `at` continues from; queued records are written first. Raises: StoreError."""
         self.flush()
-        with seldom_collected():  # most of it is kept: a round through all there is took half the time
+        with with_rare_collection():  # most of it is kept: a round through all there is took half the time
             return recall(self._connection, at)
 
     def read(self, kinds: Collection[Kind] | None = None, since: datetime | None = None) -> Sequence[Record]:
         """Return all records of this store in order, or only those of some kinds or times. What waits is included."""
         stored = read_records(self._connection, kinds, since)
         waiting = (record for record in self._pending if kinds is None or record.kind in kinds)
-        with seldom_collected():  # all of it is kept: to look for garbage among it takes a quarter of the time
+        with with_rare_collection():  # all of it is kept: to look for garbage among it takes a quarter of the time
             return tuple(chain(stored, (record for record in waiting if since is None or record.at >= since)))
 
     def verify(self) -> ChainBreak | None:

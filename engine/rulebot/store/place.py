@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import platformdirs
 
-from rulebot.model.errors import MisuseError, StoreError, failing_disk, in_words
+from rulebot.model.errors import MisuseError, StoreError, as_store_error, in_words
 from rulebot.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def read_secret(name: str, environ: Mapping[str, str] = os.environ) -> tuple[str
         raise MisuseError(f"{name} and {name}{_FILE} are both set", "keep one of them")
     if given or not file:
         return given, f"the environment's {name}" if given else ""
-    with failing_disk(f"{file}, which {name}{_FILE} names, cannot be read"):
+    with as_store_error(f"{file}, which {name}{_FILE} names, cannot be read"):
         text = Path(file).read_text(encoding="utf-8").strip()
     if not text:
         raise MisuseError(f"{file}, which {name}{_FILE} names, is empty")
@@ -304,7 +304,7 @@ def kept_secret(file: Path) -> str:
 
     Raises: MisuseError when others can read it or it is no file, StoreError.
     """
-    with failing_disk(f"{file} cannot be read"):
+    with as_store_error(f"{file} cannot be read"):
         if is_open_to_others(file):
             raise MisuseError(f"{file} can be read by others, and holds a secret", f"chmod 600 {file}")
         return checked_secret(file.read_text(encoding="ascii").strip(), str(file))

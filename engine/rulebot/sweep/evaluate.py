@@ -21,7 +21,7 @@ from rulebot.backtest.results import strained_days
 from rulebot.backtest.run import run_session_alone
 from rulebot.backtest.simulation import BacktestSimulation, SimulatedDay
 from rulebot.core.program import CompiledBot
-from rulebot.model.collector import seldom_collected
+from rulebot.model.collector import with_rare_collection
 from rulebot.model.contract import Underlying
 from rulebot.model.errors import InvariantError, MisuseError
 from rulebot.model.money import ZERO
@@ -233,7 +233,7 @@ def evaluate(asked: Sequence[Asked], terms: VariantTerms) -> list[Variant]:
 
 
 @memory_kept()
-@seldom_collected()
+@with_rare_collection()
 def run_variants(
     asked: Sequence[Asked], terms: VariantTerms, span: Span, passed: Passed = lambda sessions: None
 ) -> list[PeriodResult]:

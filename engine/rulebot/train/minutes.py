@@ -204,7 +204,7 @@ Progress = Callable[[int, int], None]
 """Callback: how many sessions are done, of how many."""
 
 
-def sampled(asked: MinuteSamplingOptions, workers: int, reported: Progress) -> tuple[Samples, MinuteSamples]:
+def sample_minutes(asked: MinuteSamplingOptions, workers: int, reported: Progress) -> tuple[Samples, MinuteSamples]:
     """Return the samples of all minutes, in the order of their entries. Raises: MisuseError, StoreError."""
     source = asked.opens()
     days = source.dates(asked.first, asked.last)

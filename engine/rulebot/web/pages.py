@@ -31,7 +31,7 @@ from rulebot.narrate import notices as asking_words
 from rulebot.narrate.periods import SPANS, period_of
 from rulebot.narrate.snapshot import clock_text, instant_text, session_text
 from rulebot.narrate.snapshot_of_store import standby_bots
-from rulebot.narrate.trades import closing, kept_lines, provisional_text, read_kept, structure_of
+from rulebot.narrate.trades import closing, kept_lines, provisional_text, read_profit_kept, structure_of
 from rulebot.narrate.why import explanation_lines, why_day
 from rulebot.pages import environment, look
 from rulebot.record.codec import utc_time
@@ -180,7 +180,7 @@ def trades_page(
     with StoreReader(store) as reader:
         rows = [row for row in reader.trades(**equal) if is_between(row["trade_date"], first, last)]
         bots, standing = reader.bots(), standby_bots(reader.run())
-        kept = kept_lines(read_kept(reader, bot), is_named=not bot)
+        kept = kept_lines(read_profit_kept(reader, bot), is_named=not bot)
     closed = sorted((row for row in rows if row["final_pnl"] is not None and row["exit_time"]), key=_exit)
     sums = [
         (name, sum(float(row["final_pnl"]) for row in group))

@@ -31,7 +31,7 @@ from rulebot.core.program import CompiledBot
 from rulebot.core.rules.rule_evaluation import first_missing
 from rulebot.model.collector import leave_at_end
 from rulebot.model.contract import Underlying
-from rulebot.model.errors import RulebotError, StoreError, own_failure
+from rulebot.model.errors import RulebotError, StoreError, internal_error_text
 from rulebot.model.market import Board
 from rulebot.model.session import EXCHANGE_ZONE, at_exchange_time, session_on
 from rulebot.model.text import one_line
@@ -313,7 +313,7 @@ def work(files: Sequence[Path], answers: Connection) -> None:
         except RulebotError as error:
             answers.send(". ".join(filter(None, (error.message, error.help))))
         except Exception as error:
-            answers.send(own_failure(error))
+            answers.send(internal_error_text(error))
             raise
 
 

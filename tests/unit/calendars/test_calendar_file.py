@@ -9,7 +9,7 @@ import pytest
 
 from rulebot.calendars import calendars as calendar_file
 from rulebot.calendars.calendars import CODES, read_calendar
-from rulebot.model.economic_calendar import lacks_time
+from rulebot.model.economic_calendar import has_no_time
 from rulebot.model.facts import EventDay, Moment
 from rulebot.process import settings
 
@@ -52,7 +52,7 @@ def test_earnings_say_whether_they_come_before_the_open_or_after_the_close() -> 
     del tree["dates"], tree["time"]
     (dates,) = read_calendar(json.dumps(tree).encode(), "earnings.json").published
     assert [each.moment for each in dates.days] == [Moment.AFTER_CLOSE, Moment.BEFORE_OPEN, None]
-    assert [lacks_time(each) for each in dates.days] == [False, False, True]
+    assert [has_no_time(each) for each in dates.days] == [False, False, True]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from rulebot.measures.reward import chance
 from rulebot.measures.volatility import ExpectedMoveView
 from rulebot.model.black import years_until
 from rulebot.model.contract import Right
-from rulebot.model.payoff import Part, best_case, gaining_ranges
+from rulebot.model.payoff import Part, best_case, profit_ranges
 from rulebot.model.values import replace
 from tests.unit.measures.market_view import DAY, NOW, condor, option, quote, read, view
 
@@ -69,9 +69,9 @@ def test_sure_gains_and_sure_losses() -> None:
 
 def test_where_it_gains() -> None:
     low, middle, high = Decimal("5949"), Decimal("5950"), Decimal("6050")
-    assert gaining_ranges(CONDOR, Decimal(1)) == ((low, middle), (middle, high), (high, Decimal(6051)))
-    assert gaining_ranges(parts((6000, CALL, 1)), Decimal(-5)) == ((Decimal(6005), None),)
-    assert gaining_ranges(parts((6000, CALL, -1)), Decimal(5)) == (
+    assert profit_ranges(CONDOR, Decimal(1)) == ((low, middle), (middle, high), (high, Decimal(6051)))
+    assert profit_ranges(parts((6000, CALL, 1)), Decimal(-5)) == ((Decimal(6005), None),)
+    assert profit_ranges(parts((6000, CALL, -1)), Decimal(5)) == (
         (Decimal(0), Decimal(6000)),
         (Decimal(6000), Decimal(6005)),
     )

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from rulebot.cli.main import Commands, main
-from rulebot.model.collector import no_collection, seldom_collected
+from rulebot.model.collector import with_rare_collection, without_collection
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def as_often_as_ever() -> Iterator[None]:
 
 def test_a_run_collects_seldom_and_leaves_all_as_it_was() -> None:
     before = gc.get_threshold(), gc.get_freeze_count()
-    with seldom_collected():
+    with with_rare_collection():
         assert gc.isenabled()
         assert gc.get_threshold()[0] > 10 * before[0][0]
         assert gc.get_freeze_count() > before[1]
@@ -33,7 +33,7 @@ def test_a_run_collects_seldom_and_leaves_all_as_it_was() -> None:
 def test_where_nothing_is_collected_nothing_changes() -> None:
     """What is put aside while nothing is collected would be put aside for good, trial by trial."""
     before = gc.get_threshold()
-    with no_collection(), seldom_collected():
+    with without_collection(), with_rare_collection():
         assert gc.get_freeze_count() == 0
         assert gc.get_threshold() == before
     assert gc.isenabled()
@@ -42,7 +42,7 @@ def test_where_nothing_is_collected_nothing_changes() -> None:
 def test_of_several_at_once_the_last_to_end_puts_all_back() -> None:
     """Threads end in any order: the second must not take the first one's seldom for what was before."""
     before = gc.get_threshold(), gc.get_freeze_count()
-    first, second = seldom_collected(), seldom_collected()
+    first, second = with_rare_collection(), with_rare_collection()
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)

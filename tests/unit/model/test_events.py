@@ -11,12 +11,12 @@ from rulebot.model.economic_calendar import (
     KNOWN_UNTIL,
     PROJECTIONS,
     Published,
+    covered_until,
     event_calendar,
     events_between,
     expiry_warnings,
     months_without,
     projected_days,
-    unbroken_until,
 )
 from rulebot.model.facts import EventDay
 from rulebot.model.session import sessions
@@ -113,7 +113,7 @@ def test_dates_verified_later_replace_earlier_ones_within_their_span_only() -> N
 def test_a_gap_in_published_dates_ends_what_is_known_of_an_event_without_a_rule() -> None:
     first = published("LAUNCH", "2026-01-01", "2026-03-31", "2026-02-01")
     later = published("LAUNCH", "2026-06-01", "2026-12-31", "2026-06-03")
-    assert unbroken_until([later, first]) == date(2026, 3, 31)
+    assert covered_until([later, first]) == date(2026, 3, 31)
     assert event_calendar([first, later]).known_until == {"LAUNCH": date(2026, 3, 31)}
 
 

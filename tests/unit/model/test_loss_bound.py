@@ -8,7 +8,14 @@ from hand_desk import call, put
 
 from rulebot.model.commission import max_commission
 from rulebot.model.contract import Option, share
-from rulebot.model.loss_bound import dollars_at_risk, loss_bound, min_close_cost, min_proceeds, shortfall, why_unbound
+from rulebot.model.loss_bound import (
+    dollars_at_risk,
+    loss_bound,
+    min_close_cost,
+    min_proceeds,
+    shortfall,
+    unbounded_risk_reason,
+)
 from rulebot.model.payoff import Part, Way, cash_for_puts, least_payoff
 from rulebot.model.position import PositionLeg
 
@@ -50,9 +57,9 @@ def test_a_short_put_that_closes_without_its_wing_is_bounded_by_its_strike() -> 
 def test_a_short_call_that_closes_without_its_wing_has_no_bound() -> None:
     apart = (leg("short_call", call(6000), -1, "short_call"), leg("long_call", call(6030), 1, "long_call"))
     assert loss_bound(apart, Decimal(5)) is None
-    assert why_unbound(apart) == "long_call does not close together with short_call"
-    assert why_unbound(apart[:1]) == "nothing covers short_call"
-    assert why_unbound(fly()) == ""
+    assert unbounded_risk_reason(apart) == "long_call does not close together with short_call"
+    assert unbounded_risk_reason(apart[:1]) == "nothing covers short_call"
+    assert unbounded_risk_reason(fly()) == ""
 
 
 def test_shares_of_the_account_cover_the_calls_of_each_group() -> None:

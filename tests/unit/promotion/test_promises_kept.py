@@ -8,7 +8,7 @@ from paper_days import BOT, FIRST, at, entity, position, session
 
 from rulebot.alerts.find import digest
 from rulebot.model.position import ExitTerms, Position
-from rulebot.narrate.trades import TargetResult, kept_by_exit, kept_lines, kept_words, read_kept
+from rulebot.narrate.trades import TargetResult, kept_by_exit, kept_lines, kept_text, read_profit_kept
 from rulebot.store.journal import SqlJournal
 from rulebot.store.queries import StoreReader
 from rulebot.store.registry import open_store
@@ -43,21 +43,21 @@ def test_each_exit_says_what_it_promised_and_kept() -> None:
         "target 50 %: kept 52 %, at least 50 %, slippage +$2.00 a contract, n 2",
         "time: made 12 % of the entry price, slippage -$3.00 a contract, n 1",
     ]
-    assert kept_lines(found[:1], is_named=True) == [f"{BOT} {kept_words(found[0])}"]
+    assert kept_lines(found[:1], is_named=True) == [f"{BOT} {kept_text(found[0])}"]
 
 
 def test_a_target_that_kept_less_than_it_promised_is_told() -> None:
     (found,) = kept_by_exit([left("a", "48", target()), left("b", "18", target())], {})
     assert (found.missed, found.kept_share, found.promised, found.kept) == (1, Decimal("0.35"), 50, 35)
     assert (
-        kept_words(found)
+        kept_text(found)
         == "target 50 %: kept 35 %, at least 20 %, 1 kept less than promised, slippage -$15.00 a contract, n 2"
     )
 
 
 def test_a_target_in_dollars_says_dollars() -> None:
     (found,) = kept_by_exit([left("a", "58", target(share=None))], {})
-    assert kept_words(found) == "target +$50.00: kept +$60.00 on average, slippage +$10.00 a contract, n 1"
+    assert kept_text(found) == "target +$50.00: kept +$60.00 on average, slippage +$10.00 a contract, n 1"
 
 
 def test_a_target_that_an_edit_changed_is_told_apart() -> None:
@@ -71,12 +71,12 @@ def test_a_store_says_so(tmp_path: Path) -> None:
     journal.append(session(FIRST, None, closed), durable=True)
     journal.close()
     with StoreReader(tmp_path / "a.db") as reader:
-        (found,) = read_kept(reader, BOT)
-        assert not read_kept(reader, "another")
-        assert read_kept(reader, day=f"{FIRST}") == [found]
-        assert not read_kept(reader, day="2026-10-20")
+        (found,) = read_profit_kept(reader, BOT)
+        assert not read_profit_kept(reader, "another")
+        assert read_profit_kept(reader, day=f"{FIRST}") == [found]
+        assert not read_profit_kept(reader, day="2026-10-20")
         reported = digest(reader, f"{FIRST}").splitlines()
     assert reported[-1] == f"{BOT} target 50 %: kept 50 %, slippage +$0.00 a contract, n 1"
-    assert kept_words(found) == "target 50 %: kept 50 %, slippage +$0.00 a contract, n 1"
+    assert kept_text(found) == "target 50 %: kept 50 %, slippage +$0.00 a contract, n 1"
     assert TargetResult(**found.as_document()).kept_share == 0.5
     assert TargetResult.from_document(found.as_document()) == found

@@ -18,7 +18,7 @@ from rulebot.model.event import Request
 from rulebot.model.performance import sharpe
 from rulebot.model.position import HoldReason
 from rulebot.promotion.paper import Key, Paper, SessionSpan, closed_trades, read_paper
-from rulebot.promotion.promotion import Promotion, good_until, keep, read_live_store
+from rulebot.promotion.promotion import Promotion, keep, read_live_store, valid_until
 from rulebot.promotion.sessions import BotSession, Figures, audit_faults, compare, figures, judge
 from rulebot.record.record import BY_HAND, HOURS, NEAREST, Json, Kind, Record
 from rulebot.spec.load import load_text
@@ -772,5 +772,5 @@ def test_a_bot_without_trades_meets_nothing() -> None:
 
 
 def test_a_promotion_is_good_for_sessions_not_days() -> None:
-    assert good_until(FIRST, 1).isoformat() == "2026-10-20"
-    assert good_until(FIRST, 5).isoformat() == "2026-10-26"
+    assert valid_until(FIRST, 1).isoformat() == "2026-10-20"
+    assert valid_until(FIRST, 5).isoformat() == "2026-10-26"

@@ -19,7 +19,7 @@ from rulebot.model.event import Request
 from rulebot.model.order import Order
 from rulebot.model.position import Position
 from rulebot.record.codec import decode
-from rulebot.record.record import NAMED, NAMES, TEXTS, Kind, Record, hints_of, is_text, rotated, scrambled
+from rulebot.record.record import NAMED, NAMES, TEXTS, Kind, Record, hints_of, is_text, rotate_text, scrambled
 from rulebot.recovery.resume import RESUMED
 
 ENGINE = Path(__file__).parents[3] / "engine" / "rulebot"
@@ -120,7 +120,7 @@ def test_a_scrambled_order_keeps_its_names_and_codes_and_tells_nothing_to_people
     order = known.for_cause(Cause.ENTRY_FILLED_LATE, "rb:k3xq7:000001", "its day is full")
     found = decode(Order, dict(scrambled(entity(Kind.ORDER, at("10:00"), order)).data))
     assert (found.ref, found.cause, found.about, found.bot) == (order.ref, order.cause, order.about, order.bot)
-    assert (found.detail, rotated(found.detail)) == ("vgf qnl vf shyy", order.detail)
+    assert (found.detail, rotate_text(found.detail)) == ("vgf qnl vf shyy", order.detail)
 
 
 def test_the_reason_of_a_decision_is_scrambled_where_it_is_a_sentence() -> None:

@@ -20,7 +20,7 @@ from rulebot.documents.load_bots import LoadedBots, load_all_bots
 from rulebot.model.economic_calendar import event_calendar
 from rulebot.model.facts import EventCalendar
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.train.minutes import MinuteSamplingOptions, at_minute, minutes_of, of_days, read_samples, sampled
+from rulebot.train.minutes import MinuteSamplingOptions, at_minute, minutes_of, of_days, read_samples, sample_minutes
 
 SPEC = """rulebot: 1
 name: overnight
@@ -105,7 +105,7 @@ def test_what_keeps_it_out_is_lifted_and_what_makes_the_trade_stays(tmp_path: Pa
 
 
 def test_a_trade_is_followed_to_its_end_on_the_next_day(tmp_path: Path) -> None:
-    samples, found = sampled(asked(tmp_path), 1, lambda done, count: None)
+    samples, found = sample_minutes(asked(tmp_path), 1, lambda done, count: None)
     assert (found.tried, found.entered) == (4, 4)  # Tuesday and Wednesday; nothing on Thursday
     assert [(row.entered.day, row.left.day) for row in samples.rows] == [(1, 2), (1, 2), (2, 3), (2, 3)]
     assert samples.every == 20
@@ -113,7 +113,7 @@ def test_a_trade_is_followed_to_its_end_on_the_next_day(tmp_path: Path) -> None:
 
 
 def test_a_trade_that_outlasts_the_data_is_told_and_teaches_nothing(tmp_path: Path) -> None:
-    _, found = sampled(asked(tmp_path, last=2), 1, lambda done, count: None)
+    _, found = sample_minutes(asked(tmp_path, last=2), 1, lambda done, count: None)
     assert (found.tried, found.entered, len(found.rows)) == (4, 4, 2)
     assert "2 were still open when the data ended" in found.words
 
@@ -201,7 +201,7 @@ def test_of_a_part_that_filled_each_structure_made_what_it_made(tmp_path: Path) 
             desk=desk_of(tmp_path, text).packed(),
             opens=partial(PastDays, strikes=30, expiries=2, every=5, change=with_sizes),
         )
-        samples, _ = sampled(what, 1, lambda done, count: None)
+        samples, _ = sample_minutes(what, 1, lambda done, count: None)
         nets.append([row.net for row in samples.rows])
     assert len(nets[0]) == 2
     assert nets[1] == pytest.approx(nets[0])

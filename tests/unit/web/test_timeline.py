@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rulebot.model.errors import own_failure
+from rulebot.model.errors import internal_error_text
 from rulebot.web import recorded_days as days_page
 from rulebot.web import recorded_days as timeline
 from rulebot.web.recorded_days import Gap, Timeline, replay_for_page
@@ -82,4 +82,4 @@ def test_a_day_that_this_program_fails_at_says_so_as_elsewhere(monkeypatch: pyte
     said: list[object] = []
     with pytest.raises(KeyError):
         timeline.work([], SimpleNamespace(send=said.append))
-    assert said == [own_failure(KeyError())]
+    assert said == [internal_error_text(KeyError())]

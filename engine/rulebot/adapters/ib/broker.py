@@ -19,7 +19,7 @@ from rulebot.adapters.ib.quotes import FAULTS
 from rulebot.adapters.ib.requests import MessagePriority
 from rulebot.adapters.ib.settings import IbSettings
 from rulebot.adapters.ib.transport import REQUEST_IDS, Wire
-from rulebot.model.errors import BrokerError, InvariantError, RulebotError, own_failure
+from rulebot.model.errors import BrokerError, InvariantError, RulebotError, internal_error_text
 from rulebot.model.market import Board
 from rulebot.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
 from rulebot.model.values import dataclass
@@ -162,7 +162,7 @@ class IbBroker:
 
     def _fail(self, order: Order, problem: Exception, *, is_change: bool) -> None:
         """Report that an order, or a change of one, was not sent."""
-        text = problem.message if isinstance(problem, RulebotError) else own_failure(problem)
+        text = problem.message if isinstance(problem, RulebotError) else internal_error_text(problem)
         log.error("order %s could not be sent: %s", order.ref or "of a margin question", text, exc_info=problem)
         self._link.report_unsent(order.order_id, text, is_change=is_change)
 

@@ -27,7 +27,7 @@ from rulebot.adapters.recorded.columns import Floats, Ints, NumberColumns, carri
 from rulebot.adapters.recorded.file import SUFFIX, Frame, RecordingWriter, micros, read_frames, read_head, span
 from rulebot.adapters.recorded.recording import stamps_of
 from rulebot.model.contract import Contract
-from rulebot.model.errors import StoreError, failing_disk
+from rulebot.model.errors import StoreError, as_store_error
 from rulebot.model.event import Event, MarketDataUpdated
 from rulebot.model.market import COLUMNS, Board
 from rulebot.model.session import at_exchange_time, exchange_date
@@ -52,7 +52,7 @@ def repack(file: Path, is_over: Callable[[], bool] = lambda: False) -> None:
         return
     head = {name: value for name, value in read_head(file).items() if name != "format"}
     fresh = file.with_name(f"{file.name}.new")
-    with failing_disk(f"the recording {file} cannot be compacted"):
+    with as_store_error(f"the recording {file} cannot be compacted"):
         fresh.unlink(missing_ok=True)
         if _write(file, head, fresh, is_over):
             fresh.replace(file)

@@ -26,7 +26,7 @@ from rulebot.cli.past.replay_text import (
     there_ran,
 )
 from rulebot.cli.store_options import print_json, reads_store
-from rulebot.model.errors import MisuseError, StoreError, failing_disk
+from rulebot.model.errors import MisuseError, StoreError, as_store_error
 from rulebot.model.text import clock, short_clock
 from rulebot.spec.files import write_whole
 from rulebot.store.place import Place, shown_path
@@ -189,11 +189,11 @@ def _compare_one(file: Path, *, short: bool, step: bool, is_json: bool) -> dict[
 def _replayed(recording: "Recording", *, step: bool) -> "tuple[Replayed, float]":
     import time as real
 
-    from rulebot.model.collector import seldom_collected
+    from rulebot.model.collector import with_rare_collection
     from rulebot.replay.replay import replay as live_through
 
     began = real.perf_counter()
-    with seldom_collected():
+    with with_rare_collection():
         stepper = _Stepper() if step else None
         found = live_through(recording) if stepper is None else live_through(recording, watcher=stepper.see)
         if stepper is not None:
@@ -421,7 +421,7 @@ def _trim(folder: Path, days: int, *, is_json: bool) -> None:
 
 
 def _delete(file: Path) -> None:
-    with failing_disk(
+    with as_store_error(
         f"{shown_path(file)} cannot be deleted", "older files have been deleted; mend that, and trim again"
     ):
         file.unlink(missing_ok=True)
@@ -499,5 +499,5 @@ def _spec_path(file: str, out: Path | None) -> str:
 def _write(file: Path, text: str) -> None:
     if file.exists():
         raise MisuseError(f"{shown_path(file)} is there already", "name another file: no test is written over")
-    with failing_disk(f"cannot write '{file}'"):
+    with as_store_error(f"cannot write '{file}'"):
         write_whole(file, text.encode())

@@ -12,8 +12,8 @@ import click
 
 from rulebot.cli.output import echo, print_text
 from rulebot.cli.past_options import XML, check_output
-from rulebot.model.collector import no_collection
-from rulebot.model.errors import failing_disk
+from rulebot.model.collector import without_collection
+from rulebot.model.errors import as_store_error
 from rulebot.model.text import clock, counted
 from rulebot.narrate.why import condition_document, place_lines
 from rulebot.record.explain import ENTRY_PLACES, RuleSnapshot, explain_day, selection_at, state_at
@@ -224,7 +224,7 @@ def _run(files: "Sequence[SpecTestFile]", part: str, form: str) -> "tuple[dict[s
         if chosen and form == "text":
             print_text(each.file)
         for planned in chosen:
-            with no_collection():
+            with without_collection():
                 result = run_spec_test(planned, perf_counter)
             results.setdefault(each.file, []).append(result)
             for line in result_lines(result) if form == "text" else ():
@@ -250,7 +250,7 @@ def _files(paths: tuple[str, ...], form: str) -> "tuple[SpecTestFile, ...]":
     from rulebot.cli.validate import show_problems
     from rulebot.spec_tests.outcome import spec_test_files
 
-    with no_collection():
+    with without_collection():
         files = spec_test_files(paths)
     if any(problem.is_error for each in files for problem in each.problems):
         show_problems({each.file: each.problems for each in files}, form, err=form == "text")
@@ -261,5 +261,5 @@ def _files(paths: tuple[str, ...], form: str) -> "tuple[SpecTestFile, ...]":
 def _write(file: Path, text: str) -> None:
     from rulebot.spec.files import write_whole
 
-    with failing_disk(f"cannot write '{file}'"):
+    with as_store_error(f"cannot write '{file}'"):
         write_whole(file, text.encode())

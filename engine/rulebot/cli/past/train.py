@@ -250,7 +250,7 @@ def _of_minutes(desk: "LoadedBots", named: list[str], options: dict[str, Any]) -
     from rulebot.backtest.sampling import sampling
     from rulebot.calendars.calendars import load_calendar
     from rulebot.cli.past_options import asked_fills, cores, session_range, sessions_bar
-    from rulebot.train.minutes import MinuteSamplingOptions, sampled
+    from rulebot.train.minutes import MinuteSamplingOptions, sample_minutes
 
     if options["data"] is None or options["store"] is not None:
         raise MisuseError("--minutes makes its trades from --data alone", "leave --store out")
@@ -268,7 +268,7 @@ def _of_minutes(desk: "LoadedBots", named: list[str], options: dict[str, Any]) -
         calendar=load_calendar,
     )
     with sessions_bar(options["form"]) as reported:
-        found, tried = sampled(asked, options["workers"] or cores(), reported)
+        found, tried = sample_minutes(asked, options["workers"] or cores(), reported)
     return found, tried.words
 
 

@@ -19,7 +19,7 @@ from rulebot.measure.ranges import Range, stretch
 from rulebot.model import black
 from rulebot.model.commission import estimate
 from rulebot.model.contract import LOT, Option, Right, product
-from rulebot.model.market import LEVELS, example_level, volatility
+from rulebot.model.market import LEVELS, example_price, volatility
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import DteRule, Expiry, Strike, StrikeBy
 from rulebot.spec.spec import Spec
@@ -103,12 +103,12 @@ class Sample:
 
 def spots(symbol: str) -> tuple[float, float]:
     """Return the range of an underlying's level: for a known one that of the example, twice."""
-    return (float(example_level(symbol)), float(example_level(symbol))) if symbol in LEVELS else _STOCKS
+    return (float(example_price(symbol)), float(example_price(symbol))) if symbol in LEVELS else _STOCKS
 
 
 def expected(symbol: str, days: int, left_today: float) -> float:
     """Return the points of one expected move. left_today: the part of a session until its close."""
-    return example_level(symbol) * volatility(days) * sqrt(_years(days, left_today))
+    return example_price(symbol) * volatility(days) * sqrt(_years(days, left_today))
 
 
 def days_of(expiry: Expiry) -> int:
@@ -160,7 +160,7 @@ def _years(days: int, left_today: float) -> float:
 def _placed(leg: LegPlan, legs: Mapping[str, SampleLeg], market: _Market, width: float) -> SampleLeg | None:
     days = days_of(leg.expiry)
     spot, years, annual = (
-        float(example_level(leg.symbol)),
+        float(example_price(leg.symbol)),
         _years(days, market.left_today),
         volatility(days) * market.times,
     )
@@ -295,7 +295,7 @@ def stake_of(spec: Spec, plan: Plan, sample: Sample) -> ExamplePayoff | None:
         return None
     if same_everywhere(spec) is not None:  # its price is interest, which the example does not have
         return None
-    shares = sum(leg.sign * leg.ratio / LOT * example_level(leg.symbol) for leg in plan.legs if leg.is_shares)
+    shares = sum(leg.sign * leg.ratio / LOT * example_price(leg.symbol) for leg in plan.legs if leg.is_shares)
     least, most = _worth(plan.legs, sample) if len(symbols) == 1 else (-inf, inf)
     return ExamplePayoff(
         entry=sample.net - shares,

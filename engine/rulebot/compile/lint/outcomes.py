@@ -43,7 +43,7 @@ from rulebot.measures.greeks import in_shares
 from rulebot.measures.registry import MEASURES
 from rulebot.measures.volatility import ExpectedMoveView
 from rulebot.model.contract import LOT, Option
-from rulebot.model.market import example_level
+from rulebot.model.market import example_price
 from rulebot.spec.exit_kinds import ExitKind
 from rulebot.spec.nouns import StrikeBy
 
@@ -102,7 +102,7 @@ class Scenario(ColumnView):
     def level(self, symbol: str) -> float | None:
         """Return the level of an underlying of the bot."""
         is_own = symbol == self.sample.symbol or any(leg.option.symbol == symbol for leg in self.legs)
-        return float(example_level(symbol)) if is_own else None
+        return float(example_price(symbol)) if is_own else None
 
     def expected_move(self, symbol: str) -> float | None:
         """Return the expected move of the first underlying."""

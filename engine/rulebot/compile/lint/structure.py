@@ -10,7 +10,7 @@ from rulebot.compile.plan import Holds, LegPlan, Rule
 from rulebot.compile.problem import Problem
 from rulebot.compile.timing import end_of_day, full_session
 from rulebot.model.contract import NAMESAKES, OPENING_CLASSES, Right, product
-from rulebot.model.market import LEVELS, example_level
+from rulebot.model.market import LEVELS, example_price
 from rulebot.model.values import dataclass
 from rulebot.spec.nouns import Bound, Path, StrikeBy
 from rulebot.spec.spec import Spec
@@ -209,17 +209,17 @@ class PairSide:
     @property
     def notional(self) -> float:
         """What the contracts are on: of a spread the larger of what is bought and what is sold."""
-        return max(self._count(1), self._count(-1)) * example_level(self.symbol)
+        return max(self._count(1), self._count(-1)) * example_price(self.symbol)
 
     @property
     def delta(self) -> float:
         """The delta of all legs, times the level."""
-        return sum(leg.delta * leg.plan.sign * leg.plan.ratio for leg in self.legs) * example_level(self.symbol)
+        return sum(leg.delta * leg.plan.sign * leg.plan.ratio for leg in self.legs) * example_price(self.symbol)
 
     @property
     def gross(self) -> float:
         """The same without signs: what it would be if all legs were on one side."""
-        return sum(abs(leg.delta) * leg.plan.ratio for leg in self.legs) * example_level(self.symbol)
+        return sum(abs(leg.delta) * leg.plan.ratio for leg in self.legs) * example_price(self.symbol)
 
     @property
     def is_sold(self) -> bool:
@@ -275,12 +275,12 @@ def _same_side(one: PairSide, other: PairSide) -> Problem:
 
 
 def _out_of_proportion(one: PairSide, other: PairSide) -> Problem | None:
-    large, small = (one, other) if example_level(one.symbol) >= example_level(other.symbol) else (other, one)
+    large, small = (one, other) if example_price(one.symbol) >= example_price(other.symbol) else (other, one)
     apart = abs(large.notional - small.notional) / min(large.notional, small.notional)
     if apart <= (_HEDGED_APART if _is_one_market(one, other) else _APART_OF_OTHERS):
         return None
     contracts = sum(leg.plan.ratio for leg in large.legs if leg.plan.sign == large.legs[0].plan.sign)
-    fits = example_level(large.symbol) / example_level(small.symbol) * contracts
+    fits = example_price(large.symbol) / example_price(small.symbol) * contracts
     leg = _largest(small.legs)
     excess = f"{large.symbol if large.notional > small.notional else small.symbol} side is {apart:.0%} larger"
     message = (

@@ -26,7 +26,7 @@ from rulebot.model.loss_bound import (
     dollars_at_risk,
     paid,
     shares_covering,
-    why_unbound,
+    unbounded_risk_reason,
     without_covered_calls,
 )
 from rulebot.model.market import OPTION_AGE, QuoteFault, age_problem, quote_fault
@@ -65,7 +65,7 @@ def together(
             return None, f"what {whose} could lose is unknown: no sound quote for {name}"
         worst = _worst_of(shares.cover(sound), legs)
         if worst is None:
-            return None, f"what {whose} could lose has no bound: {why_unbound(legs)} in {name}"
+            return None, f"what {whose} could lose has no bound: {unbounded_risk_reason(legs)} in {name}"
         total += worst
     return total, ""
 
