@@ -26,7 +26,7 @@ from rulebot.narrate.trades import (
     kept_lines,
     provisional_text,
     read_profit_kept,
-    unprotected_text,
+    unprotected_legs_text,
 )
 from rulebot.process.connection_state import connected
 from rulebot.record.record import Record
@@ -142,7 +142,7 @@ def _position(held: PositionSnapshot, orders: Sequence[OrderSnapshot]) -> dict[s
         "resting_targets": [_order(order) for order in resting if order.purpose == _TARGET],
         "on_hold": held.on_hold,
         "to_be_closed": held.state == "open" and not held.on_hold and held.waits_to_close,
-        "unprotected": "" if since is None else unprotected_text(held.unprotected, since),
+        "unprotected": "" if since is None else unprotected_legs_text(held.unprotected, since),
     }
 
 

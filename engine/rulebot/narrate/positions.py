@@ -35,7 +35,7 @@ from rulebot.narrate.trades import (
     part_held,
     partial_close_text,
     rolled_text,
-    unprotected_text,
+    unprotected_legs_text,
     unwound_text,
 )
 from rulebot.order.price import net_price
@@ -215,7 +215,7 @@ def unprotected_text(position: Position) -> str:
     since = position.unprotected_since
     if since is None or not position.unprotected:
         return ""
-    return unprotected_text(position.unprotected, since)
+    return unprotected_legs_text(position.unprotected, since)
 
 
 def acts_on_none(position: Position) -> bool:

@@ -333,7 +333,7 @@ def error_text(trade: Mapping[str, Any]) -> str:
     return "in error, it has left " + ", ".join(f"{count:+d} {contract}" for count, contract in counts if count)
 
 
-def unprotected_text(words: str, since: datetime) -> str:
+def unprotected_legs_text(words: str, since: datetime) -> str:
     """Return the text about unprotected short legs. words: which, and why."""
     return f"no protection since {clock(since)}: {words}"
 

@@ -11,7 +11,7 @@ from rulebot.model.session import EXCHANGE_ZONE
 from rulebot.narrate.periods import period_of
 from rulebot.narrate.snapshot import GREEKS, PositionSnapshot, Snapshot, instant_text, sum_of_known
 from rulebot.narrate.snapshot_of_store import StoredRun, last_instant, next_window, positions_of
-from rulebot.narrate.trades import structure_of, unprotected_text
+from rulebot.narrate.trades import structure_of, unprotected_legs_text
 from rulebot.process.service import Stage
 from rulebot.recovery.resume import trading_of
 from rulebot.store.finance import as_text
@@ -132,7 +132,7 @@ def _position(row: Row, line: PositionSnapshot | None, held: PositionSnapshot, t
         on_hold=held.on_hold,
         unprotected=""
         if held.unprotected_since is None
-        else unprotected_text(held.unprotected, held.unprotected_since),
+        else unprotected_legs_text(held.unprotected, held.unprotected_since),
         as_of=at,
     )
 
