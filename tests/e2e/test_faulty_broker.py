@@ -159,7 +159,7 @@ def test_a_ladder_goes_on_at_a_broker_who_takes_no_change_of_a_combo_as_it_was_s
 @pytest.mark.parametrize("cancels", ["second", "first"])
 def test_an_exit_whose_change_came_as_a_second_order_closes_once(cancels: str, tmp_path: Path) -> None:
     """Both work under one id: rulebot cancels both, and the next exit waits until a list has neither."""
-    fault = f"kind: change_doubled, on: order, number: 2, told: at_once, cancels: {cancels}"
+    fault = f"kind: change_doubled, on: order, number: 2, reported: at_once, cancels: {cancels}"
     day = condor_morning(tmp_path, fault)
     assert [(each.state, each.exit_reason) for each in day.positions.values()] == [("closed", "time")]
     assert compare_books(day) == []
@@ -172,7 +172,7 @@ def test_an_exit_whose_change_came_as_a_second_order_closes_once(cancels: str, t
 
 
 def test_an_exit_of_which_nobody_says_that_it_is_two_is_taken_back_once_the_other_fills(tmp_path: Path) -> None:
-    fault = "kind: change_doubled, on: order, number: 2, told: listed"
+    fault = "kind: change_doubled, on: order, number: 2, reported: listed"
     day = condor_morning(tmp_path, fault)
     assert [each.state for each in day.positions.values()] == ["closed"]
     assert compare_books(day) == []
@@ -198,7 +198,7 @@ exits:
 risk: {max_loss_per_trade: $5000}
 """
 """A change that reaches the bid fills at once, before the first order. At 10:04 the bid moves up to both of them."""
-DOUBLED = "kind: change_doubled, on: order, number: 2, told: listed"
+DOUBLED = "kind: change_doubled, on: order, number: 2, reported: listed"
 
 
 def test_a_put_that_two_changes_of_an_exit_have_sold_twice_is_bought_back(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ PAGES = (
 """Names and paths of the pages that are judged."""
 PAPER = ({"width": 718, "height": 1050}, {"width": 1050, "height": 718})
 """A sheet of A4 inside its margins, upright and on its side."""
-CUT = """[...document.querySelectorAll(".scroll, .told, pre")]
+CUT = """[...document.querySelectorAll(".scroll, .events, pre")]
     .filter(each => each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1)
     .map(each => `${each.ariaLabel}: ${each.scrollWidth} of ${each.clientWidth}`)"""
 """Tables, lists and texts of which a part is out of sight."""

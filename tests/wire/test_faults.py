@@ -378,7 +378,7 @@ def test_row_11_a_change_comes_as_a_second_order_under_the_same_id(cancels, left
     main()
 
 
-@at_open("kind: change_doubled, on: order, told: at_once")
+@at_open("kind: change_doubled, on: order, reported: at_once")
 async def test_row_11_later_changes_are_of_the_second_while_it_works(running, client):
     client.send(*buy(running, limit="0.05"))
     first = of("3", await client.fence(2))[-1][6]
@@ -468,7 +468,7 @@ def test_row_26_what_comes_twice_can_be_chosen():
     assert counts == {"status": (1, 1), "execution": (2, 1), "commission": (1, 2)}
 
 
-@pytest.mark.parametrize(("status", "filled"), [("told", True), ("lost", False)])
+@pytest.mark.parametrize(("status", "filled"), [("reported", True), ("lost", False)])
 def test_row_25_an_execution_is_lost_and_found_by_asking(status, filled):
     @at_open(f"kind: lost_execution, on: fill, status: {status}")
     async def main(running, client):

@@ -554,10 +554,10 @@ def explanation_document(bot: str, session: date, day: DayFacts) -> dict[str, An
         "held": [dict(trade) for trade in day.held],
         "on_hold": {name: day.on_hold[name] for name in names if name in day.on_hold},
         "away": [_span(span) for span in day.away],
-        "market_data": _reported(day.without_data, "told"),
+        "market_data": _reported(day.without_data, "reported"),
         "blocked": [asdict(each) | {"since": each.since.isoformat()} for each in reported.blocked],
         "halted_at": reported.halted_at and reported.halted_at.isoformat(),
-        "blind": [condition_document(one) for one in reported.without_data],
+        "unknown_halts": [condition_document(one) for one in reported.without_data],
         "ranked": _reported(reported.ranked, "ranking"),
     }
     return always | _known(sometimes)

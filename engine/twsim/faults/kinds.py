@@ -132,12 +132,12 @@ KINDS: dict[str, FaultKind] = {
     "legs_rewritten": FaultKind(
         (ORDER,),
         {Phase.CHANGE: "ChangeFaults.fix", Phase.TAKE: "IntakeFaults.rewrite_legs"},
-        {"changes": _one_of("told", "refused")},
+        {"changes": _one_of("reported", "refused")},
     ),
     "change_doubled": FaultKind(
         (ORDER,),
         {Phase.CHANGE: "ChangeFaults.double"},
-        {"told": _one_of("listed", "at_once"), "cancels": FaultParameter("second", ("second", "first"))},
+        {"reported": _one_of("listed", "at_once"), "cancels": FaultParameter("second", ("second", "first"))},
         needs_broker=True,
     ),
     "worse_fill": FaultKind(
@@ -162,7 +162,7 @@ KINDS: dict[str, FaultKind] = {
         noted_first=True,
     ),
     "execution_first": FaultKind((ORDER,), "ReportFaults.hold_back", {"seconds": _for(10.0)}, noted_first=True),
-    "lost_execution": FaultKind((FILL,), "ExecutionFaults.lose", {"status": _one_of("told", "lost")}),
+    "lost_execution": FaultKind((FILL,), "ExecutionFaults.lose", {"status": _one_of("reported", "lost")}),
     "late_leg": FaultKind((FILL,), "ExecutionFaults.mark", {"seconds": _for(20.0)}),
     "no_summary": FaultKind((FILL,), "ExecutionFaults.mark"),
     "late_summary": FaultKind((FILL,), "ExecutionFaults.mark", {"seconds": _for(20.0)}),

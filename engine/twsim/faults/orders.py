@@ -180,7 +180,7 @@ class ChangeFaults:
             return self._exchange.place(changed if self._works(second) else ticket)
         self._fired(fault)
         self._seconds.add(second)
-        if fault.text("told") == "listed":
+        if fault.text("reported") == "listed":
             self._hide(fault, second)
         assert isinstance(self._exchange, SimExchange)
         return self._exchange.arrive(changed)

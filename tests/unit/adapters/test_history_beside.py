@@ -127,7 +127,7 @@ def test_what_was_told_is_read_again_as_it_was(tmp_path: Path) -> None:
 
 
 def test_what_nobody_told_has_no_file(tmp_path: Path) -> None:
-    nothing: dict[str, Any] = {"told": None, "bars": None, "listings": None, "ran": None}
+    nothing: dict[str, Any] = {"reported": None, "bars": None, "listings": None, "ran": None}
     nothing |= {"moves": (), "halts": (), "hours": ()}
     write_day(replace(made(), **nothing), tmp_path / f"{DAY}.parquet")
     assert sorted(file.name for file in tmp_path.iterdir()) == [f"{DAY}.levels.parquet", f"{DAY}.parquet"]
