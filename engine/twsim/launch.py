@@ -81,7 +81,7 @@ class RunningGateway:
 
     def notify(self, code: int, words: str) -> None:
         """Send a system message to every client, such as 1100, 1101 or 1102 (connection lost, restored)."""
-        self.gateway.hub.tell(code, words)
+        self.gateway.hub.announce(code, words)
         self.gateway.clock.flush()
 
     def cut(self, client_id: int) -> None:

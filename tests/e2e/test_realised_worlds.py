@@ -73,7 +73,7 @@ def day_of(bar: Bar) -> date:
     return exchange_date(datetime.fromtimestamp(bar.at, UTC))
 
 
-def anew(estimator: str, bars: tuple[Bar, ...], today: date) -> float:
+def restarted(estimator: str, bars: tuple[Bar, ...], today: date) -> float:
     """Return what an estimator is by its paper, from all bars before a day."""
     bars = tuple(bar for bar in bars if day_of(bar) < today)
     if estimator == "intraday":
@@ -105,7 +105,7 @@ def check_values(records: list[Record], tapes: Path, today: date, estimators: tu
         (report, *more) = reported(tapes, 300 if estimator == "intraday" else 86400)
         assert not more, "bars of finished sessions are asked for once"
         value = next(each["value"] for each in seen if each["truth"] is True)
-        assert value == pytest.approx(anew(estimator, report.bars.bars, today), rel=1e-4)
+        assert value == pytest.approx(restarted(estimator, report.bars.bars, today), rel=1e-4)
 
 
 def live(folder: Path, specs: list[str], day: date = DEFAULT_DATE, data_seconds: int = 30) -> Lived:
@@ -158,7 +158,7 @@ def test_a_start_within_the_session_reads_the_same(tmp_path: Path) -> None:
     for estimator in ALL:
         value = next(each.data["value"] for each in records if each.data["rule"] == estimator and each.data["truth"])
         report = reported(tmp_path / "tapes", 300 if estimator == "intraday" else 86400)[-1]
-        assert value == pytest.approx(anew(estimator, report.bars.bars, DAY), rel=1e-4)
+        assert value == pytest.approx(restarted(estimator, report.bars.bars, DAY), rel=1e-4)
     assert check_replays(tmp_path / "tapes")
 
 

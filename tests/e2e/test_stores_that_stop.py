@@ -1,4 +1,4 @@
-"""A store that is locked, or whose disk is full, while positions are open: exits go on, and nothing opens."""
+"""A store that is locked, or whose disk is full, while positions are open: exits continue, and nothing opens."""
 
 import asyncio
 import os

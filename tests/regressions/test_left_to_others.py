@@ -37,7 +37,7 @@ LIQUIDATION: dict[str, str | int | float] = {"kind": "liquidation", "at": "10:01
 def simulated(
     tmp_path: Path, legs: str, exits: str, fault: dict[str, str | int | float], seed: int, protect: str = ""
 ) -> tuple[ChaosResult, LoadedBots]:
-    """Return twelve minutes of a bot to which this happens; a person lets its exits go on a minute later."""
+    """Return twelve minutes of a bot to which this happens; a person lets its exits continue a minute later."""
     sections = {"entry": '{window: {from: "10:00", to: "10:05"}}', "order": f"{LADDER}cancel}}", "legs": legs}
     text = text_of(
         "bot", exits=exits, exit_order=f"{LADDER}market}}", risk=f"{{max_loss_per_trade: $9000{protect}}}", **sections

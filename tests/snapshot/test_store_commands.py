@@ -88,7 +88,7 @@ def test_a_lost_broker_is_told_by_status_while_an_engine_runs(day_store: Path, m
 
 
 def test_a_bot_that_is_paused_alone_is_told_by_status(day_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = f" paused: {SELLER} enters nothing until 'rulebot resume {SELLER}'; exits go on"
+    words = f" paused: {SELLER} enters nothing until 'rulebot resume {SELLER}'; exits continue"
     with closing(SqlJournal(open_store(day_store))) as journal:
         last = journal.read()[-1].at
         for request, bot, is_reported in (

@@ -184,7 +184,7 @@ def test_what_is_chosen_is_always_on_the_screen(width: int, height: int) -> None
 def test_help_is_whole_on_a_small_screen() -> None:
     """Its end was cut off, and the key that was to lead there closed it."""
     shown = drawn(SEEN, Focus(is_helping=True), 60, 20)
-    assert "their verdict." in shown
+    assert "their last change." in shown
     assert "the first and the last\n" in shown
     assert "1 more line" not in shown
     assert "G leads" not in drawn(SEEN, Focus(is_helping=True), 60, 12)

@@ -144,8 +144,8 @@ def test_ib_async_reads_historical_bars():
             kept = await ib.reqHistoricalDataAsync(spx, "", "1 D", "1 min", "TRADES", True, keepUpToDate=True)
             await _pass(ib, 120)
             assert len(kept) >= len(minutes) + 1
-            anew = await ib.reqHistoricalDataAsync(spx, "", "1 D", "1 min", "TRADES", True)
-            assert [tuple(vars(bar).values()) for bar in kept] == [tuple(vars(bar).values()) for bar in anew]
+            restarted = await ib.reqHistoricalDataAsync(spx, "", "1 D", "1 min", "TRADES", True)
+            assert [tuple(vars(bar).values()) for bar in kept] == [tuple(vars(bar).values()) for bar in restarted]
             past = await ib.reqHistoricalDataAsync(spx, "20251121 12:00:00 US/Eastern", "1 D", "1 min", "TRADES", True)
             assert str(past[-1].date)[11:16] == "11:59"
             days = await ib.reqHistoricalDataAsync(spx, "20251121 00:00:00 US/Eastern", "5 D", "1 day", "TRADES", True)

@@ -268,11 +268,11 @@ def run_backtest(desk: LoadedBots, options: BacktestOptions, reported: Progress)
         raise MisuseError(f"{source.name} has no session from {options.first} to {options.last}")
     if first == options.first and days:
         check_brought(source, dict(options.shares), options.cash, days[0])
-    known, anew = _known_findings(options.store), tuple(_rewritten(options, first))
+    known, restarted = _known_findings(options.store), tuple(_rewritten(options, first))
     with closing(SqlJournal(open_store(options.store), lag=LAG)) as journal, with_rare_collection():
         ended = _begin(first)
         lacks = gaps_of(tuple(program.bots.values()), source, options.first, options.last)
-        gaps = [_found(ended, gap) for gap in (*lacks, *anew)]
+        gaps = [_found(ended, gap) for gap in (*lacks, *restarted)]
         of_before = {finding for _, finding in known}
         news = [each for each in gaps if _of_finding(each) not in of_before]
         journal.append([replace(started, at=ended), *news], durable=True)

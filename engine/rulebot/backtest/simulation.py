@@ -133,7 +133,7 @@ class BacktestSimulation(EventPump):
         self.marks.clear()
         self.shares, self.splits = {}, {}
 
-    def anew(self) -> "BacktestSimulation":
+    def restarted(self) -> "BacktestSimulation":
         """Return the same walk before its first step: nothing of any session is kept."""
         return replace(self, state=None, board=Board())
 

@@ -60,9 +60,9 @@ def audit(ctx: click.Context, store: Place | None, form: str) -> None:
     found = audit_store(path)
     if form == "json":
         holds = all(each.holds for each in found)
-        verdicts = [_document(each) for each in found]
+        results = [_document(each) for each in found]
         is_compared = all(not each.unjudged for each in found)
-        print_json({"store": shown_path(path), "holds": holds, "tables_compared": is_compared, "invariants": verdicts})
+        print_json({"store": shown_path(path), "holds": holds, "tables_compared": is_compared, "invariants": results})
     else:
         for line in _lines(found):
             print_text(line)

@@ -291,7 +291,7 @@ class EmbeddedPage:
         """Show the end of a batch."""
         assert self._live is not None
         if reported:
-            self._live.tell(reported)
+            self._live.notify(reported)
         self._live.show(run, at)
 
     def stopping(self) -> None:

@@ -218,17 +218,17 @@ def _standing(standing: OperatorState) -> Finding:
 
 
 def _audited(store: Place) -> Iterator[Finding]:
-    verdicts = audit_store(store)
-    for each in (each for each in verdicts if each.unjudged):
+    results = audit_store(store)
+    for each in (each for each in results if each.unjudged):
         yield unchecked(Group.STORE, f"invariant {each.number}", f"not judged ({each.says}): {each.unjudged}")
-    broken = [each for each in verdicts if not each.holds]
+    broken = [each for each in results if not each.holds]
     for each in broken:
         first = each.first[0].text if each.first else ""
         text = f"invariant {each.number} does not hold ({each.says}), {counted(each.count, 'time')}; first: {first}"
         yield fault(Group.STORE, "audit", text, _BROKEN)
     if not broken:
-        judged = sum(each.is_judged for each in verdicts)
-        held = f"all {judged}" if judged == len(verdicts) else f"all {judged} that were judged of {len(verdicts)}"
+        judged = sum(each.is_judged for each in results)
+        held = f"all {judged}" if judged == len(results) else f"all {judged} that were judged of {len(results)}"
         yield fine(Group.STORE, "audit", f"the hash chain is whole, {held} invariants hold")
 
 

@@ -90,11 +90,11 @@ def _together(judges: tuple[Judge, ...], names: tuple[str, ...], decisive: bool)
     """All members are judged, so that `why` can show each; one that is `decisive` decides."""
 
     def together(view: View) -> Evaluation:
-        verdicts = [judge(view) for judge in judges]
-        truths = [evaluation.truth for evaluation in verdicts]
-        members = tuple(zip(names, verdicts, strict=True))
+        results = [judge(view) for judge in judges]
+        truths = [evaluation.truth for evaluation in results]
+        members = tuple(zip(names, results, strict=True))
         truth = group_truth(truths, decisive)
-        missing = verdicts[truths.index(None)].missing if truth is None else ""
+        missing = results[truths.index(None)].missing if truth is None else ""
         return Evaluation(truth, missing=missing, members=members)
 
     return together

@@ -55,8 +55,8 @@ class EventLine:
 
 def event_line(record: Record, state: State) -> EventLine | None:
     """Return the line of a record, None when it has none. `state` is the one after the record was written."""
-    tell = _DESCRIBERS.get(record.kind)
-    return None if tell is None else tell(record, state)
+    describe = _DESCRIBERS.get(record.kind)
+    return None if describe is None else describe(record, state)
 
 
 def clock_happenings(state: State, before: datetime, at: datetime) -> tuple[EventLine, ...]:
@@ -75,9 +75,9 @@ def clock_happenings(state: State, before: datetime, at: datetime) -> tuple[Even
 
 
 def _decision(record: Record, state: State) -> EventLine | None:
-    tell = _DECISIONS.get(str(record.data["what"]))
+    describe = _DECISIONS.get(str(record.data["what"]))
     position = state.positions.by_id.get(record.position)
-    found = None if tell is None else tell(record, state, position)
+    found = None if describe is None else describe(record, state, position)
     if found is None:
         return None
     text, tone = found if isinstance(found, tuple) else (found, Tone.PLAIN)

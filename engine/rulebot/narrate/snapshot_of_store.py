@@ -316,7 +316,7 @@ SESSIONS_AHEAD = 15
 """How far ahead the next entry window of a bot is looked for."""
 _JUDGING = (Kind.VERDICT, Kind.RELOAD)
 _NOTIFYING = (Kind.DECISION, Kind.OPERATOR)
-VERDICTS_READ = 1000
+EVALUATIONS_READ = 1000
 """Evaluation changes that are searched for a false condition."""
 SAID_FOR = timedelta(minutes=5)
 """How long an entry without a fill is mentioned."""
@@ -453,10 +453,10 @@ def _lacking(reader: StoreReader, bot: str, day: date | None, at: datetime | Non
     """Return the first false condition, as it was when its evaluation changed."""
     if at is None or day is None:
         return ""
-    records = reader.day(bot, day, _JUDGING, last=VERDICTS_READ)
+    records = reader.day(bot, day, _JUDGING, last=EVALUATIONS_READ)
     missing = [each for each in state_at(records, at, ENTRY_PLACES).conditions if each.truth is not True]
     if not missing:
-        return "confirmation" if 0 < len(records) < VERDICTS_READ else ""
+        return "confirmation" if 0 < len(records) < EVALUATIONS_READ else ""
     alone = [each for each in missing if not each.symbol] or missing
     return _condition_text(alone[0])
 

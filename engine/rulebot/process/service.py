@@ -48,7 +48,7 @@ class Pulse:
 
 @asynccontextmanager
 async def watched(
-    tell: Callable[[str], None], *, is_on: bool, silence: Callable[[], float] = lambda: 0.0
+    notify: Callable[[str], None], *, is_on: bool, silence: Callable[[], float] = lambda: 0.0
 ) -> AsyncIterator[None]:
     """Watch the event loop meanwhile; `notify` gets words for a person once it runs again.
 
@@ -59,7 +59,7 @@ async def watched(
         return
     pulse, done = Pulse(time.monotonic()), Event()
     Thread(target=_look, args=(pulse, done, silence), name="watchdog", daemon=True).start()
-    beating = asyncio.create_task(_beat(pulse, tell))
+    beating = asyncio.create_task(_beat(pulse, notify))
     try:
         yield
     finally:
@@ -67,11 +67,11 @@ async def watched(
         beating.cancel()
 
 
-async def _beat(pulse: Pulse, tell: Callable[[str], None]) -> None:
+async def _beat(pulse: Pulse, notify: Callable[[str], None]) -> None:
     while True:
         await asyncio.sleep(EVERY)
         if stood := pulse.beat(time.monotonic()):
-            tell(
+            notify(
                 f"the engine was suspended for {stood:.0f} s: was the computer asleep or overloaded, or its disk slow?"
             )
 
@@ -113,7 +113,7 @@ class Systemd:
             self._socket.setblocking(False)
         self.watchdog_seconds = _watchdog_seconds(environ) if self._address else None
 
-    def tell(self, **lines: str) -> None:
+    def notify(self, **lines: str) -> None:
         """Send one datagram: `notify(READY="1", STATUS="connected")`."""
         if self._socket is None:
             return
@@ -123,7 +123,7 @@ class Systemd:
 
     def extend(self, seconds: float) -> None:
         """Ask for so much more time before a start that is not ready yet counts as failed."""
-        self.tell(EXTEND_TIMEOUT_USEC=str(int(seconds * MICROSECONDS)))
+        self.notify(EXTEND_TIMEOUT_USEC=str(int(seconds * MICROSECONDS)))
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
@@ -193,7 +193,7 @@ class Heartbeat:
         if not self._is_ready:
             self._systemd.extend(START_PATIENCE)
         elif self._systemd.watchdog_seconds is not None:
-            self._systemd.tell(WATCHDOG="1")
+            self._systemd.notify(WATCHDOG="1")
 
     def problem(self) -> str:
         """Return what is wrong with the engine, in a sentence; "" while it is well."""
@@ -226,7 +226,7 @@ class Heartbeat:
 
     def _notify(self, **lines: str) -> None:
         if self._systemd is not None:
-            self._systemd.tell(**lines)
+            self._systemd.notify(**lines)
 
     def _report_interval(self) -> float:
         """Return how often systemd is notified: four times in its limit at most."""

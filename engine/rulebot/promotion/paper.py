@@ -180,7 +180,7 @@ class _Reader:
             self._down(self.last_at)
             for bot in list(self.barred_since):
                 self._free(bot, self.last_at)
-            self._forget_verdicts(self.last_at)
+            self._forget_evaluations(self.last_at)
 
     def _run(self, record: Record) -> None:
         if self.last_at is not None:
@@ -209,7 +209,7 @@ class _Reader:
         self.paper.texts |= {text.digest: text for text in texts}
         self._note_last(texts)
         digests = {text.name: text.digest for text in texts}
-        self._forget_verdicts(record.at, {bot for bot in self.digests if self.digests[bot] != digests.get(bot)})
+        self._forget_evaluations(record.at, {bot for bot in self.digests if self.digests[bot] != digests.get(bot)})
         self.digests = digests
         limits: Any = record.data.get("limits") or {}
         self.daily_loss = None if limits.get("daily_loss") is None else Decimal(limits["daily_loss"])
@@ -236,7 +236,7 @@ class _Reader:
     def _begin(self, entry: Entry) -> None:
         reported = session_reported(entry)
         if reported.date != self.day:
-            self._forget_verdicts(entry.record.at)
+            self._forget_evaluations(entry.record.at)
         self.day = reported.date
         self.session = reported if session_on(reported.date) is not None else None
         if self.session is not None and not self.other:
@@ -330,7 +330,7 @@ class _Reader:
         if (since := self.unknown_since.pop(key, None)) is not None:
             self.paper.unknown[key[0]].append((key[2], SessionSpan(since, at)))
 
-    def _forget_verdicts(self, at: datetime, bots: Collection[str] | None = None) -> None:
+    def _forget_evaluations(self, at: datetime, bots: Collection[str] | None = None) -> None:
         """End unknown spells, of some bots or of all: another spec, and another day, is judged from the start."""
         for key in list(self.unknown_since):
             if bots is None or key[0] in bots:

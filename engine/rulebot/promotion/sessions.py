@@ -50,11 +50,11 @@ class BotSession:
         return not self.missed and not self.faults
 
 
-def audit_faults(tape: JournalIndex, verdicts: Iterable[InvariantResult]) -> Audited:
+def audit_faults(tape: JournalIndex, results: Iterable[InvariantResult]) -> Audited:
     """Return what an audit found where."""
     bots = {entry.seq: entry.record.bot for entry in tape.entries}
     found: dict[tuple[str, date | None], list[str]] = {}
-    for result in verdicts:
+    for result in results:
         for each in result.first:
             day = None if each.at is None else exchange_date(each.at)
             text = f"audit, number {result.number}: {each.text}"

@@ -108,8 +108,8 @@ def must_close_after(run: Run, waiting: Iterable[Mapping[str, Any]], bot: str, p
     for reported in waiting:
         with suppress(LookupError, ValueError):
             request, whose, which = Request(reported["request"]), str(reported["bot"]), str(reported["position"])
-            is_anew = request is Request.FLATTEN and whose in ("", bot)
-            closes = [position] if is_anew or standing.must_close(bot, position) else []
+            is_new = request is Request.FLATTEN and whose in ("", bot)
+            closes = [position] if is_new or standing.must_close(bot, position) else []
             standing = after_request(standing, request, whose, which, closes=closes)
     return standing.must_close(bot, position)
 

@@ -27,7 +27,7 @@ from rulebot.model.position import Position
 from rulebot.model.session import EXCHANGE_ZONE, CalendarError, Session, session_on
 from rulebot.model.values import dataclass
 from rulebot.record.record import Kind, Record
-from rulebot.replay.replay import Replayed, entry_verdicts, known_number
+from rulebot.replay.replay import Replayed, entry_evaluations, known_number
 from rulebot.spec.spec_test_nouns import FLAT, Smile, smile
 from rulebot.spec_tests.market import LEAST_VOLATILITY
 
@@ -349,7 +349,7 @@ class Watch:
             return
         bot = found.program.bots[self.bot]
         if found.state.bots.by_name[self.bot].is_watching:
-            said = [(rule.rule.name, evaluation.truth) for rule, evaluation in entry_verdicts(found, bot, self.at)]
+            said = [(rule.rule.name, evaluation.truth) for rule, evaluation in entry_evaluations(found, bot, self.at)]
             names = [name for name, _ in said]
             self.truths = {name: truth for name, truth in said if truth is not None and names.count(name) == 1}
         selection = found.state.bots.by_name[self.bot].selection

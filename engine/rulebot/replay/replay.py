@@ -148,13 +148,13 @@ _QUOTED = ("bid", "ask", "last", "iv", "delta")
 def view_lines(found: Replayed, at: datetime) -> Iterator[str]:
     """Yield, for each bot that ran, what its entry conditions say; then the levels and quotes that are streamed."""
     for name, bot in found.program.bots.items():
-        verdicts = list(conditions(found, bot, at))
-        if not verdicts:
+        results = list(conditions(found, bot, at))
+        if not results:
             continue
         yield ""
         yield f" {name}, if it were to enter now:"
-        width = max(len(called) for called, _, _ in verdicts)
-        for called, rule, evaluation in verdicts:
+        width = max(len(called) for called, _, _ in results)
+        for called, rule, evaluation in results:
             words = describe(rule.rule, evaluation).removeprefix("unknown").lstrip()
             yield f"   {called:<{width}}  {_TRUTHS[evaluation.truth]:<7}  {words}"
     yield ""
@@ -190,7 +190,7 @@ def conditions(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tupl
     Those of a universe for each of its symbols, those of an alternative of `choose` behind its name.
     """
     for each in [member.bot for member in bot.members] or [bot]:
-        for rule, evaluation in entry_verdicts(found, each, at):
+        for rule, evaluation in entry_evaluations(found, each, at):
             yield f"{each.symbol} {rule.rule.name}".strip(), rule, evaluation
         view = view_of(StateBuilder(found.program, found.state, at))
         for choice in each.choices:
@@ -198,7 +198,7 @@ def conditions(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tupl
                 yield f"{each.symbol} {choice.name}: {rule.rule.name}".strip(), rule, rule.judge(view)
 
 
-def entry_verdicts(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[CompiledRule, Evaluation]]:
+def entry_evaluations(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[CompiledRule, Evaluation]]:
     """Yield each entry condition of a bot on one underlying with what it says at that instant."""
     view = view_of(StateBuilder(found.program, found.state, at))
     for rule in bot.when:

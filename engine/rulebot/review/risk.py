@@ -251,7 +251,7 @@ def _of_day(what: str, dollars: Decimal, written: Decimal | Amount | None, key: 
     """Return at what the bot halts for the day, in R too where the spec has it so."""
     in_r = f" ({written_as(written)})" if isinstance(written, Amount) and written.unit is Unit.R else ""
     words = f"at a {what} of {short_dollars(dollars)}{in_r} since the session began, open positions included"
-    then = "all that is open is closed (close: all)" if closes else "exits go on"
+    then = "all that is open is closed (close: all)" if closes else "exits continue"
     return Line(words=f"{words}, it enters no more that day ({key}); {then}")
 
 

@@ -202,7 +202,7 @@ class _SimulatedPeriod:
         if self.is_separate:  # the next session begins without it
             self.unsettled += len(self._open())
         if self.bot is not None:
-            self.walk = walk.anew()  # hundreds of variants must not each keep a session
+            self.walk = walk.restarted()  # hundreds of variants must not each keep a session
 
     def _keep_trades(self, done: SimulatedDay) -> None:
         """Keep the trades that ended by the end of a session, and which ended in shares; the next forgets them.

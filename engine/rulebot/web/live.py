@@ -282,7 +282,7 @@ class Live:
 
     # ------------------------------------------------------------ the engine's side
 
-    def tell(self, happenings: Iterable[EventLine]) -> None:
+    def notify(self, happenings: Iterable[EventLine]) -> None:
         """Keep what happened."""
         for each in happenings:
             self._events.appendleft(each)

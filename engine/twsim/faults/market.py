@@ -330,11 +330,11 @@ class QuoteFaults:
         """Break a market data farm, for a time."""
         farm = fault.text("farm")
         self.stop("farm")
-        self._hub.tell(2103, f"Market data farm connection is broken:{farm}")
+        self._hub.announce(2103, f"Market data farm connection is broken:{farm}")
         self._agenda.later(fault.seconds(), lambda: self._farm_up(fault))
 
     def _farm_up(self, fault: Fault) -> None:
-        self._hub.tell(2104, f"Market data farm connection is OK:{fault.text('farm')}")
+        self._hub.announce(2104, f"Market data farm connection is OK:{fault.text('farm')}")
         if fault.text("lines") == "die":
             for session in self._hub.sessions.values():
                 self._forget(session, list(session.wants.lines))

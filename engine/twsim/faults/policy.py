@@ -322,7 +322,7 @@ class Faults:
         self._lost = _Lost(fault)
         self._hub.remembered = StaleAnswers(self._hub.exchange)
         self._quotes.stop("link")
-        self._hub.tell(1100, CONNECTIVITY[1100])
+        self._hub.announce(1100, CONNECTIVITY[1100])
         self._agenda.later(fault.seconds(), self._restore_link)
 
     def _restore_link(self) -> None:
@@ -333,7 +333,7 @@ class Faults:
         if code == 1101:
             for session in self._hub.sessions.values():
                 session.wants.lines.clear()
-        self._hub.tell(code, CONNECTIVITY[code])
+        self._hub.announce(code, CONNECTIVITY[code])
         self._quotes.resume("link")
         asked_only = lost.fault.text("executions") == "asked"
         dropped = (Executed, Commissioned) if asked_only else ()

@@ -308,7 +308,7 @@ class ServerState:
             if (found := self.sessions.get(wanted)) is not None:
                 yield found
 
-    def tell(self, code: int, words: str) -> None:
+    def announce(self, code: int, words: str) -> None:
         """Send a system message to every client."""
         for session in self.sessions.values():
             session.error(-1, code, words)

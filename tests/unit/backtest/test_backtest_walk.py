@@ -361,10 +361,10 @@ def test_data_that_was_written_anew_between_two_parts_of_a_backtest_is_told(tmp_
     desk, source, store = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), tmp_path / "x.db"
     names = ("chains/2026-09-01.parquet", "chains/2026-09-02.parquet", "daily/spx.csv", "daily/vix.csv")
     run(desk, store, source, last=FIRST, files=lambda until: {name: [5, 1] for name in names})
-    anew = {name: [5, 2] for name in names[:3]} | {names[3]: [5, 1], "chains/2026-09-03.parquet": [5, 1]}
+    restarted = {name: [5, 2] for name in names[:3]} | {names[3]: [5, 1], "chains/2026-09-03.parquet": [5, 1]}
 
     def files(until: date) -> dict[str, list[int]]:
-        return {name: state for name, state in anew.items() if "chains" not in name or name[7:17] <= str(until)}
+        return {name: state for name, state in restarted.items() if "chains" not in name or name[7:17] <= str(until)}
 
     found = run(desk, store, source, last=date(2026, 9, 2), resumes=True, files=files)
     text = "it has changed or grown since: sessions before 2026-09-02 came of it as it was, and stay so"

@@ -45,11 +45,11 @@ def started(day: date, digest: str = "c" * 64, fills: str = "natural") -> Record
 class Reported:
     """A store in which one trade is entered on the first day, and left on the second at `left`."""
 
-    def __init__(self, left: datetime, verdicts: Sequence[Record]) -> None:
+    def __init__(self, left: datetime, results: Sequence[Record]) -> None:
         sessions = [Record(at(day, 9, 30), Kind.SESSION, data={"date": day.isoformat()}) for day in DAYS]
         entered = Record(at(DAYS[0], 10, 0), Kind.DECISION, BOT, POSITION, data={"what": "enter"})
         exit = Record(left, Kind.DECISION, BOT, POSITION, data={"what": "exit", "reason": "stop"})
-        reported = [started(DAYS[0]), *sessions, entered, *verdicts, exit]
+        reported = [started(DAYS[0]), *sessions, entered, *results, exit]
         self._records = sorted(reported, key=lambda record: record.at)
         clock = f"{left.hour - 4:02}:{left.minute:02}:40"
         row = {"position": POSITION, "state": "closed", "status": "CLOSED", "quantity": 1, "legs": json.dumps([LEG])}

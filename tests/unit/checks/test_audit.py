@@ -319,10 +319,10 @@ def test_what_is_told_anew_of_a_fill_leaves_an_exit_as_much_at_work_as_before() 
     """Half of the target has filled, so one is held, and the target has one left: beside it nothing may be closed."""
     day = sound_day()
     half = day[: index_of(day, of(Kind.POSITION), 3)]
-    anew = fill("11:00:30", 2, "e.2.02", "0.61", Purpose.TARGET)
+    restarted = fill("11:00:30", 2, "e.2.02", "0.61", Purpose.TARGET)
     beside = entity("11:01", order(4, Purpose.EXIT, **{**RESTING, "oca_group": "", "quantity": 1}))
     assert "2 of put work to be closed" in broken([*half, beside])[9]
-    assert "2 of put work to be closed" in broken([*half, anew, beside])[9]
+    assert "2 of put work to be closed" in broken([*half, restarted, beside])[9]
 
 
 def test_an_exit_that_is_cancelled_for_a_trade_taken_back_is_not_too_much() -> None:

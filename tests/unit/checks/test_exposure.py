@@ -206,7 +206,7 @@ BOOKED = replace(BOOKED, data={**BOOKED.data, "ref": "", "purpose": "by_others"}
 
 
 def test_a_short_leg_that_the_broker_has_liquidated_needs_no_long_one_any_more() -> None:
-    """What was left of the position was sold when a person had let its exits go on."""
+    """What was left of the position was sold when a person had let its exits continue."""
     day = replace(DAY, records=(BOOKED,))
     rows = [SOLD, COVERED, LIQUIDATED, WING_SOLD]
     assert list(uncovered_shorts(day, rows, ())) == []

@@ -117,7 +117,7 @@ def test_an_entry_at_work_is_taken_up_as_an_order_and_not_as_a_position() -> Non
         positions=SimpleNamespace(by_id={"P1": position("open", True, False)}), orders=SimpleNamespace(by_ref={})
     )
     for state, words in ((entering, "0 open positions, 1 order"), (held, "1 open position, 0 orders")):
-        assert resumed_lines(resumed(state, "dte0_condor")) == [f" from the last run: {words} at work"]
+        assert resumed_lines(resumed(state, "dte0_condor")) == [f" from the last run: {words} working"]
 
 
 def test_what_a_bot_of_another_name_has_opened_is_named() -> None:
@@ -136,7 +136,7 @@ def test_what_a_bot_of_another_name_has_opened_is_named() -> None:
         (OperatorState(TradingMode.REDUCING), " killed: no bot enters until 'rulebot resume'; exits continue"),
         (
             OperatorState(paused=frozenset({"dte0_condor"})),
-            " paused: dte0_condor enters nothing until 'rulebot resume dte0_condor'; exits go on",
+            " paused: dte0_condor enters nothing until 'rulebot resume dte0_condor'; exits continue",
         ),
     ],
     ids=["all", "one"],

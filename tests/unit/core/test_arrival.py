@@ -42,11 +42,11 @@ def test_what_never_came_to_the_gateway_is_taken_back_at_once_and_sent_anew() ->
     assert desk.last.ref == guard.ref, "sent beside it"
     answer(desk, guard)
     assert desk.order(guard.ref).status is OrderStatus.LOST
-    (anew,) = guards(desk)
-    assert anew.ref != guard.ref
-    assert anew.order_id > guard.order_id
+    (restarted,) = guards(desk)
+    assert restarted.ref != guard.ref
+    assert restarted.order_id > guard.order_id
     assert not desk.alarms
-    desk.ack(anew)
+    desk.ack(restarted)
     desk.tick(30)
     assert desk.position.state == "open"
 

@@ -239,10 +239,10 @@ def test_what_the_entry_adds_is_held_against_the_condition(change: int, sent: in
     assert not desk.submitted
     answer(desk, 9000, change=change)
     assert len(desk.submitted) == sent
-    verdicts = [each.data["words"] for each in desk.said(Kind.VERDICT) if each.data["rule"] == "margin"]
+    results = [each.data["words"] for each in desk.said(Kind.VERDICT) if each.data["rule"] == "margin"]
     allowed = "at most 0.15 x $10,000 = $1,500 (the account's net liquidation value)"
-    assert verdicts[-1] == f"${change:,}   {allowed}" + ("" if sent else ": $1 too much")
-    assert sent or desk.state.bots.by_name["spread"].status_text == f"margin {verdicts[-1]}"
+    assert results[-1] == f"${change:,}   {allowed}" + ("" if sent else ": $1 too much")
+    assert sent or desk.state.bots.by_name["spread"].status_text == f"margin {results[-1]}"
 
 
 def test_it_is_asked_again_when_the_answer_is_old_and_not_before() -> None:

@@ -58,8 +58,8 @@ def waits(desk: Desk) -> str:
 def test_the_entry_is_included(require: str, enters: bool) -> None:
     desk = desk_of(require)
     assert bool(desk.submitted) is enters
-    verdicts = [record for record in desk.records if record.kind is Kind.VERDICT and record.data["place"] == "risk"]
-    assert verdicts[-1].data["truth"] is enters
+    results = [record for record in desk.records if record.kind is Kind.VERDICT and record.data["place"] == "risk"]
+    assert results[-1].data["truth"] is enters
 
 
 def test_what_is_open_counts_too() -> None:

@@ -207,8 +207,8 @@ def test_a_part_that_is_closed_lets_the_target_rest_for_the_others_by_the_whole_
     assert closing.quantity == 2
     desk.fill(closing)
     desk.tick(1)
-    (anew,) = resting(desk)
-    assert (anew.quantity, anew.limit_price) == (2, Decimal("0.40"))
+    (restarted,) = resting(desk)
+    assert (restarted.quantity, restarted.limit_price) == (2, Decimal("0.40"))
 
 
 def call_side_closed(by: float) -> Desk:
@@ -227,9 +227,9 @@ def call_side_closed(by: float) -> Desk:
 def test_a_side_that_is_stopped_out_lets_the_target_rest_for_the_other_side() -> None:
     """1.40 sold, the calls bought back at 1.00: to keep 35 dollars the puts may cost 0.05."""
     desk = call_side_closed(0.6)
-    (anew,) = resting(desk)
-    assert {leg.name for leg in anew.legs} == {"short_put", "long_put"}
-    assert anew.limit_price == Decimal("0.05")
+    (restarted,) = resting(desk)
+    assert {leg.name for leg in restarted.legs} == {"short_put", "long_put"}
+    assert restarted.limit_price == Decimal("0.05")
 
 
 def test_a_target_that_the_other_side_cannot_bring_back_rests_no_more() -> None:
@@ -418,9 +418,9 @@ def test_a_roll_cancels_it_first_and_what_is_opened_has_its_own() -> None:
     assert desk.last.purpose is Purpose.ROLL
     desk.fill(desk.last)
     desk.tick(1)
-    (anew,) = resting(desk)
-    assert anew.position == desk.position.id != order.position
-    assert {leg.option.expiry for leg in anew.legs} == {desk.expiry_90}
+    (restarted,) = resting(desk)
+    assert restarted.position == desk.position.id != order.position
+    assert {leg.option.expiry for leg in restarted.legs} == {desk.expiry_90}
 
 
 def test_it_rests_for_the_structures_that_the_account_has_whole() -> None:

@@ -1,4 +1,4 @@
-"""Another rulebot in the account, a copy of the store, or a backup put back: nothing is entered, exits go on."""
+"""Another rulebot in the account, a copy of the store, or a backup put back: nothing is entered, exits continue."""
 
 from dataclasses import replace
 from decimal import Decimal

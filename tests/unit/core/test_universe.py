@@ -121,8 +121,8 @@ def test_a_symbol_that_offers_too_little_is_left_out() -> None:
     desk = desk_of("{symbols: [SPX, SPY], require: [{quote_width: {at_most: 0.1%}}]}")
     desk.until("10:00")
     assert not desk.submitted
-    verdicts = [each.data for each in desk.records if each.kind is Kind.VERDICT]
-    assert {(each["place"], each["symbol"], each["rule"]) for each in verdicts} >= {
+    results = [each.data for each in desk.records if each.kind is Kind.VERDICT]
+    assert {(each["place"], each["symbol"], each["rule"]) for each in results} >= {
         ("universe", "SPX", "universe.quote_width"),
         ("universe", "SPY", "universe.quote_width"),
     }
@@ -139,8 +139,8 @@ def test_without_options_at_the_money_it_is_said_what_they_lack() -> None:
     desk = desk_of("{symbols: [SPX, SPY], require: [{quote_width: {at_most: 50%}}]}")
     desk.level("SPX", float("nan"))
     desk.until("10:00")
-    verdicts = [each.data for each in desk.records if each.kind is Kind.VERDICT and each.data["place"] == "universe"]
-    assert [each["missing"] for each in verdicts if each["symbol"] == "SPX"] == ["SPX: its price is not known"]
+    results = [each.data for each in desk.records if each.kind is Kind.VERDICT and each.data["place"] == "universe"]
+    assert [each["missing"] for each in results if each["symbol"] == "SPX"] == ["SPX: its price is not known"]
 
 
 def test_an_order_ends_when_its_symbol_offers_too_little() -> None:
@@ -387,18 +387,18 @@ def _not_asked_for(bot: CompiledBot, view: View) -> tuple[LegView, ...]:
 def test_a_choice_of_lines_that_stands_is_the_one_that_would_be_made_anew(lines: int, when: str) -> None:
     """As spot moves past strikes, symbols take turns and come into focus; the other desk never lets a choice stand."""
     entry = TWO.replace("per_day: 2", f"per_day: 2{when}")
-    stands, anew = (desk_of("{symbols: [SPY, SPX], rank: {by: spot, highest: 1}}", entry) for _ in range(2))
-    for desk in (stands, anew):
+    stands, restarted = (desk_of("{symbols: [SPY, SPX], rank: {by: spot, highest: 1}}", entry) for _ in range(2))
+    for desk in (stands, restarted):
         desk.program = replace(desk.program, line_limit=lines)
         desk.until("09:54")
     kept, choices = 0, set()
     for step in range(120):
         levels = {"SPX": 6000 + 3 * (step // 9 % 4), "SPY": 600 + step // 17 % 3}
         before = stands.state.subscriptions.subscription_requests
-        for desk in (stands, anew):
+        for desk in (stands, restarted):
             for symbol, level in levels.items():
                 desk.quote(Underlying(symbol), level - 0.01, level + 0.01)
-            if desk is anew:
+            if desk is restarted:
                 desk.state = desk.state._replace(
                     subscriptions=replace(
                         desk.state.subscriptions, strike_targets=desk.state.subscriptions.strike_targets and {}
@@ -407,8 +407,8 @@ def test_a_choice_of_lines_that_stands_is_the_one_that_would_be_made_anew(lines:
             desk.tick(5)
         kept += stands.state.subscriptions.subscription_requests is before
         choices.add(stands.state.subscriptions.streamed)
-        assert stands.state.subscriptions.streamed == anew.state.subscriptions.streamed
-        assert [each.legs for each in stands.submitted] == [each.legs for each in anew.submitted]
+        assert stands.state.subscriptions.streamed == restarted.state.subscriptions.streamed
+        assert [each.legs for each in stands.submitted] == [each.legs for each in restarted.submitted]
     assert kept > 60
     assert len(choices) > 3
-    assert stands.records == anew.records
+    assert stands.records == restarted.records

@@ -264,7 +264,7 @@ def test_a_notice_that_bots_were_closed_says_whether_others_go_on() -> None:
     }
     assert [notice.split(";")[0] for notice in reported.values()] == [
         f"flattened: what {WATCHER} held is closed, other bots go on",
-        "killed: nothing is opened, exits go on",
+        "killed: nothing is opened, exits continue",
         "flattened: what all bots hold is closed, nothing is opened",
     ]
 

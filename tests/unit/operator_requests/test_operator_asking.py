@@ -63,7 +63,7 @@ def test_of_a_position_that_is_closed_it_is_said_how(store: Path) -> None:
 
 
 def test_what_was_asked_to_be_closed_is_kept_also_while_that_waits_for_an_engine(store: Path) -> None:
-    with pytest.raises(MisuseError, match=r"nobody has asked for P2 to be closed: its exits go on as they are"):
+    with pytest.raises(MisuseError, match=r"P2 was not asked to close: its exits continue"):
         leave(store, Request.KEEP, position="P2")
     for request, position in ((Request.CLOSE, "P2"), (Request.FLATTEN, "")):
         leave(store, request, position=position)

@@ -54,7 +54,7 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 
 def test_an_abstract_socket_is_told_as_well() -> None:
     found = Manager(f"@rulebot-test-{os.getpid()}")
-    Systemd(found.environ).tell(READY="1", STATUS="two\nlines")
+    Systemd(found.environ).notify(READY="1", STATUS="two\nlines")
     assert found.received() == ["READY=1\nSTATUS=two lines"]
     found.close()
 

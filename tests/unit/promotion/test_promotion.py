@@ -219,8 +219,8 @@ def test_a_condition_that_was_unknown_in_all_of_the_window_leaves_the_session_ou
     again = evaluation("12:00", "vix_spike", truth=False, place=place)
     assert only(*session(A, None, without_data, again)).is_compliant
     for truth in (None, False):
-        anew = evaluation(clock, "vix_spike", truth=truth, place=place, day=B)
-        first, second = judged(*session(A, None, without_data, ends="16:06"), *session(B, None, anew))
+        restarted = evaluation(clock, "vix_spike", truth=truth, place=place, day=B)
+        first, second = judged(*session(A, None, without_data, ends="16:06"), *session(B, None, restarted))
         assert (first.missed, second.missed) == (said, said if truth is None else "")
 
 
@@ -256,14 +256,14 @@ def test_a_choice_that_was_unknown_whenever_it_was_made_leaves_the_session_out(
     reported: list[tuple[str, dict[str, bool | None]]], without_data: str
 ) -> None:
     """A bot whose first alternative needs a history that it never got had a row of compliant sessions, and no trade."""
-    verdicts = [
+    results = [
         evaluation(clock, rule, truth=truth, place="choose")
         for clock, truths in reported
         for rule, truth in truths.items()
     ]
     text = spec_text().text
     legs = text[text.index("  short_put:") : text.index("order:")]
-    found = changed(text.replace(legs, CHOOSING), session(A, None, *verdicts))
+    found = changed(text.replace(legs, CHOOSING), session(A, None, *results))
     said = f"nothing could be entered: {without_data} was unknown whenever an alternative was to be chosen"
     assert found.missed == (said if without_data else "")
 
@@ -479,8 +479,8 @@ def test_what_the_audit_finds_is_held_against_its_session() -> None:
     stray = Record(at(B, "11:00"), Kind.FILL, BOT, "P20", {"ref": "nobody's", "exec_id": "x.01"})
     records.insert(-11, stray)
     tape = journal_index(enumerate(sorted(records, key=lambda record: record.at), 1))
-    verdicts = [each for each in audit_tape(tape, None, (), shown=None) if each.number == 3]
-    found = judge(read_paper(tape, simulated=False), KEY, audit_faults(tape, verdicts))
+    results = [each for each in audit_tape(tape, None, (), shown=None) if each.number == 3]
+    found = judge(read_paper(tape, simulated=False), KEY, audit_faults(tape, results))
     assert [each.is_compliant for each in found] == [True, False, True]
     assert found[1].faults == ("audit, number 3: a fill on nobody's: no such order recorded",)
 

@@ -34,9 +34,9 @@ CHOOSING = bot_of("examples/universe.yaml")
 SYMBOLS = [member.symbol for member in RANKED.members]
 
 
-def judged(bot: CompiledBot, *verdicts: Evaluation, place: str = "when") -> tuple[JudgedCandidate, ...]:
+def judged(bot: CompiledBot, *results: Evaluation, place: str = "when") -> tuple[JudgedCandidate, ...]:
     return tuple(
-        JudgedCandidate(rule, evaluation) for rule, evaluation in zip(getattr(bot, place), verdicts, strict=False)
+        JudgedCandidate(rule, evaluation) for rule, evaluation in zip(getattr(bot, place), results, strict=False)
     )
 
 
@@ -51,11 +51,11 @@ def selected(bot: CompiledBot) -> StructureSelection:
 EXPIRY = date(2026, 11, 13)
 
 
-def candidate(whole: CompiledBot, symbol: str, *verdicts: Evaluation, alternative: str = "") -> Candidate:
+def candidate(whole: CompiledBot, symbol: str, *results: Evaluation, alternative: str = "") -> Candidate:
     """Return a candidate whose legs were chosen and priced, and whose `when` said this."""
     bot = whole.on(symbol).taking(alternative)
     found = Candidate(bot, whole)
-    found.when = judged(whole.on(symbol), *verdicts)
+    found.when = judged(whole.on(symbol), *results)
     found.selection, found.quote = selected(bot), NetQuote(1.05, 1.0)
     return found
 

@@ -112,8 +112,8 @@ def test_a_corrected_trade_stands_once_with_all_its_commissions(tmp_path: Path) 
         transactionType="TradeCancel", quantity="-2", proceeds="146", ibCommission="0", ibExecID="", tradeID="",
         origTradeID="1786699376", buySell="BUY (Ca.)",
     )  # fmt: skip
-    anew = trade(quantity="1", proceeds="-73", ibCommission="0.3333", ibExecID="0001938c.6a59af42.01.02")
-    reported = only(tmp_path, trade(), cancel, anew)
+    restarted = trade(quantity="1", proceeds="-73", ibCommission="0.3333", ibExecID="0001938c.6a59af42.01.02")
+    reported = only(tmp_path, trade(), cancel, restarted)
     assert (reported.exec_id, reported.signed, reported.proceeds) == ("0001938c.6a59af42.01.02", 1, -73)
     assert (reported.commission, reported.net_cash, reported.times) == (Decimal("1.0333"), None, 1)
     gone = only(tmp_path, trade(), cancel)

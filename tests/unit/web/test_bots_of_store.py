@@ -253,7 +253,7 @@ def test_a_pause_of_an_earlier_run_still_stands(tmp_path: Path) -> None:
 def test_what_only_reduces_though_no_person_asked_says_why(tmp_path: Path) -> None:
     data: dict[str, Json] = {"id": "1", "request": "kill", "bot": "", "reason": "3 starts in 10 minutes"}
     picture = shown(tmp_path, "11:00", Record(at("11:01"), Kind.OPERATOR, data=data))
-    assert picture.notice.startswith("3 starts in 10 minutes: nothing is opened, exits go on")
+    assert picture.notice.startswith("3 starts in 10 minutes: nothing is opened, exits continue")
 
 
 def test_of_a_position_that_is_closed_in_part_what_is_left_is_shown(tmp_path: Path) -> None:

@@ -155,8 +155,8 @@ def audit(
     `broken`: where the hash chain breaks. `tables`: those that differ from the journal's projection. `starts`:
     differences of a start's state, in words. `unjudged`: why invariants were not judged, by number.
     """
-    verdicts = audit_tape(journal_index(rows), broken, tables, starts)
-    return tuple(replace(each, unjudged=unjudged.get(each.number, "")) for each in verdicts)
+    results = audit_tape(journal_index(rows), broken, tables, starts)
+    return tuple(replace(each, unjudged=unjudged.get(each.number, "")) for each in results)
 
 
 def audit_tape(

@@ -366,7 +366,7 @@ def resumed_lines(run: "Run") -> list[str]:
     state = run.resumed.state
     held = sum(not position.is_flat for position in state.positions.by_id.values())
     orders = sum(order.status.is_live for order in state.orders.by_ref.values())
-    lines = [f" from the last run: {counted(held, 'open position')}, {counted(orders, 'order')} at work"]
+    lines = [f" from the last run: {counted(held, 'open position')}, {counted(orders, 'order')} working"]
     bots = Counter(position.bot for position in state.positions.by_id.values() if not position.is_flat)
     strange = [
         f"{counted(count, 'position')} of {bot}" for bot, count in bots.items() if bot not in run.loop.program.bots

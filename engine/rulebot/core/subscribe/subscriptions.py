@@ -127,8 +127,8 @@ def update_subscriptions(work: StateBuilder) -> tuple[Subscriptions, datetime]:
     if is_same and not exits:
         is_moving = follows or _seeks(work, plain, aims, work.subscriptions.streamed_at)
         return work.subscriptions, next_watch(work, is_moving=is_moving)
-    is_anew = work.subscriptions.board_version < 0 or work.subscriptions.strike_targets is None
-    known = UniverseSubscriptions(NOTHING if is_anew else work.subscriptions.subscription_requests, work.market.facts)
+    is_new = work.subscriptions.board_version < 0 or work.subscriptions.strike_targets is None
+    known = UniverseSubscriptions(NOTHING if is_new else work.subscriptions.subscription_requests, work.market.facts)
     requests = [known.of(each.key, each.plan, aims[each.key]) for each in plain] + exits
     pinned = _pinned(work)
     if scanned:
