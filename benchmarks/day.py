@@ -46,7 +46,7 @@ class Spent:
 
     @property
     def rest(self) -> float:
-        """Sockets, the event loop, orders, and what is not reported apart."""
+        """Sockets, the event loop, orders, and everything without a line of its own."""
         return self.wall - self.turns - self.journal - self.decoding - self.market - self.encoding
 
 

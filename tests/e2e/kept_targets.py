@@ -27,7 +27,7 @@ BY_DAYS = (*CONDORS, "spy_put_seller", "vertical_switch")
 FLY = """
 rulebot: 1
 name: fly
-about: Sells a same-day SPX iron fly at 10:00, and stops each side by itself.
+about: Sells a same-day SPX iron fly at 10:00, and stops each side separately.
 underlying: SPX
 entry: {at: "10:00", for: 5m, per_day: 1}
 legs:

@@ -134,7 +134,7 @@ def test_everything_that_a_person_cancels_is_sent_again_within_a_second(tmp_path
 FLY = """\
 rulebot: 1
 name: fly
-about: Sells a same-day SPX iron fly at 10:00, and stops each side by itself.
+about: Sells a same-day SPX iron fly at 10:00, and stops each side separately.
 underlying: SPX
 entry: {at: "10:00", for: 5m, per_day: 1}
 legs:
@@ -161,7 +161,7 @@ def test_the_alarm_names_the_legs_that_a_liquidation_has_rulebot_close(tmp_path:
     }  # fmt: skip
     (text,) = [text for text in alarms(day) if "has liquidated a part" in text]
     assert re.search(
-        r"that stand alone, \+1 SPXW \S+ 5945P\. Its exits continue with -1 SPXW \S+ 5975C, \+1 SPXW \S+ 6005C\.", text
+        r"without partners, \+1 SPXW \S+ 5945P\. Its exits continue with -1 SPXW \S+ 5975C, \+1 SPXW \S+ 6005C\.", text
     )
 
 

@@ -67,7 +67,7 @@ def test_nobody_named_and_nothing_told_yet_are_said(tmp_path: Path) -> None:
     assert (result.exit_code, "no recipient is named" in result.output) == (2, True)
     SqlJournal(open_store(tmp_path / "a.db")).close()
     result = CliRunner().invoke(main, ["alerts", "--store", str(tmp_path / "a.db")])
-    assert (result.exit_code, "nobody has been told anything" in result.output) == (2, True)
+    assert (result.exit_code, "no alerts have been sent" in result.output) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_nothing_looks_ahead(data: Path) -> None:
         ((SPEC, "--data", "DATA", "--compare", SPEC), "name its file with --out"),
         (
             ("--compare", SPEC, "--compare", SPEC, "--out", "x.html", "--data", "DATA"),
-            "--data is of a backtest",
+            "--data belongs to a backtest",
         ),
         ((SPEC, "--data", "DATA", "--check-look-ahead", "--out", "x.html"), "keeps and writes nothing: --out"),
     ],

@@ -82,7 +82,7 @@ def test_20_75_an_exit_goes_out_after_the_gateway_stood_still_while_the_store_is
             gateway.send_signal(signal.SIGCONT)
             until(lambda: "closed: time" in says.read_text(), says, 180)
             other.close()
-            until(lambda: "takes records again" in says.read_text(), says, 60)
+            until(lambda: "accepts records again" in says.read_text(), says, 60)
             engine.send_signal(signal.SIGINT)
             assert engine.wait(60) == 0, says.read_text()
     with StoreReader(store) as reader:
@@ -119,9 +119,9 @@ def test_75_an_engine_killed_on_a_locked_store_is_followed_by_one_that_watches_e
             first.wait(20)
         with process(again, environ, *command) as second:
             until(lambda: "closed: time" in again.read_text(), again, 240)
-            assert "takes records again" not in again.read_text()
+            assert "accepts records again" not in again.read_text()
             other.close()
-            until(lambda: "takes records again" in again.read_text(), again, 60)
+            until(lambda: "accepts records again" in again.read_text(), again, 60)
             second.send_signal(signal.SIGINT)
             assert second.wait(60) == 0, again.read_text()
     with StoreReader(store) as reader:

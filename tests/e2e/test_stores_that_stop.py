@@ -109,7 +109,7 @@ def test_75_exits_go_on_while_another_program_holds_the_store(seconds: int, tmp_
     entered = [record.at for record in found.of(Kind.FILL) if record.bot == "latecomer"]
     assert min(entered) > at("9:40")
     assert (min(entered) - at("9:39:58")).total_seconds() >= seconds
-    reported = [text for text in found.alarms() if UNRECORDED in text or "takes records again" in text]
+    reported = [text for text in found.alarms() if UNRECORDED in text or "accepts records again" in text]
     assert len(reported) == 2
 
 
@@ -216,7 +216,7 @@ def test_81_exits_go_on_while_the_store_is_not_the_one_that_was_opened(
     assert max(times(found, "holder", "exit")) < at("9:40:20")
     entered = [record.at for record in found.of(Kind.FILL) if record.bot == "latecomer"]
     assert min(entered) > at("9:40:35")
-    reported = [text for text in found.alarms() if UNRECORDED in text or "takes records again" in text]
+    reported = [text for text in found.alarms() if UNRECORDED in text or "accepts records again" in text]
     assert len(reported) == 2
     assert f"was {word} by another program while in use" in reported[0]
 

@@ -111,7 +111,7 @@ def test_workers_that_dask_has_paused_are_named(monkeypatch: pytest.MonkeyPatch)
             while client.scheduler_info()["workers"][worker.address]["status"] != "paused":
                 pass
         looks.clear()
-        with pytest.raises(StoreError, match=f"takes no more work: {worker.address}$") as caught:
+        with pytest.raises(StoreError, match=f"accepts no more work: {worker.address}$") as caught:
             run(engine.scheduler_address, same_as_here(DAILY, FIRST))
     assert len(looks) == 2
     assert caught.value.help is not None

@@ -95,8 +95,8 @@ def test_ctrl_c_tells_how_to_go_on(data: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("rulebot.sweep.executors.run_variants", interrupted)
     words = (SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--workers", 1)
     found = typed(*words)
-    assert (found.exit_code, "--out FILE keeps what is done" in found.stderr) == (130, True)
-    assert f"goes on with what {tmp_path / 's.jsonl'} keeps" in typed(*words, "--out", tmp_path / "s.jsonl").stderr
+    assert (found.exit_code, "--out FILE keeps finished variants" in found.stderr) == (130, True)
+    assert f"continues from {tmp_path / 's.jsonl'}" in typed(*words, "--out", tmp_path / "s.jsonl").stderr
     monkeypatch.setattr("rulebot.backtest.run.run_backtest", interrupted)
     asked = ["backtest", str(SPEC), "--data", str(data), "--store", str(tmp_path / "a.db")]
     found = CliRunner().invoke(main, asked)
@@ -146,7 +146,7 @@ def test_modelled_prices_are_called_so(tmp_path: Path) -> None:
     )
     found = typed(SPEC, *words, "--vary", "delta=0.05", "--workers", 1, "--html", tmp_path / "s.html")
     assert found.exit_code == 0, found.output
-    assert "MODELLED, nobody ever quoted them" in found.stdout.splitlines()[0]
+    assert "MODELLED, never quoted" in found.stdout.splitlines()[0]
     assert "MODELLED" in (tmp_path / "s.html").read_text(encoding="utf-8")
     assert "none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out" in found.stdout
 

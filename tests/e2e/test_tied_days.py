@@ -245,7 +245,7 @@ def test_ci_a_day_of_several_bots_ties_to_the_cent(day: Day) -> None:
     assert found.exit_code == 0, found.output
     lines = found.stdout.splitlines()
     assert " ties to the cent" in lines
-    assert "not ours" not in found.stdout
+    assert "external" not in found.stdout
     assert 'transactionType="Cash Settlement"' in day.statement
     assert len(set(re.findall(r'orderReference="(rb:[^"]+)"', day.statement))) >= 6
     for name, (tamper, says) in TAMPERED.items():

@@ -244,7 +244,7 @@ def test_a_store_that_goes_away_is_told_and_waited_for(store: Path) -> None:
         away.rename(store)
         seen.see("no engine runs on this store")
         seen.press("p")
-        seen.see("there is nobody to ask")
+        seen.see("no engine runs on this store")
         seen.press("q")
         assert seen.left() == 0
 

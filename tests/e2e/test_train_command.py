@@ -143,7 +143,7 @@ def test_a_minute_brings_what_a_bot_that_enters_then_makes(sparse: Path, tmp_pat
     assert found.exit_code == 1
     assert "14 minutes: 14 entries" in found.stdout
     assert "100 sessions or more, and there are 7" in found.stderr
-    assert "told: daily: there are no daily bars" in found.stdout, "the flaws of the data may be the reason"
+    assert "reported: daily: there are no daily bars" in found.stdout, "the flaws of the data may be the reason"
     head, *rows = table.read_text().splitlines()
     expected = []
     for clock in ("11:00", "11:30"):
@@ -176,7 +176,7 @@ def test_ci_from_sessions_to_a_condition_that_trades(sparse: Path, tmp_path: Pat
     text = out.read_text()
     assert f"sha256: {digest_of(text)}" in trained.stdout
     flaws, _, report = trained.stdout.partition("\n\n")
-    assert "told: daily: there are no daily bars" in flaws
+    assert "reported: daily: there are no daily bars" in flaws
     assert report.startswith(" Parquet chains of "), "whoever reads figures is told of which prices"
     assert report.partition("\n")[0].endswith("; fills mid")
     assert "scikit_learn" in model_of(text).trained

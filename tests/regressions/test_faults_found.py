@@ -39,7 +39,7 @@ def test_an_order_that_was_only_held_was_taken_for_refused_and_another_sent() ->
     desk.tick(3)
     assert desk.order(order.ref).status is OrderStatus.CANCELLING
     assert desk.position.state == "entering"
-    assert any("inactive, and nobody says why" in text for text in desk.alarms)
+    assert any("inactive, without a reason" in text for text in desk.alarms)
 
 
 @pytest.mark.parametrize("is_warned_first", [True, False])

@@ -178,7 +178,7 @@ def test_legs_whose_fill_the_broker_owes_are_asked_for_and_told_to_a_person() ->
     for _ in range(60):
         desk.tick(1)
     assert desk.position.state == "open"
-    assert len([text for text in desk.alarms if "does not tell the fills of all its legs" in text]) == 1
+    assert len([text for text in desk.alarms if "without reporting the fills of all its legs" in text]) == 1
     desk.send(long)
     before = desk.asked_for_orders()
     desk.tick(11)

@@ -24,7 +24,7 @@ RAISES = {
     "pause_exits": 3,
     "close_position": 3,
     "CloseWanted": 2,
-    "tell": 0,
+    "notify": 0,
     "_alarm_of_external": 2,
 }
 """Functions that raise an alarm, by where its text stands among their arguments."""
@@ -120,7 +120,7 @@ def text_of(call: ast.Call) -> ast.expr | None:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     if name in RAISES and len(call.args) > RAISES[name]:
         found = call.args[RAISES[name]]
-        return found if name != "tell" or isinstance(found, ast.JoinedStr) else None
+        return found if name != "notify" or isinstance(found, ast.JoinedStr) else None
     if name not in ("record", "Record") or not any(ast.unparse(each) == "Kind.ALARM" for each in call.args):
         return None
     reported = {each.arg: each.value for each in call.keywords}

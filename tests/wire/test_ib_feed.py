@@ -480,7 +480,7 @@ def test_a_line_that_is_refused_while_a_farm_is_broken_does_not_come_back_with_i
 
 
 def test_a_farm_that_was_broken_and_is_inactive_then_holds_no_quote_back() -> None:
-    """Of a farm that nothing is asked of it is not reported that it is connected: no quote counted any more."""
+    """A farm without requests is not reported as connected: no quote counted any more."""
 
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
@@ -520,7 +520,7 @@ def test_56_lines_that_died_without_a_word_are_asked_for_anew(
             assert max(each for each in spoke if each < back) <= 0
             assert min(each for each in spoke if each > 5) == back
             assert "SPX" in caplog.text
-            assert "silent, and asked for anew" in caplog.text
+            assert "silent, requested again" in caplog.text
 
     run(scenario())
 

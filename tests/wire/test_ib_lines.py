@@ -36,7 +36,7 @@ def test_contracts_beyond_the_limit_are_told_when_it_begins_when_there_are_more_
                 assert world.feed.unwatched == tuple(Underlying(symbol) for symbol in wanted[1:])
 
     run(scenario())
-    reported = [each.getMessage() for each in caplog.records if "beyond the limit" in each.getMessage()]
+    reported = [each.getMessage() for each in caplog.records if "the limit of" in each.getMessage()]
     assert reported == [
         "2 contracts are beyond the limit of 1 lines: B, C",
         "3 contracts are beyond the limit of 1 lines: C, B, D",

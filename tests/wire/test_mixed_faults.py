@@ -14,7 +14,7 @@ OF_CONNECTIONS = {"cut", "silence", "garbage", "slow", "restart", "hang_up", "id
 OTHER_CONTRACTS = {"chain_hole", "adjusted", "not_subscribed", "delayed_data", "short_day", "time_zone", "broker_clock"}
 MIXED = [kind for kind in KINDS if kind not in OF_CONNECTIONS | OTHER_CONTRACTS]
 UNTOLD = {"swallow_order", "pacing", "late_order", "lose_ack", "lost_execution", "correction"}
-"""Of orders that meet these a client is not reported all by itself."""
+"""A client does not hear everything about orders that meet these faults."""
 STRIKES = (5200, 5800, 5850, 5880, 5890, 5900, 5950, 6100)
 
 

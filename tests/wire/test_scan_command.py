@@ -122,7 +122,7 @@ def test_csv_is_a_table_with_a_head() -> None:
         ((), "no spec was named"),
         (("--sim", "--live", "put_lite"), "--sim does not go with it"),
         (("--sim", "--sort", "crowdng", "put_lite"), "unknown measure 'crowdng'"),
-        (("--sim", "--sort", "profit", "put_lite"), "is of an open position"),
+        (("--sim", "--sort", "profit", "put_lite"), "needs an open position"),
         (("--sim", "--sort", "session", "put_lite"), "is no number"),
         (("put_lite", "--history"), "leave SPEC out"),
         (("--history", "SPY", "--sort", "vix"), "leave --sort out"),

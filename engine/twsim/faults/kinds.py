@@ -291,7 +291,7 @@ KINDS: dict[str, FaultKind] = {
     "delayed_data": FaultKind((AT, STANDING), "QuoteFaults.stand", {"symbol": _SYMBOL}),
     "time_zone": FaultKind(
         (AT, STANDING),
-        "Faults.tell_zone",
+        "Faults.report_zone",
         {
             "name": FaultParameter("British Summer Time"),
             "place": FaultParameter(""),

@@ -564,10 +564,10 @@ def test_quotes_that_have_each_a_time_of_their_own_are_told(apart: int, tmp_path
         for values in rows.values():
             del values[40]  # so that it is no even grid
 
-    said = "an instant has quotes of 1 of 4 options, the next one of others: bots see those of one instant alone"
+    said = "an instant has quotes of 1 of 4 options, the next one of others: bots see only quotes of one instant"
     texts = [each.text for each in changed(tmp_path, spoil, 380).findings]
     assert [text for text in texts if text.startswith("an instant")] == [
-        f"{said}; have one time for what stood together" for _ in range(bool(apart))
+        f"{said}; give quotes of one snapshot one time" for _ in range(bool(apart))
     ]
 
 
@@ -589,7 +589,7 @@ def test_what_stands_still_for_long_is_told(since: int, what: str | None, tmp_pa
 
 @pytest.mark.parametrize(
     ("size", "says"),
-    [(0.0, "is 0 beside all that is quoted"), (-1.0, "is a count of contracts, is -1"), (2.5, "most are none, as 2.5")],
+    [(0.0, "is 0 in all quotes"), (-1.0, "is a count of contracts, is -1"), (2.5, "most are none, as 2.5")],
 )
 def test_sizes_that_cannot_be_are_refused(size: float, says: str, tmp_path: Path) -> None:
     """Where nothing is bid for no order fills: a bot that never traded looked as if it had not wanted to."""
@@ -604,7 +604,7 @@ def test_what_cannot_be_opened_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="does not exist") as of_a_kind:
         open_source("model")
     assert "write model:PATH" in str(of_a_kind.value.help)
-    with pytest.raises(StoreError, match="nobody can say what kind"):
+    with pytest.raises(StoreError, match="unrecognised data format"):
         open_source(str(tmp_path))
     with pytest.raises(MisuseError, match="no kind of data 'parket'"):
         open_source(f"parket:{tmp_path}")

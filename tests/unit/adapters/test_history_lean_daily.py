@@ -149,7 +149,7 @@ def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
     ("options", "says"),
     [
         ("symbol=qqq&bars=daily", "there are no daily quotes of QQQ"),
-        ("bars=daily", "of which underlying"),
+        ("bars=daily", "which underlying"),
         ("symbol=spy&bars=hour", "bars= is minute or daily, is 'hour'"),
         ("symbol=spy&stands=5", "stands= is of bars=daily"),
         ("symbol=spy&bars=daily&at=noon", "at= is a time of the exchange"),

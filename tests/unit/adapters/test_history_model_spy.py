@@ -111,7 +111,7 @@ def test_what_is_listed_when() -> None:
 def test_it_says_what_it_assumes_and_what_it_lacks(tmp_path: Path) -> None:
     assert source().name == "a model of SPY from daily bars of it, of SPX and the VIX"
     reported = [each.text for each in source().gaps(date(2004, 1, 2), DAY)]
-    assert any(text.endswith("and nobody exercises before the last day") for text in reported)
+    assert any(text.endswith("without early exercise") for text in reported)
     assert "no options on SPY are listed before 2005-01-10, since when they settle at the close" in reported
     for file in DAILY.glob("*.csv"):
         if not file.name.startswith("spy"):

@@ -60,7 +60,7 @@ def test_a_parquet_file_that_is_no_chain_leaves_a_folder_of_daily_bars_to_the_mo
 
 def test_a_folder_without_a_chain_says_what_its_file_lacks(tmp_path: Path) -> None:
     parquet.write_table(pyarrow.table({"strike": [1.0], "bid": [1.0], "ask": [1.0]}), tmp_path / "a.parquet")
-    with pytest.raises(StoreError, match="nobody can say what kind of data lies in") as raised:
+    with pytest.raises(StoreError, match="unrecognised data format") as raised:
         open_source(str(tmp_path))
     assert raised.value.help == (
         "a.parquet is no chain: it has no column `time`, `expiry`, `right`; docs/history-data.md has their columns"
@@ -120,7 +120,7 @@ def test_a_column_that_stands_in_the_name_of_a_folder_alone_is_asked_for(tmp_pat
     with pytest.raises(StoreError) as raised:
         open_source(str(tmp_path)).day(DAYS[1])
     assert str(raised.value) == (
-        f"{partition_value(file)}: `trading_class` stands in the name of a folder alone: have it in the file, too"
+        f"{partition_value(file)}: `trading_class` is only in the name of a folder: add it to the file too"
     )
 
 

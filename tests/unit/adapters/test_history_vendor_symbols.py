@@ -87,7 +87,7 @@ def test_one_of_several_in_a_file_of_many_days_is_as_if_it_were_alone(
         assert same(source.day(day), alone.day(day))
         assert not source.day(day).findings
     assert source.name == f"end-of-day chains of {symbol} in all.csv"
-    assert not [each for each in source.gaps(DAYS[0], DAYS[-1]) if "apart" in each.text]
+    assert not [each for each in source.gaps(DAYS[0], DAYS[-1]) if "not together" in each.text]
 
 
 def test_rows_of_others_in_a_file_of_many_days_are_told_once(tmp_path: Path) -> None:
@@ -213,6 +213,6 @@ def test_a_gap_between_rows_of_another_day_is_still_told(tmp_path: Path) -> None
     first, after = chain(DAYS[0], "SPX"), mixed(DAYS[1], "SPY", "SPX")
     lines = [*first[:10], *after, *first[10:]]
     source = opened(f"eod:{file_of(tmp_path / 'all.csv', lines)}?symbol=SPX")
-    reported = [(each.row, each.text) for each in source.gaps(*DAYS[:2]) if "apart" in each.text]
+    reported = [(each.row, each.text) for each in source.gaps(*DAYS[:2]) if "not together" in each.text]
     assert reported == [(52, "rows of one day are not together in the file")]
     assert len(source.day(DAYS[0]).options) == 20

@@ -71,7 +71,7 @@ def test_the_open_that_no_tick_tells_is_that_of_the_daily_bar_of_today(caplog: p
         assert isnan(await desk.until(430))
         assert await desk.until(600) == 5901.5
         assert desk.asked == [(15, "SPX"), (75, "SPX"), (195, "SPX"), (435, "SPX")]
-        assert caplog.text.count("asked for in vain: no answer") == 1
+        assert caplog.text.count("a request for it failed: no answer") == 1
         assert desk.touched == [desk.board.rows[SPX]]
         assert desk.wire.arrived.is_set()
 

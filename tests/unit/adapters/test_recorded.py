@@ -208,7 +208,7 @@ def test_between_its_frames_a_file_is_let_go(desk: Desk, tmp_path: Path, monkeyp
     assert next(frames)
     desk.recorder.close()
     assert not file.with_name(f"{file.name}-wal").exists()
-    with pytest.raises(StoreError, match="was laid out anew while it was read"):
+    with pytest.raises(StoreError, match="was compacted while it was read"):
         list(frames)
 
 

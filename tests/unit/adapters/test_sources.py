@@ -52,7 +52,7 @@ def test_a_folder_that_is_no_source_says_what_lies_there(name: str, said: str, t
     file = tmp_path / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("day;bid\n2026-10-21;1\n")
-    with pytest.raises(StoreError, match="nobody can say what kind of data lies in") as caught:
+    with pytest.raises(StoreError, match="unrecognised data format") as caught:
         open_source(str(tmp_path))
     assert caught.value.help is not None
     assert caught.value.help.startswith(said.format(here=tmp_path))

@@ -99,8 +99,8 @@ def test_a_service_that_fails_is_named_once_and_so_is_its_return(
     world.refuses.clear()
     assert len(world.after(60)) == 1
     assert [each.getMessage() for each in caplog.records if each.name == "rulebot.alerts"] == [
-        "alerts: 'phone' was not told: refused. The message is kept and sent again",
-        "alerts: 'phone' is told again",
+        "alerts: 'phone' was not sent: refused. The message is kept and sent again",
+        "alerts: 'phone' is sent again",
     ]
 
 
@@ -259,8 +259,8 @@ def test_a_grave_one_is_told_again_until_it_is_acknowledged(tmp_path: Path) -> N
     assert world.after(700) == []
     world.alarm("another")
     world.after(1)
-    assert {"told again until" in body for _, _, body in world.after(601)} == {True}
-    assert [body.partition(";")[0].endswith("\nnot told again") for _, _, body in world.after(601)] == [True, True]
+    assert {"sent again until" in body for _, _, body in world.after(601)} == {True}
+    assert [body.partition(";")[0].endswith("\nnot sent again") for _, _, body in world.after(601)] == [True, True]
     assert world.after(6000) == []  # three times in all
     world.close()
     world.journal.close()
@@ -327,7 +327,7 @@ def test_a_service_that_fails_keeps_a_grave_one_from_nobody_else(tmp_path: Path)
     reported = {person: body for _ in range(20) for person, _, body in world.after(60)}
     assert len(world.sent) == 7, "once each, since they never were before"
     assert sorted(reported) == ["desk", "phone"]
-    assert "not told again" in reported["phone"], "all rounds are over"
+    assert "not sent again" in reported["phone"], "all rounds are over"
     world.close()
     world.journal.close()
 
@@ -730,14 +730,14 @@ def test_the_digest_of_a_day_that_was_over_while_nobody_told_is_told_late(world:
         world.journal.append([session, session, entity(Kind.BOT_DAY, session.at, day)], durable=True)
     world.now = at("8:00", days[2])
     world.start()
-    ((_, _, body),) = [each for each in world.after(60) if "told late" in each[2]]
+    ((_, _, body),) = [each for each in world.after(60) if "sent late" in each[2]]
     first, second = (part.split("\n") for part in f"\n{body}".split("\n(sent late) ")[1:])
     assert first[0].startswith(f"{days[0]}: realised ")
     assert any(line.startswith(f"{CONDOR}: opened ") for line in first)
     assert f"{SELLER}: opened 547p 2027-02-19; 1 open" in first
     assert second[0] == f"{days[1]}: realised +$0.00, 0 closed, 1 open"
     assert f"{CONDOR}: no trade: its window is over" in second
-    assert not [each for each in world.after(60) if "told late" in each[2]]
+    assert not [each for each in world.after(60) if "sent late" in each[2]]
     world.now = at("16:06", days[2])
     ((_, _, body),) = world.after(0)
     assert f"\n{days[2]}: realised" in body

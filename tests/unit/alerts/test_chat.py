@@ -343,9 +343,9 @@ def test_the_file_names_the_token_and_who_may_ask() -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ("from = [7]", "one of telegram, telegram_file and telegram_env is owed"),
-        ("telegram = 'x'", "from: a list of the numbers"),
-        ("telegram = 'x'\nfrom = ['me']", "from: a list of the numbers"),
+        ("from = [7]", "one of telegram, telegram_file and telegram_env is required"),
+        ("telegram = 'x'", "from: a list of the chat numbers"),
+        ("telegram = 'x'\nfrom = ['me']", "from: a list of the chat numbers"),
         ("telegram = 'x'\nfrom = [7]\napi = 'http://example.org'", "api: an address with https"),
         ("telegram = 'x'\nfrom = [7]\nform = 3", "unknown key 'form'"),
     ],

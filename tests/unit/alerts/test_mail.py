@@ -171,7 +171,7 @@ def test_an_alarm_waits_for_a_mail_server_that_is_down(
     with caplog.at_level(logging.WARNING, "rulebot.alerts"):
         rounds(3)
         (warning,) = [each.getMessage() for each in caplog.records if each.name == "rulebot.alerts"]
-        assert "'mail' was not told" in warning
+        assert "'mail' was not sent" in warning
         assert "Connection refused" in warning
         server = start(port)
         rounds(1)

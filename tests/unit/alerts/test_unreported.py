@@ -26,7 +26,7 @@ PHONE = Person(name="phone", url="json://localhost")
 DESK = Person(name="desk", url="https://localhost/x", is_program=True, tell=tuple(Grade))
 MAIL = replace(PHONE, name="mail", tell=(Grade.DIGEST,))
 FULL = "the outbox of alerts cannot be used: database or disk is full"
-WORDS = f"12:00 what happens cannot be told any more: {FULL}; see to the engine"
+WORDS = f"12:00 alerts cannot be sent: {FULL}; check the engine"
 
 
 class World:

@@ -263,7 +263,7 @@ def test_days_that_were_refused_are_told_before_what_is_merely_odd() -> None:
     head, first, second = finding_lines([*odd, late])
     assert head == " the data: 2 findings"
     assert first == "  refused: a.csv:9: the day is stale"
-    assert second == "  told: a.csv: theta is a year (300 times)"
+    assert second == "  reported: a.csv: theta is a year (300 times)"
     assert "the day is stale" in report_page(document() | {"findings": [*odd, late]}, {})
 
 
@@ -287,9 +287,9 @@ def test_what_comes_again_day_by_day_is_told_once_with_its_last_place() -> None:
     assert lines == [
         "  refused: chains: 2024-02-03 is no session; 3 more like it, the last 2024-02-11",
         "  left out: 2024-02-01.csv:1: the bid is above the ask; 3 more like it, the last 2024-02-04.csv:1",
-        "  told: 1.csv: it begins late",
-        "  told: 2.csv: it begins late",
-        "  told: 3.csv: it begins late",
+        "  reported: 1.csv: it begins late",
+        "  reported: 2.csv: it begins late",
+        "  reported: 3.csv: it begins late",
         "  --format json has them all",
     ]
     page = read(report_page(document() | {"findings": many}, {})).text
@@ -301,7 +301,9 @@ def test_the_last_of_findings_of_one_file_is_told_by_what_differs() -> None:
     hole = {"row": 0, "severity": "reported", "count": 1}
     texts = [f"nothing is recorded from {at}:00:00 to {at}:30:02: the gateway was gone" for at in (10, 11, 12, 13)]
     one = [{**hole, "file": "day.tape", "text": text} for text in texts]
-    assert [*finding_lines(one)][1] == f"  told: day.tape: {texts[0]}; 3 more like it, the last 13:00:00 to 13:30:02"
+    assert [*finding_lines(one)][
+        1
+    ] == f"  reported: day.tape: {texts[0]}; 3 more like it, the last 13:00:00 to 13:30:02"
     several = [{**each, "file": f"{number}.tape"} for number, each in enumerate(one, 1)]
     assert [*finding_lines(several)][1].endswith("3 more like it, the last 4.tape: 13:00:00 to 13:30:02")
 
@@ -315,8 +317,8 @@ def test_a_comparison_of_texts_tells_a_flaw_in_the_words_of_a_backtest_and_count
     assert found == (
         "refused: b.csv: it is cut off",
         "left out: b.csv:4: the bid is above the ask (2 rows: 4, 7)",
-        "told: a.csv:3: theta is a year (40 times)",
-        "told: daily: it has no open (3 times)",
+        "reported: a.csv:3: theta is a year (40 times)",
+        "reported: daily: it has no open (3 times)",
     )
     _, *lines = finding_lines(map(data_of, (odd, again, rows, again, again, alone)))
     assert [line.strip() for line in lines] == list(found)
@@ -476,7 +478,7 @@ def test_orders_of_which_none_filled_are_told_on_the_page(fills: str, entered: i
     """The terminal said what to do; the page had a flat line, and a table of what kept the bot out."""
     reported = document()
     reported["settings"]["fills"], reported["funnels"][0]["entered"] = fills, entered
-    assert ("<p>None of its orders filled: natural fills want" in report_page(reported, {})) == is_reported
+    assert ("<p>None of its orders filled: natural fills need" in report_page(reported, {})) == is_reported
 
 
 def test_a_title_counts_bots_that_are_many() -> None:

@@ -235,7 +235,7 @@ def test_shares_are_not_bought_on_the_day_of_their_split(tmp_path: Path) -> None
 
 def test_shares_are_not_bought_at_a_close_of_another_scale(tmp_path: Path) -> None:
     """They cost a sixth of what they were worth, and the account had won the rest on the first day."""
-    with pytest.raises(StoreError, match=f"the daily bars of SPY in made up are of another scale than .* {FIRST}: "):
+    with pytest.raises(StoreError, match=f"the daily bars of SPY in made up have another scale than .* {FIRST}: "):
         simulated(tmp_path, "adjusted", shares=(("SPY", 100),))
     assert not [*tmp_path.glob("*.db")]
 

@@ -779,7 +779,7 @@ def test_daily_bars_that_a_bot_reads_and_that_are_not_there_are_told(tmp_path: P
 
 
 class Scaled(PastDays):
-    """A source whose daily bars are of another scale than its levels."""
+    """A source whose daily bars have another scale than its levels."""
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         bars = super().daily(symbol, before, count)
@@ -940,7 +940,7 @@ def test_an_open_that_nobody_knows_settles_nothing(tmp_path: Path) -> None:
     done = run(desk, tmp_path / "x.db", WithoutOpens(**given), last=gone)
     assert [text for text in done.alarms if "its settlement level is not known" in text]
     assert not [
-        text for text in run(desk, tmp_path / "y.db", PastDays(**given), last=gone).alarms if "not known" in text
+        text for text in run(desk, tmp_path / "y.db", PastDays(**given), last=gone).alarms if "is unknown" in text
     ]
 
 

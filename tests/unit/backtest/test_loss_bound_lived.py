@@ -20,7 +20,7 @@ DAY = date(2018, 2, 9)
 FLY = """\
 rulebot: 1
 name: fly
-about: Sells a same-day SPX iron fly with 30-point wings, stops each side by itself.
+about: Sells a same-day SPX iron fly with 30-point wings, stops each side separately.
 underlying: SPX
 entry: {at: "10:00", for: 5m, per_day: 1}
 legs:

@@ -243,7 +243,7 @@ def test_two_runs_of_a_day_follow_each_other(tmp_path: Path) -> None:
     between = ReplayedMarket(recorded_day(files, 5))
     between.advance(first.at(1000))
     assert isnan(spot(between))
-    with pytest.raises(StoreError, match="two runs side by side"):
+    with pytest.raises(StoreError, match="two simultaneous runs"):
         recorded_day(files[::-1], 5)
 
 

@@ -42,7 +42,7 @@ def test_one_in_or_beside_the_folder_counts(specs: Path, place: str, named: str)
 def test_one_in_and_one_beside_it_are_refused_unless_one_is_named(specs: Path) -> None:
     for place in ("specs/account.yaml", "account.yaml"):
         Path(place).write_text(ACCOUNT)
-    with pytest.raises(RulebotError, match="both lie beside these specs"):
+    with pytest.raises(RulebotError, match="both apply to these specs"):
         load_all_bots(["specs/put_lite.yaml"], {}, None)
     assert load_all_bots(["specs/put_lite.yaml"], {}, Path("account.yaml")).account_file == "account.yaml"
 

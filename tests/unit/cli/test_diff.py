@@ -235,7 +235,7 @@ def test_a_growth_of_a_little_more_than_is_allowed_is_told_as_more(tmp_path: Pat
         (("put_lite",), 2, "there is 1, and a file or folder alone is compared with HEAD"),
         ((), 2, "there are 0"),
         (("put_lite", "nosuch.yaml"), 2, "there is no 'nosuch.yaml', and git knows no revision of that name here"),
-        (("put_lite", "put_lite", "--all"), 2, "--all tells the days of --seeds"),
+        (("put_lite", "put_lite", "--all"), 2, "--all shows the days of --seeds"),
         (("put_lite", "put_lite", "--seeds", "0"), 2, "--seeds"),
         (("put_lite", "put_lite", "--max-risk-growth", "10"), 2, "a growth is a percentage, as in 10%, is '10'"),
         (("put_lite", "--install-git"), 2, "stand alone"),

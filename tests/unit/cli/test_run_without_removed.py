@@ -69,7 +69,7 @@ def test_a_start_goes_on_as_the_reload_has(paths: Sequence[str], caplog: pytest.
     for _ in range(2):
         found = start(*paths)
         assert (found.exit_code, "nothing listens" in found.stderr) == (3, True), found.output
-        assert f"{paths[1]}: not there any more, and the last run on s.db took its bots for removed" in caplog.text
+        assert f"{paths[1]}: gone, and the last run on s.db treated its bots as removed" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -152,9 +152,9 @@ def test_export_writes_a_file_a_view(sound: Path) -> None:
     [
         (
             {"simulated": True, "settings": {"mode": "backtest"}},
-            "a backtest: its orders were filled by a model: none of it",
+            "a backtest: its orders were filled by a model: it does not belong in",
         ),
-        ({"simulated": True, "settings": {"mode": "paper"}}, "a simulated market: none of it belongs into"),
+        ({"simulated": True, "settings": {"mode": "paper"}}, "a simulated market: it does not belong in"),
         ({"simulated": False, "settings": {"mode": "paper"}}, ""),
     ],
 )

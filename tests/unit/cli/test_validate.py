@@ -119,7 +119,7 @@ def test_half_days_and_calendars_are_those_of_the_year_from_a_date(folder: Path)
     text = file.read_text().replace('from: "10:30"', 'from: "13:00"')
     file.write_text(text.replace("- vix: {between: [12, 22]}", "- no_event: [CPI]"))
     shown = rulebot("validate", "--date", "2026-12-10", str(file)).stdout
-    assert "warning[RB320]: no entry on 2026-12-24 and 2027-11-26: on a half day" in shown
+    assert "warning[RB320]: no entry on 2026-12-24 and 2027-11-26: a half day" in shown
     assert "warning[RB315]: CPI: published dates end on 2026-12-31, in 21 days" in shown
     shown = rulebot("validate", "--date", "2026-11-28", str(file)).stdout
     assert "no entry on 2026-12-24 and 2027-11-26" in shown

@@ -57,14 +57,14 @@ def test_shares_that_are_sold_cover_puts_and_owe_a_call() -> None:
 @pytest.mark.parametrize(
     ("legs", "changes", "words"),
     [
-        ((STOCK,), {}, "shares alone are no structure"),
+        ((STOCK,), {}, "a structure needs an option"),
         ((STOCK, SOLD), {"underlying": "SPX"}, "SPX is an index"),
-        ((STOCK, "more: {buy: shares}", SOLD), {}, "stand in two legs"),
+        ((STOCK, "more: {buy: shares}", SOLD), {}, "appear in two legs"),
         ((STOCK, SOLD), {"exits": "[{at_expiry: settle}]"}, "shares do not expire"),
         ((STOCK, SOLD), {"risk": "{protect: {cost: 4x credit}}"}, "without it"),
         ((STOCK, SOLD), {"exits": "[{time: '15:45', close: [stock]}]"}, "leaves what they cover"),
         ((STOCK, "short_call: {sell: call, strike: {above: stock, by: 5 pts}}"), {}, "'stock' is shares"),
-        ((STOCK, SOLD), {"quantity": "{overwrite: {between: [25%, 50%]}}"}, "its own shares stand among the legs"),
+        ((STOCK, SOLD), {"quantity": "{overwrite: {between: [25%, 50%]}}"}, "shares"),
         (("stock: {buy: shares, strike: {at: spot}}", SOLD), {}, "shares have no strike"),
         ((STOCK, "short_call: {sell: call}"), {}, "'short_call' lacks 'strike'"),
         (("choose: [{name: one, short_call: {sell: call}}, {name: two, " + PUT + "}]",), {}, "lacks 'strike'"),

@@ -171,7 +171,7 @@ def test_what_can_be_traded_is_named_where_an_index_is_not() -> None:
         found.message == "VIX is an index, and the only ones whose options this engine knows are SPX, XSP, NDX and RUT"
     )
     (found,) = problems(changed("underlying: SPX", "underlying: NDXP"))
-    assert found.help == "write 'NDX'; 'expiry: {dte: 0}' takes NDXP by itself"
+    assert found.help == "write 'NDX'; 'expiry: {dte: 0}' selects NDXP"
     (found,) = problems(on("XSP", "dte: 0, class: SPXW"))
     assert found.help == "all options on XSP are of class XSP: leave 'class' out"
 

@@ -58,7 +58,7 @@ def test_each_side_rolls_its_own_legs() -> None:
 @pytest.mark.parametrize(
     ("test", "roll", "close", "said"),
     [
-        ("breach: {spot_within: 5 pts}", LATER, "50%", "a roll is of all structures that are open"),
+        ("breach: {spot_within: 5 pts}", LATER, "50%", "a roll must include all open structures"),
         ("breach: {spot_within: 5 pts}", LATER, "short_put", "rolling short_put alone leaves the put sold by"),
         ("breach: {spot_within: 5 pts}", LATER, "[short_put, long_call]", "the put sold by 'short_put' uncovered"),
         ("breach: {spot_within: 5 pts}", MOVED, "call_side", "'short_put' is not among the legs that this exit rolls"),

@@ -77,7 +77,7 @@ def test_one_that_comes_to_life_is_taken_back() -> None:
     answer(desk, guard)
     desk.report(guard, BrokerStatus.WORKING, 0)
     assert desk.order(guard.ref).status is OrderStatus.CANCELLING
-    assert any("works after all" in text for text in desk.alarms)
+    assert any("works again" in text for text in desk.alarms)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_where_it_must_be_waited_for_a_person_is_told_since_when_and_until_when(
     assert sent is not None
     (reported,) = [text for text in desk.alarms if "without protection" in text]
     assert reported == (
-        f"its short legs may be without protection since 10:00:00: whether {guard.ref} came to the broker is not "
+        f"its short legs may be without protection since 10:00:00: whether {guard.ref} reached the broker is not "
         f"known before {until}; then it is closed"
     )
 

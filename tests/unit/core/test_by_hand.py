@@ -132,7 +132,7 @@ def test_what_was_asked_to_be_closed_is_closed_though_bots_may_enter_again(
     desk.tick(5)
     assert desk.position.state == "exiting"
     assert desk.last.purpose is Purpose.EXIT
-    assert "What was asked to be closed is closed all the same." in START_ALL
+    assert "Requested closes continue." in START_ALL
 
 
 def test_what_an_entry_still_opens_after_a_start_is_closed_as_was_asked_before_it() -> None:
@@ -222,7 +222,7 @@ def test_what_is_being_closed_goes_on_and_it_is_said() -> None:
     desk.tick(1)
     assert desk.position.is_flattening
     desk.ask(Request.KEEP, position=desk.position.id)
-    assert [each for each in desk.alarms if "is being closed already, as was asked: that goes on" in each]
+    assert [each for each in desk.alarms if "is already being closed, as requested" in each]
     desk.fill(desk.last)
     desk.tick(1)
     assert (desk.position.state, desk.position.exit_reason) == ("closed", "flattened")

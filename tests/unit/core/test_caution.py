@@ -223,7 +223,7 @@ def test_a_worked_exit_that_is_called_cancelled_and_then_refused_is_not_counted_
         assert desk.position.failed_close_attempts == 0
         desk.settle(31)
         assert len(desk.submitted) == 2 + number
-    said = "was not cancelled by somebody, the broker has refused it: Order rejected - reason:margin"
+    said = "was not cancelled by another client: the broker rejected it: Order rejected - reason:margin"
     assert sum(said in text for text in desk.alarms) == 4
 
 
@@ -244,7 +244,7 @@ def test_what_is_said_late_of_a_protective_stop_makes_no_exit_less_cancelled() -
     worked_and_cancelled(desk, 1)
     assert desk.position.failed_close_attempts == 1
     desk.message(guard, 201, "Order rejected - reason:margin")
-    assert any("was not cancelled by somebody" in text for text in desk.alarms)
+    assert any("was not cancelled by another client" in text for text in desk.alarms)
     assert desk.position.failed_close_attempts == 1
 
 
@@ -385,7 +385,7 @@ def test_an_opening_fill_that_is_taken_back_after_the_close_is_left_to_a_person(
     desk.tick(10)
     assert len(desk.submitted) == sent
     reported = "the exchange busted a fill, and a leg is open without its partner"
-    assert f"{reported}: no closing order is sent for it, a person must look" in desk.alarms
+    assert f"{reported}: nothing is sent for it, a person must look" in desk.alarms
 
 
 def test_an_entry_at_work_is_taken_back_when_another_bot_has_lost_what_the_account_may() -> None:
@@ -672,7 +672,7 @@ def test_an_exit_that_is_turned_away_without_a_refusal_is_sent_again_after_longe
     assert not desk.position.on_hold
     assert any("refused 3 closing orders" in text for text in desk.alarms)
     assert any("the broker says: 436 You must specify an allocation." in text for text in desk.alarms)
-    assert not any("nobody says why" in text for text in desk.alarms)
+    assert not any("without a reason" in text for text in desk.alarms)
 
 
 def test_a_cancel_of_an_exit_is_of_its_day_alone() -> None:

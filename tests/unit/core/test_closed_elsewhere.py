@@ -549,8 +549,8 @@ def test_what_an_exit_has_closed_beside_a_person_is_told(account: int) -> None:
     desk = Desk((text_of(**LIMITED),))
     leaving(desk)
     reported = closed_twice(desk, account)
-    said = f"{desk.position.id} is closed, and the account holds 1 {SHORT}: closed by hand, too? Nobody watches it"
-    assert reported == ([f"{said}: a person must look"] if account > 0 else [])
+    said = f"{desk.position.id} is closed, and the account holds 1 {SHORT}: closed by hand, too? No exit watches it"
+    assert reported == ([f"{said}: check the account"] if account > 0 else [])
 
 
 def test_what_an_exit_has_closed_in_an_outage_beside_a_person_is_told() -> None:
@@ -569,8 +569,8 @@ def test_what_an_exit_has_closed_in_an_outage_beside_a_person_is_told() -> None:
     for _ in range(10):
         desk.tick(5)
     assert (desk.position.state, desk.position.closed_at) == ("closed", dealt)
-    said = f"{desk.position.id} is closed, and the account holds 1 {SHORT}: closed by hand, too? Nobody watches it"
-    assert f"{said}: a person must look" in desk.alarms
+    said = f"{desk.position.id} is closed, and the account holds 1 {SHORT}: closed by hand, too? No exit watches it"
+    assert f"{said}: check the account" in desk.alarms
 
 
 # ---------------------------------------------------------------- told when it has expired
@@ -766,7 +766,7 @@ def test_what_the_exchange_corrects_of_a_trade_of_others_is_so_after_a_start_too
     desk.start_again()
     assert desk.state.positions.executions == known
     assert [text.partition(": ")[0] for text in desk.alarms[-2:]] == [
-        "not ours",
+        "external",
         f"external, and the exchange has {'corrected it' if quantity else 'taken it back'}",
     ]
 
@@ -829,7 +829,7 @@ def test_a_price_that_is_told_later_takes_the_place_of_an_estimate_once() -> Non
     assert (desk.position.exit_reason, desk.position.cash) == ("closed_by_hand", before + 480 - 740)
     assert desk.position.commissions - estimated.commissions == Decimal("3.28")
     assert desk.day_of().realized == desk.position.net
-    (reported,) = (text for text in desk.alarms if str(SHORT) in text and "as the broker tells now" in text)
+    (reported,) = (text for text in desk.alarms if str(SHORT) in text and "as the broker reports now" in text)
     guess = abs(estimated.legs[0].exit_cash) / 100
     difference = 100 * (guess - Decimal("7.40"))
     assert reported.endswith(
@@ -875,7 +875,7 @@ def test_what_is_there_again_hours_later_waits_for_a_person() -> None:
     desk = Desk()
     desk.opened()
     back(desk, 7200)
-    said = "again, and somebody may have opened it anew: rulebot leaves that alone until 'rulebot resume'"
+    said = "again, and it may have been opened externally: rulebot leaves that alone until 'rulebot resume'"
     assert desk.position.on_hold.endswith(said)
     assert sum(said in text for text in desk.alarms) == 1
     desk.until("15:50", step=60)
@@ -896,7 +896,9 @@ def test_a_hold_does_not_end_by_itself_when_somebody_was_heard_to_trade_the_cont
     others(desk, LONG, 2, "4.80")
     desk.holds(LONG, 2)
     desk.tick(15)
-    assert all("may have opened it anew" in position.on_hold for position in desk.state.positions.by_id.values())
+    assert all(
+        "may have been opened externally" in position.on_hold for position in desk.state.positions.by_id.values()
+    )
 
 
 def test_a_start_does_not_end_a_hold_of_hours() -> None:
@@ -906,7 +908,7 @@ def test_a_start_does_not_end_a_hold_of_hours() -> None:
     desk.unlink()
     desk.tick(3600)
     desk.link([], [(LONG, 1), (SHORT, -1)])
-    assert "may have opened it anew" in desk.position.on_hold
+    assert "may have been opened externally" in desk.position.on_hold
 
 
 def test_a_hold_ends_where_fills_of_ours_are_told_minutes_later() -> None:

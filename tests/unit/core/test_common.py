@@ -176,7 +176,7 @@ def test_a_person_who_adds_to_a_position_leaves_its_orders_as_they_are() -> None
     for _ in range(30):
         desk.tick(5)
     assert at_work(desk) == {Purpose.TARGET: 4, Purpose.STOP: 4}
-    assert any("-2 " in text and "no position of ours explains" in text for text in desk.alarms)
+    assert any("-2 " in text and "no position explains" in text for text in desk.alarms)
 
 
 @pytest.mark.parametrize("is_down", [False, True])

@@ -42,7 +42,7 @@ def reported(desk: Desk, folder: Path) -> list[str]:
     [
         ({"price": Decimal("1.95")}, "has corrected a fill of {}: 3 short_put sold at 1.95, not 3 at {}"),
         ({"quantity": Decimal(2)}, "has corrected a fill of {}: 2 short_put sold at {}, not 3 at {}"),
-        ({"quantity": Decimal(0)}, "has taken back a fill of {}: 3 short_put sold at {}"),
+        ({"quantity": Decimal(0)}, "busted a fill of {}: 3 short_put sold at {}"),
     ],
 )
 def test_a_correction_is_told_and_why_tells_it(changes: dict[str, Decimal], words: str, tmp_path: Path) -> None:

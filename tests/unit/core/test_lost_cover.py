@@ -92,7 +92,7 @@ def test_behind_stops_of_the_spec_what_is_left_of_a_liquidation_is_closed_too() 
     (closing,) = desk.live
     assert ([leg.option for leg in closing.legs], closing.kind) == ([SHORT_PUT], OrderType.MARKET)
     assert desk.position.exit_reason == LIQUIDATION
-    assert "rulebot closes the legs of it that stand alone" in desk.alarms[-1]
+    assert "rulebot closes its legs without partners" in desk.alarms[-1]
     desk.fill(closing)
     desk.holds(SHORT_PUT, 0)
     ticks(desk, 3)

@@ -103,7 +103,7 @@ def test_51_an_exit_with_other_terms_stays_as_it_is() -> None:
     stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
     desk.send(echo(desk, stop, time_in_force="day"))
     assert "day instead of gtc" in desk.alarms[-1]
-    assert "left as it is" in desk.alarms[-1]
+    assert "it keeps working" in desk.alarms[-1]
     assert not desk.cancels
 
 
@@ -126,7 +126,7 @@ def test_51_a_resting_exit_that_would_close_too_much_is_taken_back_and_watched()
     desk = seller()
     stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
     desk.send(echo(desk, stop, quantity=Decimal(3)))
-    assert "would close more than was meant" in desk.alarms[-1]
+    assert "would close too much" in desk.alarms[-1]
     assert stop.ref in {order.ref for order in desk.cancels}
     sent = len(desk.submitted)
     for order in desk.live:

@@ -360,7 +360,7 @@ def test_what_the_clock_alone_closes_today_is_a_day_trade(exits: str, is_day_tra
     seller = text_of("seller", **{**SELLER, "exits": exits + SETTLES})
     desk = desk_of(seller, account=NONE_LEFT)
     desk.until("10:01")
-    assert refused(desk, "seller").startswith("no day trade is left") is is_day_trade
+    assert refused(desk, "seller").startswith("no day trade remains") is is_day_trade
     assert bool(desk.submitted) is not is_day_trade
 
 

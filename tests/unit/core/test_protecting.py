@@ -456,7 +456,7 @@ def test_28_a_stop_that_fills_after_its_side_was_closed_leaves_the_other_side_it
     fills_late(desk, late, 1)
     desk.tick(60)
     assert [(order.ref, order.status) for order in guards(desk)] == [(other.ref, OrderStatus.WORKING)]
-    left = f"nobody closes what is left of it, -1 {call(6055)}, +1 {call(6065)}"
+    left = f"no exit closes the rest, -1 {call(6055)}, +1 {call(6065)}"
     assert f"more was closed of {desk.position.id} than was held, and {left}. spread enters" in desk.alarms[-1]
 
 
@@ -468,14 +468,12 @@ def test_50_a_stop_that_fills_more_than_was_held_is_told_as_that_alone() -> None
     desk.report(guard, BrokerStatus.FILLED, 1)
     desk.tick(1)
     (reported,) = desk.alarms
-    assert reported.startswith(
-        f"more was closed of {desk.position.id} than was held, and nobody closes what is left of it"
-    )
+    assert reported.startswith(f"more was closed of {desk.position.id} than was held, and no exit closes the rest")
     assert [(order.legs[0].name, order.status) for order in guards(desk)] == [("short_call", OrderStatus.WORKING)]
     desk.start_again()
     desk.link()
-    left = f"nothing is sent for what is left of it, +1 {put(5945)}, +1 {put(5935)}, -1 {call(6055)}, +1 {call(6065)}"
-    assert desk.alarms[1:] == [f"more was closed of it than was held, {left}. A person must look"], "it was told once"
+    left = f"nothing is sent for the rest, +1 {put(5945)}, +1 {put(5935)}, -1 {call(6055)}, +1 {call(6065)}"
+    assert desk.alarms[1:] == [f"more was closed than was held; {left}. A person must look"], "it was told once"
 
 
 def test_28_a_stop_that_fills_after_the_exit_is_told_and_nothing_is_traded_for_it() -> None:

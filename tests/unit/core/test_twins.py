@@ -168,7 +168,7 @@ def test_11_one_that_is_not_taken_back_in_a_minute_is_left_to_a_person() -> None
     since = desk.now
     while desk.now - since < timedelta(seconds=75):
         listed(desk, order)
-    reported = [text for text in desk.alarms if "is not taken back" in text]
+    reported = [text for text in desk.alarms if "its cancel has no effect" in text]
     assert reported == [f"a second order works as {order.ref} and its cancel has no effect: cancel it at the broker"]
 
 

@@ -620,7 +620,7 @@ def test_an_execution_that_is_not_ours_is_shown_and_moves_nothing() -> None:
     desk.send(report)
     desk.send(report)
     assert desk.books()[put(5945)] == -1
-    assert len([text for text in desk.alarms if "not ours" in text]) == 1
+    assert len([text for text in desk.alarms if text.startswith("external: ")]) == 1
 
 
 # ---------------------------------------------------------------- leg by leg

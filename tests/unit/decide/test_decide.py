@@ -101,7 +101,7 @@ def test_a_proposal_within_every_limit_is_not_refused() -> None:
         ({"price": None}, "no mid that its price could be held against"),
         ({"entries_today": 2}, "all bots together have sent 2 today, entries_per_day is 2"),
         ({"day_trades": NONE_LEFT}, "no day trade remains: the broker allows 0, and the account is under $25,000.00"),
-        ({"day_trades": replace(NONE_LEFT, net_liquidation=None)}, "no day trade is left"),
+        ({"day_trades": replace(NONE_LEFT, net_liquidation=None)}, "no day trade remains"),
         (
             {"day_trades": replace(NONE_LEFT, left=2, at_work=2)},
             "no day trade remains: the broker allows 2, 2 of them for positions of today, and the account is under",
@@ -227,7 +227,7 @@ def test_a_window_ends_at_the_time_exit() -> None:
 
 
 def test_a_window_of_a_half_day_ends_by_its_own_words_where_these_come_first() -> None:
-    """On other days it is from 10:00 to the time exit at 12:50: on a half day it went on to 12:50, past its end."""
+    """On other days it is from 10:00 to the time exit at 12:50: a half day it went on to 12:50, past its end."""
     text = text_of(entry='{window: {from: "10:00", to: close - 99m}}', exits='\n  - time: "12:50"')
     assert bot_of(text).windows(session_from(DAY))[0][1] == clock("12:50")
     assert bot_of(text).windows(session_from(HALF_DAY))[0][1] == clock("11:21", HALF_DAY)

@@ -234,7 +234,7 @@ def test_the_clock_is_held_against_whole_seconds_of_the_broker(ahead: float, too
     asked = NOON + timedelta(seconds=ahead)
     found = judged(asked, NOON, took)
     assert found.level is level
-    assert ("an engine goes by the broker's" in found.text) is (level is Level.WARNING)
+    assert ("an engine uses the broker's" in found.text) is (level is Level.WARNING)
 
 
 def test_restarts_are_told_while_they_are_on_and_shortly_before() -> None:
@@ -317,14 +317,14 @@ def test_tables_that_another_version_made_are_said_not_to_be_compared(sound: Pat
     run(sound, "UPDATE lease SET owner = 'process 7 on desk'", "UPDATE order_rows SET legs = '[]'")
     found = {each.name: each for each in integrity(sound, live=False)}
     assert (found["invariant 21"].level, found["audit"].level) == (Level.NOT_CHECKED, Level.OK)
-    assert found["invariant 21"].text.endswith("they are not compared; the next start makes them anew")
+    assert found["invariant 21"].text.endswith("so they are not compared; the next start rebuilds them")
     assert found["audit"].text == "the hash chain is whole, all 14 that were judged of 15 invariants hold"
 
 
 def test_what_an_engine_that_was_killed_left_is_told(day_place: Place) -> None:
     found = {each.name: each for each in integrity(day_place, live=False)}
     assert found["engine"].text.startswith("the last engine ended without a word")
-    assert found["open"].text.startswith("1 position open and 2 working orders")
+    assert found["open"].text.startswith("1 position open and 2 orders working")
 
 
 def test_trading_that_a_person_has_stopped_is_warned_of(day_store: Path) -> None:

@@ -136,7 +136,7 @@ def test_what_the_broker_lacks_is_told_and_asked_for_again_while_all_else_counts
     assert loop._known(clock("08:40")).listings.keys() == {("SPX", "SPXW")}
     assert loop._known(clock("08:40") + timedelta(days=1)).listings == {}
     asyncio.run(lacking(clock("08:40")))
-    words = "what reads it is unknown, all else goes on, and it is asked again every ten minutes"
+    words = "rules that read it are unknown, and the request is repeated every ten minutes"
     assert [record.data["text"] for record in journal.kept] == [f"the broker refused the contract of SQ; {words}"]
 
 

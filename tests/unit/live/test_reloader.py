@@ -470,7 +470,7 @@ def test_the_account_stays_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="its limits would be off"):
         refuse_account(bare, "DU1234567", DAY, running={}, had_limits=True, any_account=False)
     refuse_account(bare, "DU1234567", DAY, running={}, had_limits=False, any_account=False)
-    with pytest.raises(SpecError, match="is not there any more"):
+    with pytest.raises(SpecError, match="is gone"):
         reread(replace(sources(tmp_path, "specs"), account=tmp_path / "other.yaml"))
 
 

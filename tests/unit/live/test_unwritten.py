@@ -101,7 +101,7 @@ def test_76_an_entry_at_work_is_taken_back_when_nothing_can_be_written_any_more(
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
-    reported = "asked back from the broker, who was not heard any more: 1 order to open something: look in TWS"
+    reported = "cancels without an answer from the broker: 1 order to open something: check TWS"
     assert ended(desk, UnwrittenError(FULL)) == (f"{FULL}; {reported}", [order.ref])
 
 
@@ -112,7 +112,7 @@ def test_what_is_on_its_way_out_is_asked_back_once_more() -> None:
     desk.ack(order)
     desk.ask_kill()
     assert desk.order(order.ref).status is OrderStatus.CANCELLING
-    reported = "asked back from the broker, who was not heard any more: 1 order to open something: look in TWS"
+    reported = "cancels without an answer from the broker: 1 order to open something: check TWS"
     assert ended(desk, UnwrittenError(FULL)) == (f"{FULL}; {reported}", [order.ref])
 
 
@@ -123,7 +123,7 @@ def test_the_next_start_knows_what_was_asked_back(monkeypatch: pytest.MonkeyPatc
     desk.ack(order)
     journal = Journal(UnwrittenError(FULL), refuses=1)
     loop, first, _ = loop_of(desk, journal)
-    with pytest.raises(UnwrittenError, match="asked back"):
+    with pytest.raises(UnwrittenError, match="cancels without an answer"):
         asyncio.run(start._drive(run_of(loop, first.at, monkeypatch), first, cast(Any, journal)))
     (records,) = journal.appended
     assert [record.kind for record in records] == [Kind.ORDER, Kind.RUN_ENDED]
@@ -143,7 +143,7 @@ def test_a_store_that_takes_not_even_that_ends_the_run_as_well(monkeypatch: pyte
     desk.ack(desk.enter())
     journal = Journal(UnwrittenError(FULL))
     loop, first, broker = loop_of(desk, journal)
-    with pytest.raises(UnwrittenError, match="asked back"):
+    with pytest.raises(UnwrittenError, match="cancels without an answer"):
         asyncio.run(start._drive(run_of(loop, first.at, monkeypatch), first, cast(Any, journal)))
     assert (len(broker.cancelled), journal.appended) == (1, [])
 
@@ -159,7 +159,7 @@ def test_an_exit_at_work_stays() -> None:
 def test_what_cannot_be_taken_back_is_told() -> None:
     desk = Desk()
     desk.ack(desk.enter())
-    reported = "at work there may still be 1 order to open something: look in TWS"
+    reported = "1 order to open something may still be working: check TWS"
     assert ended(desk, UnwrittenError(FULL), is_up=False) == (f"{FULL}; {reported}", [])
 
 

@@ -102,7 +102,7 @@ def test_any_log_odds_are_a_probability(log_odds: float) -> None:
         ({"left": [0, -1, -1]}, "leads to itself"),
         ({"right": [3, -1, -1]}, "nowhere"),
         ({"feature": [2, -1, -1]}, "nowhere"),
-        ({"left": [1, -1]}, "of one length"),
+        ({"left": [1, -1]}, "equal lengths"),
     ],
 )
 def test_a_tree_that_leads_nowhere_is_refused(change: dict[str, object], said: str) -> None:

@@ -41,7 +41,7 @@ def test_an_open_condor_shows_each_exit_with_its_level_and_the_present_value() -
 def test_a_position_on_hold_says_why_nothing_is_sent_for_it() -> None:
     """Its line went on with the levels of exits of which none acts, and at the end that they act while rulebot runs."""
     state = day_state("11:42")
-    why = "a closing order was cancelled, and not by us, the 3rd time today: no closing order is sent for it any more"
+    why = "a closing order was cancelled, and not by us, the 3rd time today: nothing is sent for it any more"
     positions = {
         name: replace(each, hold=HoldReason.EXIT_CANCELLED, on_hold=why) for name, each in state.positions.by_id.items()
     }
@@ -73,8 +73,8 @@ def test_a_position_of_which_more_was_closed_than_was_held_says_what_is_left_tha
     too_far = replace(each, legs=(replace(each.legs[0], closed=each.legs[0].opened + 1),), exit_reason="protect")
     state = state._replace(positions=replace(state.positions, by_id={too_far.id: too_far}))
     rows = {row.bot: row for row in seen(state, "11:42").bots}
-    left = f"nothing is sent for what is left of it, +1 {each.legs[0].option}"
-    assert rows[SELLER].waits.startswith(f"on hold: more was closed of it than was held, {left}")
+    left = f"nothing is sent for the rest, +1 {each.legs[0].option}"
+    assert rows[SELLER].waits.startswith(f"on hold: more was closed than was held; {left}")
     reported = {bot.bot: bot.lines[0].parts for bot in day_outcome(state, at("11:42")).bots}
     assert any(left in part for part in reported[SELLER])
 
@@ -263,7 +263,7 @@ def test_a_notice_that_bots_were_closed_says_whether_others_go_on() -> None:
         )
     }
     assert [notice.split(";")[0] for notice in reported.values()] == [
-        f"flattened: what {WATCHER} held is closed, other bots go on",
+        f"flattened: what {WATCHER} held is closed, other bots continue",
         "killed: nothing is opened, exits continue",
         "flattened: what all bots hold is closed, nothing is opened",
     ]

@@ -62,7 +62,7 @@ def test_an_assignment_says_which_shares_came_or_went(sign: int, right: Right, w
     back = Record(at("17:00"), Kind.SETTLEMENT, CONDOR, "P9", {**data, "quantity": -2, "taken_back": True})
     reported = event_line(back, state)
     assert reported is not None
-    assert reported.text == f"put: 2 not {data['how']} after all", "it said that the shares went back"
+    assert reported.text == f"put: 2 not {data['how']}: reversed", "it said that the shares went back"
 
 
 def test_a_day_that_is_lived_through_again_tells_which_text_took_over() -> None:

@@ -117,7 +117,7 @@ def test_what_is_below_the_level_does_not_go_into_it(tmp_path: Path) -> None:
     log.info("connected")
     log.warning("the connection is lost")
     assert [line["text"] for line in lines(path)] == ["the connection is lost"]
-    with pytest.raises(MisuseError, match=r"one of debug, info, warning, error is owed, is 'all'"):
+    with pytest.raises(MisuseError, match=r"one of debug, info, warning, error is required, is 'all'"):
         load_settings(environ={"RULEBOT_LOG_LEVEL": "all"})
 
 

@@ -70,7 +70,7 @@ def test_what_was_asked_to_be_closed_is_kept_also_while_that_waits_for_an_engine
         leave(store, Request.RESUME)
         reported = leave(store, Request.KEEP, position="P2").message
         assert reported.startswith("P2 is no longer being closed, as requested: its exits continue")
-        with pytest.raises(MisuseError, match="nobody has asked for P2"):
+        with pytest.raises(MisuseError, match="P2 was not asked to close"):
             leave(store, Request.KEEP, position="P2")
     assert [each["request"] for each in asked(store)] == ["close", "resume", "keep", "flatten", "resume", "keep"]
     for _ in range(2):
@@ -89,8 +89,8 @@ def test_of_a_position_that_nothing_is_sent_for_it_is_said_that_it_is_not_closed
     too_far = recorded(
         store, lambda held: replace(held, legs=tuple(replace(leg, closed=leg.opened + 1) for leg in held.legs))
     )
-    left = f"nothing is sent for what is left of it, +1 {too_far.legs[0].option}"
-    why = f"but P2 is on hold: more was closed of it than was held, {left}"
+    left = f"nothing is sent for the rest, +1 {too_far.legs[0].option}"
+    why = f"but P2 is on hold: more was closed than was held; {left}"
     for request, position in ((Request.CLOSE, "P2"), (Request.FLATTEN, "")):
         assert leave(store, request, position=position).message.endswith(why)
     assert "on hold" not in leave(store, Request.FLATTEN, "dte0_condor").message

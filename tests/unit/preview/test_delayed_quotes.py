@@ -280,11 +280,11 @@ def test_old_quotes_are_not_used_while_the_exchange_trades() -> None:
     files = {"SPX": FILES["_SPX"], "VIX": FILES["_VIX"]}
     found, troubles = chains(files, "SPX", "VIX", "QQQ")
     assert ([chain.symbol for chain in found], troubles) == (["SPX", "VIX"], ["QQQ: none"])
-    with pytest.raises(DelayedDataError, match="are of 2026-11-18 09:47, 75 minutes old"):
+    with pytest.raises(DelayedDataError, match="are from 2026-11-18 09:47, 75 minutes old"):
         chains(files, "SPX", now=NOW + timedelta(hours=1))
     evening = datetime(2026, 11, 19, 2, 0, tzinfo=UTC)
     assert len((chains(files, "SPX", now=evening))[0]) == 1  # closed: the last quotes there are
-    with pytest.raises(DelayedDataError, match="are of 2026-11-18: they are not used"):
+    with pytest.raises(DelayedDataError, match="are from 2026-11-18: they are not used"):
         chains(files, "SPX", now=evening + timedelta(days=6, hours=4))
 
 

@@ -115,7 +115,7 @@ def test_every_problem_of_the_file_is_shown_at_its_place() -> None:
         '    2 | hots = "x"',
         "      | ^^^^",
         "   = help: did you mean 'host'?",
-        "rulebot.toml:3:1: error[RB613]: a whole number from 1 to 65535 is owed, is 99999",
+        "rulebot.toml:3:1: error[RB613]: a whole number from 1 to 65535 is required, is 99999",
         "    3 | port = 99999",
         "      | ^^^^",
         "rulebot.toml:5:2: error[RB612]: unknown setting 'stor'",
@@ -148,7 +148,7 @@ def test_a_port_is_a_port(value: str) -> None:
 
 
 def test_a_wrong_variable_and_a_wrong_flag_are_named() -> None:
-    with pytest.raises(MisuseError, match="RULEBOT_PORT: a whole number from 1 to 65535 is owed, is 'paper'"):
+    with pytest.raises(MisuseError, match="RULEBOT_PORT: a whole number from 1 to 65535 is required, is 'paper'"):
         load_settings(environ={"RULEBOT_PORT": "paper"})
     with pytest.raises(MisuseError, match="--client-id: a whole number"):
         load_settings(flags={"client_id": -1})

@@ -53,7 +53,7 @@ def test_15_a_process_that_was_stopped_as_a_whole_is_not_dead() -> None:
 def test_15_the_process_ends_with_one_line() -> None:
     done = subprocess.run([sys.executable, "-c", BLOCKED], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3
-    assert done.stderr.startswith("error: the engine has stood still")
+    assert done.stderr.startswith("error: the engine has not responded")
     assert "Traceback" not in done.stderr
 
 

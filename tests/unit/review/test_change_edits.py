@@ -815,7 +815,7 @@ def test_once_a_measure_is_the_measure() -> None:
 def test_exits_that_are_called_after_a_renamed_leg_are_told() -> None:
     old = edited(CONDOR, (BREACH, "  - breach: {spot_within: 5 pts, of: short_put}\n"))
     (change,) = compared(old, old.replace("short_put", "sold_put")).changes
-    assert change.words.endswith("an open position goes on by breach.short_put")
+    assert change.words.endswith("an open position continues under breach.short_put")
     assert change.is_worse
 
 

@@ -95,7 +95,7 @@ ROWS = [
         "a closing order goes no further than mid: it may never be filled, and meanwhile a loss runs on",
     ),
     (STOP, STOP + "    enabled: false\n", "exits.stop.enabled", "a loss runs on to the worst case, $963"),
-    (STOP, "", "exits.stop", "a loss runs on to the worst case, $963; what is left: time, breach, target"),
+    (STOP, "", "exits.stop", "a loss runs on to the worst case, $963; the rest: time, breach, target"),
     (BREACH, "", "exits.breach", "it no longer leaves when this holds"),
     ("spot_within: 5 pts", "spot_within: 2 pts", "exits.breach", "a position is kept longer"),
     ("    confirm: 2 quotes\n", "", "exits.stop.confirm", "one broken quote can now close a position"),

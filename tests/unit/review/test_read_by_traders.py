@@ -326,7 +326,7 @@ def test_each_part_is_judged_against_its_own_price_only_in_percent() -> None:
     stop = "  - stop: {loss: $50}\n    confirm: 2 quotes\n"
     assert stop in CONDOR
     words = reported(CONDOR.replace(stop, "  - stop: {loss: 100%, of: each_side}\n"))
-    assert "each side by itself: at a loss of 100% of the entry price of that part; that one alone is closed" in words
+    assert "each side separately: at a loss of 100% of the entry price of that part; that one alone is closed" in words
 
 
 # ---------------------------------------------------------------- words of measures

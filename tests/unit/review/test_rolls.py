@@ -27,13 +27,13 @@ def rolled(exit: str) -> str:
         (
             SIDE,
             "one order, 6 tries, closes short_put and long_put alone and opens anew short_put whose delta is nearest "
-            "0.20, long_put 5 points below short_put, of the expiry held; else it only closes; the rest goes on: it "
-            "and what is opened are positions of their own, each under these exits",
+            "0.20, long_put 5 points below short_put, of the expiry held; else it only closes; the rest continues: it "
+            "and the new position are separate, each under these exits",
         ),
         (SIDE.replace("put_side", "[short_put, long_put]"), "closes short_put and long_put alone and opens anew"),
         (
             EACH,
-            "each side by itself: spot is within 10 points of the strike of a short leg, or past it; one order, "
+            "each side separately: spot is within 10 points of the strike of a short leg, or past it; one order, "
             "6 tries, closes that one alone and opens its own legs of these: anew short_put, long_put, short_call and "
             "long_call at the strikes held, of SPXW options of the expiry nearest 7 days from then",
         ),

@@ -180,7 +180,7 @@ def reported(text: str = CONDOR) -> str:
         (
             "risk:\n",
             "risk:\n  protect: {cost: 4x credit, of: short_call}\n",
-            "while no engine runs the stop on short_call stands at the broker (good till cancelled)",
+            "while no engine runs the stop on short_call stays at the broker (good till cancelled)",
         ),
         (
             "risk:\n",

@@ -1,4 +1,4 @@
-"""How exits are told that trail, or that judge each side by itself; and what an edit of them means."""
+"""How exits are told that trail, or that judge each side separately; and what an edit of them means."""
 
 import pytest
 
@@ -22,21 +22,21 @@ def leaving(stop: str) -> str:
         ("stop: {give_back: $50}", "once $50 or more was given back from the best profit"),
         (
             "stop: {cost: 1x credit, of: each_side}",
-            "stop    each side by itself, against the credit of the whole structure: once closing costs the credit or "
+            "stop    each side separately, against the credit of the whole structure: once closing costs the credit or "
             "more; that one alone is closed   0.50 sold: each bought back at about 0.50",
         ),
         (
             "stop: {loss: 100%, of: each_side}",
-            "each side by itself: at a loss of 100% of the entry price of that part; that one alone is closed",
+            "each side separately: at a loss of 100% of the entry price of that part; that one alone is closed",
         ),
         (
             "stop: {cost: 1x credit, of: each_short}\n    close: all",
-            "each short leg by itself, against the credit of the whole structure: once closing costs the credit or "
+            "each short leg separately, against the credit of the whole structure: once closing costs the credit or "
             "more; closes the whole position",
         ),
         (
             "breach: {spot_beyond: 3 pts, of: each_short}\n    name: itm",
-            "leg by itself: spot is more than 3 points past the strike of a short leg, in the money; that one alone",
+            "leg separately: spot is more than 3 points past the strike of a short leg, in the money; that one alone",
         ),
         (
             "stop: {loss: 200%, of: [short_put, long_put]}",

@@ -169,7 +169,7 @@ def test_what_lies_among_specs_counts_where_that_is_asked_for(tmp_path: Path, mo
     assert account_files_near(["one.yaml"], "rulebot.toml", or_among=True) == Path("rulebot.toml")
     assert not account_files_near(["one.yaml"], "rulebot.toml").is_file()
     (tmp_path / "rulebot.toml").touch()
-    with pytest.raises(NoSuchFiles, match="both lie beside these specs"):
+    with pytest.raises(NoSuchFiles, match="both apply to these specs"):
         account_files_near(["one.yaml"], "rulebot.toml", or_among=True)
 
 
@@ -188,5 +188,5 @@ def test_two_that_lie_beside_specs_are_misuse(tmp_path: Path) -> None:
         (tmp_path / name / "account.yaml").touch()
     specs = [tmp_path / name / "specs" / "bot.yaml" for name in ("one", "two")]
     assert account_files_near(specs[:1], "account.yaml") == tmp_path / "one" / "account.yaml"
-    with pytest.raises(NoSuchFiles, match="both lie beside these specs"):
+    with pytest.raises(NoSuchFiles, match="both apply to these specs"):
         account_files_near(specs, "account.yaml")

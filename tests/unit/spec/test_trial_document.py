@@ -163,7 +163,7 @@ def test_a_smile_is_read_by_distance_and_goes_through_the_level() -> None:
         ("{-3%: 8%}", "RB152", "takes a number of points, is '8%'"),
         ("{-3%: 800}", "RB156", "is at most 500"),
         ("{}", "RB121", "holds at least 1"),
-        ("8", "RB120", "owes points by distance"),
+        ("8", "RB120", "must be points by distance"),
     ],
 )
 def test_a_smile_that_cannot_be_is_said(written: str, code: str, says: str) -> None:

@@ -189,7 +189,9 @@ def test_other_days_and_accounts_are_not_missed() -> None:
 
 def test_a_commission_that_is_not_told_yet() -> None:
     waits = replace(FILLS[0], commission=None)
-    assert shown(compared(statement(*BOTH), (waits, FILLS[1]))) == [("differs", "commission", "not told yet", "1.2806")]
+    assert shown(compared(statement(*BOTH), (waits, FILLS[1]))) == [
+        ("differs", "commission", "not reported yet", "1.2806")
+    ]
 
 
 GUESS = replace(FILLS[0], exec_id="unseen:rb:1:short_put.01", price=Decimal("2.48"), commission=None)
@@ -203,7 +205,7 @@ def test_an_estimate_stands_for_what_its_order_filled() -> None:
     assert shown(found) == [
         ("estimate", "price", "2.48", "2.50"),
         ("estimate", "proceeds", "496.00", "500.00"),
-        ("estimate", "commission", "not told yet", "2.5612"),
+        ("estimate", "commission", "not reported yet", "2.5612"),
     ]
     assert {each.mend for each in found.differences} == {
         "rulebot store correct rb:1 2.5 --leg short_put --commission 2.5612"

@@ -70,15 +70,15 @@ def test_a_killed_engine_loses_no_durable_record(place: Place) -> None:
     program = f"""
         import os, signal, sys
         sys.path[:0] = {[str(Path(__file__).parents[2]), str(Path(__file__).parents[3] / "engine")]!r}
-        from store_day import verdict
+        from store_day import judged
         from rulebot.record.record import Kind, Record
         from rulebot.store.journal import SqlJournal
         from rulebot.store.registry import open_store
         from rulebot.store.place import place_of
         journal = SqlJournal(open_store(place_of({spelled(place)!r})))
-        journal.append([verdict("10:00", "vix", True, 1.0)], durable=False)
-        journal.append([Record(verdict("10:00", "vix", True, 1.0).at, Kind.OPERATOR)], durable=True)
-        journal.append([verdict("10:00", "vix", False, 2.0)], durable=False)
+        journal.append([judged("10:00", "vix", True, 1.0)], durable=False)
+        journal.append([Record(judged("10:00", "vix", True, 1.0).at, Kind.OPERATOR)], durable=True)
+        journal.append([judged("10:00", "vix", False, 2.0)], durable=False)
         os.kill(os.getpid(), signal.SIGKILL)
     """
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False)

@@ -166,6 +166,6 @@ def test_a_quiet_engine_notices_it_too(place: Place) -> None:
 def test_a_quiet_engine_notices_that_its_file_is_gone(tmp_path: Path) -> None:
     second = SqlJournal(open_store(tmp_path / "a.db"))
     (tmp_path / "a.db").unlink()
-    with pytest.raises(StoreError, match="was deleted by somebody"):
+    with pytest.raises(StoreError, match="was deleted by another program"):
         second.check_held()
     second.abandon()

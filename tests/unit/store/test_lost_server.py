@@ -201,7 +201,7 @@ def test_a_server_that_does_not_come_back_ends_the_engine(
             UnwrittenError, match=r"lost its server, and it did not come back: .* cannot be reached"
         ) as caught:
             journal.append([pause(2)], durable=True)
-        assert "not known" in str(caught.value.help)
+        assert "is unknown" in str(caught.value.help)
     with pytest.raises(UnwrittenError, match="did not come back"):
         journal.check_held()
     journal.abandon()

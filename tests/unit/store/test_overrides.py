@@ -230,7 +230,7 @@ def test_what_no_longer_fits_is_left_out_and_said(tmp_path: Path, caplog: pytest
     store = kept_store(tmp_path, {"spread.least": "19", "gone.most": "1"})
     desk = with_kept_overrides(load_all_bots([folder], {}, None), store)
     assert dict(desk.texts[0].overrides) == {}
-    assert caplog.text.count("is left out: no bot that runs has that parameter") == 2
+    assert caplog.text.count("is ignored: no bot that runs has that parameter") == 2
 
 
 SHARE = text_of(
@@ -251,7 +251,7 @@ def test_a_value_that_the_file_does_not_take_any_more_is_left_out_and_the_others
     store = kept_store(tmp_path, {"spread.gain": "5", "spread.most": "25"})
     desk = with_kept_overrides(load_all_bots([specs_in(tmp_path, spread=SHARE)], {}, None), store)
     assert dict(desk.texts[0].overrides) == {"most": "25"}
-    assert "a value is left out: spread.gain 5, set by an operator, does not fit the file: " in caplog.text
+    assert "a value is ignored: spread.gain 5, set by an operator, does not fit the file: " in caplog.text
     assert "takes it back" in caplog.text
     assert "set by an operator: spread.most 25" in caplog.text
 

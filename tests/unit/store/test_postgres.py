@@ -365,7 +365,7 @@ def test_who_does_not_own_the_tables_of_a_store_opens_it(postgres_server: Postgr
         postgres_server.run(words, "granted")  # as of an earlier version
     open_store(guest).close()
     postgres_server.run("COMMENT ON TABLE requests IS 'elsewhere'", "granted")
-    with pytest.raises(StoreError, match="was put back, and its user, who does not own its tables"):
+    with pytest.raises(StoreError, match="was restored, and its user, who does not own its tables"):
         open_store(guest)
     postgres_server.run(f"ALTER TABLE requests OWNER TO {role}", "granted")
     opened_journal(guest, NOW).close()

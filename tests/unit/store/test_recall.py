@@ -299,7 +299,7 @@ def test_executions_of_others_are_known_again_for_as_long_as_fills_are(place: Pl
             price=Decimal("7.40"),
             executed_at=when,
         )
-        return Record(when, Kind.ALARM, data={"text": "not ours", "contract": str(option), EXECUTION: encode(report)})
+        return Record(when, Kind.ALARM, data={"text": "external", "contract": str(option), EXECUTION: encode(report)})
 
     journal = written(place)
     another = Record(NOON - timedelta(days=2), Kind.ALARM, data={"text": "another"})

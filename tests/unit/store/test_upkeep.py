@@ -329,7 +329,7 @@ def test_more_snapshots_than_a_start_has_time_for_stay_and_are_not_called_broken
     left = rows(day_place, "SELECT * FROM snapshot_rows ORDER BY seq")
     monkeypatch.setattr("rulebot.store.projections.MOST_MARKS", 0)
     SqlJournal(open_store(day_place)).close()
-    assert caplog.records[-1].getMessage().endswith("snapshots are more than a start makes anew")
+    assert caplog.records[-1].getMessage().endswith("snapshots are more than a start rebuilds")
     assert rows(day_place, "SELECT * FROM snapshot_rows ORDER BY seq") == left
     assert (has_tables_of_another(day_place), differing_tables(day_place)) == (True, [])
     assert len(rows(day_place, "SELECT id FROM trades")) > 0

@@ -129,7 +129,7 @@ def test_the_ends_of_a_range_may_have_a_unit(said: str, values: tuple[str, ...])
         ("at=23:00..24:00/30m", "a range is FROM..TO/STEP"),
         ("delta=2..1/1", "rises from its start"),
         ("delta=1..2/0", "rises from its start"),
-        ("delta=1,2,1", "a value of delta stands twice: 1"),
+        ("delta=1,2,1", "a value of delta occurs twice: 1"),
         ("delta=1,", "a value of delta is empty, in '1,'"),
         ("delta=0..1000000/1", "would take"),
         ("entry.when.vix.between=[14, 30]", "and no list"),
@@ -647,7 +647,7 @@ def test_a_walk_tells_a_stretch_by_which_nothing_could_be_chosen() -> None:
     assert walked.profits == (*[0.0] * 10, *profits[50:])
     lines = list(sweep_lines([Variant(number=0, point=("1",), profits=profits)], [axis("a=1,2")], walked, "net", 20))
     (row,) = (line for line in lines if "41 to 50" in line)
-    assert row.split() == ["1", "to", "40", "41", "to", "50", "none:", "nobody", "traded", "-", "+$0.00"]
+    assert row.split() == ["1", "to", "40", "41", "to", "50", "none:", "no", "trades", "-", "+$0.00"]
 
 
 def test_a_page_draws_a_walk_at_its_own_sessions() -> None:

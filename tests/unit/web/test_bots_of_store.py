@@ -185,7 +185,7 @@ def test_open_positions_say_their_exits_by_the_text_that_governs_them(tmp_path: 
         ((), "active", "flat", False),
         ((("pause", WATCHER),), "active", "paused", True),
         ((("pause", WATCHER), ("resume", WATCHER)), "active", "flat", False),
-        ((("flatten", WATCHER),), "active", "paused", True),  # the other bots go on
+        ((("flatten", WATCHER),), "active", "paused", True),  # the other bots continue
         ((("pause", ""),), "reducing", "paused", False),  # its own resume would change nothing
         ((("pause", ""), ("resume", WATCHER)), "reducing", "paused", False),
         ((("pause", WATCHER), ("flatten", "")), "reducing", "paused", True),

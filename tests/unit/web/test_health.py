@@ -59,7 +59,7 @@ def test_an_engine_that_waits_for_its_gateway_is_well_and_the_page_says_so(place
     heartbeat.waits("nothing listens on ib-gateway:4004")
     picture = live.now().picture
     assert (picture.engine, picture.trading, picture.is_linked) == ("waiting", "active", False), "it can be stopped"
-    assert picture.notice.endswith("tries again by itself: nothing listens on ib-gateway:4004")
+    assert picture.notice.endswith("retries: nothing listens on ib-gateway:4004")
     with page(place, heartbeat) as port:
         assert asked(port) == (0, "ok   engine waiting, not connected")
 

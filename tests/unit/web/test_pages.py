@@ -288,7 +288,7 @@ def test_a_store_that_cannot_be_read_is_said_to_everybody(client: Client, caplog
         assert "there is no store" in client.get(path).json["message"]
     client.place.with_name("elsewhere.db").rename(client.place)
     (said,) = (record.getMessage() for record in caplog.records if "page" in record.getMessage())
-    assert said.startswith("the page stands still until its store can be read again: there is no store")
+    assert said.startswith("the page is not updated until its store can be read again: there is no store")
     while client.get("/").status == 503:  # what was wrong is told for a second
         pass
     assert tuple(events(client, 1 + len(PARTS))) == ("made", *PARTS)
@@ -316,7 +316,7 @@ def test_a_page_that_cannot_draw_its_engine_does_not_end_it(
             client.elapsed.now += 1
             live.show(run_at("12:00"), at("12:00"))
         shown = Parts(live).now()[1]
-    assert "this program failed as it drew its engine, which goes on" in shown["status"]
+    assert "this program failed to show its engine, which continues" in shown["status"]
     assert "spy_<wbr>put_<wbr>seller" in shown["positions"]  # of the store
     assert [each.getMessage() for each in caplog.records] == ["the page cannot show its engine: KeyError"]
     client.elapsed.now += 1

@@ -195,7 +195,7 @@ def test_the_engine_previews_the_structure_of_a_row_and_not_its_own_choice() -> 
     assert seen().structure == "5935/5945p"
     way = next_step("of_all", found, LIVE, "a.yaml", DAY, is_simulated=False, is_of_row=True)
     assert "of_all enters SPX 5950/5960p 2026-11-18 at once, and no other structure" in way.ask
-    assert "Its price is chosen anew when it is sent" in way.ask
+    assert "Its price is chosen again when it is sent" in way.ask
 
 
 def test_options_that_are_not_streamed_yet_leave_the_answer_open() -> None:

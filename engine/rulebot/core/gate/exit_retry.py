@@ -79,7 +79,7 @@ def release(position: Position) -> Position:
 
 def pause_exits(work: StateBuilder, position: Position, why: HoldReason, words: str) -> Position:
     """Put the closing of a position on hold: cancel its working orders except stops, until a person resumes."""
-    text = f"{words}: no closing order is sent for {position.id} until 'rulebot resume'"
+    text = f"{words}: nothing is sent for {position.id} until 'rulebot resume'"
     alarm(work, position.bot, f"{text}. A person must look", position.id)
     for order in live_orders_of(work, position.id):
         if order.purpose is not Purpose.PROTECT:
