@@ -671,7 +671,7 @@ def test_an_exit_that_is_turned_away_without_a_refusal_is_sent_again_after_longe
     assert waits == [10, 20, 40, 80]
     assert not desk.position.on_hold
     assert any("refused 3 closing orders" in text for text in desk.alarms)
-    assert any("the broker says: 436 You must specify an allocation." in text for text in desk.alarms)
+    assert any("The broker says: 436 You must specify an allocation." in text for text in desk.alarms)
     assert not any("without a reason" in text for text in desk.alarms)
 
 

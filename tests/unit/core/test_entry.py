@@ -103,7 +103,7 @@ def test_an_answer_that_is_no_refusal_is_told_as_it_was() -> None:
     desk.tick(0.2)
     desk.message(order, 166, "something of its own")
     desk.tick(10)
-    assert desk.alarms == [f"{order.ref} is neither taken nor refused, the broker says: 166 something of its own"]
+    assert desk.alarms == [f"{order.ref} is neither accepted nor rejected. The broker says: 166 something of its own"]
     desk.tick(30)
     desk.message(order, 10147, "is not found.")
     (ended,) = desk.said(Kind.DECISION, "unfilled")

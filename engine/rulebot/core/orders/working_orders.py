@@ -112,7 +112,7 @@ def _end_with_its_session(work: StateBuilder, order: Order) -> None:
 def _uncertainty(work: StateBuilder, order: Order) -> None:
     """An order was not acknowledged: what became of it is UNKNOWN, also after words that are no refusal."""
     is_reported = order.last_message is not None
-    text = f"{order.ref} is neither taken nor refused, the broker says: {order.said}"
+    text = f"{order.ref} is neither accepted nor rejected. The broker says: {order.said}"
     alarm(work, order.bot, text if is_reported else f"no answer about order {order.ref}", order.position)
     known = order if is_reported else order.for_cause(Cause.NO_ANSWER)
     put_order(work, replace(known, status=OrderStatus.UNKNOWN))
