@@ -1,9 +1,9 @@
 """Sessions from Parquet files with documented columns (docs/history-data.md): our own recordings, and anybody's chains.
 
 One file a day (`2026-10-21.parquet`) or one with many days, also in folders like `date=2026-10-21/`, where a day may
-have several (`parts.py`); beside them the levels (`2026-10-21.levels.parquet`), what settled
-(`2026-10-21.settled.csv`), what a broker told that day (`sidecar.py`) and a folder `daily/`. A day is read when it is
-asked for and then forgotten, so memory does not grow with the days.
+have several; next to them the levels (`2026-10-21.levels.parquet`), settlements (`2026-10-21.settled.csv`), broker
+facts of that day (`sidecar.py`) and a folder `daily/`. A day is read when it is asked for and then forgotten, so
+memory does not grow with the days.
 """
 
 import csv

@@ -150,7 +150,7 @@ def check_count(work: StateBuilder, order: Order, position: Position) -> None:
 
 
 def check_entry_caps(work: StateBuilder, order: Order, position: Position) -> None:
-    """Return the time at which an ended or cancelled entry opened more than its bot may hold; None if it did not."""
+    """Halt when an ended or cancelled entry has filled and with it the bot holds more trades than its caps allow."""
     was_over = not order.status.is_live and order.status is not OrderStatus.FILLED
     is_late = was_over or order.cause in LATE_FILLS
     if order.purpose is not Purpose.ENTRY or not is_late or position.bot not in work.bots.by_name:

@@ -1,4 +1,4 @@
-"""Session start and clock work: a new trading day, halts, the expected move of the open, position snapshots."""
+"""Session start and clock work: a new trading day, the expected move of the open, position snapshots."""
 
 from collections.abc import Collection, Mapping
 from datetime import date, datetime, time, timedelta
@@ -192,9 +192,6 @@ def due_session(session: Session, at: datetime) -> Session | None:
         return None
     coming = session_from(exchange_date(at))
     return coming if coming.date != session.date else None
-
-
-# ---------------------------------------------------------------- halts
 
 
 # ---------------------------------------------------------------- the open's expected move
