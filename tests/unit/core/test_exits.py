@@ -368,7 +368,7 @@ def test_a_short_leg_that_a_dead_long_leg_covers_for_nothing_is_left_to_expire()
     for _ in range(10):
         desk.tick(10)
     assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY]
-    assert [text for text in desk.alarms if "is worth nothing beside what covers it" in text]
+    assert [text for text in desk.alarms if "is worth nothing beside its cover" in text]
 
 
 def test_an_exit_of_some_legs_leaves_the_others() -> None:
