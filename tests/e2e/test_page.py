@@ -210,7 +210,7 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
 
         expect(page.locator("#part-positions")).to_contain_text("spy_put_seller")  # an entry appears by itself
         expect(page.locator("#part-positions")).to_contain_text("dte0_condor")
-        expect(page.locator("#part-told")).to_contain_text("filled: sold")
+        expect(page.locator("#part-events")).to_contain_text("filled: sold")
         assert page.locator("#part-status time").inner_text() > clock
         page.screenshot(path=shots / "open.png", full_page=True)
         page.set_viewport_size({"width": 1280, "height": 800})
@@ -237,9 +237,9 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
             expect(page.locator("#said")).to_contain_text("put_lite is asked to enter at once")
             page.goto(serving.address)
             with suppress(AssertionError):
-                expect(page.locator("#part-told")).to_contain_text(FILLED, timeout=PATIENCE / TIMES)
+                expect(page.locator("#part-events")).to_contain_text(FILLED, timeout=PATIENCE / TIMES)
                 break
-        expect(page.locator("#part-told")).to_contain_text(FILLED)
+        expect(page.locator("#part-events")).to_contain_text(FILLED)
         meant(page, "Close", row="spy_put_seller")
         expect(page.locator("#part-trades")).to_contain_text("flattened")
         assert "active" in page.locator("#part-status").inner_text()
@@ -258,7 +258,7 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
         page.locator("#ask-yes").click()
         expect(page.locator("#said")).to_contain_text("dte0_condor is asked to take it up")
         page.goto(serving.address)
-        expect(page.locator("#part-told")).to_contain_text("reloaded: dte0_condor changed")
+        expect(page.locator("#part-events")).to_contain_text("reloaded: dte0_condor changed")
 
         page.get_by_role("button", name="Close all").click()
         expect(page.get_by_role("dialog")).to_contain_text("every open position is closed")
@@ -327,8 +327,8 @@ def test_ci_every_number_of_a_spec_is_edited_on_a_telephone(tmp_path: Path, brow
         after = before.replace("profit: 50%", "profit: 40%").replace("per_day: 1", "per_day: 2")
         assert spec.read_text() == after
         page.goto(serving.address)
-        expect(page.locator("#part-told")).to_contain_text("reloaded: dte0_condor changed")
-        expect(page.locator("#part-told")).to_contain_text(
+        expect(page.locator("#part-events")).to_contain_text("reloaded: dte0_condor changed")
+        expect(page.locator("#part-events")).to_contain_text(
             "dte0_condor edited on the page, from 127.0.0.1: entry.per_day"
         )
     assert errors == []
