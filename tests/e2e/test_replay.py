@@ -390,7 +390,7 @@ def test_ci_a_run_compares_its_day_when_it_has_ended(tmp_path: Path) -> None:
     natural = drift["trades"][0]["natural"]
     assert (natural["is_known"], natural["would_make"], natural["would"][-9:]) == (False, None, "; held on")
     assert "the recording lacks what it would have held" in natural["causes"][0]
-    assert "its exits stand elsewhere" in natural["causes"][1]
+    assert "its exits have other levels" in natural["causes"][1]
     assert said in CliRunner().invoke(main, ["summary", *store]).output
 
 
