@@ -102,7 +102,7 @@ def total(amounts: Iterable[float | None]) -> float | None:
 
 
 class BotActivity(StrEnum):
-    """What a bot, or one of its positions, is doing. The last three are those of an engine that lets no bot enter."""
+    """What a bot, or one of its positions, is doing. The last three are those of an engine with entries stopped."""
 
     FLAT = "flat"
     WATCHING = "watching"

@@ -67,7 +67,7 @@ def test_a_file_with_errors_is_left_alone(file: Path, flags: tuple[str, ...]) ->
     before = file.read_bytes()
     result = fmt(*flags, file)
     assert result.exit_code == 1
-    assert f"{file}: it keeps working, with 1 error ('rulebot validate {file}' shows them)\n" in result.stderr
+    assert f"{file}: left as it is, with 1 error ('rulebot validate {file}' shows them)\n" in result.stderr
     assert "1 file: 1 left with errors\n" in result.output
     assert file.read_bytes() == before
 

@@ -93,7 +93,7 @@ def test_a_symbol_that_the_simulated_market_has_not_is_told_before_the_run(symbo
             ("close", "--store", "a.db"),
             "no command 'close'; 'rulebot kill --flatten [BOT]' closes all that is open; one",
         ),
-        (("halt",), "no command 'halt'; 'rulebot pause [BOT]' lets no bot enter, "),
+        (("halt",), "no command 'halt'; 'rulebot pause [BOT]' stops entries, "),
         (("xyzzy",), "No such command 'xyzzy'"),
         (("chart", "put_lite", "--trade", "1", "--store", "own.yaml"), "a trade is of one bot"),
     ],
