@@ -221,7 +221,7 @@ def test_an_engine_whose_connection_is_cut_is_started_again(desk: LoadedBots) ->
 def test_a_gateway_that_fails_ends_the_trial(
     moves: int, desk: LoadedBots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its time stands still then: what waits for it waited for millions of steps, and an engine connected for hours."""
+    """Its clock does not move then: waits took millions of steps, and an engine connected for hours."""
     left, move = [moves], Clock._move_market
 
     def fails(clock: Clock) -> None:

@@ -205,7 +205,7 @@ def test_ci_a_bot_that_selects_by_delta_chooses_as_then(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--as-test", "10:30"), "2 bots ran on 2026-10-21: a test is of one"),
+        (("--as-test", "10:30"), "2 bots ran on 2026-10-21: a test has one"),
         (("--as-test", "10:30", "--bot", "nobody"), "no bot 'nobody' ran on 2026-10-21"),
         (("--as-test", "08:00", "--bot", "put_of_five"), "is outside of it"),
         (("--bot", "put_of_five"), "they go with --as-test"),

@@ -451,7 +451,7 @@ def test_a_store_that_is_not_there_and_one_without_recordings_are_told_apart(sto
     why = ("why", "put_lite", "--date", "2026-10-21", "--at", "10:45", "--store")
     said = [CliRunner().invoke(main, [*why, str(file)]).output for file in (store, tmp_path / "y.db")]
     assert ["rulebot replay 2026-10-21 --at 10:45:00" in each for each in said] == [True, False]
-    assert ["numbers are of each 'since'" in each for each in said] == [True, True]
+    assert ["numbers are those at each 'since'" in each for each in said] == [True, True]
 
 
 def test_trim_keeps_what_a_replay_needs(store: Path, tmp_path: Path) -> None:

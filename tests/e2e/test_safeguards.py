@@ -13,7 +13,7 @@ QUICK = {
     "prices on the tick": 13,
     "an UNKNOWN order is taken back": 23,
     "an execution counts once": 4,
-    "a fill beyond the order is told": 13,
+    "a fill beyond the order is alarmed": 13,
     "Inactive alone does not end an order": 1,
 }
 BY_NAME = {each.name: each for each in SAFEGUARDS}

@@ -361,7 +361,7 @@ SAFEGUARDS = (
         CONDOR,
     ),
     Safeguard(
-        "what is told alone after the end is closed",
+        "what fills after the end is closed",
         "a leg stands alone after a start",
         _off((broken_combos.close_broken_combos, _nothing)),
         "one_leg,crash",
@@ -390,7 +390,7 @@ SAFEGUARDS = (
         "preset",
     ),
     Safeguard(
-        "a fill beyond the order is told", "nobody looks", _off((order_mismatch.check_count, _nothing)), "overfill"
+        "a fill beyond the order is alarmed", "no check", _off((order_mismatch.check_count, _nothing)), "overfill"
     ),
     Safeguard(
         "an open position keeps its text",

@@ -568,7 +568,7 @@ def test_a_clock_that_is_wrong_is_a_warning(data: Path) -> None:
         assert skew.level is Level.WARNING
         assert "11.5 s ahead of the broker's" in skew.text
         assert skew.text.endswith(": an engine uses the broker's")
-        assert of(found, Group.ACCOUNT, "balance").text.startswith("worth $100,000.00, cash not told")
+        assert of(found, Group.ACCOUNT, "balance").text.startswith("worth $100,000.00, cash not reported")
         assert exit_code(found) == 0
 
     run(scenario())

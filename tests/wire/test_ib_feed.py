@@ -761,7 +761,7 @@ def test_no_line_is_asked_for_anew_while_the_gateway_has_lost_the_broker(caplog:
             while gw.now < dies + 170:
                 await play(world, 1)
             assert world.feed.board.last_at[world.feed.board.rows[SPX]] > dies + 150
-            assert "asked for anew" not in caplog.text
+            assert "requested again" not in caplog.text
 
     run(scenario())
 

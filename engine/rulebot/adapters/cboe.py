@@ -70,7 +70,7 @@ def parse(symbol: str, raw: bytes, now: datetime) -> DelayedChain:
     data = _object(whole.get("data"), symbol, "'data'")
     reported = str(data.get("symbol") or whole.get("symbol") or "").lstrip("^_").upper()
     if reported != symbol.upper():
-        raise DelayedDataError(f"Cboe's file of {symbol} is of '{reported[:20]}'", "nothing of it was used")
+        raise DelayedDataError(f"Cboe's file of {symbol} has the symbol '{reported[:20]}'", "nothing of it was used")
     at = _instant(symbol, data.get("last_trade_time"), now)
     numbers = {name: _number(data.get(name)) for name in OF_UNDERLYING}
     if not numbers["current_price"] > 0:

@@ -128,7 +128,7 @@ def _known(asked: SourceOptions) -> SourceOptions:
         raise StoreError(f"{asked.path} does not exist", _OF_A_KIND.format(asked.path) if is_kind else _HELP)
     if asked.kind != "tapes" and _is_database(asked.path):
         beside = asked.path.with_name(f"{asked.path.stem}{ENDING}")
-        help = f"recordings of its runs are beside it: tapes:{beside}" if beside.is_dir() else _HELP
+        help = f"recordings of its runs are next to it: tapes:{beside}" if beside.is_dir() else _HELP
         raise StoreError(f"{asked.path} is a database, as a store is, and holds no past sessions", help)
     name = asked.kind or _guessed(asked.path)
     known = ("daily", *KINDS[name].options)
@@ -203,7 +203,7 @@ def _lean(asked: SourceOptions, daily: Daily) -> Source:
     if bars != "minute":
         raise MisuseError(f"bars= is minute or daily, is {bars!r}")
     if of_days := sorted({"at", "stands"} & asked.options.keys()):
-        raise MisuseError(f"{of_days[0]}= is of bars=daily: a minute has its time")
+        raise MisuseError(f"{of_days[0]}= needs bars=daily: a minute has its time")
     return LeanSource(asked.path, daily, symbol)
 
 

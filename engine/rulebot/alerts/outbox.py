@@ -293,7 +293,7 @@ class Outbox:
                 " WHERE a.grade = 'decision' AND d.state IN ('waiting', 'given_up')"
                 " AND (d.state = 'waiting' OR a.acknowledged_at IS NULL) GROUP BY 1, 2 ORDER BY 1, 2 DESC"
             ).fetchall()
-        words = {"waiting": "to be told", "given_up": "not told"}
+        words = {"waiting": "to be sent", "given_up": "not sent"}
         return [
             f"{person}: {counted(count, 'decision')} {words[state]}" + (f": {error}" if error else "")
             for person, state, count, error in rows
@@ -325,7 +325,7 @@ def _kept(row: Sequence[object]) -> StoredAlert:
 
 
 def _fate(person: str, state: str, error: str) -> str:
-    words = {"waiting": "waits", "sending": "is being told", "told": "told", "given_up": "not told"}[state]
+    words = {"waiting": "waits", "sending": "is being notified", "told": "notified", "given_up": "not notified"}[state]
     return f"{person} {words}" + (f": {error}" if error else "")
 
 

@@ -289,7 +289,7 @@ def _hours(value: Any) -> tuple[time, time]:
     begin, end = time(int(found[1]), int(found[2])), time(int(found[3]), int(found[4]))
     if begin == end:
         raise ValueError(
-            'they end when they begin, which is never; for one who hears only grave ones, tell = ["grave"]'
+            'they end when they begin, which is never; for a person who gets only grave ones, tell = ["grave"]'
         )
     return begin, end
 

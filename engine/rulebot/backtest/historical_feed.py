@@ -542,7 +542,9 @@ def share_cost(source: Source, feed: HistoryFeed, symbol: str, count: int, day: 
         raise StoreError(text, f"daily bars of {symbol} show it; docs/history-data.md says where they are read from")
     if not feed.is_of_its_bars(symbol):
         if source.was_split(symbol, bars[-1].date, day):
-            text = f"{symbol} was split on {day}, by its daily bars: its close before, {bars[-1].close:g}, is of others"
+            text = (
+                f"{symbol} was split on {day}, by its daily bars: its close before, {bars[-1].close:g}, is not adjusted"
+            )
             raise StoreError(text, "begin a session later")
         text = f"the daily bars of {symbol} in {source.name} have another scale than its levels on {day}"
         text += f": {bars[-1].close:g} is not what its shares cost before it"

@@ -151,7 +151,7 @@ def still_day(chains: Sequence[CapturedChain]) -> ReplayedDay:
     """
     days = sorted({exchange_date(chain.at) for chain in chains})
     if len(days) > 1:
-        raise MisuseError(f"chains of one market are of one day, are of {', '.join(map(str, days))}")
+        raise MisuseError(f"chains of one market must have the same day, these have {', '.join(map(str, days))}")
     (day,) = days
     known: dict[Contract, Values] = {}
     for chain in sorted(chains, key=lambda each: each.at):

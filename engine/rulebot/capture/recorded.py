@@ -268,7 +268,7 @@ def read_day(files: Sequence[Path], data_seconds: int) -> Recorded:
 def _day(files: Sequence[Path]) -> date:
     days = {str(read_head(file)["day"]) for file in files}
     if len(days) > 1:
-        raise StoreError(f"these recordings are of several days: {', '.join(sorted(days))}", "name one day")
+        raise StoreError(f"these recordings have several days: {', '.join(sorted(days))}", "name one day")
     return date.fromisoformat(days.pop())
 
 
@@ -276,7 +276,7 @@ def _in_order(file: Path, board: Board, until: datetime | None) -> Iterator[Step
     for number, step in enumerate(play((file,), board)):
         if not number and until is not None and step.at < until:
             raise StoreError(
-                f"{file} begins before the recording in front of it ends: they are of two simultaneous runs",
+                f"{file} begins before the recording in front of it ends: they are from two simultaneous runs",
                 "name the file of one of them",
             )
         yield step

@@ -446,7 +446,7 @@ CHECKS: Mapping[int, tuple[str, Check]] = {
     13: ("orders have an allowed size, number and price", _as_asked),
     18: ("a position is entered and left by one text, that of its time", _governed),
     23: ("when faults are over, nothing stays unknown, between two states, unprotected or overdue", _settled),
-    26: ("no engine fails by itself", _troubles),
+    26: ("no engine fails without a fault from outside", _troubles),
     27: ("no short leg is without protection longer than its spec allows", unprotected_too_long),
 }
 _SAYS = {each.number: each.says for each in AUDITED} | {number: says for number, (says, _) in CHECKS.items()}

@@ -135,7 +135,7 @@ def documents_taken_up(aftermath: ChaosResult, desk: LoadedBots) -> Iterator[str
             if not _alike(record.data.get("limits"), found):
                 yield f"at {record.at} limits were taken up that the account document did not say"
             if found is None and now is not None and not is_reported:
-                yield f"the engine that started at {record.at} had no account document, and nobody was told"
+                yield f"the engine that started at {record.at} had no account document, and there is no alert"
             now, is_reported = found, False
         elif record.data.get("what") == "asked" and bool(record.data["limit_changes"]) is _alike(now, asked):
             yield f"at {record.at} limits over all bots changed, or did not, otherwise than the account document"

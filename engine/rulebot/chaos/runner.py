@@ -173,7 +173,7 @@ class _Trial:
         """Return the run, with every step and every write of this loop counted."""
         self.loop = loop
         loop.before_step = self._before_step
-        loop.stuck = lambda: self._give_up("nothing is left to do, and somebody waits")
+        loop.stuck = lambda: self._give_up("nothing is left to do, and a task still waits")
         loop.network.delay = self.storm.delay
         loop.network.before_write, loop.network.after_write = self.fate.before_send, self.fate.after_send
         self.fate.falls = self._fall
@@ -315,7 +315,7 @@ class _Trial:
             if self.fate.died is not None:
                 engine.cancel()  # it took the first time for the end of what it waited for
             elif gateway.has_failed:
-                self._give_up("time stands still")
+                self._give_up("the clock does not move")
             elif self.storm.lockstep and (gateway.now, self.acts.refused) == seen:
                 self._give_up(f"an engine held the clock for {STALLED:.0f} s at {_now(gateway):%H:%M:%S} UTC")
             elif not self.storm.ends_with_day and _now(gateway) > self.storm.calm_at + TOO_LATE:
@@ -420,7 +420,7 @@ class _Trial:
     def _unheard(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         problem = context.get("exception")
         if isinstance(problem, Exception) and not isinstance(problem, ConnectionError):
-            self.troubles.append(f"nobody heard of: {context.get('message')}: {in_short(problem)}")
+            self.troubles.append(f"an error was not handled: {context.get('message')}: {in_short(problem)}")
 
 
 class _LoopClock:

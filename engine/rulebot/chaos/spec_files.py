@@ -431,7 +431,7 @@ class SpecVersions:
             is_read = file != PARENT or self._spoiled.get((OWN, bot)) != GONE
             is_missed = file == PARENT or (file == DOCUMENT and self._is_named)
             if is_read and (breaks != GONE or is_missed):
-                found.append(f"what was read had a file that nobody can run ({file} {bot}, {breaks})")
+                found.append(f"what was read had a file that cannot be run ({file} {bot}, {breaks})")
         return found
 
 

@@ -152,7 +152,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         if self.stuck is not None:
             self.stuck()
         if not self._ready and not self._timers:
-            raise StuckError("nothing is ready, no timer is set, and somebody waits")
+            raise StuckError("nothing is ready, no timer is set, and a task still waits")
 
     def run_until_complete(self, future: Any) -> Any:
         """Run until a future is done, and return its result. Raises: StuckError."""
@@ -238,7 +238,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         """Log one."""
-        log.error("%s", context.get("message", "an exception that nobody caught"), exc_info=context.get("exception"))
+        log.error("%s", context.get("message", "an exception that was not caught"), exc_info=context.get("exception"))
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Report an uncaught exception."""

@@ -345,7 +345,7 @@ def configure(what: tuple[str, ...], *, is_install: bool, is_uninstall: bool, is
     from rulebot.compare.git_revisions import ATTRIBUTES, driver_command, install, setup_of, uninstall
 
     if what or (is_install and is_uninstall):
-        raise click.UsageError("--install-git and --uninstall-git stand alone")
+        raise click.UsageError("--install-git and --uninstall-git take no other arguments")
     found = setup_of(Path())
     done = found.has_line and found.command == driver_command() if is_install else not (found.has_line or found.command)
     if done:

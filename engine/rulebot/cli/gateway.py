@@ -66,7 +66,7 @@ def _gateway_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--recording",
     metavar="DAY|FILE",
-    help="Serve the market of a recorded day instead: a .tape file, or a day of the recordings beside --store.",
+    help="Serve the market of a recorded day instead: a .tape file, or a day of the recordings next to --store.",
 )
 @click.option(
     "--chain",
@@ -129,7 +129,7 @@ def _given(options: Mapping[str, Any]) -> "CapturedMarket | None":
         raise MisuseError("--recording and --chain are two markets: leave one out")
     for name in ("date", "days", "market"):
         if is_explicit(name):
-            raise MisuseError(f"{flag} is the market of its own day: leave --{name} out")
+            raise MisuseError(f"{flag} has the market of its own day: omit --{name}")
     from rulebot.capture.captured import captured, recorded
 
     return captured(chains) if chains else recorded(recording, store, options["data_seconds"])

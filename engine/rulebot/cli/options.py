@@ -143,7 +143,7 @@ FORMAT = click.option("--format", "form", type=click.Choice(["text", "json"]), d
 ACCOUNT = click.option(
     "--account",
     type=click.Path(path_type=Path),
-    help="The account document: limits over all bots (default: account.yaml in or beside specs/).",
+    help="The account document: limits over all bots (default: account.yaml in or next to specs/).",
 )
 
 

@@ -27,7 +27,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command("promote", short_help="Let a bot leave paper, if its sessions there show what is demanded.")
 @click.argument("bots", nargs=-1, required=True, metavar="BOT|SPEC...")
-@click.option("--account", type=_FILE, help="The account document (default: account.yaml in or beside specs/).")
+@click.option("--account", type=_FILE, help="The account document (default: account.yaml in or next to specs/).")
 @click.option(
     "--live-store", type=STORE, metavar="STORE", help="The store of live runs, which keeps promotions (a setting, too)."
 )

@@ -536,7 +536,7 @@ def check_together(options: Mapping[str, Any]) -> None:
     if options["recording"] is not None:
         for name in ("day", "days", "market"):
             if options[name] is not None:
-                raise MisuseError(f"--recording is the market of its own day: leave --{_flag(name)} out")
+                raise MisuseError(f"--recording has the market of its own day: omit --{_flag(name)}")
 
 
 def _refuse_any(options: Mapping[str, Any], names: Sequence[str], why: str) -> None:

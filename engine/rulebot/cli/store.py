@@ -131,7 +131,7 @@ def rebuild_store(named: Place | None) -> None:
 @click.argument("ref")
 @click.argument("price", callback=_price)
 @click.option("--leg", default="", help="Which leg, when several are meant.")
-@click.option("--commission", callback=_price, help="Dollars of commission that the statement shows beside the price.")
+@click.option("--commission", callback=_price, help="Dollars of commission that the statement shows next to the price.")
 @click.option(
     "--contracts",
     type=WholeNumber(1),

@@ -39,7 +39,7 @@ NOTHING: dict[str, Any] = (
     type=click.Path(dir_okay=False, path_type=Path),
     help="With --by: the account document whose `live.require` says what win rate and expectancy are expected.",
 )
-@click.option("--compare", "compares", is_flag=True, help="Beside the shadows of 'rulebot run --shadow'.")
+@click.option("--compare", "compares", is_flag=True, help="Compare with the shadows of 'rulebot run --shadow'.")
 @click.option("--sessions", type=WholeNumber(1), metavar="N", help="With --compare: the last N sessions of both.")
 @reads_store
 def summary(
@@ -287,7 +287,7 @@ def show_compared(path: Place, bot: str | None, sessions: int | None, form: str)
     if not is_there(beside):
         raise MisuseError(
             f"{shown_path(path)} has no shadows: {shown_path(beside)} is not there",
-            "'rulebot run ... --shadow SPEC' runs a new version beside a bot",
+            "'rulebot run ... --shadow SPEC' runs a new version next to a bot",
         )
     with StoreReader(path) as live, StoreReader(beside) as shadow:
         mark = shadow.run().mark
@@ -321,12 +321,12 @@ def _lines(found: "Compared") -> Iterator[str]:
     yield from aligned(table, right=frozenset((1, 2)), indent="   ")
     yield ""
     if len(found.texts) > 1:
-        yield "   texts were changed in between, and the figures are of all of them; --sessions N is of the last N"
+        yield "   texts were changed in between, and the figures cover all of them; --sessions N takes the last N"
         yield from aligned(list(_texts(found)), indent="   ")
         yield ""
     if len(found.fills) > 1:
         filled = f"   the shadow's orders filled by {', then '.join(found.fills)}"
-        yield f"{filled}; the figures are of all of them; --sessions N is of the last N"
+        yield f"{filled}; the figures cover all of them; --sessions N takes the last N"
         yield ""
     if not found.differences:
         yield "   no decision differed"

@@ -227,13 +227,13 @@ def _gathered(path: Place, bot: str | None, day: date | None, trade: int | None)
     from rulebot.store.queries import StoreReader, broker_now
 
     if (bot is None) is (trade is None):
-        both = "a trade is of one bot: leave the bot out, or --trade"
+        both = "a trade has one bot: omit the bot, or --trade"
         message = "name a bot, or a trade with --trade" if bot is None else both
         raise MisuseError(message, "'rulebot list' lists bots")
     with StoreReader(path) as reader:
         if trade is not None:
             if day is not None:
-                raise MisuseError("--date is of a bot: a trade has its own dates")
+                raise MisuseError("--date needs a bot: a trade has its own dates")
             if (found := chart_of_trade(reader, trade)) is None:
                 raise MisuseError(f"there is no trade {trade}")
             return found

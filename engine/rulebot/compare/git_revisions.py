@@ -41,7 +41,7 @@ def texts_of(old: str, new: str) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
         return known, ()
     if _is_bare(old, new) and _is_bare(new, old):
         raise MisuseError(
-            f"'{old}' and '{new}' are revisions: of which files?", f"name them: '{old}:specs' '{new}:specs'"
+            f"'{old}' and '{new}' are revisions, and no file is named", f"name them: '{old}:specs' '{new}:specs'"
         )
     if _is_bare(old, new):
         return _beside(old, new), side_of(new, is_beside_git=True)

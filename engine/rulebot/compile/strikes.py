@@ -81,7 +81,7 @@ def _class_problems(expiry: Expiry, trading_class: str, spec: Spec) -> Iterator[
         message = f"{symbol} has no options of class '{trading_class}'"
         help_text = did_you_mean(trading_class, facts.classes) or f"its classes are {' and '.join(facts.classes)}"
         if len(facts.classes) == 1:
-            help_text = f"all options on {symbol} are of class {facts.same_day_class}: leave 'class' out"
+            help_text = f"all options on {symbol} have the class {facts.same_day_class}: omit 'class'"
         yield Problem("RB260", where, message, help_text)
     elif trading_class == facts.opening_class and dte_range(expiry)[1] == 0:
         message = f"{symbol} options of class {trading_class} settle at the open and do not trade on that day"
@@ -99,7 +99,7 @@ def _several_problems(spec: Spec) -> Iterator[Problem]:
         if spec.legs.expiry_of(leg).terms != spec.legs.expiry_of(sold[0]).terms:
             where = leg.path if leg.expiry is None else (*leg.path, "expiry")
             message = f"'{leg.name}' and '{sold[0].name}' are sold with different expiries"
-            help_text = "what is sold expires together; what is bought may end later, or be a bot of its own"
+            help_text = "what is sold expires together; what is bought may expire later, or be another bot"
             yield Problem("RB260", where, message, help_text, on_key=True)
 
 

@@ -165,7 +165,7 @@ def _balance(visit: ReadOnlySession, desk: LoadedBots) -> Iterator[Finding]:
 
 
 def _dollars(amount: Decimal | None) -> str:
-    return "not told" if amount is None else f"${amount:,.2f}"
+    return "not reported" if amount is None else f"${amount:,.2f}"
 
 
 def _day_trades(visit: ReadOnlySession, desk: LoadedBots) -> Finding:

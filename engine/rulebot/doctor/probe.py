@@ -512,7 +512,7 @@ async def order_ids(probe: Probe) -> Outcome:
     passed = await probe.place(lower)
     for sent in (order, lower):
         await probe.end(sent)
-    counted_as = "not told" if not count else "above its own" if count > order.order_id else "not above its own"
+    counted_as = "not reported" if not count else "above its own" if count > order.order_id else "not above its own"
     return Outcome(f"the next id after an order is {counted_as}; a lower one: {passed.words}")
 
 

@@ -206,7 +206,7 @@ async def reported_by(process: asyncio.subprocess.Process, patience: float) -> d
         await process.wait()
     try:
         found = json.loads(out)
-        return found if isinstance(found["trades"], list) else {"problem": "it told no trades"}
+        return found if isinstance(found["trades"], list) else {"problem": "it printed no trades"}
     except (ValueError, KeyError, TypeError):
         last = err.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
         return {"problem": last[0][:300]}

@@ -383,8 +383,8 @@ class Loop:
         log.warning("%s; asked again in a minute", error.message)
         is_late = self._prepared is not None and at >= self.state.schedule.session.open
         if (self._prepared is None or is_late) and self.link.is_up and not self._is_lateness_reported:
-            then = "what it is of today is unknown" if is_late else "no bot enters"
-            text = f"{error.message}; it is asked again every minute, and {then} before the answer"
+            then = "what applies today is unknown" if is_late else "no bot enters"
+            text = f"{error.message}; the request is repeated every minute, and {then} before the answer"
             self.note(Record(at, Kind.ALARM, data={"text": text}))
             self._is_lateness_reported = True
         self._prepare_again = at + PREPARE_AGAIN

@@ -57,7 +57,7 @@ class Takes(Enum):
     WORD = "a word"
     BARS = "the size of a bar: 1m, 2m, 3m, 5m, 10m, 15m or 30m"
     OPENING = "whole minutes from the open, 1m to 3h"
-    FILE = "the name of a file beside the spec"
+    FILE = "the name of a file next to the spec"
     DIGEST = "a SHA-256 in hexadecimal digits"
 
 

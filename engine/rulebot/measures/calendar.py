@@ -287,7 +287,7 @@ def _no_time(event_day: EventDay) -> str:
     """Return that of earnings only the day is known, and how to bring the time."""
     return (
         f'{event_day.name} on {event_day.day} has no time: write "when": "bmo" (before the open) or "amc" '
-        "(after the close) beside that day in the calendar, and import it"
+        "(after the close) on that day in the calendar, and import it"
     )
 
 

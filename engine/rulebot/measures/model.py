@@ -62,7 +62,7 @@ MEASURES: tuple[Measure, ...] = (
             "the bot is loaded."
         ),
         formula="The probability, 0 to 1, that the model of that file gives what it was trained to foresee.",
-        source="the features that the file names, each of its own source",
+        source="the features that the file names, each from its own source",
         units=PLAIN,
         parameters=(
             SYMBOL,
@@ -70,7 +70,7 @@ MEASURES: tuple[Measure, ...] = (
                 name="file",
                 takes=Takes.FILE,
                 required=True,
-                about="The model: a file beside this one, or in a folder beside it, as 'rulebot train' writes it.",
+                about="The model: a file next to this one, or in a folder next to it, as 'rulebot train' writes it.",
                 example="models/calm.json",
                 ref="model_file",
             ),

@@ -203,7 +203,7 @@ MEASURES: tuple[Measure, ...] = (
         formula=(
             "Probability that the structure gains at expiry at its price: of a lognormal price with the forward "
             "F and the volatility s at the money, P(S < K) = N((ln(K / F) + s^2 T / 2) / (s sqrt(T))); once legs "
-            "are closed it is of the remaining ones, at their fill prices."
+            "are closed, that of the remaining ones, at their fill prices."
         ),
         source="strikes and price of the structure; forward and volatility of the at-the-money options of its expiry",
         units=PART,

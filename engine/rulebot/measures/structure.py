@@ -480,9 +480,7 @@ MEASURES: tuple[Measure, ...] = (
         source="the leg's contract",
         units=SPOT_LEVEL,
         parameters=(
-            Parameter(
-                name="of", takes=Takes.LEG, required=True, about="Of which leg.", example="short_put", ref="leg_name"
-            ),
+            Parameter(name="of", takes=Takes.LEG, required=True, about="The leg.", example="short_put", ref="leg_name"),
         ),
         places=STRUCTURE,
         max_age=None,
@@ -507,7 +505,7 @@ MEASURES: tuple[Measure, ...] = (
             Parameter(
                 name="of",
                 takes=Takes.LEGS,
-                about="Of which legs: a leg, a list of legs, `short_legs` or `long_legs`; of several the nearest. By "
+                about="A leg, a list of legs, `short_legs` or `long_legs`; of several the nearest. By "
                 "default all open ones.",
                 example="front_put",
                 ref="legs_named",

@@ -181,7 +181,7 @@ def expected_move(call: Call) -> Calculation:
 
 
 def _refuse_method(given: Mapping[str, Argument]) -> Refusal | None:
-    message = "the expected move of the open is that of its straddle: 'method' is of the one now"
+    message = "the expected move of the open is that of its straddle: 'method' applies to the present one"
     is_both = (given.get("asof"), given["method"]) == ("open", "iv")
     return Refusal(message, "take away 'asof', or 'method'") if is_both else None
 

@@ -422,7 +422,7 @@ def instant_lines(
     if any(one.since is not None and one.since < moment.at for one in moment.conditions):
         at = clock(moment.at)
         again = f"; those of {at}: rulebot replay {exchange_date(moment.at)} --at {at}{recorded}"
-        lines.append(f"  numbers are of each 'since'{'' if recorded is None else again}")
+        lines.append(f"  numbers are those at each 'since'{'' if recorded is None else again}")
     return lines + _soon_lines(soon)
 
 

@@ -77,7 +77,7 @@ def check_world(head: Row, run: Run) -> None:
     is_simulated = bool(head["world"] == "simulated")
     if is_simulated is not run.is_simulated:
         kinds = {True: "the simulated market", False: "a real one"}
-        text = f"scan {head['id']} is of {kinds[is_simulated]}, and this engine trades on {kinds[run.is_simulated]}"
+        text = f"scan {head['id']} comes from {kinds[is_simulated]}, the engine trades on {kinds[run.is_simulated]}"
         raise MisuseError(text, SCAN_AGAIN)
 
 
@@ -177,7 +177,7 @@ def _check_next(store: Place) -> None:
         return
     if run.ended_with:
         raise NoEngineError(
-            f"no engine runs on {store}, and none will: it is of {run.ended_with} that is over",
+            f"no engine runs on {store}, and none will: it belongs to {run.ended_with} that is over",
             "name the store of the engine that is meant with --store",
         )
 

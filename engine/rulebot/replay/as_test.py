@@ -63,7 +63,7 @@ def seen_day(recording: Recording, text: SpecText, at: datetime, others: Sequenc
     session = session_on(recording.day)
     if session is None or not session.is_on(at):
         asked = short_clock(at)
-        raise MisuseError(f"a test is of a session, and {asked} of {recording.day} is outside of it")
+        raise MisuseError(f"a test has a session, and {asked} of {recording.day} is outside of it")
     minutes = [session.open + MINUTE * number for number in range(int((session.close - session.open) / MINUTE) + 1)]
     name, plan = text.name, _plan_of(text)
     symbols = tuple(dict.fromkeys((*plan.needs.symbols, *plan.needs.indices)))
@@ -115,9 +115,9 @@ def _notes(found: Replayed, watch: Watch, plan: Plan, session: Session) -> Itera
     if any(levels and levels[0] != levels[0] for levels in watch.levels.values()):
         yield "a level that was unknown at the open starts where it was first known"
     if plan.needs.realised:
-        yield "realised volatility is scaled, so that it stands to the volatility of options as it did"
+        yield "realised volatility is scaled to keep its ratio to the volatility of options"
     if plan.needs.bars:
-        yield "bars of earlier days and within the day are those of a test, not those of then"
+        yield "bars of earlier days and within the day are those of a test, not those of that day"
     if plan.needs.events:
         yield "event dates are those that came with this version of rulebot"
     if plan.needs.bots:

@@ -77,7 +77,7 @@ def recorded_beside(store: Place) -> Path:
     """Return the folder of a store's recordings. Raises: StoreError when there is neither store nor recording."""
     folder = tapes_of(store)
     if not folder.is_dir() and not is_there(store):
-        raise StoreError(f"there is no store {store}, and no recordings beside it", "name one with --store")
+        raise StoreError(f"there is no store {store}, and no recordings next to it", "name one with --store")
     return folder
 
 
@@ -170,7 +170,7 @@ def export(tapes: Sequence[Path], folder: Path) -> list[tuple[Path, int, int]]:
     day = _within_session(source.day(day_of(tapes[0])))
     symbols = sorted({option.symbol for option in day.options})
     if not symbols:
-        raise StoreError(f"no option was streamed on {day.date}", "a chain is of options")
+        raise StoreError(f"no option was streamed on {day.date}", "a chain needs options")
     found = [(symbol, folder / symbol / f"{day.date}.parquet") for symbol in symbols]
     if there := [file for _, file in found if file.exists()]:
         raise MisuseError(f"{there[0]} is there already", "name another folder: nothing is written over")
@@ -302,7 +302,7 @@ def set_alike(was: SpecText, now: Spec) -> tuple[dict[str, str], list[str]]:
         if name not in here:
             said.append(f"{name} was set to {value} then; the new text has none")
         elif here[name] != then.get(name):
-            said.append(f"{name} was set to {value} then; the new text goes by its own {here[name]}")
+            said.append(f"{name} was set to {value} then; the new text has its own {here[name]}")
         else:
             given[name] = value
             said.append(f"{name} is {value} in both, as it was set then")

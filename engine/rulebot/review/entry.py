@@ -180,7 +180,7 @@ def universe_section(subject: Subject) -> Section:
         lines.append(Line(words=f"{words}; one whose rank is unknown is passed over"))
     else:
         lines.append(Line(words="of those whose conditions hold the first in this order is entered"))
-    lines.append(Line(words=f"what follows is told of {symbols[0]}"))
+    lines.append(Line(words=f"what follows describes {symbols[0]}"))
     return Section("Universe", tuple(lines))
 
 
@@ -197,7 +197,7 @@ def explain_universe(name: str, document: UniverseDocument) -> Explanation:
         for category, symbols in document.categories.items()
     )
     first = next(iter(document.categories))
-    how = f"by a bot beside this file: 'universe: {{file: {name}.yaml, categories: [{first}]}}'"
+    how = f"by a bot next to this file: 'universe: {{file: {name}.yaml, categories: [{first}]}}'"
     return Explanation(
         kind="universe",
         name=name,

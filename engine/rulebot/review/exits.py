@@ -57,7 +57,7 @@ def roll_words(roll: RollPlan, cast: NamingContext) -> str:
     of = expiry if roll.is_moved else "the expiry held"
     rules = " and ".join(rule_words(rule, cast) for rule in roll.require)
     asked = f", if for both together {rules}" if rules else ""
-    return f"anew {', '.join(legs)}, of {of}{asked}; else {OTHERWISE[roll.otherwise]}"
+    return f"new {', '.join(legs)}, of {of}{asked}; else {OTHERWISE[roll.otherwise]}"
 
 
 # --- The section Leaves

@@ -252,7 +252,7 @@ MODIFIERS: Mapping[str, Callable[[Strike], str]] = {
 
 IF_HELD: Mapping[IfHeld, str] = {
     IfHeld.SKIP: "no trade while any bot holds one of these contracts the other way round",
-    IfHeld.SHIFT: "a leg whose contract any bot holds the other way round goes to the next strike out that nobody does",
+    IfHeld.SHIFT: "a leg that any bot holds the other way round moves out to the next strike that no bot holds",
     IfHeld.ALLOW: "it enters also while a bot, this one included, holds one of these contracts the other way round",
 }
 """Every `on_conflict`."""

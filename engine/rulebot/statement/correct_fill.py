@@ -116,7 +116,7 @@ def _of_leg(records: Sequence[Record], position: Position, leg: PositionLeg, ord
     if any(_moves_shares(record) for record in of_position):
         raise MisuseError(
             f"{position.id} has ended in shares that its legs gave or took: no trade can take the place of that",
-            "keep the difference to the account's statement beside this store",
+            "keep the difference to the account's statement next to this store",
         )
     counts: Counter[tuple[Decimal, str]] = Counter()
     for record in of_position:

@@ -221,7 +221,7 @@ def read_flex(path: Path, accounts: Iterable[str]) -> Statement:
     known = sorted(set(accounts) & reader.found.keys())
     if not known:
         ours, theirs = ", ".join(sorted(set(accounts))) or "not known", printable(", ".join(sorted(reader.found)))
-        raise MisuseError(f"{path} is of the account {theirs}; the store's is {ours}")
+        raise MisuseError(f"{path} has the account {theirs}; the store has {ours}")
     if len(known) > 1:
         raise MisuseError(f"{path} has {' and '.join(known)}, both of this store", "export one account in a file")
     return reader.statement(known[0])

@@ -79,7 +79,7 @@ class CopiedJournal(SqlJournal):
         journal.abandon()
         raise StoreError(
             f"the store {self._copy.path} was changed while it was locked: it ends at {found}, was at {was}",
-            "find the program that changed it; what this run recorded is in the emergency journal beside it",
+            "find the program that changed it; what this run recorded is in the emergency journal next to it",
         )
 
 

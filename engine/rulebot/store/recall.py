@@ -264,9 +264,7 @@ def read_rows(connection: Connection, query: Select[Any]) -> Iterator[Record]:
 def certain(*columns: str) -> Record:
     """Return the record of `COLUMNS`. Raises: StoreError when it cannot be read."""
     if columns[1] not in _KIND:
-        raise StoreError(
-            f"a record of {columns[0]} is of a kind that this rulebot does not know, {columns[1]!r}", NEWER
-        )
+        raise StoreError(f"a record of {columns[0]} has a kind that this rulebot does not know, {columns[1]!r}", NEWER)
     found = readable(*columns)
     if isinstance(found, str):
         raise StoreError(f"a record of {columns[0]} is damaged: {found}", RESTORE)

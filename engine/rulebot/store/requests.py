@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import psycopg
 
 
-STUCK_HELP = "give the folder NAME.inbox beside the store, and what lies in it, to the user who runs the engine"
+STUCK_HELP = "give the folder NAME.inbox next to the store, and its files, to the user who runs the engine"
 
 
 class Box(Protocol):

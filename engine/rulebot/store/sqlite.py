@@ -77,7 +77,7 @@ _COMPILED: CompiledCacheType = {}
 """Compiled statements of all stores. They are those in this code, so there are a few hundred at most."""
 
 
-PUT_BACK = "restore the file; else stop rulebot and start it on a backup. Records that wait are kept beside the store"
+PUT_BACK = "restore the file; else stop rulebot and start it on a backup. Records that wait are kept next to the store"
 
 
 class FileStore(Store):

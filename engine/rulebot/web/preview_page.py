@@ -200,7 +200,7 @@ def next_step(
         return NextStep("", why, (f"rulebot explain {file}", f"rulebot serve --paper{sim} {file}"))
     if is_of_row and is_simulated is not picture.is_simulated:
         kinds = {True: "the simulated market", False: "a real market"}
-        why = f"the scan is of {kinds[is_simulated]}, and the engine trades on {kinds[picture.is_simulated]}"
+        why = f"the scan comes from {kinds[is_simulated]}, and the engine trades on {kinds[picture.is_simulated]}"
         return NextStep("", why, (f"rulebot scan{' --sim' if picture.is_simulated else ''} {file}",))
     if refused := _refused(line, picture, store, is_of_row=is_of_row):
         return refused

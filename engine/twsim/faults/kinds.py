@@ -37,7 +37,7 @@ class Phase(Enum):
     DELAY = "the broker hears of it later"
     BEGIN = "the fault begins"
     CHANGE = "changes of the order will be answered otherwise"
-    ANSWER = "the client is told something beside"
+    ANSWER = "the client gets an additional message"
     TAKE = "the broker takes it as something else"
     HINDER = "it fills otherwise"
     GREET = "the client has its greeting"

@@ -269,7 +269,7 @@ def _read_conditions(read: _Reader) -> None:
     for _ in range(count):
         kind = read.fields.integer()
         if kind not in CONDITION_FIELDS:
-            raise MalformedError(f"a condition is of type {kind}")
+            raise MalformedError(f"a condition has the type {kind}")
         rows += [str(kind), *read.fields.texts(1 + CONDITION_FIELDS[kind])]
     if count:
         rows += read.fields.texts(2)

@@ -317,7 +317,7 @@ def _bars_by_symbol(found: Iterable[dict[str, str]], header: dict[str, str], nam
         days |= set() if day is None else {day}
         if len(days) > 1:
             reported = " and ".join(f"{each}" for each in sorted(days))
-            raise ScenarioError(f"{name}:{line}: time: the bars are of {reported}; write those of one session")
+            raise ScenarioError(f"{name}:{line}: time: the bars have the dates {reported}; write those of one session")
         bars.setdefault(symbol, []).append((minute, *_prices(cells, symbol, f"{name}:{line}")))
     return bars
 

@@ -135,7 +135,7 @@ def test_a_level_that_stands_alone_is_left_out(level: float, instants: int, row:
         (16.0, 748.0, ""),
         (0.16, 748.0, "VIX is in percent, as 16: its median here is 0.16"),
         (1600.0, 748.0, "VIX is in percent, as 16: its median here is 1600"),
-        (16.0, 752.0, "`underlying` is 748 in the median, the levels beside it 752: these count"),
+        (16.0, 752.0, "`underlying` is 748 in the median, its levels file 752: these count"),
     ],
 )
 def test_levels_beside_a_chain_that_cannot_be_are_told(vix: float, level: float, said: str, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_folder_of_chains_of_several_underlyings_says_which_there_are(tmp_path
     (tmp_path / "daily").mkdir()
     with pytest.raises(StoreError, match="holds no Parquet file of a chain") as found:
         open_source(f"parquet:{tmp_path}")
-    said = "a source is of one underlying, and Parquet files lie in folders below it (GOOG, SPX): name one"
+    said = "a source has one underlying, and there are Parquet files in folders below it (GOOG, SPX): name one"
     assert found.value.help.startswith(f"{said}, as parquet:{tmp_path / 'GOOG'}; ")
 
 

@@ -131,7 +131,7 @@ def test_other_folders_are_named_with_what_to_write(tmp_path: Path) -> None:
         with pytest.raises(StoreError) as raised:
             open_source(f"{kind}{tmp_path}")
         assert raised.value.help == (
-            "a source is of one underlying, and Parquet files lie in folders below it (2018, 2019): name one, "
+            "a source has one underlying, and there are Parquet files in folders below it (2018, 2019): name one, "
             f"as parquet:{tmp_path / '2018'}; "
             "of folders named like date=2024-01-02 or year=2024 all are read"
         )

@@ -120,11 +120,11 @@ def test_the_same_option_and_time_in_two_parts_refuses_the_day_with_both_rows(tm
     for number, again in enumerate((row(2800.0, CLOCK[1]), row(2800.0, CLOCK[1], bid=1.0))):
         folder = parts(tmp_path / str(number), rows((2790.0, 2800.0)), [*rows((2810.0,)), again])
         assert refusal_of(folder) == (
-            f"{FOLDER}/part-1.parquet:5: the same option and time stand in part-0.parquet:4 as well: which one counts?"
+            f"{FOLDER}/part-1.parquet:5: the same option and time are in part-0.parquet:4 as well: which one counts?"
         )
     folder = parts(tmp_path / "whole", rows(), rows())
     assert refusal_of(folder) == (
-        f"{FOLDER}/part-1.parquet:1: the same option and time stand in part-0.parquet:1 as well (8 rows do): "
+        f"{FOLDER}/part-1.parquet:1: the same option and time are in part-0.parquet:1 as well (8 rows do): "
         "which one counts?"
     )
 
@@ -132,7 +132,7 @@ def test_the_same_option_and_time_in_two_parts_refuses_the_day_with_both_rows(tm
 def test_a_class_that_goes_by_another_number_in_its_file_is_seen_to_be_the_same(tmp_path: Path) -> None:
     monthly = {"trading_class": "SPX", "expiry": date(2019, 6, 21)}
     folder = parts(tmp_path, [*rows(**monthly), row(2790.0)], [row(2790.0), row(2800.0)])
-    assert "part-1.parquet:1: the same option and time stand in part-0.parquet:9 as well" in refusal_of(folder)
+    assert "part-1.parquet:1: the same option and time are in part-0.parquet:9 as well" in refusal_of(folder)
 
 
 def test_what_stands_twice_in_one_part_is_left_out_by_its_own_row(tmp_path: Path) -> None:
@@ -203,8 +203,7 @@ def test_columns_that_nobody_reads_may_differ(tmp_path: Path) -> None:
 def test_parts_of_two_underlyings_are_refused(tmp_path: Path) -> None:
     folder = parts(tmp_path, rows(), rows(symbol="SPY", trading_class="SPY"))
     assert refusal_of(folder) == (
-        f"{FOLDER}/part-1.parquet: it is of SPY, part-0.parquet of SPX: "
-        "another underlying goes into a folder of its own"
+        f"{FOLDER}/part-1.parquet: it is of SPY, part-0.parquet of SPX: put another underlying into a folder of its own"
     )
 
 

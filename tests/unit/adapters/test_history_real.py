@@ -64,7 +64,7 @@ def test_spy_of_2025_is_judged_by_its_values() -> None:
 def test_spxw_of_2018_tells_of_its_two_times() -> None:
     source = open_source(f"eod:{DATA}/limited/chains/spxw_2018_eom.csv.gz?stands=0")
     reported = [text for day in source.dates(FIRST, LAST) for text in texts(source.day(day).findings)]
-    assert sum("quotes and level are of different times" in text for text in reported) >= 2
+    assert sum("quotes and level have different times" in text for text in reported) >= 2
     assert any("theta is a year" in text for text in reported)
 
 

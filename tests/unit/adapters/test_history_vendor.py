@@ -109,7 +109,7 @@ def test_a_snapshot_is_read_with_both_classes(tmp_path: Path) -> None:
     assert day.findings == ()
     reported = source.gaps(DAYS[0], DAYS[-1])
     assert [each.text for each in reported] == [
-        "there is no time of day; quotes stand 15 min before the close",
+        "there is no time of day; quotes count as 15 min before the close",
         "the VIX is computed by its formula where expiries around 30 days are there",
         NO_BARS,
     ]

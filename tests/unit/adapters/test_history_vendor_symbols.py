@@ -133,8 +133,7 @@ def test_without_a_choice_the_refusal_says_what_to_write(tmp_path: Path) -> None
     with pytest.raises(StoreError) as raised:
         open_source(f"eod:{file}?at=11:00").day(DAYS[0])
     assert str(raised.value) == (
-        "all.csv:2: a chain is of one underlying, this is of QQQ, SPX, SPY: "
-        f"name one, as 'eod:{file}?at=11:00&symbol=QQQ'"
+        f"all.csv:2: a chain has one underlying, this has QQQ, SPX, SPY: name one, as 'eod:{file}?at=11:00&symbol=QQQ'"
     )
     with pytest.raises(StoreError) as raised:
         open_source(str(file)).day(DAYS[0])

@@ -271,11 +271,11 @@ def test_counts_of_an_underlying_and_its_volatility() -> None:
     assert isnan(board.iv[0])
 
 
-# ---------------------------------------------------------------- lines that were asked for anew
+# ---------------------------------------------------------------- lines that were requested again
 
 
 def asked_anew(line: Line, contract: Contract) -> None:
-    """Give the row up and take it again, as a line that was silent is asked for anew."""
+    """Give the row up and take it again, as a line that was silent is requested again."""
     reported = line.quotes.reported(0)
     line.quotes.forget(0)
     line.board.drop(contract)

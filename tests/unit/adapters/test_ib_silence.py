@@ -1,4 +1,4 @@
-"""Lines that have died without a word are asked for anew, and those that are quiet are left alone."""
+"""Lines that have died without a word are requested again, and those that are quiet are left alone."""
 
 from collections.abc import ItemsView
 from datetime import UTC, date, datetime, timedelta

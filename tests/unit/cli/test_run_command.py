@@ -162,7 +162,7 @@ def test_problems_are_shown_as_validate_shows_them() -> None:
         (("--sim", "--gateway", "a:1", "--date", "2026-10-21", SPEC), "--date is the gateway's own: give it to"),
         (("--sim", "--port", "4002", "--date", "2026-10-21", SPEC), "--date is the gateway's own: give it to"),
         (("--gateway", "a:1", "--port", "4002", SPEC), "--gateway HOST:PORT names a port already: leave --port out"),
-        (("--sim", "--recording", "x.tape", "--days", "2", SPEC), "is the market of its own day: leave --days out"),
+        (("--sim", "--recording", "x.tape", "--days", "2", SPEC), "has the market of its own day: omit --days"),
         (("--sim", "--wait-for-gateway", SPEC), "--wait-for-gateway has nothing to wait for: --sim brings its gateway"),
         (("--drift", "--no-tape", SPEC), "--drift reads the recording of the day: leave --no-tape out"),
         (("--until", "close", "--days", "2", SPEC), "--until close is one session: leave --days out"),

@@ -224,7 +224,7 @@ def test_the_exits_of_what_is_left_of_a_position_go_on() -> None:
     others(desk, LONG, -1, "4.80")
     gone(desk, LONG)
     assert [leg.held for leg in desk.position.legs] == [1, 0]
-    said = f"somebody has closed a part of spread-20261118-1: its exits continue with the rest, -1 {SHORT}"
+    said = f"another client has closed a part of spread-20261118-1: its exits continue with the rest, -1 {SHORT}"
     assert [text for text in desk.alarms if text.startswith(said)]
     assert desk.position.hold is None
     desk.until("15:46", step=60)
@@ -356,7 +356,7 @@ UNTOLD = {"exits": "\n  - at_expiry: settle\n"}
 
 
 def unreported() -> Desk:
-    """Return a position that somebody has closed, nobody said at what price: on hold, at 1.20 of today."""
+    """Return a position that another client has closed at an unknown price: on hold, at 1.20 of today."""
     desk = Desk((text_of(**UNTOLD),))
     desk.opened()
     gone(desk, LONG, SHORT)

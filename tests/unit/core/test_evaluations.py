@@ -40,7 +40,7 @@ def counting(desk: Desk) -> Counter[tuple[str, str]]:
 
 
 def move(desk: Desk, *contracts: Contract) -> None:
-    """Tell the engine that only these have moved; time stands still."""
+    """Tell the engine that only these have moved; the clock does not move."""
     desk.send(MarketDataUpdated(desk.now, tuple(desk.board.rows[contract] for contract in contracts)))
 
 

@@ -309,7 +309,7 @@ def test_a_short_leg_that_costs_nothing_beside_its_long_one_is_not_bought_back_f
     desk = unwanted_long_leg()
     assert desk.sent_for(Purpose.EXIT) == []
     wait(desk, 300)
-    why = f"{put(5935)} alone is worth nothing beside its cover, and has no bid"
+    why = f"{put(5935)} alone is worth nothing with its cover, and has no bid"
     assert desk.alarms == [f"no price to close at: {why}; 'time' waits for one"]
     desk.quote(put(5945), 0.35, 0.45, -0.10)
     desk.tick(0)

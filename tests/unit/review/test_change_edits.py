@@ -160,7 +160,7 @@ def test_symbols_that_a_sentence_only_counts_are_named_and_their_order_means_not
     )
     assert compared(old, old.replace("[AAPL, MSFT]", "[MSFT, AAPL]")).status is Status.SAME
     found = compared(old, old.replace("MSFT", "IBM"))
-    assert change_at(found, "let.few").words == "IBM comes, MSFT goes; what uses it is told there"
+    assert change_at(found, "let.few").words == "IBM comes, MSFT goes; what uses it is shown there"
     assert change_at(found, "entry.when.wide").words.startswith("IBM comes, MSFT goes; which of the two holds more")
 
 

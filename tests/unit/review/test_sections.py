@@ -111,7 +111,7 @@ def reported(text: str = CONDOR) -> str:
         (
             "  require:\n",
             "  on_conflict: shift\n  require:\n",
-            "a leg whose contract any bot holds the other way round goes to the next strike out that nobody does",
+            "a leg that any bot holds the other way round moves out to the next strike that no bot holds",
         ),
         (
             "tries: 6",

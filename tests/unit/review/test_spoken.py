@@ -62,7 +62,7 @@ def test_an_exit_that_is_judged_part_by_part_is_one_line() -> None:
     ("old", "new", "words"),
     [
         ("cost: 2x credit", "cost: 2x credit, of: each_side", "each side is judged separately"),
-        ("cost: 2x credit, of: each_side", "cost: 2x credit", "what it is of is judged together"),
+        ("cost: 2x credit, of: each_side", "cost: 2x credit", "its legs are judged together"),
     ],
 )
 def test_to_judge_each_side_is_another_exit(old: str, new: str, words: str) -> None:

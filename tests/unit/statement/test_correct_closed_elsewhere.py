@@ -1,4 +1,4 @@
-"""`rulebot store correct` of what somebody has closed at an unknown price."""
+"""`rulebot store correct` of what another client has closed at an unknown price."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -28,7 +28,7 @@ AT = datetime(2026, 11, 19, 14, tzinfo=UTC)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """Return the store of a day on which somebody has closed a position, and it was booked at an estimate."""
+    """Return the store of a day on which another client has closed a position, and it was booked at an estimate."""
     desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
     desk.opened()
     for option in (put(5935), put(5945)):

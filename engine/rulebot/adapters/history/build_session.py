@@ -317,7 +317,7 @@ def symbol_of(table: Table) -> str:
     if "symbol" in table.names:
         _, symbols = table.texts("symbol")
         if len(symbols) != 1:
-            text = f"a chain is of one underlying, this is of {', '.join(symbols) or 'none'}"
+            text = f"a chain has one underlying, this has {', '.join(symbols) or 'none'}"
             raise refusal(refused(table.file, 1, f"{text}: {APART}" if len(symbols) else text))
         return underlying_of(symbols[0])
     if "trading_class" in table.names:

@@ -246,7 +246,7 @@ def what_to_write(path: Path) -> str:
         return ""
     if others := others_with_parquet(path):
         names = ", ".join(each.name for each in others[:_NAMED]) + (", .." if len(others) > _NAMED else "")
-        where = f"a source is of one underlying, and Parquet files lie in folders below it ({names}): name one"
+        where = f"a source has one underlying, and there are Parquet files in folders below it ({names}): name one"
         return f"{where}, as parquet:{others[0]}; of folders named like date=2024-01-02 or year=2024 all are read"
     if not (files := parquet_in(path)):
         return ""
@@ -316,7 +316,7 @@ def _levels(
                 if (words := _other_zone(at[of], session)) is not None:
                     findings.append(refused(levels.file, row, f"the levels of {name} are of {words}"))
                 if not own.any():
-                    findings.append(finding_text(levels.file, row, f"no level of {name} is of this session", len(of)))
+                    findings.append(finding_text(levels.file, row, f"no level of {name} is in this session", len(of)))
                 of = of[own]
             found[name] = _of_symbol(levels, name, at[of], values[of], of, findings)
             if words := not_in_percent(name, found[name][1]):
@@ -339,7 +339,7 @@ def _apart(rows: Rows, level: Columns, at: Columns, values: Columns) -> Iterator
     both = ~np.isnan(level + beside)
     if both.any() and nan_median(np.abs(level[both] / beside[both] - 1.0)) > _APART:
         own, other = nan_median(level[both]), nan_median(beside[both])
-        text = f"`underlying` is {own:g} in the median, the levels beside it {other:g}"
+        text = f"`underlying` is {own:g} in the median, its levels file {other:g}"
         yield finding_text(rows.file, 0, f"{text}: these count")
 
 
@@ -363,7 +363,7 @@ def _of_symbol(
     times, firsts = np.unique(at, return_index=True)
     if len(times) < len(at):
         again = np.setdiff1d(np.arange(len(at)), firsts)
-        text = f"a level of {symbol} at this time stands there before"
+        text = f"the file has a level of {symbol} at this time above"
         findings.append(left_out(table.file, rows[again].tolist(), text))
     found, more = sound_levels(table.file, rows[firsts], values[firsts], symbol, times)
     findings += more
@@ -384,7 +384,7 @@ def _own_rows(table: ArrowTable, day: date, *, is_whole: bool) -> Any:
     if is_whole:
         place = int(np.flatnonzero(~mine)[0])
         row = int(table.rows[np.flatnonzero(codes == place)[0]])
-        raise refusal(refused(table.file, row, f"the row is of {texts[place]}, the file of {day}"))
+        raise refusal(refused(table.file, row, f"the row's date is {texts[place]}, the file's {day}"))
     return mine[codes]
 
 
@@ -447,7 +447,7 @@ def write_day(day: HistoryDay, file: Path, implied: Mapping[str, Sequence[float]
     """
     arrow, parquet = pyarrow()
     if len({option.symbol for option in day.options}) > 1:
-        raise StoreError(f"{file.name}: a file of a chain is of one underlying; write one for each")
+        raise StoreError(f"{file.name}: a chain's file has one underlying; write one for each")
     settled = sidecar_of(file, "settled.csv")
     others = {name: sidecar_of(file, f"{name}.parquet") for name in SIDECAR_NAMES}
     try:

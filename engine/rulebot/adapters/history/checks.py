@@ -320,7 +320,7 @@ def within(rows: Rows, session: Session) -> tuple[Rows, list[Finding]]:
     outside = (rows.time < opened) | (rows.time > closed)
     if outside.all():
         first = datetime.fromtimestamp(float(times.min()), UTC).astimezone(EXCHANGE_ZONE)
-        text = f"no row is of the session of {session.date}: the first is of {first:%Y-%m-%d %H:%M} in New York"
+        text = f"no row is in the session of {session.date}: the first is at {first:%Y-%m-%d %H:%M} in New York"
         raise refusal(refused(rows.file, int(rows.row[0]), text))
     return rows.only(~outside), [left_out(rows.file, rows.row[outside].tolist(), "this is outside of regular hours")]
 

@@ -282,10 +282,10 @@ class EodSource(WithDaily):
         """Return in words when the quotes of a day stand."""
         stand = f", and for {self._stands} min" if self._stands else ""
         if self._at is not None:
-            return f"quotes stand at {self._at:%H:%M}{stand}"
+            return f"quotes count as {self._at:%H:%M}{stand}"
         if clock := self._clock(first, last):
-            return f"quotes have the times of `{clock}`; on a day with one time they stand for {self._stands} min"
-        return f"there is no time of day; quotes stand 15 min before the close{stand}"
+            return f"quotes have the times of `{clock}`; on a day with one time they hold for {self._stands} min"
+        return f"there is no time of day; quotes count as 15 min before the close{stand}"
 
     def _clock(self, first: date, last: date) -> str:
         """Return the column with the time of each quote, "" where the first day has none, or cannot be read."""
@@ -486,7 +486,7 @@ def _check_date(table: VendorTable, day: date) -> None:
     for place, text in enumerate(texts):
         if day_of_name(text) != day and _american(text) != day:
             row = int(table.rows[np.flatnonzero(codes == place)[0]])
-            raise refusal(refused(table.file, row, f"the row is of {text}, the file of {day}"))
+            raise refusal(refused(table.file, row, f"the row's date is {text}, the file's {day}"))
 
 
 def _american(text: str) -> date | None:

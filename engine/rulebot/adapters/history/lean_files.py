@@ -76,9 +76,9 @@ def check_entry(where: str, entry: str, day: date, name: str) -> None:
     if not reported.isdigit():
         return
     if reported != f"{day:%Y%m%d}":
-        raise refusal(refused(f"{where}/{entry}", 0, f"the entry is of {reported}, the file of {day:%Y%m%d}"))
+        raise refusal(refused(f"{where}/{entry}", 0, f"the entry's date is {reported}, the file's {day:%Y%m%d}"))
     if class_of_shares(rest.partition("_")[0].upper()) != class_of_shares(name.upper()):
-        raise refusal(refused(f"{where}/{entry}", 0, f"the entry is of {rest.partition('_')[0]}, the file of {name}"))
+        raise refusal(refused(f"{where}/{entry}", 0, f"its symbol is {rest.partition('_')[0]}, the file's {name}"))
 
 
 def contract_of(where: str, entry: str) -> LeanContract:

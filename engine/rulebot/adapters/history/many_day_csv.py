@@ -90,7 +90,7 @@ class SymbolFilter:
     def findings(self, file: File) -> Iterator[Finding]:
         """Yield what was left out."""
         if self._rows:
-            text = f"it is of {names_of(self.others)}, and symbol={self.symbol} was asked for"
+            text = f"its symbol is {names_of(self.others)}, and symbol={self.symbol} was asked for"
             yield left_out(file, self._rows, text, self._count)
 
     def demand(self, file: File, rows: int) -> None:

@@ -47,7 +47,7 @@ def with_parity(day: HistoryDay, line: ForwardLine | None, file: File, level: fl
     if low * (1 - _APART) <= forward <= high * (1 + _APART):
         return day
     text = f"by put-call parity the forward is {forward:.2f}, {low:.2f} to {high:.2f} by the level {level:g}: "
-    finding = finding_text(file, 0, f"{text}quotes and level are of different times")
+    finding = finding_text(file, 0, f"{text}quotes and level have different times")
     return replace(day, findings=(*day.findings, finding))
 
 
@@ -191,7 +191,7 @@ def hour_off(times: Columns, level: Columns, pairs: Pairs, columns: Mapping[str,
         moved = _agreement(times, level, forward, shift)
         if moved is not None and moved > _FOLLOWS:
             text = f"the levels seem an hour {words} (Central time?): quotes follow them with {moved:.2f} so, "
-            return text + f"{now:.2f} as they stand"
+            return text + f"{now:.2f} as given"
     return None
 
 

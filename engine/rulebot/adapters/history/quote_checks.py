@@ -86,7 +86,7 @@ def _finding(rows: Rows, terms: PairTerms, odd: list[OddQuotes]) -> Finding:
     right = "call" if terms.is_call[first.option] else "put"
     beside = [f"{each:g}" for each in (below, above) if each == each]
     strikes = "strikes" if len(beside) > 1 else "strike"
-    text = f"the {terms.strike[first.option]:g} {right} at {mid:g} is far from the {strikes} beside it"
+    text = f"the {terms.strike[first.option]:g} {right} at {mid:g} is far from the neighbouring {strikes}"
     return left_out(rows.file, sorted(_rows_of(rows, odd)), f"{text}, {' and '.join(beside)}")
 
 
@@ -417,7 +417,7 @@ def check_settled(
         if not 0.0 < level < float("inf"):
             raise refusal(refused(file, row, f"{level:g} is no level at which {key[1]} settles"))
         if key[0] == symbol and not middle / FAR < level < middle * FAR:
-            text = f"{key[1]} settles at {level:g}, the underlying stood at {middle:g}: scaled?"
+            text = f"{key[1]} settles at {level:g}, the underlying was at {middle:g}: scaled?"
             raise refusal(refused(file, row, text))
         if found.setdefault(key, level) != level:
             raise refusal(refused(file, row, f"{key[1]} settles at {level:g}, and at {found[key]:g} above"))
@@ -432,6 +432,6 @@ def settled_outside(
     for row, key, level in zip(rows.tolist(), of, levels.tolist(), strict=True):
         if key[0] == symbol and not least * (1.0 - FAR_OUTSIDE) <= level <= most * (1.0 + FAR_OUTSIDE):
             text = (
-                f"{key[1]} settles at {level:g}, the underlying stood at {least:g} to {most:g}: is it of another scale?"
+                f"{key[1]} settles at {level:g}, the underlying was at {least:g} to {most:g}: is it of another scale?"
             )
             yield finding_text(file, row, text)

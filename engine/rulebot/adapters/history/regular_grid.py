@@ -83,13 +83,13 @@ def _known(reported: Mapping[bytes, bytes]) -> _Known:
     """Return what a file says of itself. Raises: ValueError when it cannot have been written so."""
     text = reported[EVEN.encode()]
     if (crc := reported.get(_CHECKED.encode())) is not None and crc != str(crc32(text)).encode():
-        raise ValueError("what it says of its own rows is not what was written")
+        raise ValueError("its statistics are not those that were written")
     try:
         found = json.loads(text)
         times = np.array(found["times"], dtype=np.int64)
         return _Known(times, int(found["options"]), found.get("symbol", ""), found.get("chain"))
     except (LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise ValueError("what it says of its own rows cannot be read") from error
+        raise ValueError("its statistics cannot be read") from error
 
 
 def _numbers(symbol: str, classes: tuple[str, ...], parts: list[Part]) -> Iterator[Whole]:

@@ -333,7 +333,7 @@ def no_session(file: str, day: date) -> Finding:
 
 # --- Which sessions a folder of days lacks, and which of its days are no sessions
 
-APART = "another underlying goes into a folder of its own"
+APART = "put another underlying into a folder of its own"
 """What helps who has put chains of several into one: a source is of one underlying."""
 _DAY = re.compile(r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})(?!\d)")
 
@@ -385,7 +385,7 @@ def parse_known_day(text: str) -> date:
 def in_two_files(day: date, one: Path, other: Path) -> StoreError:
     """Return the error with which a day is refused that two files have."""
     own, first = (each.relative_to(commonpath((one.parent, other.parent))) for each in (other, one))
-    return refusal(refused(str(own), 0, f"{day} stands in {first} as well: which one counts? {APART}"))
+    return refusal(refused(str(own), 0, f"{day} is also in {first}: which one counts? {APART}"))
 
 
 def missing_sessions(where: str, have: Iterable[date], first: date, last: date) -> Iterator[Finding]:

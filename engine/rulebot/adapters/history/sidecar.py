@@ -385,7 +385,7 @@ def _of_day(table: ArrowTable, session: Session) -> Columns:
     _refuse(table, np.abs(at - session.open.timestamp()) > _YEARS, f"the row is not of {session.date}")
     for each in np.unique(at).tolist():
         day = exchange_date(datetime.fromtimestamp(each, UTC))
-        _refuse(table, (at == each) & (day != session.date), f"the row is of {day}, the file of {session.date}")
+        _refuse(table, (at == each) & (day != session.date), f"the row's date is {day}, the file's {session.date}")
     return at
 
 
@@ -469,7 +469,7 @@ def with_levels(parts: Sequence[DayPart], day: date, having: frozenset[Path]) ->
     found = [each for each in parts if each.file in having]
     if len(found) > 1:
         first, own = (sidecar_of(each.file, "levels.parquet") for each in found[:2])
-        text = f"levels of {day} stand in {first.name} as well: which ones count? have them beside one part"
+        text = f"levels of {day} are also in {first.name}: which ones count? keep them next to one part"
         raise refusal(refused(partition_value(own), 0, text))
     return found[0] if found else None
 
@@ -481,8 +481,8 @@ def with_reported(parts: Sequence[DayPart], day: date, having: frozenset[Path]) 
     """
     found = [each.file for each in parts if each.groups is None and each.file in having]
     if len(found) > 1:
-        text = f"broker data of {day} stands beside {found[0].name} as well: which one counts?"
-        raise refusal(refused(partition_value(found[1]), 0, f"{text} have it beside one part"))
+        text = f"broker data of {day} is also next to {found[0].name}: which one counts?"
+        raise refusal(refused(partition_value(found[1]), 0, f"{text} keep it next to one part"))
     return found[0] if found else None
 
 
@@ -498,7 +498,7 @@ def joined(read: Sequence[PartRead]) -> tuple[Rows, list[Finding]]:
     names = [each.file for each in read if each.rows is not None]
     for name, each in zip(names[1:], parts[1:], strict=True):
         if each.symbol != parts[0].symbol:
-            text = f"it is of {each.symbol}, {missing_part_finding(names[0])} of {parts[0].symbol}: {APART}"
+            text = f"it has {each.symbol}, and {missing_part_finding(names[0])} has {parts[0].symbol}: {APART}"
             raise refusal(refused(name, 0, text))
     lengths = [int(each.row.max()) for each in parts]
     starts = tuple(sum(lengths[:place]) for place in range(len(parts)))
@@ -548,6 +548,6 @@ def _check_once(rows: Rows, file: Parts) -> None:
     (first, first_row), (own, own_row) = (file.of(int(row[each])) for each in (place, place + 1))
     count = f" ({len(places):,} rows do)" if len(places) > 1 else ""
     text = (
-        f"the same option and time stand in {missing_part_finding(first)}:{first_row} as well{count}: which one counts?"
+        f"the same option and time are in {missing_part_finding(first)}:{first_row} as well{count}: which one counts?"
     )
     raise refusal(refused(own, own_row, text))

@@ -172,7 +172,7 @@ class VendorTable:
         _, symbols = self._table.texts(name)
         known = {underlying_of(text) for text in symbols}
         if len(known) != 1:
-            text = f"a chain is of one underlying, this is of {names_of(known)}"
+            text = f"a chain has one underlying, this has {names_of(known)}"
             if known:
                 text += f": name one, as '{self._choice}{min(known)}'" if self._choice else f": {APART}"
             raise refusal(refused(self.file, int(self.rows[0]) if len(self.rows) else 1, text))

@@ -133,7 +133,7 @@ def wrong_mode(settings: IbSettings, *, is_simulated: bool) -> BrokerError:
     found, before = ("a simulated", "a real") if is_simulated else ("a real", "a simulated")
     return BrokerError(
         f"{settings.where} is {found} gateway now, and this run began at {before} one",
-        "end the run, and give each gateway a port of its own",
+        "end the run, and give each gateway its own port",
     )
 
 

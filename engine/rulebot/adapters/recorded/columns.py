@@ -86,7 +86,7 @@ def unpack(body: bytes, at: Floats) -> tuple[Ints, Bits, Floats]:
     data = memoryview(decompress(body))
     count, columns = _HEAD.unpack_from(data)
     if columns != len(COLUMNS) or count != len(at):
-        raise ValueError(f"a frame of {count} entries in {columns} columns, where {len(at)} were told")
+        raise ValueError(f"a frame of {count} entries in {columns} columns, where {len(at)} were expected")
     place = _HEAD.size
     rows = np.frombuffer(data, "<u2", count, place).astype(np.int64)
     place += 2 * count

@@ -256,7 +256,7 @@ def _check_end(file: Path, connection: sqlite3.Connection) -> None:
     if (more := size - pages * of_a_page) > 0:
         raise StoreError(
             f"{file} has {more:,} bytes behind its end, as where another recording was joined to it",
-            "keep each recording in a file of its own: '--data tapes:FOLDER' takes all in the folders below it",
+            "keep each recording in its own file: '--data tapes:FOLDER' takes all in the folders below it",
         )
 
 
@@ -317,7 +317,7 @@ def span(file: Path) -> tuple[int, int, int, int]:
         except sqlite3.Error as error:
             raise _unreadable(file, error) from error
     if count and not (isinstance(entries, int) and _is_instant(first) and _is_instant(last)):
-        raise StoreError(f"{file} is damaged: its frames are of no time")
+        raise StoreError(f"{file} is damaged: its frames have no times")
     return first or 0, last or 0, entries or 0, count
 
 

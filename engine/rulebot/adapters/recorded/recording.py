@@ -92,7 +92,7 @@ def open_recording(file: Path, *, whole: bool = False) -> Recording:
         files.insert(0, file.parent / str(before))
         if not files[0].is_file():
             raise StoreError(
-                f"{file} goes on from {files[0].name}, which is not beside it",
+                f"{file} continues {files[0].name}, which is not in its folder",
                 "a replay begins at a known state of the engine; its market data can be used alone",
             )
         head = read_head(files[0])

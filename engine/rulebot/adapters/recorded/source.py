@@ -235,7 +235,7 @@ class _Tape:
             elif stamp < at:
                 text = f"the clock went back from {_clock(at)} to {_clock(stamp)}: what was recorded from then on"
                 self.findings.append(
-                    finding_text(str(file), 0, f"{text} counts, and not what stood at these times before")
+                    finding_text(str(file), 0, f"{text} counts, in place of what was there for these times")
                 )
                 self._cut(stamp)
             elif ceil(stamp / EVERY) > ceil(at / EVERY):

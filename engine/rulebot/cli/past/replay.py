@@ -55,7 +55,7 @@ ELSEWHERE = 100
 @click.option(
     "--as-test", "moment", type=CLOCK, metavar="HH:MM", help="Write that moment of a bot as a 'rulebot test'."
 )
-@click.option("--bot", default="", metavar="BOT", help="Of which bot the test is, where several ran.")
+@click.option("--bot", default="", metavar="BOT", help="The bot of the test, where several ran.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where the test goes (default: printed).")
 @click.option(
     "--export",
@@ -111,11 +111,11 @@ def _check(what: str, asked: Sequence[str], given: Mapping[str, Any]) -> None:
     if len(asked) > 1:
         raise MisuseError("one of --list, --verify, --at, --step, --drift, --as-test, --export and --trim at a time")
     if given["moment"] is None and (given["bot"] or given["out"] is not None):
-        raise MisuseError("--bot and --out are of a test: they go with --as-test HH:MM")
+        raise MisuseError("--bot and --out need --as-test HH:MM")
     if given["step"] and given["form"] == "json":
         raise MisuseError("--step is for eyes: --format json does not go with it")
     if what and (given["lists"] or given["days"]):
-        raise MisuseError(f"--list and --trim are of all that is recorded beside a store, not of '{what}'")
+        raise MisuseError(f"--list and --trim take all recordings next to a store, not '{what}'")
 
 
 def _split(words: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -446,7 +446,7 @@ def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> N
     if not texts or (bot and bot not in texts):
         raise _not_there(bot, at, [open_recording(file) for file in files])
     if not bot and len(texts) > 1:
-        raise MisuseError(f"{len(texts)} bots ran on {recording.day}: a test is of one", f"--bot {' | '.join(texts)}")
+        raise MisuseError(f"{len(texts)} bots ran on {recording.day}: a test has one", f"--bot {' | '.join(texts)}")
     name = bot or next(iter(texts))
     text = _text_at(known, name, at)
     others = [since for since, each in texts[name] if each.digest != text.digest]

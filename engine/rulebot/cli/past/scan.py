@@ -76,7 +76,7 @@ _OF_A_SCAN = {
 @click.option("--store", type=STORE, metavar="STORE", help="The store with the runs (default: the last run's).")
 @click.option("--top", type=WholeNumber(1), metavar="N", help="Show the best N of each bot only.")
 @click.option("--all", "all_shown", is_flag=True, help="Show those too for which a condition does not hold, and why.")
-@click.option("--sort", metavar="MEASURE", default="", help="Go by this measure (default: the spec's own rank).")
+@click.option("--sort", metavar="MEASURE", default="", help="Rank by this measure (default: the spec's own rank).")
 @click.option(
     "--lines",
     type=WholeNumber(1, MOST_LINES),
@@ -488,7 +488,7 @@ def symbols(
     from rulebot.spec.files import find_files
 
     if sim and (address or client_id is not None):
-        raise MisuseError("--sim asks a market of its own: leave --gateway and --client-id out")
+        raise MisuseError("--sim has its own market: omit --gateway and --client-id")
     files = find_files(paths)
     try:
         named = symbols_in(files)

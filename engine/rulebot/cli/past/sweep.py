@@ -451,7 +451,7 @@ def _one(spec: str) -> Path:
 
     files = find_files([spec])
     if len(files) > 1:
-        raise MisuseError(f"a sweep is of one bot, and {spec} holds {len(files)} files")
+        raise MisuseError(f"a sweep has one bot, and {spec} holds {len(files)} files")
     return files[0]
 
 

@@ -168,7 +168,7 @@ def _show_condition(out: Path, spec: Path, place: str, sha256: str, rate: float)
     print_text(f" {out} is written. In {'entry.when' if place == 'when' else 'legs.require'}:")
     print_text(f"   - model: {{file: {_named_by(spec, out)}, sha256: {sha256}, above: {rate:.2f}}}")
     if not _is_beside(spec, out):
-        print_text(f" Put it beside {spec}, or in a folder beside it: conditions cannot name files elsewhere.")
+        print_text(f" Put it beside {spec}, or in a folder next to it: conditions cannot name files elsewhere.")
 
 
 def _asked(options: dict[str, Any]) -> "TrainOptions":
@@ -350,7 +350,7 @@ def report_lines(report: Report, data: Mapping[str, Any], own: Sequence[str] = (
         every = "minute" if report.every == 1 else f"{report.every} minutes"
         yield f" hypothetical: an entry at every {every} of its window, whatever its conditions said"
         yield f" those of one session have much in common: each +/- counts {report.sessions} sessions, not trades"
-    yield " all figures are of trades that came after those the model had seen"
+    yield " all figures are from trades after those that the model was trained on"
     if own:
         yield f" and that the bot's own {', '.join(own)} let through: of what it kept out nothing is learned, and where"
         yield " it was trained on these sessions it knew how they ended, which makes every figure too good"

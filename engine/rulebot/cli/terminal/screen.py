@@ -131,7 +131,7 @@ STOPPING = "stopping: entries are cancelled, exits stay at the broker (Ctrl+C ag
 ENDED = "the end of the last session"
 """The loop's reason for an end that needs no words."""
 OWN_CLOCK = (
-    "a simulated gateway has a clock of its own, and this run goes by this computer's: add --sim to go by that one, or "
+    "a simulated gateway has its own clock, and this run uses this computer's: add --sim to use the gateway's, or "
     "give the port of TWS or IB Gateway"
 )
 _WARNINGS_SHOWN = 5

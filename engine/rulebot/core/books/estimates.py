@@ -54,9 +54,9 @@ def book_external_before_expiry(work: StateBuilder, option: Option, last: Decima
     for booked in found:
         _book(work, position.id, leg, booked)
     if reports:
-        who = "the broker has liquidated" if _reason(reports) == LIQUIDATED else "somebody has closed"
+        who = "the broker has liquidated" if _reason(reports) == LIQUIDATED else "another client has closed"
         text = f"{who} {abs(lacking)} {option} of {position.id} before the expiry: booked at {_prices(reports)}"
-        alarm(work, position.bot, f"{text}, as the broker tells", position.id)
+        alarm(work, position.bot, f"{text}, as the broker reports", position.id)
     return {position.id: _reason(reports)} if reports else {}
 
 

@@ -206,7 +206,7 @@ def _turned(bot: CompiledBot, rolled: tuple[PositionLeg, ...], quote: NetQuote) 
     if mid > 0 if is_credit else mid < 0:
         return ""
     alone, whole = ("a debit", "a credit") if is_credit else ("a credit", "a debit")
-    return f"the new legs alone would open for {alone}, and its exits are of what opens for {whole}"
+    return f"the new legs alone would open for {alone}, and its exits are for what opens for {whole}"
 
 
 def _opening(selection: StructureSelection) -> tuple[OrderLeg, ...]:

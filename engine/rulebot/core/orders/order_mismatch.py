@@ -303,7 +303,7 @@ def _take_back(work: StateBuilder, order: Order, event: OrderReport) -> None:
     if is_ours:
         text = "rulebot cancels both" if is_one_id else "rulebot cancels the second"
     else:
-        text = "the second is of another client: a person must cancel it"
+        text = "the second comes from another client: a person must cancel it"
     halt_on_mismatch(work, work.positions.by_id[order.position], f"{both}: {text}")
     if is_one_id:
         cancel(work, work.orders.by_ref[order.ref], Cause.SECOND_UNDER_ID)

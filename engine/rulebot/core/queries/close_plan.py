@@ -146,7 +146,7 @@ def closing_net(
     if net is None:
         return None, quote.brief
     if is_past_zero(net, parts):
-        return None, f"{parts[0].option} alone is worth nothing beside its cover, and has no bid"
+        return None, f"{parts[0].option} alone is worth nothing with its cover, and has no bid"
     return net, ""
 
 

@@ -393,7 +393,7 @@ def _end_hold(work: StateBuilder, position: Position) -> None:
         alarm(work, position.bot, f"{text}. A person must look", position.id)
         put_position(work, replace(position, hold=HoldReason.OPENED_AGAIN, on_hold=text))
         return
-    text = f"the account holds {names} again: the exits of {position.id} go on"
+    text = f"the account holds {names} again: the exits of {position.id} continue"
     work.record(Kind.ALARM, position.bot, position.id, text=text)
     put_position(work, replace(release(position), account_missing=()))
 

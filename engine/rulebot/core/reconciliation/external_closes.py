@@ -186,7 +186,7 @@ def _after(work: StateBuilder, position: Position, reports: Iterable[ExecutionRe
         return
     if any(leg.held for leg in position.common.legs):
         _alarm_of_remainder(
-            work, position, "the broker has liquidated" if reason == LIQUIDATED else "somebody has closed"
+            work, position, "the broker has liquidated" if reason == LIQUIDATED else "another client has closed"
         )
     if not is_suspect(work, position):
         _end_hold(work, position)

@@ -92,7 +92,7 @@ def _day_by_day(pairs: Sequence[tuple[TriedDay, TriedDay]], word: str, *, is_all
         yield from _day(old, new)
     if left := len(pairs) - len(shown):
         verb = "differs" if word == "differ" and left == 1 else word
-        yield f"    {counted(left, 'more day')} {verb}: --all tells {'it' if left == 1 else 'them'}"
+        yield f"    {counted(left, 'more day')} {verb}: --all shows {'it' if left == 1 else 'them'}"
 
 
 def _are_both(was: Days, now: Days) -> bool:

@@ -103,7 +103,7 @@ def _with_prices(effect: Effect, was: ExitPlan, now: ExitPlan, sides: Sides) -> 
 
 def _judge_each(now: str) -> Effect:
     """Judged together the parts offset each other; judged separately one may close while the others continue."""
-    words = f"{EACH_WORDS[now]} is judged separately" if now else "what it is of is judged together"
+    words = f"{EACH_WORDS[now]} is judged separately" if now else "its legs are judged together"
     return Effect(f"{words}: it acts at other prices, on other legs", is_worse=True)
 
 

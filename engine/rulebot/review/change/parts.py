@@ -129,7 +129,7 @@ def _judge_delayed(edit: Edit) -> Effect:
 
 
 RISK: Keys = {
-    "r": Key(key="r", said=_money, judge=judge_by_text("what the limits in R come to is told there")),
+    "r": Key(key="r", said=_money, judge=judge_by_text("what the limits in R amount to is shown there")),
     "max_loss_per_trade": Key(key="max_loss_per_trade", said=_money, judge=judge_trade),
     "daily_loss": Key(key="daily_loss", said=_money, judge=judge_day, read=_of_day),
     "at_daily_loss": Key(
@@ -364,7 +364,7 @@ def _lets(subject: Subject) -> Iterator[BotSection]:
         scope = scope_of_let(subject.spec, let, values_of(subject.spec))
         number = in_one_order(number_of_name(let.name, scope, let.path))
         said = number_words(number, subject.cast)
-        found = {"": head(number, said, judge_by_text("what uses it is told there"))}
+        found = {"": head(number, said, judge_by_text("what uses it is shown there"))}
         yield BotSection(place="let", name=let.name, noun=let, meaning=number, facets=found, said=said)
 
 

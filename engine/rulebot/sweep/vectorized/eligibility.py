@@ -110,7 +110,7 @@ def _reasons(program: Program, fills: FillModel, shares: Sequence[tuple[str, int
     read = (
         (needs.bars, "bars"),
         (needs.implied, "volatilities of a year"),
-        (needs.beside, "options beside its legs"),
+        (needs.beside, "options other than its legs"),
         (needs.bots, "other bots"),
         (needs.hooks, "web hooks"),
         (needs.extras, "volume, open interest and the like"),
