@@ -91,7 +91,7 @@ def test_resume_adopts_what_the_account_holds(tmp_path: Path) -> None:
     assert any("are booked as closed by others at" in text for text in alarms(day))
 
 
-def test_status_page_and_resume_tell_what_the_account_holds(tmp_path: Path) -> None:
+def test_status_page_and_resume_report_what_the_account_holds(tmp_path: Path) -> None:
     """They told four puts, of which the account held two. What `resume` makes of that only the engine told."""
     simulated(tmp_path, HAND_PUT, 'kind: person_halves, at: "09:36", seconds: 0', until=time(9, 38))
     store = str(tmp_path / "s.db")
@@ -107,7 +107,7 @@ def test_status_page_and_resume_tell_what_the_account_holds(tmp_path: Path) -> N
     assert "its books adopt the account's quantity; closed by others: 2 SPY" in said
 
 
-def test_status_and_page_tell_what_is_unprotected(tmp_path: Path) -> None:
+def test_status_and_page_report_what_is_unprotected(tmp_path: Path) -> None:
     condor = shipped("specs") / "dte0_condor.yaml"
     fault = 'kind: person_closes_leg, at: "11:03", seconds: 0'
     simulated(tmp_path, condor, fault, until=time(11, 3, 40))

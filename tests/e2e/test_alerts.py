@@ -62,7 +62,7 @@ def test_an_address_that_is_none_is_refused_without_being_repeated(tmp_path: Pat
     assert "secret-token" not in result.output
 
 
-def test_nobody_named_and_nothing_told_yet_are_said(tmp_path: Path) -> None:
+def test_nobody_named_and_nothing_reported_yet_are_said(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["alerts", "--test"], env={"RULEBOT_ALERTS": ""})
     assert (result.exit_code, "no recipient is named" in result.output) == (2, True)
     SqlJournal(open_store(tmp_path / "a.db")).close()
@@ -90,7 +90,7 @@ def command(*arguments: str) -> list[str]:
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-def test_ci_each_alarm_is_told_at_least_once_under_kills(tmp_path: Path) -> None:
+def test_ci_each_alarm_is_reported_at_least_once_under_kills(tmp_path: Path) -> None:
     store, chance = tmp_path / "a.db", random.Random(1)
     journal = SqlJournal(open_store(store))
     journal.append([Record(NOW, Kind.RUN_STARTED, data={"specs": {}, "account": "DU1"})], durable=True)
@@ -129,7 +129,7 @@ def test_ci_each_alarm_is_told_at_least_once_under_kills(tmp_path: Path) -> None
 
 @pytest.mark.long
 @pytest.mark.timeout(120)
-def test_ci_a_day_is_told_as_it_passes_and_summed_up(tmp_path: Path) -> None:
+def test_ci_a_day_is_reported_as_it_passes_and_summed_up(tmp_path: Path) -> None:
     with services() as (http, mail):
         file = people_file(tmp_path, http.url, mail.url)
         sim = ("--paper", "--sim", "--seed", "7", "--date", "2026-11-27")  # which closes at 13:00

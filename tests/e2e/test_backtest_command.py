@@ -32,7 +32,7 @@ def typed(*words: object) -> Result:
     return CliRunner().invoke(main, ["backtest", *map(str, words)])
 
 
-def test_a_backtest_is_told_kept_and_explained(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backtest_is_reported_kept_and_explained(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, page = tmp_path / "a.db", tmp_path / "of" / "march" / "a.html"
     found = typed(ROOT / SPEC, "--data", data, "--fills", "mid", "--store", store, "--out", page, "--workers", 1)
     assert found.exit_code == 0, found.output

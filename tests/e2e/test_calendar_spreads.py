@@ -41,7 +41,7 @@ risk: {cash_secured_puts: ignore}
 
 
 @pytest.mark.long
-def test_ci_a_calendar_goes_on_after_its_front_has_ended(tmp_path: Path) -> None:
+def test_ci_a_calendar_continues_after_its_front_has_ended(tmp_path: Path) -> None:
     spec, tapes = tmp_path / "calendar.yaml", tmp_path / "tapes"
     account = tmp_path / "account.yaml"
     spec.write_text(CALENDAR, encoding="utf-8")

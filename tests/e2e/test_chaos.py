@@ -142,7 +142,7 @@ def test_an_order_whose_refusal_only_a_dead_engine_could_hear_has_no_permanent_i
     assert 2 not in judge(replace(reported, lives=2), desk)
 
 
-def test_a_commission_that_was_never_told_is_not_missed(desk: LoadedBots, tmp_path: Path) -> None:
+def test_a_commission_that_was_never_reported_is_not_missed(desk: LoadedBots, tmp_path: Path) -> None:
     """The ledger has it, the books cannot; without knowing of it they would be called wrong."""
     never: dict[str, str | int] = {"kind": "no_commission", "on": "fill", "number": "each"}
     left = run_scenario(morning(desk, **faults(never)), desk, tmp_path)
@@ -154,7 +154,7 @@ def test_a_commission_that_was_never_told_is_not_missed(desk: LoadedBots, tmp_pa
 # ---------------------------------------------------------------- engines die
 
 
-def test_an_engine_that_dies_in_its_work_and_in_its_start_goes_on(desk: LoadedBots) -> None:
+def test_an_engine_that_dies_in_its_work_and_in_its_start_continues(desk: LoadedBots) -> None:
     crashes = (
         Crash(moment=ScenarioMoment.AFTER_WRITE, number=2, away=3),
         Crash(moment=ScenarioMoment.AT_START, number=2),
@@ -329,7 +329,7 @@ def test_what_cannot_be_meant_is_refused() -> None:
     assert chaos("--seeds", "0", *spec_files([SELLER])).exit_code == 2
 
 
-def test_a_spec_with_problems_is_told_and_not_run(tmp_path: Path) -> None:
+def test_a_spec_with_problems_is_reported_and_not_run(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("rulebot: 1\nname: wrong\n")
     done = chaos(str(wrong))

@@ -37,7 +37,7 @@ def asked(store: Path, *command: str) -> str:
     return found.stdout
 
 
-def test_the_day_is_told_line_by_line(day: tuple[Result, Path]) -> None:
+def test_the_day_is_reported_line_by_line(day: tuple[Result, Path]) -> None:
     result, store = day
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()

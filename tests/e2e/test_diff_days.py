@@ -25,7 +25,7 @@ def test_a_day_is_the_same_again() -> None:
     assert [trade.ended_by for trade in first.trades] == ["target"]
 
 
-def test_days_are_told(tmp_path: Path) -> None:
+def test_days_are_reported(tmp_path: Path) -> None:
     edited = tmp_path / "calm_tape_condor.yaml"
     edited.write_bytes(CONDOR.replace(b"profit: 50%", b"profit: 20%"))
     result = CliRunner().invoke(main, ["diff", "calm_tape_condor", str(edited), "--seeds", "2"])

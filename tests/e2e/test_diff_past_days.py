@@ -54,7 +54,7 @@ def typed(data: object, edited: Path, *words: str) -> Result:
     return CliRunner().invoke(main, ["diff", "dte0_condor", str(edited), "--days", str(data), "--all", *words])
 
 
-def test_a_day_that_is_refused_is_told_and_no_day_twice(data: Path, tmp_path: Path) -> None:
+def test_a_day_that_is_refused_is_reported_and_no_day_twice(data: Path, tmp_path: Path) -> None:
     """What the day before it made would else count again for a day that nobody could read."""
     second = data / "2026-09-02.parquet"
     second.write_bytes(second.read_bytes()[:500])
@@ -205,7 +205,7 @@ def test_each_day_comes_to_what_the_account_of_a_backtest_makes_of_it(tmp_path: 
     assert all(profits)
 
 
-def test_what_was_held_without_quotes_is_told_once_in_lines_that_fit(data: Path, tmp_path: Path) -> None:
+def test_what_was_held_without_quotes_is_reported_once_in_lines_that_fit(data: Path, tmp_path: Path) -> None:
     """Day after day both texts hold on what nobody quotes any more, as where the recorded bot had left."""
 
     def unquoted(day: HistoryDay) -> HistoryDay:

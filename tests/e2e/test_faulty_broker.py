@@ -143,7 +143,7 @@ def test_why_says_that_market_data_did_not_come_and_why(tmp_path: Path) -> None:
     ],
     ids=["under the broker's own words", "not at all"],
 )
-def test_a_ladder_goes_on_at_a_broker_who_takes_no_change_of_a_combo_as_it_was_sent(
+def test_a_ladder_continues_at_a_broker_who_takes_no_change_of_a_combo_as_it_was_sent(
     fault: str, orders: list[str], tmp_path: Path
 ) -> None:
     """The entry stood at its first price for all its tries, and so did the exit, until the market order after them."""
@@ -171,7 +171,7 @@ def test_an_exit_whose_change_came_as_a_second_order_closes_once(cancels: str, t
     assert any("two orders work at the broker" in text and "rulebot cancels both" in text for text in alarms)
 
 
-def test_an_exit_of_which_nobody_says_that_it_is_two_is_taken_back_once_the_other_fills(tmp_path: Path) -> None:
+def test_an_exit_of_which_nobody_says_that_it_is_two_is_cancelled_once_the_other_fills(tmp_path: Path) -> None:
     fault = "kind: change_doubled, on: order, number: 2, reported: listed"
     day = condor_morning(tmp_path, fault)
     assert [each.state for each in day.positions.values()] == ["closed"]

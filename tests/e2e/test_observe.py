@@ -151,7 +151,7 @@ def test_what_would_have_been_is_followed_to_its_end(observed: tuple[Path, list[
     assert all(each["entry_price"] <= each["entry_mid"] + 0.05 for each in found)
 
 
-def test_each_entry_is_told_before_as_one_that_would_be(observed: tuple[Path, list[Tally]]) -> None:
+def test_each_entry_is_reported_before_as_one_that_would_be(observed: tuple[Path, list[Tally]]) -> None:
     with StoreReader(observed[0]) as reader:
         reported = [each for each in reader.records((Kind.DECISION,)) if each.data.get("what") == "would enter"]
         executions = [row["exec_id"] for row in reader.view("fills")]

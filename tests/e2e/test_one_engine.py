@@ -86,7 +86,7 @@ def replaced(store: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file is not deleted there")
 @pytest.mark.parametrize("change", [deleted, replaced])
-def test_a_store_that_is_gone_is_told_and_not_made_anew(tmp_path: Path, change: Callable[[Path], None]) -> None:
+def test_a_store_that_is_gone_is_reported_and_not_made_again(tmp_path: Path, change: Callable[[Path], None]) -> None:
     store = tmp_path / "a.db"
     with engine(tmp_path, store) as process:
         change(store)

@@ -56,7 +56,7 @@ def test_who_reads_on_is_not_taken_back_to_what_was_pressed(page: Any) -> None:
     assert page.evaluate("scrollY") == 2000
 
 
-def test_whose_session_is_over_is_told_what_to_do(page: Any) -> None:
+def test_whose_session_is_over_is_shown_what_to_do(page: Any) -> None:
     """It was said that a token is needed, on a page that has no place for one."""
     page.route(f"{DESK}api/**", lambda route: route.fulfill(status=401, json={"message": "a token is needed"}))
     open_page(page, f'{PARAMETERS}<button data-action="/api/action/stop" data-ask="Is it meant?">Stop</button>')

@@ -114,7 +114,7 @@ def live(folder: Path, specs: list[str], day: date = DEFAULT_DATE, data_seconds:
 
 
 @pytest.mark.parametrize("estimator", ALL)
-def test_a_live_day_decides_by_what_its_gateway_told(estimator: str, tmp_path: Path) -> None:
+def test_a_live_day_decides_by_what_its_gateway_reported(estimator: str, tmp_path: Path) -> None:
     found = live(tmp_path, [bot(tmp_path / "specs", estimator)])
     assert [each.data["what"] for each in found.wire if each.kind is Kind.DECISION and each.data["what"] == "enter"]
     check_values(found.wire, tmp_path / "tapes", DEFAULT_DATE, (estimator,))

@@ -160,7 +160,7 @@ def test_the_slider_needs_no_script(address: str) -> None:
         ("days/2026-10-20", 404, "nothing is recorded of 2026-10-20"),
     ],
 )
-def test_what_is_not_there_is_told(address: str, path: str, status: int, said: str) -> None:
+def test_what_is_not_there_is_reported(address: str, path: str, status: int, said: str) -> None:
     found = get(f"{address}{path}")
     assert found[0] == status, found
     assert said in found[1]
@@ -209,7 +209,7 @@ def test_a_day_under_way_says_so_and_only_some_are_kept(
     assert come(days, DAY) is not first
 
 
-def test_a_damaged_recording_is_told_and_tried_again(store: Path, tmp_path: Path) -> None:
+def test_a_damaged_recording_is_reported_and_tried_again(store: Path, tmp_path: Path) -> None:
     folder = tmp_path / "tapes" / "run"
     folder.mkdir(parents=True)
     (good,) = store.with_name("s-tapes").glob(f"*/{DAY}.tape")

@@ -96,7 +96,7 @@ def fills(records: list[Record]) -> list[tuple[datetime, list[object]]]:
     return [(each.at, [each.data[name] for name in names]) for each in records if each.kind is Kind.FILL]
 
 
-def test_a_ladder_of_other_steps_goes_on_with_the_model(tapes: Path) -> None:
+def test_a_ladder_of_other_steps_continues_with_the_model(tapes: Path) -> None:
     """The order is sent as it was, and changed earlier: it must not be taken for one that was never there."""
     records, findings = walked(tapes, changed(tapes, ("wait: 10s", "wait: 7s"), EARLY))
     assert "it changes an order which the recording does not" in findings[0].text
@@ -117,7 +117,7 @@ def test_what_nobody_asked_for_then_is_made_of_the_levels_that_were_recorded(tap
     assert {each.data["purpose"] for each in records if each.kind is Kind.FILL} == {"entry", "exit"}
 
 
-def test_the_command_tells_it_and_takes_recordings_alone(tapes: Path) -> None:
+def test_the_command_reports_it_and_takes_recordings_alone(tapes: Path) -> None:
     spec, store = spec_files(["put_lite"])[0], tapes.parent / "b.db"
     words = ["backtest", spec, "--fills", "recorded", "--store", str(store)]
     done = CliRunner().invoke(main, [*words, "--data", f"tapes:{tapes}", "--format", "json"])

@@ -160,7 +160,7 @@ def test_any_client_reads_what_was_recorded_and_trades_on_it(tape: Path) -> None
         (["run", "--paper", "--sim", "--recording", "nothing.tape"], 3, "there is no recording nothing.tape"),
     ],
 )
-def test_misuse_is_told(words: list[str], code: int, said: str, tape: Path) -> None:
+def test_misuse_is_reported(words: list[str], code: int, said: str, tape: Path) -> None:
     if words[0] == "run":
         words = [*words, *spec_files(["put_lite"])]
     elif "yesterday" in words:
@@ -198,6 +198,6 @@ def test_a_chain_of_a_recorded_day_is_captured(tape: Path, tmp_path: Path) -> No
         (["--symbol", "SPY"], "no options of SPY were streamed at 10:30:00"),
     ],
 )
-def test_a_moment_without_a_chain_is_told(words: list[str], said: str, tape: Path, tmp_path: Path) -> None:
+def test_a_moment_without_a_chain_is_reported(words: list[str], said: str, tape: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["capture", str(tape), *words, "--out", str(tmp_path)])
     assert (done.exit_code, said in done.output) == (3, True), done.output

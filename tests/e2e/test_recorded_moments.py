@@ -108,7 +108,7 @@ def test_a_scan_of_a_recording_is_not_kept(store: Path) -> None:
         (("--recording", "today"), "a day is written 2026-10-21, is 'today'"),
     ],
 )
-def test_misuse_of_a_scan_is_told(store: Path, words: tuple[str, ...], said: str) -> None:
+def test_misuse_of_a_scan_is_reported(store: Path, words: tuple[str, ...], said: str) -> None:
     done = CliRunner().invoke(
         main, ["scan", PUT_OF_FIVE, *words, *(() if "--sim" in words else ("--store", str(store)))]
     )
@@ -155,7 +155,7 @@ def test_an_exit_between_two_minutes_becomes_a_test_that_passes(store: Path, tmp
     assert CliRunner().invoke(main, ["test", str(out)]).exit_code == 0
 
 
-def test_what_the_modelled_market_does_not_lead_to_is_told(
+def test_what_the_modelled_market_does_not_lead_to_is_reported(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of levels and quotes of full minutes alone, which do not reach the target."""
@@ -213,7 +213,7 @@ def test_ci_a_bot_that_selects_by_delta_chooses_as_then(
         (("--as-test", "10:30", "--format", "json"), "a test is YAML"),
     ],
 )
-def test_misuse_of_a_test_is_told(store: Path, words: tuple[str, ...], said: str) -> None:
+def test_misuse_of_a_test_is_reported(store: Path, words: tuple[str, ...], said: str) -> None:
     done = command(store, "replay", "2026-10-21", *words)
     assert (done.exit_code, said in done.output) == (2, True), done.output
 
@@ -308,7 +308,7 @@ def test_an_instant_has_the_conditions_of_each_symbol_of_a_universe(tmp_path: Pa
     assert re.search(r"^   SPY trend +yes +up: ", shown, re.MULTILINE)
 
 
-def test_a_day_on_which_no_bot_ran_is_told_so_among_the_days_of_the_page() -> None:
+def test_a_day_on_which_no_bot_ran_is_reported_so_among_the_days_of_the_page() -> None:
     day = days_page._day_row(DAY, [RecordingFile(file=Path("a.tape"), day=DAY, first=NOON, last=NOON)])
     assert "no bot: exits only" in TEMPLATES.get_template("days.html").render(rows=[day], count=1)
 

@@ -168,7 +168,7 @@ def test_an_added_bot_trades_and_a_changed_exit_is_for_new_positions(tmp_path: P
     in_loop(body, tmp_path, seed=7)
 
 
-def test_an_added_bot_is_told_what_no_bot_has_read_so_far(tmp_path: Path) -> None:
+def test_an_added_bot_is_shown_what_no_bot_has_read_so_far(tmp_path: Path) -> None:
     """Bars of the session and of days, a year's volatility, and ticks of lines that stream already."""
 
     async def body(gateway: RunningGateway, folder: Path) -> None:
@@ -370,7 +370,7 @@ def test_limits_of_the_account_document_are_taken_up(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- what is refused
 
 
-def test_a_problem_in_any_file_changes_nothing_and_is_told_with_its_place(tmp_path: Path) -> None:
+def test_a_problem_in_any_file_changes_nothing_and_is_reported_with_its_place(tmp_path: Path) -> None:
     async def body(gateway: RunningGateway, folder: Path) -> None:
         specs_in(folder, one=bot("one", start="10:15"))
         reported: list[Result] = []

@@ -154,7 +154,7 @@ def test_step_shows_what_happened(store: Path) -> None:
     assert "put_lite  entry sent: sell" in reported
 
 
-def test_what_an_exit_made_is_told_with_all_of_its_commissions(store: Path) -> None:
+def test_what_an_exit_made_is_reported_with_all_of_its_commissions(store: Path) -> None:
     """The broker tells them after the fills: the line had the profit without them, and no later one put it right."""
     with StoreReader(store) as reader:
         made = [float(row["final_pnl"]) for row in reader.view("trades") if row["exit_time"] is not None]
@@ -438,12 +438,12 @@ def test_a_recording_as_past_sessions_decides_when_the_run_did(store: Path) -> N
         ((__file__,), 2, f"a store is named by --store {__file__}"),
     ],
 )
-def test_misuse_is_told(store: Path, words: tuple[str, ...], code: int, said: str) -> None:
+def test_misuse_is_reported(store: Path, words: tuple[str, ...], code: int, said: str) -> None:
     done = replay(store, *words)
     assert (done.exit_code, said in done.output) == (code, True), done.output
 
 
-def test_a_store_that_is_not_there_and_one_without_recordings_are_told_apart(store: Path, tmp_path: Path) -> None:
+def test_a_store_that_is_not_there_and_one_without_recordings_are_distinguished(store: Path, tmp_path: Path) -> None:
     assert "there is no store" in (done := replay(tmp_path / "x.db")).output
     assert done.exit_code == 3
     shutil.copy(store, tmp_path / "y.db")

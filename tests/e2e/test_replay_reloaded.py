@@ -100,7 +100,9 @@ def test_the_page_of_the_day_has_the_conditions_of_those_that_ran_at_its_instant
     assert "No bot ran then: exits alone were watched." in TEMPLATES.get_template("day.html").render(**alone)
 
 
-def test_what_the_account_document_refuses_is_told_anew_once_it_is_another_also_in_the_replay(tmp_path: Path) -> None:
+def test_what_the_account_document_refuses_is_reported_again_once_it_is_another_also_in_the_replay(
+    tmp_path: Path,
+) -> None:
     """It was told once a day in the same words, whichever limit it was by then."""
 
     async def body(gateway: RunningGateway, folder: Path) -> None:

@@ -109,7 +109,7 @@ def test_what_filled_while_no_engine_was_there_is_booked_once_as_the_target(tmp_
     simulated(body, tmp_path, TEXT.replace("profit: 40%", "profit: 5%"))
 
 
-def test_what_filled_on_an_earlier_day_is_booked_at_its_limit_and_a_person_told(tmp_path: Path) -> None:
+def test_what_filled_on_an_earlier_day_is_booked_at_its_limit_and_a_person_notified(tmp_path: Path) -> None:
     """The broker tells no executions of an earlier day."""
 
     async def body(gateway: RunningGateway, store: Path, spec: Path) -> None:

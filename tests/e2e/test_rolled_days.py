@@ -179,7 +179,7 @@ risk: {max_loss_per_trade: $2000}
 
 
 @pytest.mark.usefixtures("slow_market")
-def test_a_drift_tells_a_rolled_side_and_counts_nothing_that_hangs_on_what_is_not_recorded(
+def test_a_drift_reports_a_rolled_side_and_counts_nothing_that_hangs_on_what_is_not_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At natural the side does not roll and is held on, unseen: what it was rolled into is no gain or loss of fills."""

@@ -85,7 +85,7 @@ def test_the_audit_finds_what_is_changed_in_a_real_day(day: CheckedDay) -> None:
     assert {5, 21} <= set(offences(replace(day, records=(*records[:fill], *records[fill + 1 :]))))
 
 
-def test_an_unsound_day_is_told(day: CheckedDay) -> None:
+def test_an_unsound_day_is_reported(day: CheckedDay) -> None:
     """The checks themselves: a cent too much, a price off its tick, a bot that says nothing."""
     option, cash = next(iter(item for item in day.ledger.cash_flow.items() if item[0] > 20_000_000))
     ledger = replace(day.ledger, cash_flow={**day.ledger.cash_flow, option: cash + Decimal("0.01")})

@@ -79,7 +79,7 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
 
 @pytest.mark.long
 @pytest.mark.timeout(240)
-def test_ci_a_service_is_there_before_its_gateway_and_ends_when_it_is_told_to(
+def test_ci_a_service_is_there_before_its_gateway_and_ends_when_it_is_reported_to(
     tmp_path: Path, manager: socket.socket
 ) -> None:
     page, gateway = free_port(), free_port()

@@ -86,7 +86,7 @@ def beside(slow_market: None, ends_early: None, tmp_path_factory: pytest.TempPat
     return folder, done
 
 
-def test_both_are_told_under_names_of_their_own(beside: tuple[Path, Result]) -> None:
+def test_both_are_reported_under_names_of_their_own(beside: tuple[Path, Result]) -> None:
     said = beside[1].output
     assert "beside them dte0_condor~shadow, put_lite~shadow: SHADOW of " in said
     assert re.search(r"09:45:00  dte0_condor  entry sent: sell 6000/6010p 6130/6140c at 0.65", said)
@@ -252,7 +252,7 @@ def test_ci_ctrl_c_ends_both_cleanly(tmp_path: Path) -> None:
         (("--observe",), "--observe, --paper and --live are runs of their own"),
     ],
 )
-def test_misuse_is_told(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+def test_misuse_is_reported(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
     done = run(tmp_path, *words)
     assert (done.exit_code, said in done.output) == (2, True), done.output
 

@@ -99,7 +99,7 @@ def test_a_half_day_that_the_broker_alone_knows_closes_what_is_open_before_its_c
         assert tried_again(tmp_path, fills) == [("enter", entry.prepared_at), ("exit", leave.prepared_at)]
 
 
-def test_an_early_close_that_is_told_within_the_day_is_known_from_then_on_in_a_backtest_too(tmp_path: Path) -> None:
+def test_an_early_close_that_is_reported_within_the_day_is_known_from_then_on_in_a_backtest_too(tmp_path: Path) -> None:
     """Known from the open on, it left no time for an entry."""
     text = BOT.replace('to: "14:30"', 'to: "11:15"').replace("10:00", "10:45").replace("15:45", "13:30")
     stops = new_york(11, 35), new_york(11, 45)
@@ -119,7 +119,7 @@ def test_on_a_closed_day_nothing_is_entered_and_on_the_next_it_is(tmp_path: Path
     assert {exchange_date(order.prepared_at) for order in orders} == {date(2026, 10, 22)}
 
 
-def test_hours_are_asked_for_anew_each_morning(tmp_path: Path) -> None:
+def test_hours_are_asked_for_again_each_morning(tmp_path: Path) -> None:
     fault, last = 'kind: short_day, session: 2, at: "09:29:00"', new_york(12, 50, 22)
     alarms, orders = lived_through(fault, tmp_path, days=2, last=last)
     assert alarms.count(EARLY) == 1

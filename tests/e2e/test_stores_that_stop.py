@@ -97,7 +97,7 @@ def check(found: Outcome, folder: Path, bots: tuple[str, ...] = ("holder", "late
 
 
 @pytest.mark.parametrize("seconds", [8, 30, 75])
-def test_75_exits_go_on_while_another_program_holds_the_store(seconds: int, tmp_path: Path) -> None:
+def test_75_exits_continue_while_another_program_holds_the_store(seconds: int, tmp_path: Path) -> None:
     def lock(run: Run) -> None:
         other = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
@@ -203,7 +203,7 @@ def restored_from_a_copy(store: Path) -> Callable[[], object]:
         (restored_from_a_copy, "overwritten"),
     ],
 )
-def test_81_exits_go_on_while_the_store_is_not_the_one_that_was_opened(
+def test_81_exits_continue_while_the_store_is_not_the_one_that_was_opened(
     spoil: Callable[[Path], Callable[[], object]], word: str, tmp_path: Path
 ) -> None:
     """The engine ended, and nobody watched what was open; a store that was overwritten was not noticed."""
@@ -243,7 +243,7 @@ def fill(disk: Path) -> Path:
 
 
 @pytest.mark.parametrize("has_reserve", [True, False])
-def test_76_exits_go_on_while_the_disk_of_the_store_is_full(small_disk: Path, *, has_reserve: bool) -> None:
+def test_76_exits_continue_while_the_disk_of_the_store_is_full(small_disk: Path, *, has_reserve: bool) -> None:
     def fills(run: Run) -> None:
         loop = asyncio.get_running_loop()
         for second in range(70):

@@ -80,7 +80,7 @@ def test_a_worker_without_the_package_says_so(address: str) -> None:
             cluster.result_of(done, address, GOES_ON)
 
 
-def test_an_engine_without_workers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_without_workers_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "LOOKS", 0.1)
     monkeypatch.setattr(cluster, "WAITS", 0.1)
     with distributed.LocalCluster(n_workers=0, **HERE) as engine:
@@ -118,7 +118,7 @@ def test_workers_that_dask_has_paused_are_named(monkeypatch: pytest.MonkeyPatch)
     assert "--memory-limit" in caught.value.help
 
 
-def test_a_scheduler_that_is_gone_is_told() -> None:
+def test_a_scheduler_that_is_gone_is_reported() -> None:
     """It was a traceback of thirty lines."""
     with distributed.LocalCluster(n_workers=0, **HERE) as engine:
         ends = Timer(0.3, engine.close)
@@ -129,7 +129,7 @@ def test_a_scheduler_that_is_gone_is_told() -> None:
     assert caught.value.help == GOES_ON
 
 
-def test_sessions_that_end_each_worker_are_told() -> None:
+def test_sessions_that_end_each_worker_are_reported() -> None:
     def result() -> None:
         raise distributed.scheduler.KilledWorker("carried", SimpleNamespace(address="tcp://there:1"), 3)
 

@@ -39,7 +39,7 @@ def typed(*words: object) -> Result:
     return CliRunner().invoke(main, ["sweep", *map(str, words)])
 
 
-def test_sessions_that_the_data_does_not_reach_are_told(data: Path) -> None:
+def test_sessions_that_the_data_does_not_reach_are_reported(data: Path) -> None:
     found = typed(SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--to", "2026-12-31", "--workers", 1)
     assert " the data is of 2026-09-01 to 2026-09-02 alone\n" in found.stdout, found.output
 
@@ -88,7 +88,7 @@ def test_a_page_that_cannot_be_written_costs_no_result(
     assert " page " not in found.stdout
 
 
-def test_ctrl_c_tells_how_to_go_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_reports_how_to_continue(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -104,7 +104,7 @@ def test_ctrl_c_tells_how_to_go_on(data: Path, tmp_path: Path, monkeypatch: pyte
     assert f"the same with --resume --store {tmp_path / 'a.db'} continues after the last whole session" in found.stderr
 
 
-def test_what_is_wrong_with_the_data_is_told_also_of_what_was_kept(data: Path, tmp_path: Path) -> None:
+def test_what_is_wrong_with_the_data_is_reported_also_of_what_was_kept(data: Path, tmp_path: Path) -> None:
     """A sweep over fewer days than there are files, or over made-up prices, says so wherever it is shown."""
     shutil.copytree(data, tmp_path / "chains")
     first, *_ = sorted((tmp_path / "chains").glob("????-??-??.parquet"))
@@ -225,7 +225,7 @@ def test_a_shipped_spec_goes_by_its_name(spec: str, says: str, data: Path, monke
     assert (found.exit_code, says in found.stderr) == (2, True), found.output
 
 
-def test_a_variant_that_cannot_be_run_is_told(data: Path, tmp_path: Path) -> None:
+def test_a_variant_that_cannot_be_run_is_reported(data: Path, tmp_path: Path) -> None:
     """Its page said no word of it, and had one variant fewer than its title."""
     page = tmp_path / "s.html"
     found = typed(SPEC, "--data", data, "--vary", "delta=0.06,7", "--workers", 1, "--html", page)
@@ -274,7 +274,7 @@ def test_shares_of_an_index_are_held_by_nobody(data: Path) -> None:
     assert (found.exit_code, "SPX is an index: it has no shares to trade" in found.stderr) == (2, True), found.output
 
 
-def test_what_is_kept_of_data_that_was_repaired_since_is_told(data: Path, tmp_path: Path) -> None:
+def test_what_is_kept_of_data_that_was_repaired_since_is_reported(data: Path, tmp_path: Path) -> None:
     """Results of before and after would stand beside each other: which is the best would depend on which were kept."""
     shutil.copytree(data, tmp_path / "chains")
     first, second = sorted((tmp_path / "chains").glob("????-??-??.parquet"))[:2]
@@ -302,7 +302,9 @@ def test_what_is_kept_of_data_that_was_repaired_since_is_told(data: Path, tmp_pa
     assert f"t.jsonl was begun before the data changed or grew: {daily}" in typed(*words).stderr
 
 
-def test_what_is_kept_of_other_calendars_is_told(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_of_other_calendars_is_reported(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A bot that is kept out by events entered on other days in the variants that came after."""
     monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "own"))
     shipped = json.loads((ROOT / "engine" / "rulebot" / "calendars" / "fomc.json").read_text(encoding="utf-8"))
@@ -319,7 +321,7 @@ def test_what_is_kept_of_other_calendars_is_told(data: Path, tmp_path: Path, mon
     assert f"was begun before the data changed or grew: {calendar}" in again.stderr
 
 
-def test_what_is_kept_of_other_code_is_told(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_of_other_code_is_reported(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Variants of before and after a change of commissions stood in one table, where both were of one version."""
     words = (SPEC, "--data", data, "--vary", "delta=0.06", "--workers", 1, "--out", tmp_path / "s.jsonl")
     assert [typed(*words).exit_code for _ in range(2)] == [0, 0]
@@ -355,7 +357,7 @@ def test_what_a_sweep_is_made_of_does_not_depend_on_where_it_runs(
     assert found == [True, 2]
 
 
-def test_a_search_is_kept_and_goes_on_with_more_trials(data: Path, tmp_path: Path) -> None:
+def test_a_search_is_kept_and_continues_with_more_trials(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     words = (SPEC, "--data", data, "--vary", "delta=0.05..0.12/0.01", "--vary", "exits.target.profit=40,60")
     asked = (*words, "--for", "net", "--batch", 2, "--workers", 1)

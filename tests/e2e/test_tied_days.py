@@ -103,7 +103,7 @@ def test_a_corrected_trade_and_other_people_in_the_account(tmp_path: Path) -> No
     assert [reported.ref for reported in found.strangers] == [""]
 
 
-def test_a_trade_that_is_taken_back_leaves_its_commission(tmp_path: Path) -> None:
+def test_a_trade_that_is_cancelled_leaves_its_commission(tmp_path: Path) -> None:
     found = morning(tmp_path, "kind: correction, on: fill, seconds: 40, quantity_by: -1")
     assert found.differences == ()
     assert [each.ours for each in found.sums] == [0, 0, Decimal("1.0534"), Decimal("-1.0534")]

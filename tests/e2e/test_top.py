@@ -235,7 +235,7 @@ def test_a_fault_of_ours_gives_the_terminal_back(store: Path) -> None:
         assert "a fault of ours" in seen.text.rpartition("\x1b[?1049l")[2]
 
 
-def test_a_store_that_goes_away_is_told_and_waited_for(store: Path) -> None:
+def test_a_store_that_goes_away_is_reported_and_waited_for(store: Path) -> None:
     with terminal(str(store), run=top) as seen:
         seen.see(WATCHER)
         away = store.rename(store.with_name("away.db"))

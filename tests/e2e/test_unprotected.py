@@ -90,7 +90,7 @@ def protecting(left: ChaosResult) -> list[Order]:
 
 
 @pytest.mark.long
-def test_ci_a_stop_that_the_gateway_has_read_is_waited_for_and_a_person_is_told_until_when(tmp_path: Path) -> None:
+def test_ci_a_stop_that_the_gateway_has_read_is_waited_for_and_a_person_is_notified_until_when(tmp_path: Path) -> None:
     """One sent beside it at once could fill as well."""
     left = struck_late(tmp_path)
     assert judge(left, desk_of(GUARDED)) == {}
@@ -105,7 +105,7 @@ def test_ci_a_stop_that_the_gateway_has_read_is_waited_for_and_a_person_is_told_
 
 
 @pytest.mark.long
-def test_ci_were_it_taken_for_one_that_never_came_two_would_work_until_the_late_one_is_taken_back(
+def test_ci_were_it_taken_for_one_that_never_came_two_would_work_until_the_late_one_is_cancelled(
     tmp_path: Path,
 ) -> None:
     def none_has_come(work: StateBuilder, _: Connected) -> frozenset[str]:

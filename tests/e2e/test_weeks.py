@@ -187,7 +187,7 @@ TOO_LATE = [
     ],
     ids=["ci the login comes late after a weekend", "a holiday and a half day", "the login comes on a Monday off"],
 )
-def test_what_must_be_told_is_told_once_and_nothing_at_night(
+def test_what_must_be_reported_is_reported_once_and_nothing_at_night(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     sessions: tuple[date, ...],

@@ -72,7 +72,7 @@ def test_an_entry_that_a_preset_had_changed_was_left_to_work(changes: dict[str, 
     assert "look at the broker's presets" in desk.state.bots.by_name[order.bot].day.halted
 
 
-def test_resting_orders_that_a_preset_had_changed_are_taken_back_and_watched() -> None:
+def test_resting_orders_that_a_preset_had_changed_are_cancelled_and_watched() -> None:
     desk = Desk((text_of("seller", **SELLER),), at="10:00")
     desk.opened("10:01")
     first, second = desk.live
@@ -107,7 +107,7 @@ def test_the_echo_of_what_was_sent_is_no_difference() -> None:
     assert desk.alarms == []
 
 
-def test_more_filled_than_was_asked_for_and_nobody_was_told() -> None:
+def test_more_filled_than_was_asked_for_and_no_alert_was_sent() -> None:
     desk = Desk((text_of(),))
     order = desk.enter()
     desk.ack(order)
@@ -133,7 +133,7 @@ def told_late(desk: Desk) -> None:
     assert desk.position.state == "open"
 
 
-def test_a_leg_was_closed_that_somebody_had_closed_before_its_fill_was_told() -> None:
+def test_a_leg_was_closed_that_a_person_had_closed_before_its_fill_was_reported() -> None:
     """Seed 100445: the account had not had it for a minute, and only what it told next was compared with the books."""
     desk = Desk(is_shown=False)
     told_late(desk)

@@ -69,7 +69,7 @@ def test_what_is_to_be_streamed_when_the_connection_has_just_gone_waits_for_the_
     assert len(asked) == 1
 
 
-def test_a_length_that_is_no_length_is_noticed_though_the_broker_goes_on_talking(tmp_path: Path) -> None:
+def test_a_length_that_is_no_length_is_noticed_though_the_broker_continues_talking(tmp_path: Path) -> None:
     """Every byte that followed was taken for the rest of one message; since there were bytes, nobody was alarmed."""
     desk = load_all_bots(spec_files(["spy_put_seller"]), {}, None)
     session = session_from(DEFAULT_DATE)
@@ -84,7 +84,7 @@ def test_a_length_that_is_no_length_is_noticed_though_the_broker_goes_on_talking
     assert "no answer for" in str(reported[1].data["reason"])
 
 
-def test_a_commission_that_came_before_its_execution_is_taken_when_it_is_told_again(tmp_path: Path) -> None:
+def test_a_commission_that_came_before_its_execution_is_taken_when_it_is_reported_again(tmp_path: Path) -> None:
     """It was heard, counted for nothing, and was passed over as known each time the broker told it again."""
     desk = load_all_bots(spec_files(["dte0_condor"]), {}, None)
     session = session_from(DEFAULT_DATE)
@@ -133,7 +133,7 @@ def test_a_corrected_trade_of_a_person_counts_once_when_books_are_compared(tmp_p
 
 
 @pytest.mark.parametrize("change", [{"quantity_by": -1}, {"price_by": -0.05}], ids=["bust", "price"])
-def test_a_correction_that_was_not_told_was_never_heard_of_once_no_order_worked(
+def test_a_correction_that_was_not_reported_was_never_heard_of_once_no_order_worked(
     tmp_path: Path, change: dict[str, float]
 ) -> None:
     """Seed 100099: the fill was found by asking, then nothing was asked any more, and the account said otherwise."""
@@ -215,7 +215,7 @@ def test_an_answer_that_comes_late_is_that_to_the_question_that_was_asked_first(
     assert desk.last.purpose is Purpose.EXIT
 
 
-def test_an_exit_is_taken_back_when_a_stop_that_was_given_up_fills_beside_it() -> None:
+def test_an_exit_is_cancelled_when_a_stop_that_was_given_up_fills_beside_it() -> None:
     """It stayed at work although nothing was held any more, and would have bought a second time."""
     desk, stop = flattened_before_its_stop_was_heard_of()
     for _ in range(4):
@@ -234,7 +234,7 @@ def test_an_exit_is_taken_back_when_a_stop_that_was_given_up_fills_beside_it() -
     assert desk.position.state == "closed"
 
 
-def test_a_not_found_that_is_told_twice_gives_up_nothing_that_may_be_on_its_way() -> None:
+def test_a_not_found_that_is_reported_twice_gives_up_nothing_that_may_be_on_its_way() -> None:
     """The second was taken for the answer to a cancel not yet sent, and the exit went out beside the order."""
     desk = Desk((text_of("seller", **SELLER),))
     desk.enter("10:01")
@@ -248,7 +248,7 @@ def test_a_not_found_that_is_told_twice_gives_up_nothing_that_may_be_on_its_way(
     assert not [order for order in desk.submitted if order.purpose is Purpose.EXIT]
 
 
-def test_a_try_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_path: Path) -> None:
+def test_a_try_that_fills_when_the_next_one_has_is_reported_and_ends_the_day(tmp_path: Path) -> None:
     """A pause between two tries: the first, which the broker had called cancelled, filled beside the second."""
     desk = load_all_bots([str(shipped("examples/exit_orders.yaml"))], {}, None)
     storm = draw(2002922, desk, CHOICE)
@@ -279,7 +279,7 @@ risk: {max_loss_per_trade: $20000}
 """
 
 
-def test_an_entry_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_path: Path) -> None:
+def test_an_entry_that_fills_when_the_next_one_has_is_reported_and_ends_the_day(tmp_path: Path) -> None:
     """The first was inactive and taken back; the broker called it cancelled, and filled it beside the second."""
     file = tmp_path / "again_at_once.yaml"
     file.write_text(AGAIN_AT_ONCE, encoding="utf-8")
@@ -305,7 +305,7 @@ def told_late(tmp_path: Path, seed: int, faults: list[dict[str, str | int | floa
     return left
 
 
-def test_a_leg_that_is_not_told_counts_where_another_order_owes_the_same_contract(tmp_path: Path) -> None:
+def test_a_leg_that_is_not_reported_counts_where_another_order_owes_the_same_contract(tmp_path: Path) -> None:
     """Two bots in one contract, one entering, one leaving, legs told a minute late: the entry was taken for torn."""
     late: dict[str, str | int | float] = {"kind": "late_leg", "on": "fill", "number": "each", "seconds": 60}
     bots = ("examples/bot_limits.yaml", "examples/cool_down.yaml")
@@ -321,7 +321,7 @@ def test_a_leg_that_is_not_told_counts_where_another_order_owes_the_same_contrac
     assert {position.state for position in left.day.positions.values()} == {"open"}
 
 
-def test_a_leg_that_is_not_told_counts_where_a_person_trades_the_same_contract(tmp_path: Path) -> None:
+def test_a_leg_that_is_not_reported_counts_where_a_person_trades_the_same_contract(tmp_path: Path) -> None:
     """The account did not say whose it was: a person was to look, and the leg was sold once more all the same."""
     late: dict[str, str | int | float] = {"kind": "late_leg", "on": "fill", "chance": 0.5, "seconds": 60}
     adds: dict[str, str | int | float] = {"kind": "person_adds", "at": "10:38:04", "seconds": 0}
@@ -376,7 +376,9 @@ def test_a_broker_that_closes_more_than_it_was_asked_leaves_what_nobody_can_prev
     assert any("than was held" in str(r.data.get("text")) for r in left.day.records if r.kind is Kind.ALARM)
 
 
-def test_what_a_person_paid_is_taken_out_of_the_books_once_though_the_broker_never_told_of_it(tmp_path: Path) -> None:
+def test_what_a_person_paid_is_taken_out_of_the_books_once_though_the_broker_never_reported_of_it(
+    tmp_path: Path,
+) -> None:
     """The check took a stranger's commission out of the ledger's twice: as a stranger's, and as one kept from us."""
     desk = load_all_bots(
         [str(shipped(f"examples/{name}.yaml")) for name in ("last_resort_market", "breakeven")], {}, None
@@ -451,7 +453,7 @@ risk: {max_loss_per_trade: $1000}
 """
 
 
-def test_what_fills_worse_than_its_limit_is_told_and_no_fault_of_how_many_were_asked_for(tmp_path: Path) -> None:
+def test_what_fills_worse_than_its_limit_is_reported_and_no_fault_of_how_many_were_asked_for(tmp_path: Path) -> None:
     """A worst case counts at the price of the fill: then the broker alone has made it more than the budget."""
     (spec := tmp_path / "sized.yaml").write_text(SIZED)
     desk = load_all_bots([str(spec)], {}, None)

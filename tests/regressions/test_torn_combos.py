@@ -66,7 +66,7 @@ def test_a_start_heard_of_the_end_of_a_combo_before_its_only_leg_and_left_that_a
 
 
 @pytest.mark.parametrize("after", [1, 4, 6])
-def test_a_leg_told_before_the_end_waits_some_seconds_for_its_partner(after: int) -> None:
+def test_a_leg_reported_before_the_end_waits_some_seconds_for_its_partner(after: int) -> None:
     """The broker calls the entry cancelled with nothing filled, though a leg of it was told."""
     desk = Desk()
     order = desk.enter()
@@ -106,7 +106,7 @@ def test_the_partner_of_a_leg_that_an_exit_has_closed_is_asked_for_too() -> None
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-def test_a_leg_that_is_told_alone_after_the_end_is_asked_about_and_closed(is_restarted: bool) -> None:
+def test_a_leg_that_is_reported_alone_after_the_end_is_asked_about_and_closed(is_restarted: bool) -> None:
     desk = Desk()
     order = over(desk)
     assert desk.position.state == "closed"
@@ -152,7 +152,7 @@ def test_a_combo_that_fills_late_leg_by_leg_stays_open() -> None:
     assert not desk.alarms
 
 
-def test_a_partner_that_is_told_while_the_leg_waits_to_be_closed_makes_the_position_whole() -> None:
+def test_a_partner_that_is_reported_while_the_leg_waits_to_be_closed_makes_the_position_whole() -> None:
     """Nothing was left to close, and it would have stayed between two states."""
     desk = Desk()
     order = over(desk)
@@ -168,7 +168,7 @@ def test_a_partner_that_is_told_while_the_leg_waits_to_be_closed_makes_the_posit
     assert len(desk.submitted) == 1
 
 
-def test_legs_whose_fill_the_broker_owes_are_asked_for_and_told_to_a_person() -> None:
+def test_legs_whose_fill_the_broker_owes_are_asked_for_and_reported_to_a_person() -> None:
     """It says that the whole has filled: to close what it has told so far would leave the other legs alone."""
     desk = Desk()
     order = over(desk)
@@ -240,7 +240,9 @@ def overfilled(first_told: int) -> tuple[Desk, ExecutionReport]:
 
 
 @pytest.mark.parametrize(("first_told", "side"), [(0, Side.SELL), (1, Side.BUY)])
-def test_what_is_told_of_an_overfill_after_its_partner_was_closed_is_closed_too(first_told: int, side: Side) -> None:
+def test_what_is_reported_of_an_overfill_after_its_partner_was_closed_is_closed_too(
+    first_told: int, side: Side
+) -> None:
     """Seed 7300204: the order was whole, so its late leg stayed beside the spread; a short one stood alone."""
     desk, late = overfilled(first_told)
     desk.send(late)

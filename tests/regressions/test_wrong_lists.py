@@ -93,7 +93,7 @@ def test_an_entry_in_doubt_is_not_changed_since_a_change_may_be_taken_for_a_new_
     assert [found.ref for found in desk.replaced] == [order.ref]
 
 
-def test_a_closing_order_that_no_list_has_is_taken_back_and_sent_again_within_seconds() -> None:
+def test_a_closing_order_that_no_list_has_is_cancelled_and_sent_again_within_seconds() -> None:
     """At once would have been a second order beside the first one; never would leave the position open."""
     desk = Desk()
     desk.opened()
@@ -133,7 +133,7 @@ def test_a_cancel_is_repeated_and_no_success_of_it_when_one_list_lacks_the_order
     assert desk.order(order.ref).status is OrderStatus.CANCELLED
 
 
-def test_an_order_in_doubt_is_taken_back_when_no_further_list_comes() -> None:
+def test_an_order_in_doubt_is_cancelled_when_no_further_list_comes() -> None:
     desk = resting_seller()
     pair = {order.ref for order in desk.live}
     desk.unlink()
@@ -181,7 +181,7 @@ def test_a_second_question_made_the_answer_to_the_first_one_a_short_list() -> No
 # ---------------------------------------------------------------- what was over works again
 
 
-def test_an_entry_that_was_over_and_works_after_all_is_taken_back_with_the_try_that_followed_it() -> None:
+def test_an_entry_that_was_over_and_works_after_all_is_cancelled_with_the_try_that_followed_it() -> None:
     desk = Desk((text_of(order=RETRIES),))
     first = desk.enter()
     desk.ack(first)
@@ -292,7 +292,7 @@ def test_a_closing_order_that_was_over_and_works_after_all_goes_with_the_one_sen
     assert desk.last.purpose is Purpose.EXIT
 
 
-def test_what_comes_back_to_be_taken_back_breaks_no_invariant_and_what_only_comes_back_does() -> None:
+def test_what_comes_back_to_be_cancelled_breaks_no_invariant_and_what_only_comes_back_does() -> None:
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
@@ -305,7 +305,9 @@ def test_what_comes_back_to_be_taken_back_breaks_no_invariant_and_what_only_come
     assert list(final_is_final(journal_index(enumerate([*rows[:-1], wrong], 1))))
 
 
-def test_one_list_ended_a_stop_and_told_of_the_target_that_works_and_the_exit_between_them_left_for_nothing() -> None:
+def test_one_list_ended_a_stop_and_reported_of_the_target_that_works_and_the_exit_between_them_left_for_nothing() -> (
+    None
+):
     """The end let the exit leave, and in the same turn it was taken back: it was first on record as being cancelled."""
     desk = resting_seller()
     stop, target = of(desk, Purpose.STOP), of(desk, Purpose.TARGET)

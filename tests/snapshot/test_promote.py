@@ -168,7 +168,7 @@ def test_a_promotion_never_goes_into_a_paper_store(tmp_path: Path) -> None:
     assert "paper.db holds runs on paper; live runs have a store of their own" in found.stderr
 
 
-def test_while_an_engine_runs_on_the_live_store_it_is_told_what_to_do(tmp_path: Path) -> None:
+def test_while_an_engine_runs_on_the_live_store_it_is_shown_what_to_do(tmp_path: Path) -> None:
     with closing(SqlJournal(open_store(Path("live.db")))):
         found = promote(tmp_path, [traded(day, "25") for day in days(3)], account=MODEST)
     assert found.exit_code == 3

@@ -71,7 +71,9 @@ def test_a_running_engine_shows_as_running(day_store: Path, monkeypatch: pytest.
     assert "stopped, trading stopped" in run(day_store, "status", monkeypatch)
 
 
-def test_a_lost_broker_is_told_by_status_while_an_engine_runs(day_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_broker_is_reported_by_status_while_an_engine_runs(
+    day_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with closing(SqlJournal(open_store(day_store))) as journal:
         last = journal.read()[-1].at
         for up, reason in ((False, "error 1100"), (True, ""), (False, "error 1100")):
@@ -87,7 +89,7 @@ def test_a_lost_broker_is_told_by_status_while_an_engine_runs(day_store: Path, m
     assert (reported["engine"], reported["connected"], reported["connection"]) == ("stopped", None, "")
 
 
-def test_a_bot_that_is_paused_alone_is_told_by_status(day_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bot_that_is_paused_alone_is_reported_by_status(day_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = f" paused: {SELLER} enters nothing until 'rulebot resume {SELLER}'; exits continue"
     with closing(SqlJournal(open_store(day_store))) as journal:
         last = journal.read()[-1].at

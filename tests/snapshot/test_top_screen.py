@@ -161,7 +161,7 @@ def test_the_last_row_leads_to_the_end_of_what_there_is() -> None:
     assert "no quote of SPY 546P for 4 s" in drawn(SEEN, Focus(chosen=rows_of(PICTURE)[-1]), 80, 24)
 
 
-def test_a_store_that_cannot_be_read_is_told_over_what_was_read_last() -> None:
+def test_a_store_that_cannot_be_read_is_reported_over_what_was_read_last() -> None:
     shown = drawn(replace(SEEN, fault="the store a.db is locked"), Focus(), 80, 24)
     assert "this is old, and read again soon: the store a.db is locked" in shown
     assert "dte0_condor" in shown

@@ -354,7 +354,7 @@ def test_run_live_refuses_what_cannot_be_live_and_confirms_nothing(starters: Pat
     assert "--yes-i-mean" not in re.findall(r"^exec .*$", script.read_text(encoding="utf-8"), re.MULTILINE)[0]
 
 
-def test_a_checkout_without_a_program_is_told_what_to_install(starters: Path) -> None:
+def test_a_checkout_without_a_program_is_shown_what_to_install(starters: Path) -> None:
     shutil.rmtree(starters.parent / ".venv")
     for name in ("run_paper.sh", "run_live.sh"):
         done = subprocess.run(

@@ -39,7 +39,7 @@ def test_every_command_is_documented() -> None:
     assert sorted(set(COMMANDS) - named) == []
 
 
-def test_as_many_kinds_of_faults_are_told_as_there_are() -> None:
+def test_as_many_kinds_of_faults_are_reported_as_there_are() -> None:
     kinds = chosen_kinds(None)
     assert f"{len(labels_of(kinds))} with all kinds on" in READ[ROOT / "docs" / "chaos.md"]
     assert {98: "more than ninety kinds of faults"}[len(kinds)] in READ[ROOT / "README.md"]
@@ -126,7 +126,7 @@ def test_documents_that_are_shown_are_sound(page: str) -> None:
         assert load_text(block, f"{page}.yaml").diagnostics == ()
 
 
-def test_the_mistake_that_the_readme_shows_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mistake_that_the_readme_shows_is_reported_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ((printed, wrong),) = re.findall(
         r"```\n\$ rulebot validate specs/\n(.*?\n    9 \|(.*?)\n.*?)\n```", READ[ROOT / "README.md"], re.DOTALL
     )

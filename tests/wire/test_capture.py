@@ -160,7 +160,7 @@ def test_one_of_our_own_simulated_market(tmp_path: Path) -> None:
         (["nothing.tape"], 3, "there is no recording nothing.tape"),
     ],
 )
-def test_misuse_is_told(words: list[str], code: int, said: str, tmp_path: Path) -> None:
+def test_misuse_is_reported(words: list[str], code: int, said: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["capture", *words, "--out", str(tmp_path / "out")])
     assert (done.exit_code, said in done.output) == (code, True), done.output
     assert not (tmp_path / "out").exists()
@@ -173,7 +173,7 @@ def test_a_day_without_a_session_is_refused(tmp_path: Path, monkeypatch: pytest.
     assert "the exchange is closed on 2026-10-21" in done.output
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     done = CliRunner().invoke(main, ["capture", "--sim", "--symbol", "SPX", "--out", str(tmp_path / "out" / "deeper")])
     assert done.exit_code == 3

@@ -70,7 +70,7 @@ def test_a_combo_on_it_is_sent_filled_and_held_under_our_name() -> None:
     run(scenario())
 
 
-def test_shares_of_it_are_told_under_our_name() -> None:
+def test_shares_of_it_are_reported_under_our_name() -> None:
     async def scenario() -> None:
         async with gateway(shares=((SYMBOL, 100),)) as gw, connected(gw.port) as (_, events):
             held = {each.contract: each.quantity for each in events if isinstance(each, PositionReport)}

@@ -100,7 +100,7 @@ def test_observers_get_the_time_at_once_and_never_move_it():
     run(main)
 
 
-def test_time_waits_for_every_holder_and_goes_on_when_one_leaves():
+def test_time_waits_for_every_holder_and_continues_when_one_leaves():
     async def main():
         async with gateway() as running:
             first = running.now

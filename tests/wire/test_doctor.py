@@ -121,7 +121,7 @@ def test_65_a_day_that_the_broker_has_shorter_than_the_calendar_is_a_warning(
     run(body())
 
 
-def test_65_a_day_of_the_coming_week_that_the_broker_has_shorter_is_told_ahead(tmp_path: Path) -> None:
+def test_65_a_day_of_the_coming_week_that_the_broker_has_shorter_is_reported_ahead(tmp_path: Path) -> None:
     async def body() -> None:
         gw = await start_gateway(GatewaySettings(first_day=date(2026, 10, 21)))
         noon = datetime(2026, 10, 26, 16, tzinfo=UTC)
@@ -710,7 +710,7 @@ def test_no_probe_with_real_money_nor_beside_an_engine(tmp_path: Path, data: Pat
     run(scenario())
 
 
-def test_a_probe_refuses_an_account_with_real_money_whatever_it_was_told() -> None:
+def test_a_probe_refuses_an_account_with_real_money_whatever_it_was_reported() -> None:
     async def scenario() -> None:
         async with (
             gateway(first_day=SIM_DAY, account="U1234567") as gw,

@@ -109,7 +109,7 @@ async def test_row_24_an_order_without_acknowledgement_lives_and_is_found_by_ask
 
 
 @at_open("kind: lose_ack, on: order")
-async def test_row_24_fills_of_an_order_without_acknowledgement_are_told(running, client):
+async def test_row_24_fills_of_an_order_without_acknowledgement_are_reported(running, client):
     client.send(*buy(running))
     found = await client.fence(4)
     assert len(of("11", found)) == 1
@@ -292,7 +292,7 @@ async def test_row_46_an_order_that_works_is_shown_as_inactive_for_a_while(runni
 
 
 @at_open("kind: inactive, on: order, seconds: 12")
-async def test_row_46_nothing_is_told_of_an_order_that_filled_while_it_was_shown_as_inactive(running, client):
+async def test_row_46_nothing_is_reported_of_an_order_that_filled_while_it_was_shown_as_inactive(running, client):
     client.send(*buy(running))
     assert statuses(await client.fence(2)) == ["Inactive", "Filled", "Filled"]
     assert statuses(await client.fence(3)) == []
@@ -333,7 +333,7 @@ def test_row_51_a_preset_makes_another_order_of_it(what, at, echo):
 
 
 @at_open("kind: legs_rewritten, on: order")
-async def test_row_45_a_combo_is_changed_under_the_words_that_were_told_alone(running, client):
+async def test_row_45_a_combo_is_changed_under_the_words_that_were_reported_alone(running, client):
     legs = [(con_id(running, 5890), 1, "BUY"), (con_id(running, 5880), 1, "SELL")]
     client.send(*order(1, legs=legs, limit="0.05"))
     opened = of("5", await client.fence(2))[0]
@@ -485,7 +485,7 @@ def test_row_25_an_execution_is_lost_and_found_by_asking(status, filled):
 
 
 @at_open("kind: late_leg, on: fill, seconds: 10")
-async def test_row_19_one_leg_of_a_combo_is_told_later_than_the_other(running, client):
+async def test_row_19_one_leg_of_a_combo_is_reported_later_than_the_other(running, client):
     client.send(*combo(running))
     first = await client.fence(2)
     assert sorted(each[5] for each in of("11", first)) == ["BAG", "OPT"]
@@ -786,7 +786,7 @@ def test_row_36_a_client_is_turned_away_without_a_word():
 
 
 @pytest.mark.parametrize(("accounts", "reported"), [("live", "U1234567"), ("several", "{own},DU7654321"), ("none", "")])
-def test_row_34_a_client_is_told_of_another_account(accounts, reported):
+def test_row_34_a_client_is_reported_of_another_account(accounts, reported):
     async def main():
         async with faulty(f"kind: wrong_account, on: connect, accounts: {accounts}") as running:
             own = running.exchange.account
@@ -806,7 +806,7 @@ ASKING = {
 
 
 @pytest.mark.parametrize("what", ASKING)
-def test_row_38_the_end_of_a_list_is_not_told(what):
+def test_row_38_the_end_of_a_list_is_not_reported(what):
     @at_open(f"kind: incomplete, on: connect, what: {what}")
     async def main(running, client):
         question, end = ASKING[what]
@@ -951,7 +951,7 @@ async def test_rows_30_and_68_what_the_exchange_corrects_of_a_liquidation_is_one
 
 
 @at_open('kind: person_sells_shares, at: "09:30:20", seconds: 5, part: 0.9', shares=(("SPY", 1000),))
-async def test_row_69_somebody_sells_shares(running, client):
+async def test_row_69_a_person_sells_shares(running, client):
     client.send(61, 1)
     first, *_ = of("61", await client.fence(1))
     assert (first[4], first[5], first[14], float(first[15]) > 0) == ("SPY", "STK", "1000", True)
@@ -967,7 +967,7 @@ def test_shares_that_are_not_listed_are_refused():
 
 
 @at_open('kind: person_cancels, at: "09:30:20", seconds: 5')
-async def test_row_71_somebody_cancels_an_order(running, client):
+async def test_row_71_a_person_cancels_an_order(running, client):
     await held(running, client)
     found = await client.fence(5)
     assert (statuses(found)[-1], errors(found)) == ("Cancelled", [202])
@@ -1154,7 +1154,7 @@ async def test_row_65_a_day_on_which_nothing_trades(running, client):
 
 
 @at_open("kind: time_zone, name: JST")
-async def test_row_64_times_are_told_by_the_clock_of_another_login(running, client):
+async def test_row_64_times_are_reported_by_the_clock_of_another_login(running, client):
     client.send(*buy(running))
     (fill,) = [each for each in await client.fence(5) if each[0] == "11"]
     assert fill[15].endswith(" JST")
@@ -1163,7 +1163,7 @@ async def test_row_64_times_are_told_by_the_clock_of_another_login(running, clie
     assert (await hours_of_spx(client))[0] == "20251124:2330-20251125:0600"
 
 
-def test_row_62_the_broker_tells_another_time_or_none():
+def test_row_62_the_broker_reports_another_time_or_none():
     async def main():
         async with faulty("kind: broker_clock, seconds: -3600", lockstep=False) as running:
             client = await RawClient.connect(running.port, 1, "v100..178")
@@ -1224,7 +1224,7 @@ async def test_row_25_executions_come_only_when_asked_for(running, client):
 
 
 @at_open('kind: lost_connectivity, at: "09:30:05", seconds: 20', 'kind: lost_connectivity, at: "09:30:15"')
-async def test_row_21_who_asks_while_the_broker_is_lost_is_told_what_was_known(running, client):
+async def test_row_21_who_asks_while_the_broker_is_lost_is_shown_what_was_known(running, client):
     """Of a fill that the gateway cannot have heard of it told the position, and called the order filled."""
 
     async def reported(who: RawClient) -> tuple[list[str], ...]:
@@ -1277,7 +1277,7 @@ async def test_a_farm_is_down_and_quotes_stop(running, client):
 
 
 @at_open('kind: farm_down, at: "09:30:10", seconds: 10')
-async def test_a_line_that_is_asked_for_while_a_farm_is_down_is_told_all_when_it_is_up(running, client):
+async def test_a_line_that_is_asked_for_while_a_farm_is_down_is_reported_all_when_it_is_up(running, client):
     await client.fence(2)
     client.send(1, 11, 7, *contract(con_id(running, 5890)), 0, "101", 0, 0, "")
     client.send(1, 11, 8, *contract(con_id(running, 5890)), 0, "", 1, 0, "")
@@ -1291,7 +1291,7 @@ async def test_a_line_that_is_asked_for_while_a_farm_is_down_is_told_all_when_it
 
 
 @at_open('kind: zero_bid, at: "09:30:10", seconds: 10')
-async def test_a_quote_that_is_right_again_is_told_whatever_else_is_asked_for_then(running, client):
+async def test_a_quote_that_is_right_again_is_shown_whatever_else_is_asked_for_then(running, client):
     """Of what does not move nothing else would tell it."""
     await client.fence()
     far = con_id(running, 5200)

@@ -119,7 +119,7 @@ def test_a_greeting_says_whose_accounts_there_are_and_which_world_it_is() -> Non
     run(scenario())
 
 
-def test_a_run_does_not_go_on_in_another_world() -> None:
+def test_a_run_does_not_continue_in_another_world() -> None:
     async def scenario() -> None:
         async with fake_tws(account="U1234567") as fake:
             port = fake.port
@@ -133,7 +133,7 @@ def test_a_run_does_not_go_on_in_another_world() -> None:
     run(scenario())
 
 
-def test_34_a_run_does_not_go_on_with_another_account() -> None:
+def test_34_a_run_does_not_continue_with_another_account() -> None:
     async def scenario() -> None:
         async with gateway(account="DU1111111") as gw, connected(gw.port) as (world, _):
             port = gw.port
@@ -226,7 +226,7 @@ def test_orders_that_have_no_permanent_id_yet_are_all_listed() -> None:
     ("account", "reported", "next_id"),
     [("DU1", 40, 51), ("DU1", 900, 901), ("DU2", 900, 901), ("DU1", 1_700_000_000, 51)],
 )
-def test_order_ids_go_on_behind_all_that_are_listed_whosever_they_are(
+def test_order_ids_continue_behind_all_that_are_listed_whosever_they_are(
     account: str, reported: int, next_id: int
 ) -> None:
     """A gateway whose count was reset names less than is at work, and none counts those of other programs."""
@@ -284,7 +284,7 @@ def test_a_gateway_in_lockstep_is_at_its_end_once_its_time_stands() -> None:
     run(scenario())
 
 
-def test_a_disclaimer_that_nobody_has_accepted_is_told() -> None:
+def test_a_disclaimer_that_nobody_has_accepted_is_reported() -> None:
     """TWS lets nobody in before, and says why; what it said was not told."""
     words = "Paper trading disclaimer must first be accepted for API connection."
 
@@ -352,7 +352,7 @@ def test_a_cancelled_call_loses_no_instant() -> None:
     run(scenario())
 
 
-def test_a_link_lost_between_two_batches_is_still_told() -> None:
+def test_a_link_lost_between_two_batches_is_still_reported() -> None:
     async def scenario() -> None:
         async with gateway() as gw, connected(gw.port) as (world, _):
             for connection in list(gw.gateway.connections):
@@ -425,7 +425,7 @@ def test_a_broker_that_is_lost_again_at_once_is_down_until_it_is_back_for_good()
     run(scenario())
 
 
-def test_a_broker_that_stays_lost_is_lost_once_however_often_that_is_told() -> None:
+def test_a_broker_that_stays_lost_is_lost_once_however_often_that_is_reported() -> None:
     """A gateway says 1100 about every minute: a night at its login window was 833 alerts."""
 
     async def scenario() -> None:
@@ -440,7 +440,7 @@ def test_a_broker_that_stays_lost_is_lost_once_however_often_that_is_told() -> N
     run(scenario())
 
 
-def test_what_the_broker_warns_of_the_account_is_told() -> None:
+def test_what_the_broker_warns_of_the_account_is_reported() -> None:
     """It has a number among the news of connections, and a margin call stood in the log alone."""
 
     async def scenario() -> None:
@@ -452,7 +452,7 @@ def test_what_the_broker_warns_of_the_account_is_told() -> None:
     run(scenario())
 
 
-def test_the_count_of_order_ids_is_asked_for_anew_and_told_of_a_new_connection_alone() -> None:
+def test_the_count_of_order_ids_is_asked_for_again_and_reported_of_a_new_connection_alone() -> None:
     """After 1101 orders of ours may wait to leave on the same connection: it proves nothing there."""
 
     async def scenario() -> None:
@@ -530,7 +530,7 @@ def test_93_an_order_is_dropped_after_an_attempt_to_connect_again_has_failed() -
     run(scenario())
 
 
-def test_25_a_position_that_was_not_told_is_asked_for_with_the_orders() -> None:
+def test_25_a_position_that_was_not_reported_is_asked_for_with_the_orders() -> None:
     """What is held without it is put on hold after half a minute, and its exits do not act."""
 
     async def scenario() -> None:
@@ -562,7 +562,7 @@ def test_orders_that_are_asked_for_again_before_their_list_ends_are_all_listed()
     run(scenario())
 
 
-def test_35_an_account_that_is_not_ready_yet_is_told_once_it_is() -> None:
+def test_35_an_account_that_is_not_ready_yet_is_reported_once_it_is() -> None:
     """The broker tells by itself only what has changed since it was told."""
 
     def reported(ready: str, amount: str) -> list[tuple[object, ...]]:
@@ -618,7 +618,7 @@ def test_each_execution_and_each_correction_comes_once() -> None:
     run(scenario())
 
 
-def test_32_a_commission_before_its_execution_is_taken_when_it_is_told_again_and_then_once() -> None:
+def test_32_a_commission_before_its_execution_is_taken_when_it_is_reported_again_and_then_once() -> None:
     """The engine books none of an execution that it does not know."""
 
     async def scenario() -> None:
@@ -635,7 +635,7 @@ def test_32_a_commission_before_its_execution_is_taken_when_it_is_told_again_and
     run(scenario())
 
 
-def test_32_a_commission_that_is_told_otherwise_takes_the_place_of_the_first() -> None:
+def test_32_a_commission_that_is_reported_otherwise_takes_the_place_of_the_first() -> None:
     """Users of another program were told -1 until the true amount was there; the books kept what came first."""
 
     async def scenario() -> None:
@@ -687,7 +687,7 @@ def test_38_lists_count_once_two_rounds_agree() -> None:
     run(scenario())
 
 
-def test_lists_are_told_as_of_their_end() -> None:
+def test_lists_are_reported_as_of_their_end() -> None:
     """They were told as of their first request: a minute of protection that began with them was over too early, or late
     by what the lists took.
     """
@@ -837,7 +837,7 @@ def apart(events: Iterable[Event]) -> list[float]:
 
 
 @pytest.mark.parametrize("ahead", [6 * 3600, -3600, 23 * 3600], ids=["6 h ahead", "1 h behind", "23 h ahead"])
-def test_62_all_goes_by_the_brokers_time_and_a_wrong_clock_is_told(ahead: int) -> None:
+def test_62_all_goes_by_the_brokers_time_and_a_wrong_clock_is_reported(ahead: int) -> None:
     """Exits that were due at 15:30 went at 09:32, and entries were stopped."""
 
     async def scenario() -> None:
@@ -889,7 +889,7 @@ def test_62_a_clock_that_is_set_during_the_day_moves_no_instant(steps: tuple[int
     run(scenario())
 
 
-def test_62_a_clock_that_is_set_right_is_told_though_its_jump_ends_the_connection() -> None:
+def test_62_a_clock_that_is_set_right_is_reported_though_its_jump_ends_the_connection() -> None:
     """Who does as he was told sets the clock: nothing said that it agreed."""
 
     async def scenario() -> None:
@@ -958,7 +958,7 @@ def test_62_nobody_is_let_in_by_a_clock_that_is_wrong_by_more_than_a_day(hours: 
 
 
 @pytest.mark.parametrize("reported", ["20251124 10:00:00", "20251124 10:00:00 Nowhere", "20251124 09:00:00 CST", ""])
-def test_62_a_broker_that_does_not_tell_its_time_is_told_and_once_it_does_everything_is_read_again(
+def test_62_a_broker_that_does_not_report_its_time_is_reported_and_once_it_does_everything_is_read_again(
     reported: str,
 ) -> None:
     """A greeting whose zone is missing, unknown or ambiguous tells no time either."""
@@ -995,7 +995,7 @@ def test_62_a_broker_that_does_not_tell_its_time_is_told_and_once_it_does_everyt
 
 
 @pytest.mark.parametrize("ahead", [6 * 3600, -86000, 90], ids=["6 h ahead", "86,000 s behind", "90 s ahead"])
-def test_62_the_greeting_tells_the_time_until_the_broker_answers(ahead: int) -> None:
+def test_62_the_greeting_reports_the_time_until_the_broker_answers(ahead: int) -> None:
     """After a restart an engine that was a day behind held the days that had passed for days to come."""
 
     async def scenario() -> None:
@@ -1058,7 +1058,7 @@ async def until_lost(world: IbConnection, clock: HandClock) -> None:
     raise AssertionError("the connection stands")
 
 
-def test_62_a_simulated_gateway_that_does_not_answer_tells_its_time_in_the_greeting() -> None:
+def test_62_a_simulated_gateway_that_does_not_answer_reports_its_time_in_the_greeting() -> None:
     async def scenario() -> None:
         async with gateway("[{kind: broker_clock, answers: false}]", lockstep=False) as gw:
             clock = HandClock()

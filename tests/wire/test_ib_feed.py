@@ -217,7 +217,7 @@ def test_lines_bring_what_is_asked_for_beside_quotes() -> None:
     run(scenario())
 
 
-def test_a_line_is_asked_for_anew_when_it_is_to_bring_more() -> None:
+def test_a_line_is_asked_for_again_when_it_is_to_bring_more() -> None:
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
             spy, option = Underlying("SPY"), put(Decimal(5900))
@@ -353,7 +353,7 @@ def test_a_line_of_which_the_broker_only_remarks_something_streams_on(code: int)
     run(scenario())
 
 
-def test_lines_that_are_refused_alike_are_told_together() -> None:
+def test_lines_that_are_refused_alike_are_reported_together() -> None:
     """Another session that takes the data of ninety lines is one thing to know, and was ninety lines of text."""
     asked: list[str] = []
 
@@ -380,7 +380,7 @@ def test_lines_that_are_refused_alike_are_told_together() -> None:
 
 
 @pytest.mark.parametrize(("code", "is_asked_again"), [(10197, True), (101, True), (10182, True), (354, False)])
-def test_59_a_line_that_is_refused_for_now_is_asked_for_anew(
+def test_59_a_line_that_is_refused_for_now_is_asked_for_again(
     code: int, is_asked_again: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The broker does not say when the other session is over, and the line that it refused stays dead."""
@@ -406,7 +406,7 @@ def test_59_a_line_that_is_refused_for_now_is_asked_for_anew(
     run(scenario())
 
 
-def test_59_a_line_that_streams_again_is_told_and_so_is_its_next_refusal(
+def test_59_a_line_that_streams_again_is_reported_and_so_is_its_next_refusal(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The second time that another session had the data nobody was told, and never that it was back."""
@@ -443,7 +443,7 @@ def test_59_a_line_that_streams_again_is_told_and_so_is_its_next_refusal(
 
 
 @pytest.mark.parametrize("code", [354, 200, 322, 10999])
-def test_59_a_line_that_is_not_subscribed_is_asked_for_anew_later(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_59_a_line_that_is_not_subscribed_is_asked_for_again_later(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gateway that has just logged in may not know its subscriptions yet; it never asked again until a restart.
 
     Nor did it after any other error.
@@ -503,7 +503,7 @@ FARM = '[{kind: farm_down, at: "09:45:00", seconds: 20, lines: die}]'
 
 
 @pytest.mark.parametrize(("fault", "back"), [(DEAD, 40), (FARM, 40)], ids=["one", "those of a farm"])
-def test_56_lines_that_died_without_a_word_are_asked_for_anew(
+def test_56_lines_that_died_without_a_word_are_asked_for_again(
     fault: str, back: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A dead line looks like a quiet one: an index stood still until somebody started anew."""
@@ -696,7 +696,7 @@ def test_a_question_without_an_answer_is_given_up() -> None:
     run(scenario())
 
 
-def test_72_the_next_dividend_of_a_stock_is_told() -> None:
+def test_72_the_next_dividend_of_a_stock_is_reported() -> None:
     def line(fields: list[str]) -> list[tuple[object, ...]]:
         dividends = "6.90,7.30,20251219,1.83" if "456" in fields else "none of these"
         return [(46, 6, fields[2], 59, dividends), (46, 6, fields[2], 45, "1763999999")] if fields[4] == "SPY" else []
@@ -720,7 +720,7 @@ def test_72_no_dividend_is_announced(text: str) -> None:
     assert convert.dividend(text) is None
 
 
-def test_what_stands_still_does_not_look_alive_when_it_is_asked_for_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_stands_still_does_not_look_alive_when_it_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """TWS answers with the level that it had last, be it of the day before."""
 
     async def scenario() -> None:
@@ -751,7 +751,7 @@ def test_what_stands_still_does_not_look_alive_when_it_is_asked_for_anew(monkeyp
     run(scenario())
 
 
-def test_no_line_is_asked_for_anew_while_the_gateway_has_lost_the_broker(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_line_is_asked_for_again_while_the_gateway_has_lost_the_broker(caplog: pytest.LogCaptureFixture) -> None:
     lost = '[{kind: lost_connectivity, at: "09:45:00", seconds: 150}]'
 
     async def scenario() -> None:
@@ -766,7 +766,7 @@ def test_no_line_is_asked_for_anew_while_the_gateway_has_lost_the_broker(caplog:
     run(scenario())
 
 
-def test_an_open_that_the_line_of_an_index_does_not_tell_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_open_that_the_line_of_an_index_does_not_report_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """TWS streams none of SPX."""
     details = "10|{}|SPX|IND||0||CBOE|USD|SPX|IND|IND|416904|0.01|100"
 

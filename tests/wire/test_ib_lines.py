@@ -23,7 +23,7 @@ def test_the_line_limit_keeps_the_most_important_and_names_the_rest() -> None:
     run(scenario())
 
 
-def test_contracts_beyond_the_limit_are_told_when_it_begins_when_there_are_more_and_when_it_ends(
+def test_contracts_beyond_the_limit_are_reported_when_it_begins_when_there_are_more_and_when_it_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Which ones they are changes with each strike that moves; `unwatched` has them at any time."""

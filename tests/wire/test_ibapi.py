@@ -193,7 +193,7 @@ def test_a_combo_is_placed_filled_and_another_cancelled(app):
 @pytest.mark.parametrize(
     "app", [{"account": "DU1000", "more_accounts": ("DU2000",)}], indirect=True, ids=["two accounts"]
 )
-def test_each_of_two_accounts_is_told_apart(app):
+def test_each_of_two_accounts_is_distinguished(app):
     contract = _details(app, 1, _option(5890.0)).contract
     app.reqManagedAccts()
     assert app.wait_for("managedAccounts") == ("DU1000,DU2000",)

@@ -62,7 +62,7 @@ def check_went_on(found: Outcome) -> None:
 
 @pytest.mark.parametrize("lives", HELD_OR_FLAT)
 @pytest.mark.parametrize("phase", PHASES)
-def test_20_a_start_whose_connection_stalls_for_50_seconds_goes_on(
+def test_20_a_start_whose_connection_stalls_for_50_seconds_continues(
     phase: str, lives: tuple[tuple[str, str], ...], tmp_path: Path
 ) -> None:
     check_went_on(broken_start(tmp_path, Breakage(phase, "stall"), lives))
@@ -71,7 +71,7 @@ def test_20_a_start_whose_connection_stalls_for_50_seconds_goes_on(
 @pytest.mark.parametrize("lives", [WITH_POSITION, WITHOUT], ids=["held", "flat"])
 @pytest.mark.parametrize("how", ["reset", *(pytest.param(how, marks=pytest.mark.long) for how in ("fin", "mid frame"))])
 @pytest.mark.parametrize("phase", PHASES)
-def test_18_a_start_whose_connection_is_cut_goes_on(
+def test_18_a_start_whose_connection_is_cut_continues(
     phase: str, how: str, lives: tuple[tuple[str, str], ...], tmp_path: Path
 ) -> None:
     check_went_on(broken_start(tmp_path, Breakage(phase, how), lives))
@@ -79,7 +79,7 @@ def test_18_a_start_whose_connection_is_cut_goes_on(
 
 @pytest.mark.parametrize("lives", HELD_OR_FLAT)
 @pytest.mark.parametrize("phase", [each for each in PHASES if each not in ("handshake", "market data", "what-if")])
-def test_40_a_start_with_one_question_that_is_never_answered_goes_on(
+def test_40_a_start_with_one_question_that_is_never_answered_continues(
     phase: str, lives: tuple[tuple[str, str], ...], tmp_path: Path
 ) -> None:
     check_went_on(broken_start(tmp_path, Breakage(phase, "unanswered"), lives))

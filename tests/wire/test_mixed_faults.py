@@ -123,11 +123,11 @@ def check(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_what_was_told_last_is_true(seed: int) -> None:
+def test_what_was_reported_last_is_true(seed: int) -> None:
     check(seed)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(8, 300))
-def test_what_was_told_last_is_true_for_many_seeds(seed: int) -> None:
+def test_what_was_reported_last_is_true_for_many_seeds(seed: int) -> None:
     check(seed)

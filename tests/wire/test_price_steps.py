@@ -24,7 +24,7 @@ async def listed(world: IbConnection, symbol: str) -> Listing:
     return await world.feed.strikes(listing, listing.expiries[-1])
 
 
-def test_each_class_is_told_with_its_grid_and_a_rule_is_asked_for_once() -> None:
+def test_each_class_is_reported_with_its_grid_and_a_rule_is_asked_for_once() -> None:
     async def scenario() -> None:
         async with gateway() as gw, connected(gw.port) as (world, _):
             wire = world.feed._wire

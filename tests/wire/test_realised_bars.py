@@ -35,7 +35,7 @@ def reading(estimator: str, window: int, bars: Bars, session: Session) -> Readin
 
 
 @pytest.mark.parametrize("window", [1, 20, 40])
-def test_the_gateway_tells_all_that_moves_of_five_minutes_are_made_of(window: int) -> None:
+def test_the_gateway_reports_all_that_moves_of_five_minutes_are_made_of(window: int) -> None:
     """Before the open, and within the session, whose bars come with those that are asked for."""
     session = session_from(DAY)
     ((_, count),) = series_of(call("intraday", window)).items()
@@ -61,7 +61,7 @@ def test_the_gateway_tells_all_that_moves_of_five_minutes_are_made_of(window: in
 
 
 @pytest.mark.parametrize("estimator", ["parkinson", "yang_zhang"])
-def test_the_gateway_tells_all_that_daily_estimators_are_made_of(estimator: str) -> None:
+def test_the_gateway_reports_all_that_daily_estimators_are_made_of(estimator: str) -> None:
     session = session_from(DAY)
     ((_, count),) = series_of(call(estimator, 20)).items()
 

@@ -90,7 +90,7 @@ def test_combo_details_are_refused_with_321_or_200():
     run(lambda: main(200))
 
 
-def test_hours_are_told_of_the_days_that_the_calendar_knows():
+def test_hours_are_reported_of_the_days_that_the_calendar_knows():
     """In the last days of 2028 the question for a contract ended the run, and a client heard of no reason."""
 
     async def main():

@@ -71,7 +71,7 @@ def no_opens(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_opens")
-def test_a_line_refused_after_its_contract_became_known_is_asked_anew_at_once() -> None:
+def test_a_line_refused_after_its_contract_became_known_is_asked_again_at_once() -> None:
     """While the exchange was open the contract came before the refusal, and the line stood still for ten minutes."""
     ambiguous = "The contract description specified for KWEB is ambiguous."
 

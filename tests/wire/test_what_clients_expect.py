@@ -29,7 +29,7 @@ async def passed(ib, seconds):
     return now
 
 
-def test_a_share_tells_its_isin_and_is_found_by_it():
+def test_a_share_reports_its_isin_and_is_found_by_it():
     async def main():
         async with client() as (_, ib):
             (spy,) = await ib.reqContractDetailsAsync(Stock("SPY", "SMART", "USD"))
@@ -42,7 +42,7 @@ def test_a_share_tells_its_isin_and_is_found_by_it():
     run(main)
 
 
-def test_a_chain_is_told_once_for_each_exchange():
+def test_a_chain_is_reported_once_for_each_exchange():
     async def main():
         async with client() as (_, ib):
             (spy,) = await ib.reqContractDetailsAsync(Stock("SPY", "SMART", "USD"))
@@ -59,7 +59,7 @@ def test_a_chain_is_told_once_for_each_exchange():
     run(main)
 
 
-def test_whoever_is_no_adviser_is_told_so():
+def test_whoever_is_no_adviser_is_reported_so():
     async def main():
         async with client() as (_, ib):
             errors = []

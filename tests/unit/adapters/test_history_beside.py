@@ -108,7 +108,7 @@ def written(folder: Path) -> ChainSource:
     return ChainSource(folder, Daily(()))
 
 
-def test_what_was_told_is_read_again_as_it_was(tmp_path: Path) -> None:
+def test_what_was_reported_is_read_again_as_it_was(tmp_path: Path) -> None:
     source = written(tmp_path)
     found, was = source.day(DAY), made()
     assert found.bars == was.bars
@@ -126,7 +126,7 @@ def test_what_was_told_is_read_again_as_it_was(tmp_path: Path) -> None:
     assert source.dates(DAY, LATER) == [DAY], "what stands beside a chain is none"
 
 
-def test_what_nobody_told_has_no_file(tmp_path: Path) -> None:
+def test_what_was_never_reported_has_no_file(tmp_path: Path) -> None:
     nothing: dict[str, Any] = {"reported": None, "bars": None, "listings": None, "ran": None}
     nothing |= {"moves": (), "halts": (), "hours": ()}
     write_day(replace(made(), **nothing), tmp_path / f"{DAY}.parquet")
@@ -135,13 +135,13 @@ def test_what_nobody_told_has_no_file(tmp_path: Path) -> None:
     assert {name: getattr(found, name) for name in nothing} == nothing
 
 
-def test_that_no_bot_ran_is_told_too(tmp_path: Path) -> None:
+def test_that_no_bot_ran_is_reported_too(tmp_path: Path) -> None:
     """As on a day on which an engine only held what was open: of options there is what was held then."""
     write_day(replace(made(), ran=frozenset()), tmp_path / f"{DAY}.parquet")
     assert ChainSource(tmp_path, Daily(())).day(DAY).ran == frozenset()
 
 
-def test_of_bars_that_were_told_twice_at_one_instant_the_later_ones_are_written(tmp_path: Path) -> None:
+def test_of_bars_that_were_reported_twice_at_one_instant_the_later_ones_are_written(tmp_path: Path) -> None:
     bars = [(seconds(0), Bars(seconds(n), (Bar(seconds(-600), 1.0, 2.0, 1.0, 1.5, 0.0, 0.0),) * n)) for n in (0, 1)]
     write_day(replace(made(), bars={("SPX", 600): tuple(bars)}), tmp_path / f"{DAY}.parquet")
     assert ChainSource(tmp_path, Daily(())).day(DAY).bars == {("SPX", 600): (bars[1],)}

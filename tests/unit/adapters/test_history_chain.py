@@ -181,7 +181,7 @@ def test_a_day_that_was_written_is_read_again_to_the_bit(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("factor", [0.1, 0.95, 10.0])
-def test_daily_bars_of_another_scale_settle_nothing_and_are_told(tmp_path: Path, factor: float) -> None:
+def test_daily_bars_of_another_scale_settle_nothing_and_are_reported(tmp_path: Path, factor: float) -> None:
     write_day(a_day(settled={}), tmp_path / f"{DAY}.parquet")
     (tmp_path / "daily").mkdir()
     prices = ",".join(f"{price * factor}" for price in (2832, 2841, 2820, 2826.06))
@@ -252,7 +252,7 @@ def test_a_file_of_many_days_is_read_day_by_day(tmp_path: Path) -> None:
     assert found.levels["SPX"].tolist() == [2826.0, 2826.0]
 
 
-def test_rows_that_cross_repeat_or_lack_a_side_are_left_out_and_told(tmp_path: Path) -> None:
+def test_rows_that_cross_repeat_or_lack_a_side_are_left_out_and_reported(tmp_path: Path) -> None:
     def spoil(rows: dict[str, list[object]]) -> None:
         rows["bid"][4] = 99.0
         rows["bid"][5] = rows["ask"][5] = 0.0
@@ -275,7 +275,7 @@ def test_rows_that_cross_repeat_or_lack_a_side_are_left_out_and_told(tmp_path: P
     assert np.isnan(found.ask[-1]).sum() == 1  # the option of the last row, with two quotes
 
 
-def test_rows_out_of_order_are_told_and_put_right_by_their_times(tmp_path: Path) -> None:
+def test_rows_out_of_order_are_reported_and_put_right_by_their_times(tmp_path: Path) -> None:
     def spoil(rows: dict[str, list[object]]) -> None:
         for values in rows.values():
             values[:] = [*values[40:], *values[:40]]
@@ -421,7 +421,7 @@ def test_levels_in_central_time_are_refused(tmp_path: Path) -> None:
         open_source(str(file)).day(DAY)
 
 
-def test_a_holiday_is_refused_and_missing_sessions_are_told(tmp_path: Path) -> None:
+def test_a_holiday_is_refused_and_missing_sessions_are_reported(tmp_path: Path) -> None:
     for name in ("2019-05-23", "2019-05-27", "2019-05-29"):
         write_day(a_day(), tmp_path / f"{name}.parquet")
     source = open_source(str(tmp_path))
@@ -503,7 +503,7 @@ def test_rows_before_and_after_the_session_are_of_no_other_zone(tmp_path: Path) 
     ("bids", "says", "count"),
     [([-1.0], "a bid is below 0: it is taken for no bid", 1), ([0.0] * 4 * 390, "not one option has a bid", 1)],
 )
-def test_bids_that_are_none_are_told(bids: list[object], says: str, count: int, tmp_path: Path) -> None:
+def test_bids_that_are_none_are_reported(bids: list[object], says: str, count: int, tmp_path: Path) -> None:
     def spoil(rows: dict[str, list[object]]) -> None:
         rows["bid"][: len(bids)] = bids
 
@@ -513,7 +513,7 @@ def test_bids_that_are_none_are_told(bids: list[object], says: str, count: int, 
     assert np.isnan(found.bid[0, 0])
 
 
-def test_a_level_that_begins_late_is_told(tmp_path: Path) -> None:
+def test_a_level_that_begins_late_is_reported(tmp_path: Path) -> None:
     """Quotes of an hour without a level trade nothing, and nobody would see why."""
     file = tmp_path / f"{DAY}.parquet"
     write_day(a_day(390), file)
@@ -525,7 +525,7 @@ def test_a_level_that_begins_late_is_told(tmp_path: Path) -> None:
     assert texts == ["the level of SPX begins at 10:31, the session at 09:30"]
 
 
-def test_a_hole_within_the_session_is_told(tmp_path: Path) -> None:
+def test_a_hole_within_the_session_is_reported(tmp_path: Path) -> None:
     def spoil(rows: dict[str, list[object]]) -> None:
         for values in rows.values():
             del values[4 * 100 : 4 * 130]
@@ -555,7 +555,7 @@ def test_quotes_stand_at_the_levels_between_theirs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("apart", [0, 7])
-def test_quotes_that_have_each_a_time_of_their_own_are_told(apart: int, tmp_path: Path) -> None:
+def test_quotes_that_have_each_a_time_of_their_own_are_reported(apart: int, tmp_path: Path) -> None:
     """A bot sees no two of them at once: it entered nothing, and nobody said why."""
 
     def spoil(rows: dict[str, list[object]]) -> None:
@@ -574,7 +574,7 @@ def test_quotes_that_have_each_a_time_of_their_own_are_told(apart: int, tmp_path
 @pytest.mark.parametrize(
     ("since", "what"), [(360, None), (340, "the level of SPX and all quotes are"), (341, "the level of SPX is")]
 )
-def test_what_stands_still_for_long_is_told(since: int, what: str | None, tmp_path: Path) -> None:
+def test_what_stands_still_for_long_is_reported(since: int, what: str | None, tmp_path: Path) -> None:
     """Vendors fill a file up with what came last: bots acted on such quotes, and nothing was told."""
     day = a_day(390)
     level, bid, ask = day.levels["SPX"].copy(), day.bid.copy(), day.ask.copy()

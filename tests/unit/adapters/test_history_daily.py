@@ -54,7 +54,7 @@ def test_bars_that_ended_long_ago_are_not_those_of_yesterday(tmp_path: Path) -> 
     assert daily.findings_for([date(2025, 1, 6)]) == daily.findings_for([]) == ()
 
 
-def test_sessions_that_daily_bars_lack_are_told_where_rules_read_them(tmp_path: Path) -> None:
+def test_sessions_that_daily_bars_lack_are_reported_where_rules_read_them(tmp_path: Path) -> None:
     days = ("2021-01-04", "2021-01-06", "2025-01-06", "2025-01-08", "2025-01-10")
     rows = [f"{day},1,4,1,2.{place}" for place, day in enumerate(days)]
     daily = made(tmp_path, spx_daily=[HEAD, *rows])
@@ -71,12 +71,12 @@ def test_days_with_the_day_first_refuse_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sign", [";", "\t", "|"])
-def test_columns_that_are_parted_otherwise_are_told_so(sign: str, tmp_path: Path) -> None:
+def test_columns_that_are_parted_otherwise_are_reported_so(sign: str, tmp_path: Path) -> None:
     found = reported(made(tmp_path, spx_daily=[HEAD.replace(",", sign), "2025-02-12,1,4,1,2".replace(",", sign)]))
     assert any(each[3].endswith(f"columns are parted by commas, not by {sign!r}") for each in found)
 
 
-def test_days_that_are_none_are_told_once(tmp_path: Path) -> None:
+def test_days_that_are_none_are_reported_once(tmp_path: Path) -> None:
     daily = made(tmp_path, spx_daily=[HEAD, "2025-02-12,1,4,1,2", "2025.02.13,1,4,1,2", "14 Feb,1,4,1,2"])
     text = "a date is like 2019-05-24, is '2025.02.13' (2 rows: 3, 4)"
     assert reported(daily) == [("spx_daily.csv", 3, Severity.LEFT_OUT, text)]
@@ -91,7 +91,7 @@ def test_a_day_of_mourning_is_no_session(tmp_path: Path) -> None:
     assert daily.implied("AAPL", date(2025, 1, 11), 9) == []
 
 
-def test_repeated_mixed_and_impossible_rows_are_told_by_their_line(tmp_path: Path) -> None:
+def test_repeated_mixed_and_impossible_rows_are_reported_by_their_line(tmp_path: Path) -> None:
     lines = [
         HEAD,
         "2025-01-08,3,5,2,4",
@@ -142,7 +142,9 @@ def test_a_column_for_each_symbol_is_one_of_closes(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_file_whose_columns_are_others_is_told(tmp_path: Path, header: str, severity: Severity, text: str) -> None:
+def test_a_file_whose_columns_are_others_is_reported(
+    tmp_path: Path, header: str, severity: Severity, text: str
+) -> None:
     daily = made(tmp_path, spx=[header, "2025-01-06,1,2,3,4,5"])
     assert reported(daily)[1:] == [("spx.csv", 1, severity, text)]
     assert not daily.series, "no series of CLOSE/LAST"
@@ -216,7 +218,9 @@ def test_bars_of_before_a_split_are_not_used(tmp_path: Path) -> None:
         "no open",
     ],
 )
-def test_a_split_is_told_by_the_open_and_a_fall_is_none(before: float, bar: str, split: str, tmp_path: Path) -> None:
+def test_a_split_is_reported_by_the_open_and_a_fall_is_none(
+    before: float, bar: str, split: str, tmp_path: Path
+) -> None:
     """Bars of Tesla (31 August 2020), Apple (the same day), Nvidia (10 June 2024) and Netflix (20 April 2022)."""
     daily = made(tmp_path, aapl=[HEAD, f"{MONDAY},{before},{before},{before},{before}", f"2025-01-07,{bar}"])
     assert daily.was_split("AAPL", MONDAY, date(2025, 1, 7)) is bool(split)
@@ -349,7 +353,9 @@ def test_nothing_settles_at_a_bar_that_is_far_from_its_session(level: float, tmp
     )
 
 
-def test_a_bar_that_has_all_prices_of_the_one_before_is_left_out_of_an_index_and_told_of_shares(tmp_path: Path) -> None:
+def test_a_bar_that_has_all_prices_of_the_one_before_is_left_out_of_an_index_and_reported_of_shares(
+    tmp_path: Path,
+) -> None:
     """The last row of a file is often that of the day before: options settled at it, and nothing was told."""
     rows = [HEAD, "2025-01-15,5995,6014,5978,5996", "2025-01-16,5995,6014,5978,5996", "2025-01-17,6000,6000,6000,6000"]
     rows.append("2025-01-21,6000,6000,6000,6000")
@@ -371,7 +377,7 @@ def test_daily_bars_of_a_volatility_that_is_a_fraction_are_not_read(tmp_path: Pa
     assert daily.implied("SPX", date(2025, 1, 18), 9) == []
 
 
-def test_a_bar_that_is_near_its_session_is_used_and_told(tmp_path: Path) -> None:
+def test_a_bar_that_is_near_its_session_is_used_and_reported(tmp_path: Path) -> None:
     daily, friday = made(tmp_path, spx=[HEAD, "2025-01-17,5995,6014,5978,5996.66"]), date(2025, 1, 17)
     assert [each.severity for each in daily.against("SPX", friday, 5940.0, "a.parquet")] == [Severity.REPORTED]
     assert daily.settled("SPX", friday, "SPXW", 5940.0)

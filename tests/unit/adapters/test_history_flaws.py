@@ -138,7 +138,7 @@ def test_a_level_that_stands_alone_is_left_out(level: float, instants: int, row:
         (16.0, 752.0, "`underlying` is 748 in the median, its levels file 752: these count"),
     ],
 )
-def test_levels_beside_a_chain_that_cannot_be_are_told(vix: float, level: float, said: str, tmp_path: Path) -> None:
+def test_levels_beside_a_chain_that_cannot_be_are_reported(vix: float, level: float, said: str, tmp_path: Path) -> None:
     """Below any bound is a VIX of 0.16; another level than that of the chain counted without a word."""
     columns = chain()
     write(tmp_path, columns)
@@ -213,7 +213,7 @@ def test_a_settlement_that_cannot_be_is_refused(tmp_path: Path, text: str, said:
 
 
 @pytest.mark.parametrize(("level", "count"), [(748 * 0.95, 1), (748 * 1.05, 1), (740.0, 0), (757.0, 0)])
-def test_a_settlement_far_outside_of_the_session_is_told(tmp_path: Path, level: float, count: int) -> None:
+def test_a_settlement_far_outside_of_the_session_is_reported(tmp_path: Path, level: float, count: int) -> None:
     """Levels that were adjusted, or are of another day, are near enough to pass for those of the day."""
     write(tmp_path, chain())
     text = f"symbol,trading_class,level\nSPX,SPXW,2000\nGOOG,GOOG,{level}\n"
@@ -314,7 +314,7 @@ def test_minutes_that_cannot_be_are_refused(tmp_path: Path, files: Mapping[str, 
         read(lean(tmp_path, **files))
 
 
-def test_odd_minutes_are_left_out_or_told(tmp_path: Path) -> None:
+def test_odd_minutes_are_left_out_or_reported(tmp_path: Path) -> None:
     again = QUOTES | {f"x_{NAME.format('quote', 7000000)}": BARS.format(1, 2)}
     texts = dict(moved(again, 4, "-5"))
     level = TRADES["20151223_goog_minute_trade.csv"].replace("34260000,1,1,1,7480000", "34260000,1,1,1,74800000")
@@ -346,7 +346,7 @@ def test_a_minute_deep_in_the_money_is_no_dearer_than_the_share(tmp_path: Path) 
     assert found.ask[-1, [float(option.strike) for option in found.options].index(250.0)] == 498.0
 
 
-def test_daily_bars_of_lean_that_are_none_are_told(tmp_path: Path) -> None:
+def test_daily_bars_of_lean_that_are_none_are_reported(tmp_path: Path) -> None:
     bars = "20151221 00:00,x,1,1,1,5\n20151222 00:00,1,1,1,0,5\n20151222 00:00,7,7,7,7\n20151222 00:00,8,8,8,8\n"
     reported = open_source(lean(tmp_path / "a", daily={"goog.csv": bars})).gaps(DAY, DAY)
     assert [(each.file, each.row, each.count) for each in reported if each.severity is Severity.LEFT_OUT] == [
@@ -381,7 +381,7 @@ def test_two_columns_of_a_name_refuse_a_vendors_day(tmp_path: Path) -> None:
         read(f"snapshots:{tmp_path}")
 
 
-def test_a_last_row_without_an_end_is_told(tmp_path: Path) -> None:
+def test_a_last_row_without_an_end_is_reported(tmp_path: Path) -> None:
     file = tmp_path / f"{DAY}.csv"
     file.write_text("\ufeff" + vendor().rstrip("\n"), encoding="utf-8")
     (finding,) = read(f"snapshots:{tmp_path}").findings

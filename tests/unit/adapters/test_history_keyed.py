@@ -38,7 +38,7 @@ def day_of(chain: KeyedChain) -> KeyedDay:
     return KeyedDay(chain, date=FRIDAY, times=np.empty(0), levels={}, bid=NOTHING, ask=NOTHING)
 
 
-def test_a_session_tells_of_its_options_what_it_would_if_they_were_all_made() -> None:
+def test_a_session_reports_of_its_options_what_it_would_if_they_were_all_made() -> None:
     day = day_of(chain_of(OPTIONS))
     plain = replace(day)
     assert type(plain) is HistoryDay

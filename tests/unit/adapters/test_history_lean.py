@@ -66,7 +66,7 @@ def reported(day: HistoryDay) -> list[tuple[str, int, Severity, str]]:
     return [(each.file.partition("/")[2], each.row, each.severity, each.text) for each in day.findings]
 
 
-def test_minutes_in_central_time_are_moved_by_an_hour_and_told(tmp_path: Path) -> None:
+def test_minutes_in_central_time_are_moved_by_an_hour_and_reported(tmp_path: Path) -> None:
     day = open_source(str(root(tmp_path))).day(DAY)
     assert reported(day) == [
         (
@@ -211,7 +211,7 @@ def test_index_prices_that_were_scaled_are_refused(tmp_path: Path) -> None:
         open_source(str(root(tmp_path, index=index))).day(DAY)
 
 
-def test_an_hour_without_the_underlying_is_told(tmp_path: Path) -> None:
+def test_an_hour_without_the_underlying_is_reported(tmp_path: Path) -> None:
     index = index_lines()
     del index[100:160]
     day = open_source(str(root(tmp_path, index=index))).day(DAY)
@@ -279,7 +279,9 @@ def test_the_shipped_half_day_is_whole_and_sound() -> None:
 
 
 @pytest.mark.parametrize(("factor", "is_used"), [(1.0, True), (0.95, False), (10.0, False)])
-def test_daily_bars_of_another_scale_settle_nothing_and_are_told(tmp_path: Path, factor: float, is_used: bool) -> None:
+def test_daily_bars_of_another_scale_settle_nothing_and_are_reported(
+    tmp_path: Path, factor: float, is_used: bool
+) -> None:
     root(tmp_path, index=index_lines())
     prices = ",".join(f"{factor * each}" for each in (levels()[0], max(levels()), min(levels()), levels()[-1]))
     (tmp_path / "daily").mkdir()

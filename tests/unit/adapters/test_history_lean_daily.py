@@ -90,7 +90,7 @@ def test_each_day_has_its_own_contracts_and_close(tmp_path: Path) -> None:
     assert datetime.fromtimestamp(day.times[0], EXCHANGE_ZONE).strftime("%H:%M") == "11:00"
 
 
-def test_lines_that_are_no_bar_are_left_out_and_told(tmp_path: Path) -> None:
+def test_lines_that_are_no_bar_are_left_out_and_reported(tmp_path: Path) -> None:
     odd = {"put_3600000_20210319": [quote(DAYS[1], "x", "1"), "20210302 00:00,1,2", "soon,1,1,1,1,1,1,1,1,1,1"]}
     source = open_source(f"lean:{root(tmp_path, odd)}?symbol=spy&bars=daily")
     reported = [each for each in source.gaps(*ALWAYS) if each.severity is Severity.LEFT_OUT]
@@ -156,12 +156,12 @@ def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
         ("symbol=spy&bars=daily&stands=500", "stands= is a whole number"),
     ],
 )
-def test_misuse_is_told(options: str, says: str, tmp_path: Path) -> None:
+def test_misuse_is_reported(options: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(MisuseError, match=says):
         open_source(f"lean:{root(tmp_path)}?{options}")
 
 
-def test_chains_without_daily_bars_of_the_underlying_are_told(tmp_path: Path) -> None:
+def test_chains_without_daily_bars_of_the_underlying_are_reported(tmp_path: Path) -> None:
     (root(tmp_path) / "equity" / "usa" / "daily" / "spy.zip").unlink()
     with pytest.raises(MisuseError, match="there are no daily bars of SPY"):
         chain(tmp_path, LAST)

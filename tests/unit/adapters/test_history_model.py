@@ -253,7 +253,7 @@ def test_third_fridays_that_settle_at_the_close_are_listed_for_months() -> None:
         ("SPX", date(2018, 1, 2), date(2018, 2, 15), date(2018, 2, 15)),
     ],
 )
-def test_no_strike_goes_while_somebody_may_hold_it(symbol: str, sold: date, until: date, expiry: date) -> None:
+def test_no_strike_goes_while_a_person_may_hold_it(symbol: str, sold: date, until: date, expiry: date) -> None:
     """What a crash left behind lost its quotes, soonest in its last week: exits saw nothing and closed nothing."""
     source = open_source(f"model:{REAL}?symbol={symbol}&step=390&dte=0..90")
     first = source.day(sold)

@@ -138,7 +138,7 @@ def test_other_folders_are_named_with_what_to_write(tmp_path: Path) -> None:
     assert days_of(tmp_path / "2018") == list(DAYS)
 
 
-def test_other_folders_beside_chains_are_told_and_not_read(tmp_path: Path) -> None:
+def test_other_folders_beside_chains_are_reported_and_not_read(tmp_path: Path) -> None:
     write(tmp_path / "spx.parquet", *DAYS)
     write(tmp_path / "old" / "spx.parquet", *DAYS)
     (tmp_path / "_log").mkdir()

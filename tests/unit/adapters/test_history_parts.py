@@ -155,7 +155,7 @@ def test_findings_name_the_part_and_the_row_within_it(tmp_path: Path) -> None:
     ]
 
 
-def test_rows_out_of_order_within_a_part_are_told_of_it(tmp_path: Path) -> None:
+def test_rows_out_of_order_within_a_part_are_reported_of_it(tmp_path: Path) -> None:
     day = read(parts(tmp_path, rows((2790.0,)), rows((2800.0,), (CLOCK[0], CLOCK[2], CLOCK[1], CLOCK[3]))))
     text = "the time is earlier than that of the row before; the times are followed, not the order"
     assert [each for each in said(day) if "earlier" in each[3]] == [
@@ -207,7 +207,7 @@ def test_parts_of_two_underlyings_are_refused(tmp_path: Path) -> None:
     )
 
 
-def test_an_empty_part_is_told_and_the_day_is_read(tmp_path: Path) -> None:
+def test_an_empty_part_is_reported_and_the_day_is_read(tmp_path: Path) -> None:
     parts(tmp_path, rows((2790.0,)), rows((2800.0,)))
     file = tmp_path / FOLDER / "part-2.parquet"
     parquet.write_table(parquet.read_table(tmp_path / FOLDER / "part-0.parquet", partitioning=None).slice(0, 0), file)
@@ -258,7 +258,7 @@ def test_levels_beside_two_parts_refuse_the_day(tmp_path: Path) -> None:
     )
 
 
-def test_what_a_broker_told_stands_beside_one_part(tmp_path: Path) -> None:
+def test_what_a_broker_reported_stands_beside_one_part(tmp_path: Path) -> None:
     folder = parts(tmp_path, rows((2790.0,)), rows((2800.0,))) / FOLDER
     write(folder / "part-1.implied.parquet", [{"symbol": "SPX", "iv": 0.16}])
     source = open_source(str(tmp_path))
@@ -274,7 +274,7 @@ def test_what_a_broker_told_stands_beside_one_part(tmp_path: Path) -> None:
     assert refusal_of(tmp_path) == text
 
 
-def test_a_file_beside_no_chain_is_told(tmp_path: Path) -> None:
+def test_a_file_beside_no_chain_is_reported(tmp_path: Path) -> None:
     """In a folder of parts a person may call it after the day, as beside a file of that day."""
     folder = parts(tmp_path, rows((2790.0,)), rows((2800.0,))) / FOLDER
     levels(folder / f"{DAY}.levels.parquet", *CLOCK)

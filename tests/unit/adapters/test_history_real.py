@@ -61,14 +61,14 @@ def test_spy_of_2025_is_judged_by_its_values() -> None:
         assert 0 < np.nansum(found.volume) < np.nansum(found.open_interest)
 
 
-def test_spxw_of_2018_tells_of_its_two_times() -> None:
+def test_spxw_of_2018_reports_of_its_two_times() -> None:
     source = open_source(f"eod:{DATA}/limited/chains/spxw_2018_eom.csv.gz?stands=0")
     reported = [text for day in source.dates(FIRST, LAST) for text in texts(source.day(day).findings)]
     assert sum("quotes and level have different times" in text for text in reported) >= 2
     assert any("theta is a year" in text for text in reported)
 
 
-def test_spy_of_2021_tells_of_contracts_that_go() -> None:
+def test_spy_of_2021_reports_of_contracts_that_go() -> None:
     source = open_source(f"eod:{DATA}/open/chains/spy_2021_liquid20.csv?stands=0")
     reported = [text for day in source.dates(FIRST, LAST) for text in texts(source.day(day).findings)]
     assert sum("that have not expired are there" in text for text in reported) > 50
@@ -89,7 +89,7 @@ def test_lean_minutes_of_goog_are_whole() -> None:
     assert not (day.bid > day.ask).any()
 
 
-def test_lean_daily_files_are_whole_and_tell_of_the_split() -> None:
+def test_lean_daily_files_are_whole_and_report_of_the_split() -> None:
     found = {}
     for symbol in ("aapl", "goog"):
         source = open_source(f"lean:{DATA}/open/lean?symbol={symbol}&bars=daily")
@@ -104,7 +104,7 @@ def test_lean_daily_files_are_whole_and_tell_of_the_split() -> None:
     assert any("as after a split of 6.9" in text for text in texts(found[date(2014, 6, 9)].findings))
 
 
-def test_the_split_of_apple_is_told() -> None:
+def test_the_split_of_apple_is_reported() -> None:
     from rulebot.adapters.history.lean import daily_series
 
     series, reported = daily_series(DATA / "open/lean/equity/usa/daily/aapl.zip", "AAPL")

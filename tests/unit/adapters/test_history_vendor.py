@@ -122,7 +122,7 @@ def test_a_snapshot_is_read_with_both_classes(tmp_path: Path) -> None:
         (lambda text: text.replace(",", ";"), "columns are parted by commas, not by ';'"),
     ],
 )
-def test_a_column_that_lacks_is_told_with_those_that_are_there(
+def test_a_column_that_lacks_is_reported_with_those_that_are_there(
     change: Callable[[str], str], said: str, tmp_path: Path
 ) -> None:
     file = snapshots(tmp_path) / f"SPX_{DAYS[1]:%Y%m%d}.csv"
@@ -302,7 +302,7 @@ def test_a_day_is_not_refused_for_the_file_of_the_day_before(spoil: Callable[[st
     ) in (texts(day))
 
 
-def test_a_holiday_beside_a_file_that_cannot_be_read_is_told_all_the_same(tmp_path: Path) -> None:
+def test_a_holiday_beside_a_file_that_cannot_be_read_is_reported_all_the_same(tmp_path: Path) -> None:
     folder = snapshots(tmp_path)
     (folder / "SPX_20190621.csv").write_text(text_of(chain(DAYS[2]))[:-40])
     (folder / "SPX_20190704.csv").write_text(text_of(chain(DAYS[2])).replace("2019-06-21", "2019-07-04"))
@@ -378,7 +378,7 @@ def test_without_another_column_of_counts_there_is_no_open_interest(tmp_path: Pa
     assert "it is not used" in day.findings[0].text
 
 
-def test_greeks_in_other_units_are_converted_and_told(tmp_path: Path) -> None:
+def test_greeks_in_other_units_are_converted_and_reported(tmp_path: Path) -> None:
     own = opened(snapshots(tmp_path)).day(DAYS[0])
 
     def change(day: date, rows: list[Line]) -> None:
@@ -406,7 +406,7 @@ def test_greeks_that_fit_no_unit_are_not_used(tmp_path: Path) -> None:
     assert "it is not used" in day.findings[0].text
 
 
-def test_quotes_of_another_time_than_the_level_are_told(tmp_path: Path) -> None:
+def test_quotes_of_another_time_than_the_level_are_reported(tmp_path: Path) -> None:
     def change(day: date, rows: list[Line]) -> None:
         for row in rows:
             row["underlying_last"] = LEVEL[day] - 6
@@ -415,7 +415,7 @@ def test_quotes_of_another_time_than_the_level_are_told(tmp_path: Path) -> None:
     assert [each.text[:43] for each in day.findings] == ["by put-call parity the forward is 2926.00, "]
 
 
-def test_of_two_levels_of_a_day_the_first_counts_and_it_is_told(tmp_path: Path) -> None:
+def test_of_two_levels_of_a_day_the_first_counts_and_it_is_reported(tmp_path: Path) -> None:
     def change(day: date, rows: list[Line]) -> None:
         for row in rows[42:]:
             row["underlying_last"] = LEVEL[day] + 1
@@ -428,7 +428,7 @@ def test_of_two_levels_of_a_day_the_first_counts_and_it_is_told(tmp_path: Path) 
     ]
 
 
-def test_a_level_outside_of_the_official_range_is_told(tmp_path: Path) -> None:
+def test_a_level_outside_of_the_official_range_is_reported(tmp_path: Path) -> None:
     (tmp_path / "chains").mkdir()
     (tmp_path / "daily").mkdir()
     (tmp_path / "daily" / "spx_daily.csv").write_text("date,open,high,low,close\n2019-06-19,2960,2970,2950,2955\n")
@@ -512,7 +512,7 @@ def test_a_file_that_ends_within_a_row_loses_that_day_only(tmp_path: Path) -> No
     assert any(each.severity is Severity.REFUSED and each.row == 253 for each in source.gaps(DAYS[0], DAYS[-1]))
 
 
-def test_days_out_of_order_and_rows_that_stand_apart_are_told(tmp_path: Path) -> None:
+def test_days_out_of_order_and_rows_that_stand_apart_are_reported(tmp_path: Path) -> None:
     header, *rows = all_lines()
     source = opened(many(tmp_path, [header, *rows[84:], *rows[:84], rows[100]]))
     assert {(each.row, each.text) for each in source.gaps(DAYS[0], DAYS[-1])} >= {
@@ -543,7 +543,7 @@ def without_contract(symbols: dict[str, str]) -> list[Line]:
     return rows
 
 
-def test_without_a_contract_an_index_option_settles_at_the_close_and_it_is_told(tmp_path: Path) -> None:
+def test_without_a_contract_an_index_option_settles_at_the_close_and_it_is_reported(tmp_path: Path) -> None:
     rows = without_contract({"SPX": "SPX", "SPXW": "SPX"})
     day = opened(many(tmp_path, text_of(rows[28:]).splitlines())).day(DAYS[0])
     assert {(each.trading_class, each.expiry.isoformat()) for each in day.options} == {
@@ -554,7 +554,7 @@ def test_without_a_contract_an_index_option_settles_at_the_close_and_it_is_told(
     assert texts(day) == [("spx_eod.csv", 1, Severity.REPORTED, text)]
 
 
-def test_a_column_of_the_underlying_may_tell_the_class(tmp_path: Path) -> None:
+def test_a_column_of_the_underlying_may_report_the_class(tmp_path: Path) -> None:
     rows = without_contract({"SPX": "^spx", "SPXW": "spxw"})
     day = opened(many(tmp_path, text_of(rows).splitlines())).day(DAYS[0])
     known = opened(many(tmp_path, text_of(chain(DAYS[0])).splitlines())).day(DAYS[0])
@@ -592,14 +592,14 @@ def test_days_written_otherwise_are_refused_with_the_row(written: str, tmp_path:
         opened(many(tmp_path, text.replace("2019-06-21", written).splitlines())).day(DAYS[0])
 
 
-def test_contracts_that_are_gone_the_next_day_are_told(tmp_path: Path) -> None:
+def test_contracts_that_are_gone_the_next_day_are_reported(tmp_path: Path) -> None:
     header, *rows = all_lines()
     source = opened(many(tmp_path, [header, *rows[:84], *rows[160:168]]))
     day = source.day(DAYS[1])
     assert day.findings[0].text == "only 8 of the 84 contracts of 2019-06-19 that have not expired are there"
 
 
-def test_a_split_between_two_days_is_told(tmp_path: Path) -> None:
+def test_a_split_between_two_days_is_reported(tmp_path: Path) -> None:
     rows = [*chain(DAYS[0]), *[{**row, "quotedate": DAYS[1].isoformat()} for row in chain(DAYS[0], LEVEL[DAYS[0]])]]
     for row in rows[84:]:
         for name in ("underlying_last", "strike", "bid", "ask"):

@@ -90,7 +90,7 @@ def test_one_of_several_in_a_file_of_many_days_is_as_if_it_were_alone(
     assert not [each for each in source.gaps(DAYS[0], DAYS[-1]) if "not together" in each.text]
 
 
-def test_rows_of_others_in_a_file_of_many_days_are_told_once(tmp_path: Path) -> None:
+def test_rows_of_others_in_a_file_of_many_days_are_reported_once(tmp_path: Path) -> None:
     source = opened(f"eod:{many(tmp_path, mixed, 'QQQ', 'SPX', 'SPY')}?symbol=SPX")
     text = "it is of QQQ, SPY, and symbol=SPX was asked for (120 rows: 2, 3, 4, 5, 6, ...)"
     assert left_out(source.gaps(DAYS[0], DAYS[-1])) == [("all.csv", 2, 120, text)]
@@ -98,7 +98,7 @@ def test_rows_of_others_in_a_file_of_many_days_are_told_once(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
-def test_rows_of_others_in_a_file_of_one_day_are_told_with_it(tmp_path: Path, ending: str) -> None:
+def test_rows_of_others_in_a_file_of_one_day_are_reported_with_it(tmp_path: Path, ending: str) -> None:
     source = opened(f"snapshots:{snapshots(tmp_path, ending)}?symbol=SPX")
     assert source.name == f"daily snapshots of SPX in {tmp_path.name}"
     day = source.day(DAYS[1])
@@ -199,7 +199,7 @@ def test_a_choice_where_there_is_one_underlying_alone_changes_nothing(tmp_path: 
     assert not left_out(source.gaps(DAYS[0], DAYS[-1]))
 
 
-def test_rows_with_too_few_fields_are_told_beside_those_of_others(tmp_path: Path) -> None:
+def test_rows_with_too_few_fields_are_reported_beside_those_of_others(tmp_path: Path) -> None:
     lines = mixed(DAYS[0], "SPY", "SPX")
     lines[30] = lines[30].rsplit(",", 2)[0]
     lines[5] = str(DAYS[0])
@@ -208,7 +208,7 @@ def test_rows_with_too_few_fields_are_told_beside_those_of_others(tmp_path: Path
     assert (7, "a row has 9 fields, too few (2 rows: 7, 32)") in texts
 
 
-def test_a_gap_between_rows_of_another_day_is_still_told(tmp_path: Path) -> None:
+def test_a_gap_between_rows_of_another_day_is_still_reported(tmp_path: Path) -> None:
     first, after = chain(DAYS[0], "SPX"), mixed(DAYS[1], "SPY", "SPX")
     lines = [*first[:10], *after, *first[10:]]
     source = opened(f"eod:{file_of(tmp_path / 'all.csv', lines)}?symbol=SPX")

@@ -143,7 +143,7 @@ def test_the_listing_has_strikes_that_no_expiry_need_have() -> None:
     assert {Decimal(2715), Decimal(2720)} <= set(near)
 
 
-def test_details_tell_the_id_of_a_share() -> None:
+def test_details_report_the_id_of_a_share() -> None:
     reported = captures()["details of a share"]
     contract = reported["contract"]
     head = [contract["symbol"], "STK", "", "0", "", "SMART", "USD", contract["localSymbol"], reported["marketName"]]
@@ -309,7 +309,7 @@ def test_captured_open_orders_are_read() -> None:
 
 
 @pytest.mark.parametrize(("name", "margin"), [("what-if", "0.0"), ("what-if with margin", "17056.5")])
-def test_a_what_if_that_tells_no_change_is_no_answer(name: str, margin: str) -> None:
+def test_a_what_if_that_reports_no_change_is_no_answer(name: str, margin: str) -> None:
     """Servers of 2017 told one amount for each margin, what it is after the order: without a change we know none."""
     reported = captures()[name]
     assert reported["initMargin"] == margin

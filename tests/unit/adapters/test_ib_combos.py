@@ -56,7 +56,7 @@ def combo(*legs: tuple[int, int, str]) -> Contract:
 OURS = combo((11, 1, "SELL"), (22, 1, "BUY"))
 
 
-def test_a_combo_is_changed_under_the_contract_that_was_told() -> None:
+def test_a_combo_is_changed_under_the_contract_that_was_reported() -> None:
     combos = Combos()
     combos.note(REPORTED, LEGS, 1)
     found = combos.to_change(1, OURS)
@@ -71,14 +71,14 @@ def test_a_combo_is_changed_under_the_contract_that_was_told() -> None:
 @pytest.mark.parametrize(
     "other", [combo((11, 1, "BUY"), (22, 1, "SELL")), combo((11, 2, "SELL"), (22, 1, "BUY")), combo((11, 1, "SELL"))]
 )
-def test_a_combo_that_was_told_with_other_legs_is_not_what_was_meant(other: Contract) -> None:
+def test_a_combo_that_was_reported_with_other_legs_is_not_what_was_meant(other: Contract) -> None:
     """It would be another order, or one of the other side."""
     combos = Combos()
     combos.note(REPORTED, LEGS, 1)
     assert combos.to_change(1, other) is other
 
 
-def test_what_was_told_of_an_order_is_forgotten_with_it() -> None:
+def test_what_was_reported_of_an_order_is_forgotten_with_it() -> None:
     combos = Combos()
     combos.note(REPORTED, LEGS, 1)
     combos.note(REPORTED, LEGS, 0)  # of another client

@@ -61,7 +61,7 @@ class Desk:
         return self.board.open[self.board.rows[SPX]]
 
 
-def test_the_open_that_no_tick_tells_is_that_of_the_daily_bar_of_today(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_open_that_no_tick_reports_is_that_of_the_daily_bar_of_today(caplog: pytest.LogCaptureFixture) -> None:
     """What counts from the open of SPX was unknown all day: no bot that reads it entered."""
 
     async def scenario() -> None:
@@ -101,7 +101,7 @@ def test_the_open_of_an_earlier_day_is_forgotten() -> None:
     asyncio.run(scenario())
 
 
-def test_an_answer_that_comes_after_the_line_was_told_its_open_or_given_up_changes_nothing() -> None:
+def test_an_answer_that_comes_after_the_line_was_reported_its_open_or_given_up_changes_nothing() -> None:
     async def scenario() -> None:
         for is_given_up in (False, True):
             desk = Desk([bar(DAY, 5901.5)])

@@ -214,7 +214,7 @@ def test_account_values_are_those_of_our_account_in_its_currency() -> None:
     assert not values.changed
 
 
-def test_what_is_told_while_the_account_is_not_ready_counts_for_nothing() -> None:
+def test_what_is_reported_while_the_account_is_not_ready_counts_for_nothing() -> None:
     """While the broker's server is being reset: a floor of `net_liquidation` was passed by an account of nothing."""
     values = AccountValues("DU1")
     values.read(["6", "2", "AccountReady", "true", "", "DU1"])
@@ -325,7 +325,7 @@ def test_the_self_check_names_what_no_longer_arrives(kind: int, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("kind", [3, 5, 6, 11, 59, 61, 63, 101])
-def test_ib_async_is_told_of_no_order_and_no_execution(kind: int) -> None:
+def test_ib_async_is_reported_of_no_order_and_no_execution(kind: int) -> None:
     """It would keep each of them, with its log, for as long as the connection lasts."""
     shown: list[list[str]] = []
     inbox = Inbox(lambda fields: False)

@@ -88,7 +88,7 @@ def test_other_accounts_and_a_what_if_without_its_margins_say_nothing() -> None:
     assert order_reports.open_order(fields, AT, 173, ACCOUNT) is None
 
 
-def test_a_what_if_tells_margins() -> None:
+def test_a_what_if_reports_margins() -> None:
     fields = recorded()
     status = fields.index("PreSubmitted")
     fields[status - 1] = "1"
@@ -165,7 +165,7 @@ def test_a_position_is_read_only_of_our_account_and_contracts_we_know() -> None:
     assert order_reports.position(fields, AT, ACCOUNT) is None
 
 
-def test_what_cannot_be_known_of_somebody_s_contract_keeps_nobody_out() -> None:
+def test_what_cannot_be_known_of_a_person_s_contract_keeps_nobody_out() -> None:
     """It is told with every connection: none was made any more, and what was open had nobody to watch it."""
     fields = raw("61|3|DU1234567|7|XYZ|OPT|0|0|?||SMART|USD|XYZ|XYZ|-1|43.5")
     assert order_reports.position(fields, AT, ACCOUNT) is None

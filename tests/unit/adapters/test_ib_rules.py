@@ -56,7 +56,7 @@ def test_the_rule_is_that_of_smart_among_the_exchanges(version: int, pairs: int)
         row()[:32],
     ],
 )
-def test_without_one_nothing_is_told(found: list[str]) -> None:
+def test_without_one_nothing_is_reported(found: list[str]) -> None:
     assert rule_in(found, 178, "GGG") == ""
     assert rule_in(row(), 178, "GGG1") == ""
 

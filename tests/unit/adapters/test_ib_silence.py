@@ -65,7 +65,7 @@ class Desk:
 
 
 @pytest.mark.parametrize(("contract", "seconds"), [(SPX, 30), (VIX, 180), (PUT, 300)], ids=str)
-def test_a_line_is_asked_for_anew_once_nothing_of_it_counts_any_more(contract: Contract, seconds: int) -> None:
+def test_a_line_is_asked_for_again_once_nothing_of_it_counts_any_more(contract: Contract, seconds: int) -> None:
     desk = Desk(contract).opened()
     assert desk.passes(60, contract) == []
     assert desk.passes(seconds - 6) == []

@@ -43,7 +43,7 @@ def test_62_one_answer_alone_is_not_believed() -> None:
     assert [asked.reported(behind) for behind in (0, 10, 0, 10, 0)] == [None] * 5
 
 
-def test_62_a_difference_is_told_once_and_again_when_it_has_changed_or_is_gone() -> None:
+def test_62_a_difference_is_reported_once_and_again_when_it_has_changed_or_is_gone() -> None:
     asked = Asked()
     found = [asked.reported(behind) for behind in (10, 10, 12, 69, 70, 70, 0, 0, -10, -10)]
     assert found == [None, 9.0, None, None, 69.0, None, 0.0, None, None, -10.0]
@@ -69,7 +69,7 @@ def test_62_the_engine_goes_by_the_brokers_time_whatever_the_computer_s_clock_sa
     assert asked.clock.now() == NOON + timedelta(seconds=60 - 21600 + 0.5)
 
 
-def test_62_a_computer_that_agrees_tells_the_time_to_less_than_a_second() -> None:
+def test_62_a_computer_that_agrees_reports_the_time_to_less_than_a_second() -> None:
     asked = Asked()
     asked.watch.seconds = 0.25
     asked.reported(0.9)
@@ -110,7 +110,7 @@ def test_63_a_clock_that_is_set_has_jumped() -> None:
 
 
 @pytest.mark.parametrize("behind", [2.1, 2.5, 2.9, -2.1, -2.5, -2.9])
-def test_62_clocks_that_differ_by_little_more_than_two_seconds_are_told_once(behind: float) -> None:
+def test_62_clocks_that_differ_by_little_more_than_two_seconds_are_reported_once(behind: float) -> None:
     asked = Asked()
     found = []
     for minute in range(40):

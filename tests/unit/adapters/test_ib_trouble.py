@@ -15,7 +15,7 @@ from rulebot.adapters.ib.settings import IbSettings
         ("its clock stands still", "its clock stands still"),
     ],
 )
-def test_a_lost_connection_is_told_without_a_number_of_the_system(reason: str, words: str) -> None:
+def test_a_lost_connection_is_reported_without_a_number_of_the_system(reason: str, words: str) -> None:
     assert why_lost(reason) == words
 
 

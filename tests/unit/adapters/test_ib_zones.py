@@ -104,7 +104,7 @@ def test_a_zone_that_is_not_known_names_what_to_set() -> None:
         ("US/Eastern", datetime(2025, 3, 9, 2, 30), None),
     ],
 )
-def test_64_a_greeting_tells_an_instant_only_where_its_zone_allows_one(
+def test_64_a_greeting_reports_an_instant_only_where_its_zone_allows_one(
     name: str, local: datetime, instant: datetime | None
 ) -> None:
     assert instant_by_greeting(name, local) == instant

@@ -147,7 +147,7 @@ def test_what_was_written_outlives_a_process_that_does_not_close(
     assert list(play((file,), Board()))
 
 
-def test_a_file_laid_out_anew_holds_the_same(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_laid_out_again_holds_the_same(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording_side, "FRAME_ITEMS", 1)
     monkeypatch.setattr(recording_side, "repack", lambda *_: None)
     live(desk)
@@ -348,7 +348,7 @@ def test_a_damaged_head_is_one_of_a_recording(place: int, damaged: bytes, desk: 
         open_recording(file)
 
 
-def test_a_frame_of_no_time_is_told(desk: Desk, tmp_path: Path) -> None:
+def test_a_frame_of_no_time_is_reported(desk: Desk, tmp_path: Path) -> None:
     live(desk)
     desk.recorder.close()
     (file,) = (tmp_path / "run").glob("*.tape")
@@ -420,7 +420,7 @@ def test_a_newer_format_is_refused(desk: Desk, tmp_path: Path) -> None:
         open_recording(file)
 
 
-def test_a_disk_that_fails_is_told_once_and_the_engine_goes_on(tmp_path: Path) -> None:
+def test_a_disk_that_fails_is_reported_once_and_the_engine_continues(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file where the folder should be", encoding="utf-8")
     desk = Desk(tmp_path / "run")
     live(desk)
@@ -431,7 +431,7 @@ def test_a_disk_that_fails_is_told_once_and_the_engine_goes_on(tmp_path: Path) -
     assert desk.reported[0].startswith("nothing more is recorded: no recording can be written to")
 
 
-def test_a_day_that_cannot_be_laid_out_is_told_and_the_next_one_is_recorded(
+def test_a_day_that_cannot_be_laid_out_is_reported_and_the_next_one_is_recorded(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes a third more of the disk for a while; nothing was recorded any more where that was not there."""

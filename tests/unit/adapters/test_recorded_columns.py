@@ -63,7 +63,7 @@ def test_a_quiet_quote_takes_few_bytes() -> None:
     assert len(pack(numbers, np.full((90, WIDTH), np.nan), 9)) < 5 * 9000
 
 
-def test_a_frame_that_is_told_another_length_is_refused() -> None:
+def test_a_frame_that_is_reported_another_length_is_refused() -> None:
     numbers = NumberColumns(np.array([0]), np.array([1.0]), np.ones((1, WIDTH)))
     body = pack(numbers, np.full((1, WIDTH), np.nan), 1)
     with pytest.raises(ValueError, match="where 2 were told"):

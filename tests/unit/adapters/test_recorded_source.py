@@ -137,7 +137,7 @@ def test_many_options_that_come_and_go_stand_as_when_each_is_followed_alone(tmp_
         assert {option: bid for option, bid in zip(day.options, bids.tolist(), strict=True) if bid == bid} == known
 
 
-def test_what_the_broker_told_of_all_options_is_what_stands_on_the_board(tmp_path: Path) -> None:
+def test_what_the_broker_reported_of_all_options_is_what_stands_on_the_board(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0, put=1.05)
     run.receives(iv=0.138, model_at=OPEN.timestamp() + 4, call_volume=200.0, put_volume=150.0)
@@ -157,7 +157,7 @@ def test_what_the_broker_told_of_all_options_is_what_stands_on_the_board(tmp_pat
     assert (board.call_volume[row], board.put_volume[row]) == (200.0, 150.0)
 
 
-def test_holes_are_told_and_not_bridged(tmp_path: Path) -> None:
+def test_holes_are_reported_and_not_bridged(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0)
     run.sees(300, spx=5901.0)
@@ -178,7 +178,7 @@ def test_of_two_runs_the_later_one_counts_from_its_beginning(tmp_path: Path) -> 
     assert RecordingSource(tmp_path).day(DAY).levels["SPX"].tolist() == [1000.0, 1010.0, 2020.0, 2040.0]
 
 
-def test_the_past_is_what_the_broker_told_of_it(tmp_path: Path) -> None:
+def test_the_past_is_what_the_broker_reported_of_it(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0)
     before = datetime(2026, 10, 20, 13, 30, tzinfo=UTC).timestamp()
@@ -201,7 +201,7 @@ def test_a_day_that_is_not_there_is_named(tmp_path: Path) -> None:
         RecordingSource(tmp_path).day(DAY)
 
 
-def test_bars_within_the_session_are_those_that_the_broker_told_when_it_told_them(tmp_path: Path) -> None:
+def test_bars_within_the_session_are_those_that_the_broker_reported_when_it_reported_them(tmp_path: Path) -> None:
     reported = []
     for name, moments in (("1", (0, 70, 130)), ("2", (100, 190))):
         run = Run(tmp_path, name)
@@ -218,7 +218,7 @@ def test_bars_within_the_session_are_those_that_the_broker_told_when_it_told_the
     )
 
 
-def test_open_high_and_low_are_those_that_the_broker_told(tmp_path: Path) -> None:
+def test_open_high_and_low_are_those_that_the_broker_reported(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.receives(open=5950.0, high=5960.0, low=5890.0)
     run.sees(3600, spx=5900.0)
@@ -247,7 +247,7 @@ def test_closes_reach_further_back_than_the_daily_bars_and_do_not_stand_for_them
     ]
 
 
-def test_what_is_listed_is_what_the_broker_told_be_it_streamed_or_not(tmp_path: Path) -> None:
+def test_what_is_listed_is_what_the_broker_reported_be_it_streamed_or_not(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0, put=1.05)
     later, both = date(2026, 10, 22), (DAY, date(2026, 10, 22))
@@ -258,7 +258,7 @@ def test_what_is_listed_is_what_the_broker_told_be_it_streamed_or_not(tmp_path: 
     assert RecordingSource(tmp_path).day(DAY).listings == {("SPX", "SPXW"): Listing("SPX", "SPXW", both, reported)}
 
 
-def test_a_level_that_has_grown_old_is_none_though_options_go_on(tmp_path: Path) -> None:
+def test_a_level_that_has_grown_old_is_none_though_options_continue(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0, put=1.05)
     for seconds in (20, 40, 60):
@@ -308,7 +308,7 @@ def test_a_quote_grows_old_though_other_lines_are_asked_for(tmp_path: Path) -> N
     assert quote_problem(board, board.rows[PUT], day.times[-1]).startswith("stale for")
 
 
-def test_after_a_hole_all_that_is_quoted_is_told_anew(tmp_path: Path) -> None:
+def test_after_a_hole_all_that_is_quoted_is_reported_again(tmp_path: Path) -> None:
     """The connection was made anew: what stood as it had been was stale until it moved."""
     run = Run(tmp_path, "a")
     run.board.ask[run.board.add(PUT)] = 1.1
@@ -335,7 +335,7 @@ def test_data_that_was_not_live_is_none(tmp_path: Path) -> None:
     assert [None if isnan(bid) else bid for bid in bids] == [1.05, None, 1.05]
 
 
-def test_a_hole_is_told_of_the_recording_that_was_the_last_before_it(tmp_path: Path) -> None:
+def test_a_hole_is_reported_of_the_recording_that_was_the_last_before_it(tmp_path: Path) -> None:
     for name, seconds in (("a", 0), ("b", 300)):
         run = Run(tmp_path, name)
         run.sees(seconds, spx=5900.0)
@@ -344,7 +344,7 @@ def test_a_hole_is_told_of_the_recording_that_was_the_last_before_it(tmp_path: P
     assert found == [("a", "09:35:00"), ("b", "16:00:00")]
 
 
-def test_a_clock_that_was_set_back_is_told_and_its_times_rise(tmp_path: Path) -> None:
+def test_a_clock_that_was_set_back_is_reported_and_its_times_rise(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     for level, seconds in enumerate((0, 10, 3610, 3620, 20, 30)):
         run.sees(seconds, spx=float(level))
@@ -359,7 +359,7 @@ def test_a_clock_that_was_set_back_is_told_and_its_times_rise(tmp_path: Path) ->
     ]
 
 
-def test_a_gap_is_told_with_why_the_connection_was_given_up(tmp_path: Path) -> None:
+def test_a_gap_is_reported_with_why_the_connection_was_given_up(tmp_path: Path) -> None:
     """A clock that is set forward leaves a gap in which nothing is missing; the engine reads everything again then."""
     run, jumped = Run(tmp_path, "a"), "the computer slept, or its clock was set forward: 600 s are missing"
     run.sees(0, spx=5900.0)
@@ -377,7 +377,7 @@ def test_a_gap_is_told_with_why_the_connection_was_given_up(tmp_path: Path) -> N
     ]
 
 
-def test_that_the_broker_did_not_tell_its_time_is_told(tmp_path: Path) -> None:
+def test_that_the_broker_did_not_report_its_time_is_reported(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0)
     for seconds, is_known in ((-600.0, True), (-600.0, False), (0.0, True)):
@@ -451,7 +451,7 @@ def days_of(folder: Path, reported: Mapping[int, tuple[float, float]]) -> Record
 
 
 @pytest.mark.parametrize(("ends", "follows"), [(0, 1), (2, 5)], ids=["Wednesday", "Friday"])
-def test_what_has_ended_settles_at_the_close_that_the_next_recording_tells(
+def test_what_has_ended_settles_at_the_close_that_the_next_recording_reports(
     ends: int, follows: int, tmp_path: Path
 ) -> None:
     """Of a Friday it was looked for on Saturday: the option stayed open. Both are days after the first."""
@@ -502,7 +502,7 @@ def test_quotes_of_options_after_the_close_are_no_print_of_their_index(tmp_path:
     assert RecordingSource(tmp_path).day(DAY).settled == {}
 
 
-def test_a_day_that_is_not_recorded_is_told_by_the_next_one_that_is(tmp_path: Path) -> None:
+def test_a_day_that_is_not_recorded_is_reported_by_the_next_one_that_is(tmp_path: Path) -> None:
     """Nothing of that day itself or later; a recording that cannot be read tells nothing."""
     (damaged,) = days_of(tmp_path, {0: (5890.0, 5900.0), 1: (5905.0, 5910.0)}).files(DAY + timedelta(days=1))
     rewrite(damaged, "UPDATE frames SET crc = crc + 1")
@@ -524,7 +524,7 @@ def test_a_day_that_is_not_recorded_is_told_by_the_next_one_that_is(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("after", "is_split"), [(5850.0, False), (1475.0, True), (590.2, True)])
-def test_a_split_is_told_by_the_last_levels_of_two_days(tmp_path: Path, after: float, is_split: bool) -> None:
+def test_a_split_is_reported_by_the_last_levels_of_two_days(tmp_path: Path, after: float, is_split: bool) -> None:
     """The broker tells one close of before a day where rules read no more, and has split it where shares were split."""
     source = days_of(tmp_path, {0: (5890.0, 5900.0), 1: (after, after), 2: (after, after * 1.01)})
     first, second, third = (DAY + timedelta(days=days) for days in range(3))
@@ -535,7 +535,7 @@ def test_a_split_is_told_by_the_last_levels_of_two_days(tmp_path: Path, after: f
 
 
 @pytest.mark.parametrize("level", [None, 0.0, inf], ids=["not recorded", "0", "infinite"])
-def test_a_split_is_told_over_a_day_without_a_level(tmp_path: Path, level: float | None) -> None:
+def test_a_split_is_reported_over_a_day_without_a_level(tmp_path: Path, level: float | None) -> None:
     """A level of 0 ended a backtest, and of a split over a day that was not recorded nothing was told."""
     between = {} if level is None else {1: (5890.0, level)}
     source = days_of(tmp_path, {0: (5890.0, 5900.0), **between, 2: (1475.0, 1475.0), 3: (1475.0, 1480.0)})
@@ -544,7 +544,7 @@ def test_a_split_is_told_over_a_day_without_a_level(tmp_path: Path, level: float
     assert source.was_split("SPX", days[0], days[3])
 
 
-def test_what_was_quoted_before_a_farm_broke_is_not_known_until_it_is_told_anew(tmp_path: Path) -> None:
+def test_what_was_quoted_before_a_farm_broke_is_not_known_until_it_is_reported_again(tmp_path: Path) -> None:
     run = Run(tmp_path, "a")
     run.sees(0, spx=5900.0, put=1.05)
     row = run.board.rows[PUT]

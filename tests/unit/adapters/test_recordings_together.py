@@ -55,7 +55,7 @@ def test_of_two_alike_the_later_one_counts_whatever_its_folder_is_called(tmp_pat
     assert (levels, len(reported)) == ([2000.0], 1)
 
 
-def test_what_began_later_and_goes_on_counts_from_then_on_and_that_is_told(tmp_path: Path) -> None:
+def test_what_began_later_and_continues_counts_from_then_on_and_that_is_reported(tmp_path: Path) -> None:
     record(tmp_path / "2026-10-21T132900Z", 1000.0, *range(0, 600, 50))
     record(tmp_path / "2026-10-21T133500Z", 2000.0, *range(300, 900, 50))
     levels, reported = seen(tmp_path)
@@ -64,7 +64,7 @@ def test_what_began_later_and_goes_on_counts_from_then_on_and_that_is_told(tmp_p
     assert text.startswith("goes on until 09:39:10, and from 09:35:00 on ")
 
 
-def test_runs_that_follow_each_other_all_count_and_nothing_is_told(tmp_path: Path) -> None:
+def test_runs_that_follow_each_other_all_count_and_nothing_is_reported(tmp_path: Path) -> None:
     record(tmp_path / "2026-10-21T130000Z", 500.0, -900, -600)
     record(tmp_path / "2026-10-21T132900Z", 1000.0, *range(0, 600, 50))
     record(tmp_path / "2026-10-21T134000Z", 2000.0, *range(600, 900, 50))

@@ -104,7 +104,7 @@ def test_a_service_that_fails_is_named_once_and_so_is_its_return(
     ]
 
 
-def test_an_alarm_is_told_once_with_when_and_what(world: World) -> None:
+def test_an_alarm_is_reported_once_with_when_and_what(world: World) -> None:
     world.alarm()
     ((person, title, body),) = world.after(1)
     assert (person, title) == ("phone", "rulebot: alarm")
@@ -133,7 +133,7 @@ def test_alarms_about_two_positions_of_the_same_legs_are_two(world: World) -> No
     assert body.count("(2 times)") == 1
 
 
-def test_what_is_told_on_another_day_has_its_date(tmp_path: Path) -> None:
+def test_what_is_reported_on_another_day_has_its_date(tmp_path: Path) -> None:
     """A warning of the evening, told in the morning, seemed to be of that morning."""
     sleeper = replace(PHONE, quiet=(time(11), time(13)))
     world = World(tmp_path, sleeper)
@@ -146,7 +146,7 @@ def test_what_is_told_on_another_day_has_its_date(tmp_path: Path) -> None:
     world.journal.close()
 
 
-def test_who_reads_it_elsewhere_is_told_the_own_clock_too(tmp_path: Path) -> None:
+def test_who_reads_it_elsewhere_is_reported_the_own_clock_too(tmp_path: Path) -> None:
     """In Berlin an alarm of 12:00 in New York, which came at 18:00, seemed to be six hours old."""
     boss = Person(name="boss", url="json://x", zone=ZoneInfo("America/Detroit"))
     world = World(tmp_path, replace(PHONE, zone=ZoneInfo("Europe/Berlin")), boss)
@@ -170,7 +170,7 @@ def test_a_message_is_as_urgent_as_the_gravest_of_it(world: World) -> None:
     assert world.grades == [Grade.WARNING, Grade.GRAVE]
 
 
-def test_what_an_operator_changes_is_told(world: World) -> None:
+def test_what_an_operator_changes_is_reported(world: World) -> None:
     """A pause was told, and that somebody doubled a bot's risk was not."""
     change: dict[str, Json] = {"bot": "a_bot", "change": "changed", "was": "1" * 64, "now": "2" * 64}
     reported: dict[str, Json] = {"changes": [change], "limit_changes": []}
@@ -185,7 +185,7 @@ def test_what_an_operator_changes_is_told(world: World) -> None:
     assert body.partition(" ")[2] == "asked by the operator: reload: a_bot changed, 11111111 to 22222222"
 
 
-def test_what_was_there_before_this_run_is_not_told(tmp_path: Path) -> None:
+def test_what_was_there_before_this_run_is_not_reported(tmp_path: Path) -> None:
     journal = SqlJournal(open_store(tmp_path / "old.db"))
     journal.append([*small_day(), Record(NOW, Kind.RUN_ENDED, data={"reason": "x", "is_clean": True})], durable=True)
     journal.close()
@@ -199,7 +199,7 @@ def test_what_was_there_before_this_run_is_not_told(tmp_path: Path) -> None:
     alert_sender.close()
 
 
-def test_what_comes_within_a_while_is_told_together_and_the_grave_first(world: World) -> None:
+def test_what_comes_within_a_while_is_reported_together_and_the_grave_first(world: World) -> None:
     world.after(0)
     world.record(Kind.DECISION, "a_bot", what="halt", reason="daily loss $151, at most $150", values=[])
     assert len(world.after(1)) == 1
@@ -213,7 +213,7 @@ def test_what_comes_within_a_while_is_told_together_and_the_grave_first(world: W
     assert "a_bot: asked by the operator: pause" in body
 
 
-def test_the_same_alarm_over_and_over_is_counted_not_told_again(world: World) -> None:
+def test_the_same_alarm_over_and_over_is_counted_not_reported_again(world: World) -> None:
     for _ in range(1000):
         world.alarm()
     ((_, _, body),) = world.after(1)
@@ -245,7 +245,7 @@ def test_two_trades_in_the_same_words_are_two(tmp_path: Path) -> None:
     outbox.close()
 
 
-def test_a_grave_one_is_told_again_until_it_is_acknowledged(tmp_path: Path) -> None:
+def test_a_grave_one_is_reported_again_until_it_is_acknowledged(tmp_path: Path) -> None:
     boss = Person(name="boss", url="json://x", from_round=2, tell=(Grade.GRAVE,))
     world = World(tmp_path, PHONE, boss, again_after=600, times=3)
     world.alarm()
@@ -277,7 +277,7 @@ def test_what_is_acknowledged_is_that_one_or_those_up_to_it(world: World) -> Non
     assert seen == {"one": True, "two": False, "three": True, "four": False}
 
 
-def test_what_is_acknowledged_while_nobody_could_be_told_again_is_told_no_more(tmp_path: Path) -> None:
+def test_what_is_acknowledged_while_nobody_could_be_reported_again_is_reported_no_more(tmp_path: Path) -> None:
     world = World(tmp_path, again_after=600, times=3)
     world.alarm()
     world.after(1)
@@ -292,7 +292,7 @@ def test_what_is_acknowledged_while_nobody_could_be_told_again_is_told_no_more(t
     world.journal.close()
 
 
-def test_of_a_run_that_was_over_before_the_first_look_nobody_is_told(tmp_path: Path) -> None:
+def test_of_a_run_that_was_over_before_the_first_look_no_alert_is_sent(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.alarm()
     world.record(Kind.RUN_ENDED, is_clean=True, reason="asked")
@@ -332,7 +332,7 @@ def test_a_service_that_fails_keeps_a_grave_one_from_nobody_else(tmp_path: Path)
     world.journal.close()
 
 
-def test_whom_nothing_reaches_is_told_again_as_often_as_ever_once_it_does(tmp_path: Path) -> None:
+def test_whom_nothing_reaches_is_reported_again_as_often_as_ever_once_it_does(tmp_path: Path) -> None:
     world = World(tmp_path, PHONE, DESK, again_after=600, times=3)
     world.refuses = {"phone"}
     world.alarm()
@@ -343,7 +343,7 @@ def test_whom_nothing_reaches_is_told_again_as_often_as_ever_once_it_does(tmp_pa
     world.journal.close()
 
 
-def test_an_alarm_in_the_words_of_one_that_nobody_was_told_of_is_told(tmp_path: Path) -> None:
+def test_an_alarm_in_the_words_of_one_that_no_alert_was_sent_of_is_reported(tmp_path: Path) -> None:
     journal = SqlJournal(open_store(tmp_path / "a.db"))
     earlier = NOW - timedelta(minutes=5)
     words: dict[str, Json] = {"text": "the sky falls"}
@@ -368,7 +368,7 @@ def test_an_alarm_in_the_words_of_one_that_nobody_was_told_of_is_told(tmp_path: 
     journal.close()
 
 
-def test_quiet_hours_hide_what_is_not_grave_and_tell_it_afterwards(tmp_path: Path) -> None:
+def test_quiet_hours_hide_what_is_not_grave_and_report_it_afterwards(tmp_path: Path) -> None:
     sleeper = Person(name="phone", url="json://x", quiet=(time(11), time(13)))
     world = World(tmp_path, sleeper)
     world.record(Kind.LINK, up=False, reason="reset", account="")
@@ -383,7 +383,7 @@ def test_quiet_hours_hide_what_is_not_grave_and_tell_it_afterwards(tmp_path: Pat
     world.journal.close()
 
 
-def test_a_service_that_refuses_is_tried_again_later_and_later_and_others_are_told(tmp_path: Path) -> None:
+def test_a_service_that_refuses_is_tried_again_later_and_later_and_others_are_reported(tmp_path: Path) -> None:
     other = Person(name="mail", url="json://x")
     world = World(tmp_path, PHONE, other)
     world.refuses = {"phone"}
@@ -460,7 +460,7 @@ def test_what_is_not_grave_is_tried_for_four_hours(tmp_path: Path) -> None:
     world.journal.close()
 
 
-def test_of_many_each_is_told_the_grave_first(world: World) -> None:
+def test_of_many_each_is_reported_the_grave_first(world: World) -> None:
     world.record(Kind.OPERATOR, "a_bot", id="1", request="pause", accepted=True)
     for number in range(45):
         world.alarm(f"alarm {number:02d}.")
@@ -485,7 +485,7 @@ def test_a_service_that_hangs_does_not_keep_the_others(tmp_path: Path) -> None:
     world.journal.close()
 
 
-def test_what_was_being_told_when_its_teller_died_is_told_again_and_says_so(tmp_path: Path) -> None:
+def test_what_was_being_reported_when_its_teller_died_is_reported_again_and_says_so(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.alarm()
     world.now += timedelta(seconds=1)
@@ -504,7 +504,7 @@ def test_a_second_teller_is_refused(world: World) -> None:
         Notifier(world.place, world.people, world.send)
 
 
-def test_an_engine_that_died_is_told_of(tmp_path: Path) -> None:
+def test_an_engine_that_died_is_reported_of(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.after(0)
     world.journal.close()
@@ -521,7 +521,7 @@ LONG = "the disk is full, " * 20
     ("how", "words", "after"),
     [("dies", "is gone without a word", "exits that rest"), ("fails", "the engine ended", LONG[:200])],
 )
-def test_who_is_woken_is_told_what_is_open(tmp_path: Path, how: str, words: str, after: str) -> None:
+def test_who_is_woken_is_shown_what_is_open(tmp_path: Path, how: str, words: str, after: str) -> None:
     """With nothing open one may sleep on, and the words were the same; behind a long reason they were cut off."""
     world = World(tmp_path)
     world.after(0)
@@ -534,7 +534,7 @@ def test_who_is_woken_is_told_what_is_open(tmp_path: Path, how: str, words: str,
     world.close()
 
 
-def test_how_many_are_open_is_told_also_where_their_names_are_too_long(tmp_path: Path) -> None:
+def test_how_many_are_open_is_reported_also_where_their_names_are_too_long(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.after(0)
     seller = [each for each in small_day() if each.bot == SELLER and each.kind is Kind.POSITION]
@@ -560,7 +560,7 @@ def test_how_many_are_open_is_told_also_where_their_names_are_too_long(tmp_path:
     ],
 )
 @pytest.mark.parametrize("way", ["power cut", "stopped", "told before"])
-def test_that_an_engine_was_gone_is_told_after_the_next_has_begun(
+def test_that_an_engine_was_gone_is_reported_after_the_next_has_begun(
     last: str, began: str, days: int, way: str, tmp_path: Path, *, is_reported: bool
 ) -> None:
     """After a power cut, once engine and teller ran again, nobody heard of it; nor where sessions lay between."""
@@ -586,7 +586,7 @@ def test_that_an_engine_was_gone_is_told_after_the_next_has_begun(
     world.journal.close()
 
 
-def test_an_engine_that_waits_for_its_gateway_in_a_session_is_told_of(tmp_path: Path) -> None:
+def test_an_engine_that_waits_for_its_gateway_in_a_session_is_reported_of(tmp_path: Path) -> None:
     """It was started anew while nobody could log in: nobody was told, with positions open that it did not watch."""
     world = World(tmp_path)
     world.journal.append(small_day()[1:], durable=True)
@@ -604,7 +604,7 @@ def test_an_engine_that_waits_for_its_gateway_in_a_session_is_told_of(tmp_path: 
 
 
 @pytest.mark.parametrize(("clock", "is_reported"), [("08:59", False), ("09:00", True), ("16:00", False)])
-def test_who_waits_before_a_session_is_told_in_time_to_mend_it(clock: str, is_reported: bool, tmp_path: Path) -> None:
+def test_who_waits_before_a_session_is_shown_in_time_to_mend_it(clock: str, is_reported: bool, tmp_path: Path) -> None:
     world = World(tmp_path)
     world.now = at(clock) + timedelta(days=1, minutes=-5)
     world.alert_sender.waits_for = lambda: "the engine waits for its gateway"
@@ -614,7 +614,7 @@ def test_who_waits_before_a_session_is_told_in_time_to_mend_it(clock: str, is_re
     world.journal.close()
 
 
-def test_an_engine_that_died_is_told_of_with_its_last_sign_of_life(tmp_path: Path) -> None:
+def test_an_engine_that_died_is_reported_of_with_its_last_sign_of_life(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.now += timedelta(hours=2)
     world.record(Kind.DECISION, "condor", what="enter", reason="", values=[])
@@ -681,7 +681,7 @@ def test_a_days_digest_names_no_halt_after_the_window_as_what_kept_a_bot_out(
     assert lines["calm_tape_condor"] == said
 
 
-def test_a_days_digest_tells_of_bots_that_run_no_more_what_they_closed_and_hold(tmp_path: Path) -> None:
+def test_a_days_digest_reports_of_bots_that_run_no_more_what_they_closed_and_hold(tmp_path: Path) -> None:
     with closing(SqlJournal(open_store(tmp_path / "a.db"))) as journal:
         journal.append(small_day(), durable=True)
     with StoreReader(tmp_path / "a.db") as reader:
@@ -703,7 +703,7 @@ def test_a_days_digest_is_made_once(world: World, monkeypatch: pytest.MonkeyPatc
     assert made == [str(DAY)]
 
 
-def test_the_digest_of_a_day_that_was_over_while_nobody_told_is_told_late(world: World) -> None:
+def test_the_digest_of_a_day_that_was_over_while_was_never_reported_is_reported_late(world: World) -> None:
     """Of a teller that was away from the close until past midnight that day was never told."""
     days = [DAY + timedelta(days=count) for count in range(3)]
     sessions = [
@@ -757,7 +757,7 @@ def test_the_profit_of_a_days_digest_is_what_closing_made_on_that_day(tmp_path: 
     assert "closed by target, +$36.80" in text
 
 
-def test_a_digest_tells_of_the_parts_that_were_closed_that_day() -> None:
+def test_a_digest_reports_of_the_parts_that_were_closed_that_day() -> None:
     part: dict[str, object] = {"exit": "half", "quantity": 1, "price": -0.40}
     trade = {
         "strategy_id": "seller",
@@ -773,7 +773,7 @@ def test_a_digest_tells_of_the_parts_that_were_closed_that_day() -> None:
     assert _day_of("seller", str(DAY + timedelta(days=1)), [trade], None).startswith("no trade: ")
 
 
-def test_a_trade_that_lacks_a_commission_is_told_as_provisional(desk: World) -> None:
+def test_a_trade_that_lacks_a_commission_is_reported_as_provisional(desk: World) -> None:
     unreported = [each for each in small_day()[1:] if each.kind is not Kind.COMMISSION or each.at < at("13:00")]
     desk.journal.append([owing(each) for each in unreported], durable=True)
     reported = "\n".join(body for _, _, body in desk.after(0))
@@ -818,7 +818,7 @@ def desk(tmp_path: Path) -> Iterator[World]:
     found.journal.close()
 
 
-def test_a_program_is_told_of_each_decision_and_people_are_not(desk: World) -> None:
+def test_a_program_is_notified_of_each_decision_and_people_are_not(desk: World) -> None:
     for what, reason in (
         ("enter", ""),
         ("skip", "daily_loss is reached"),
@@ -852,7 +852,7 @@ def test_decisions_that_do_not_reach_a_program_are_counted_with_why(desk: World)
 @pytest.mark.parametrize(
     ("how", "price", "count"), [("assigned", "0", 1), ("assigned", "3.2", 0), ("worthless", "0", 0)]
 )
-def test_shares_that_came_by_an_assignment_are_told(tmp_path: Path, how: str, price: str, count: int) -> None:
+def test_shares_that_came_by_an_assignment_are_reported(tmp_path: Path, how: str, price: str, count: int) -> None:
     """That they went by another leg, at a price, leaves none in the account."""
     place, expires = tmp_path / "a.db", datetime(2027, 2, 19, 21, 5, tzinfo=UTC)
     data: dict[str, Json] = {"leg": "short_put", "quantity": 1, "price": price, "how": how, "shares_profit": "0"}
@@ -876,7 +876,7 @@ def test_trades_come_with_their_numbers(desk: World) -> None:
     assert utc_time(opened["at"]) < utc_time(closed["at"])
 
 
-def test_what_nobody_acknowledges_is_told_to_people_again_and_to_a_program_once(desk: World) -> None:
+def test_what_nobody_acknowledges_is_reported_to_people_again_and_to_a_program_once(desk: World) -> None:
     desk.alarm()
     (event,) = events(desk.after(1))
     assert (event["event"], event["grade"], event["count"], event["perhaps_sent_before"]) == (
@@ -889,7 +889,7 @@ def test_what_nobody_acknowledges_is_told_to_people_again_and_to_a_program_once(
     assert [person for person, *_ in later] == ["phone"]
 
 
-def test_a_program_is_told_at_once_and_of_so_many_events_in_one_message(desk: World) -> None:
+def test_a_program_is_notified_at_once_and_of_so_many_events_in_one_message(desk: World) -> None:
     for number in range(150):
         desk.record(Kind.DECISION, "condor", what="skip", reason=f"no {number}", values=[])
     assert len(events(desk.after(1))) == 100
@@ -915,7 +915,7 @@ def test_a_killed_sender_says_that_a_program_may_know_it(desk: World) -> None:
     assert event["perhaps_sent_before"] is True
 
 
-def test_an_outbox_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+def test_an_outbox_of_an_earlier_version_continues(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "old-alerts.db")) as old:
         old.execute(
             "CREATE TABLE alerts (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, at TEXT NOT NULL,"
@@ -933,7 +933,7 @@ def test_an_outbox_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_looking", [True, False])
-def test_what_happens_in_a_store_that_was_put_back_is_told(tmp_path: Path, is_looking: bool) -> None:
+def test_what_happens_in_a_store_that_was_put_back_is_reported(tmp_path: Path, is_looking: bool) -> None:
     """Its records have numbers that were told of before: the orders that nobody knew of were kept from everybody."""
     world = World(tmp_path)
     back_up(world.place, tmp_path / "copy.db")
@@ -960,7 +960,7 @@ def test_what_happens_in_a_store_that_was_put_back_is_told(tmp_path: Path, is_lo
     world.journal.close()
 
 
-def test_what_a_store_that_was_put_back_holds_untold_is_told(tmp_path: Path) -> None:
+def test_what_a_store_that_was_put_back_holds_unreported_is_reported(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.after(0)
     for number in range(3):

@@ -106,7 +106,7 @@ def telegram() -> Iterator[Telegram]:
     found.stop()
 
 
-def test_a_listed_chat_is_told_how_all_is(tmp_path: Path, telegram: Telegram) -> None:
+def test_a_listed_chat_is_shown_how_all_is(tmp_path: Path, telegram: Telegram) -> None:
     desk = Desk(tmp_path, telegram)
     telegram.write("/status")
     (said,) = desk.step()
@@ -162,7 +162,7 @@ def test_a_command_that_fails_is_answered_so(tmp_path: Path, telegram: Telegram)
     assert desk.step() == []
 
 
-def test_what_a_chat_is_told_of_today_is_what_closing_made_today(tmp_path: Path, telegram: Telegram) -> None:
+def test_what_a_chat_is_reported_of_today_is_what_closing_made_today(tmp_path: Path, telegram: Telegram) -> None:
     journal = SqlJournal(open_store(tmp_path / "a.db"))
     day = BotDay(bot="dte0_condor", date=DAY, realized=Decimal("-12.5"))
     journal.append([*small_day(), entity(Kind.BOT_DAY, at("15:59"), day)], durable=True)

@@ -130,7 +130,7 @@ def test_why_a_service_did_not_take_it_is_said_without_the_address(receiver: Rec
     ("grade", "urgency"),
     [(Grade.GRAVE, "failure"), (Grade.WARNING, "warning"), (Grade.TRADE, "info"), (Grade.DIGEST, "info")],
 )
-def test_a_service_is_told_how_urgent_it_is(receiver: Receiver, grade: Grade, urgency: str) -> None:
+def test_a_service_is_shown_how_urgent_it_is(receiver: Receiver, grade: Grade, urgency: str) -> None:
     """Opsgenie makes a note of what is none of these, PagerDuty and Splunk On-Call let people sleep."""
     person_at(receiver)("phone", "a title", "words", grade)
     assert json.loads(receiver.taken[0][2])["type"] == urgency

@@ -70,7 +70,7 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def test_who_hears_grave_ones_is_told_once_it_lasts(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_who_hears_grave_ones_is_reported_once_it_lasts(world: World, caplog: pytest.LogCaptureFixture) -> None:
     assert world.after(0, world.fails) == world.after(59, world.fails) == []
     (desk, body), phone = world.after(1, world.fails)
     assert phone == ("phone", WORDS)
@@ -80,7 +80,7 @@ def test_who_hears_grave_ones_is_told_once_it_lasts(world: World, caplog: pytest
     assert caplog.text.count(FULL) == 1
 
 
-def test_it_is_tried_again_when_it_is_refused_and_told_again_of_another_time(world: World) -> None:
+def test_it_is_tried_again_when_it_is_refused_and_reported_again_of_another_time(world: World) -> None:
     world.fails()
     world.is_refused = True
     assert world.after(60, world.fails) == []
@@ -131,7 +131,7 @@ def test_what_this_program_fails_at_ends_no_teller(
     assert caplog.text.count("alerts: this program failed\n") == 1
 
 
-def test_before_the_first_run_of_a_store_nobody_is_told(world: World) -> None:
+def test_before_the_first_run_of_a_store_no_alert_is_sent(world: World) -> None:
     (world.alert_sender._store).unlink()  # type: ignore[union-attr]
     assert world.after(0, world.fails) == world.after(90, world.fails) == []
     world.alert_sender.goes_on()

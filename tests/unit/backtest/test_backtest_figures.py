@@ -48,7 +48,7 @@ def test_the_premium_of_a_put_that_was_assigned_is_not_kept() -> None:
     assert figures_of([left("11:00", -100, in_shares=True), left("12:00", 50)], []).premium_kept == -0.125
 
 
-def test_they_are_told_in_words_where_there_are_any() -> None:
+def test_they_are_reported_in_words_where_there_are_any() -> None:
     nothing: Any = {"average_win": None, "average_loss": None, "losing_streak": 0, "premium_kept": None}
     assert figure_words(PerformanceFigures(**nothing, held=None, below_best=0)) == []
     some = PerformanceFigures(

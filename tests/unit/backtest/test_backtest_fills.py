@@ -86,7 +86,7 @@ def test_an_order_that_waits_gets_its_own_price_when_the_market_comes_to_it() ->
     assert filled("mid", "0.90", is_resting=True) == Decimal("0.90")
 
 
-def test_an_order_that_fills_in_parts_tells_their_average_signed_as_it_was_sent() -> None:
+def test_an_order_that_fills_in_parts_reports_their_average_signed_as_it_was_sent() -> None:
     """What was filled before a start, at what nobody knows, leaves it unknown."""
     placed = order("0.85")
     whole = WorkingOrder(placed, placed.changed_at)
@@ -206,7 +206,7 @@ def test_a_wrong_model_is_answered_with_all_that_there_are(recorded: bool, words
     assert caught.value.message == words
 
 
-def test_a_store_of_fills_that_is_not_there_is_told_as_that_of_fills(tmp_path: Path) -> None:
+def test_a_store_of_fills_that_is_not_there_is_reported_as_that_of_fills(tmp_path: Path) -> None:
     """It said `name one with --store`, which is what a backtest writes."""
     with pytest.raises(StoreError, match=r"nothing\.db, from which --fills is to be taken") as caught:
         asked_fills(f"from:{tmp_path / 'nothing.db'}")

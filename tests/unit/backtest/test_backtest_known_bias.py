@@ -34,7 +34,7 @@ def test_of_an_unknown_delta_and_deep_in_the_money_no_bias_is_known(delta: float
     assert known_bias([row(leg("call", -1, "10.30", delta))]).most == Decimal(0)
 
 
-def test_same_day_options_are_told_apart() -> None:
+def test_same_day_options_are_distinguished() -> None:
     found = known_bias([row(leg("put", -1, "1.00", -0.2, "2018-02-02")), row(leg("put", -1, "11.40", -0.30))])
     assert (found.trades, found.same_day) == (1, 1)
     words = bias_words(trades=1, least=found.least, most=found.most, same_day=1)

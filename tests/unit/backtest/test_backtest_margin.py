@@ -129,7 +129,7 @@ def test_buying_power_goes_down_with_each_entry_of_a_day(tmp_path: Path) -> None
     assert [day.equity for day in found.days] == [3_000 + found.all.net]
 
 
-def test_sessions_in_which_the_margin_takes_all_are_told(tmp_path: Path) -> None:
+def test_sessions_in_which_the_margin_takes_all_are_reported(tmp_path: Path) -> None:
     """A backtest refuses nothing for margin: of $900 condors of $1,000 each were sold, and nothing said so."""
     text = CONDOR.partition("exits:")[0] + "exits:\n  - at_expiry: settle\nrisk: {max_loss_per_trade: $1000}\n"
     poor = run(desk_of(tmp_path, text), tmp_path / "poor.db", PastDays(), last=NEXT, cash=Decimal(500))

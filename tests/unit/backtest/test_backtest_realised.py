@@ -74,7 +74,7 @@ def test_every_estimator_is_of_the_bars_of_the_sessions_before(tmp_path: Path) -
     assert said(found, "intraday").data["value"] == pytest.approx(annual(total / 5), abs=1e-4)
 
 
-def test_bars_of_finished_sessions_are_told_once_a_session(tmp_path: Path) -> None:
+def test_bars_of_finished_sessions_are_reported_once_a_session(tmp_path: Path) -> None:
     engine, received = walk(desk_of(tmp_path, bot("intraday")), past()), list[Event]()
     receive = engine._receive
     engine._receive = lambda event: (received.append(event), receive(event))[1]  # type: ignore[method-assign, func-returns-value]
@@ -213,7 +213,7 @@ def told_once(count: int, day: HistoryDay) -> HistoryDay:
 
 
 @pytest.mark.parametrize(("count", "findings"), [(78 * 6 + 1, 0), (78 * 5 + 1, 0), (78 * 4, 1)])
-def test_bars_that_a_broker_told_are_read_and_what_is_missing_is_told(
+def test_bars_that_a_broker_reported_are_read_and_what_is_missing_is_reported(
     count: int, findings: int, tmp_path: Path
 ) -> None:
     desk = desk_of(tmp_path, bot("intraday"))

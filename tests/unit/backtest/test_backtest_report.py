@@ -254,7 +254,7 @@ def test_backtests_of_other_sessions_say_so_and_have_their_dates() -> None:
     assert "not of the same sessions" not in comparison_page({"one": document(), "two": document()})
 
 
-def test_days_that_were_refused_are_told_before_what_is_merely_odd() -> None:
+def test_days_that_were_refused_are_reported_before_what_is_merely_odd() -> None:
     odd = [
         {"file": "a.csv", "row": row, "severity": "reported", "text": "theta is a year", "count": 1}
         for row in range(300)
@@ -278,7 +278,7 @@ def stale(day: int) -> dict[str, Any]:
     return {"file": "chains", "row": 0, "severity": "refused", "text": text, "count": 1}
 
 
-def test_what_comes_again_day_by_day_is_told_once_with_its_last_place() -> None:
+def test_what_comes_again_day_by_day_is_reported_once_with_its_last_place() -> None:
     """Four days of crossed quotes, four that are none; three files with the same oddity are named one by one."""
     few = [{**stale(day), "severity": "reported", "file": f"{day}.csv", "text": "it begins late"} for day in (1, 2, 3)]
     many = [*(crossed(day, day) for day in (1, 2, 3, 4)), *(stale(day) for day in (3, 4, 10, 11)), *few]
@@ -296,7 +296,7 @@ def test_what_comes_again_day_by_day_is_told_once_with_its_last_place() -> None:
     assert "the bid is above the ask; 3 more like it, the last 2024-02-04.csv:1" in page
 
 
-def test_the_last_of_findings_of_one_file_is_told_by_what_differs() -> None:
+def test_the_last_of_findings_of_one_file_is_reported_by_what_differs() -> None:
     """Of holes in a day's recording the file of the first was named twice, and no time of the others."""
     hole = {"row": 0, "severity": "reported", "count": 1}
     texts = [f"nothing is recorded from {at}:00:00 to {at}:30:02: the gateway was gone" for at in (10, 11, 12, 13)]
@@ -308,7 +308,7 @@ def test_the_last_of_findings_of_one_file_is_told_by_what_differs() -> None:
     assert [*finding_lines(several)][1].endswith("3 more like it, the last 4.tape: 13:00:00 to 13:30:02")
 
 
-def test_a_comparison_of_texts_tells_a_flaw_in_the_words_of_a_backtest_and_counts_it_once_for_both() -> None:
+def test_a_comparison_of_texts_reports_a_flaw_in_the_words_of_a_backtest_and_counts_it_once_for_both() -> None:
     odd = Finding(file="a.csv", row=3, severity=Severity.REPORTED, text="theta is a year", count=40)
     again = Finding(file="daily", row=0, severity=Severity.REPORTED, text="it has no open")
     rows = left_out("b.csv", [4, 7], "the bid is above the ask")
@@ -324,7 +324,7 @@ def test_a_comparison_of_texts_tells_a_flaw_in_the_words_of_a_backtest_and_count
     assert [line.strip() for line in lines] == list(found)
 
 
-def test_findings_in_other_words_are_told_apart() -> None:
+def test_findings_in_other_words_are_distinguished() -> None:
     of = [{**crossed(day, 1), "text": f"the level of {name} is 7"} for day, name in enumerate(("SPX", "VIX") * 2)]
     _, *lines = finding_lines(of)
     assert len(lines) == 4
@@ -369,7 +369,7 @@ def test_falls_count_from_the_best_so_far_with_the_start() -> None:
     ("vix", "words"),
     [(None, "VIX unknown"), (9.0, "VIX below 12"), (12.0, "VIX 12 to 15"), (40.0, "VIX from 35")],
 )
-def test_a_vix_is_told_by_the_edges_between_which_it_lies(vix: float | None, words: str) -> None:
+def test_a_vix_is_reported_by_the_edges_between_which_it_lies(vix: float | None, words: str) -> None:
     assert regime(vix) == words
 
 
@@ -381,7 +381,7 @@ def test_figures_of_a_few_dollars_are_not_rounded_and_one_session_is_seen() -> N
     assert falls(["2026-09-01"], [52.8]).count('<circle class="loss"') == 1
 
 
-def test_an_account_below_zero_is_told() -> None:
+def test_an_account_below_zero_is_reported() -> None:
     """A bot made good what it had lost beyond the account's last dollar, and nothing said that it could not have."""
     assert "below zero" not in report_page(document(), {})
     lost = {"d1": 1.0, "d2": -1.0, "d3": 0.0, "d4": -2.0}
@@ -392,7 +392,7 @@ def test_an_account_below_zero_is_told() -> None:
     assert f'<p class="warn">{words}</p>' in report_page({**document(), "days": days}, {})
 
 
-def test_an_account_whose_margin_took_all_is_told() -> None:
+def test_an_account_whose_margin_took_all_is_reported() -> None:
     assert "The margin of" not in report_page(document(), {})
     days = [{**day, "is_strained": day["vix"] is None} for day in document()["days"]]
     words = "The margin of what was held, by its worst case, took all that the account had on 2026-09-02: a broker may "
@@ -474,7 +474,7 @@ def test_the_seventh_line_of_a_comparison_is_another_one_than_the_first() -> Non
 @pytest.mark.parametrize(
     ("fills", "entered", "is_reported"), [("natural", 0, True), ("natural", 1, False), ("mid", 0, False)]
 )
-def test_orders_of_which_none_filled_are_told_on_the_page(fills: str, entered: int, is_reported: bool) -> None:
+def test_orders_of_which_none_filled_are_reported_on_the_page(fills: str, entered: int, is_reported: bool) -> None:
     """The terminal said what to do; the page had a flat line, and a table of what kept the bot out."""
     reported = document()
     reported["settings"]["fills"], reported["funnels"][0]["entered"] = fills, entered

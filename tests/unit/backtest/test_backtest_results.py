@@ -73,7 +73,9 @@ def test_a_recorded_account_counts_what_its_bots_made_and_nothing_else_that_was_
     assert found.max_drawdown == 0
 
 
-def test_a_day_is_told_with_what_was_opened_and_closed_on_it_and_trades_by_bot_hour_and_exit(tmp_path: Path) -> None:
+def test_a_day_is_reported_with_what_was_opened_and_closed_on_it_and_trades_by_bot_hour_and_exit(
+    tmp_path: Path,
+) -> None:
     found = backtest(tmp_path / "a.db", "mid")
     (day,) = found.days
     assert (day.opened, day.closed) == (2, 1)
@@ -343,7 +345,7 @@ def test_where_natural_fills_let_nothing_in_others_are_named(
         ("2018-12-31", "2019-03-04", "the data is of 2018-12-31 alone"),
     ],
 )
-def test_sessions_that_were_asked_for_and_that_the_data_does_not_reach_are_told(
+def test_sessions_that_were_asked_for_and_that_the_data_does_not_reach_are_reported(
     first: str, last: str, words: str, tmp_path: Path
 ) -> None:
     """`--from 2018-12-27 --to 2019-03-04` of data that ends in December read as if it had gone on to March."""

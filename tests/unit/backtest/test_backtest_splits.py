@@ -138,7 +138,7 @@ def asked(
 
 
 @pytest.mark.parametrize("bars", ["raw", "adjusted", "none"])
-def test_levels_tell_a_split_of_what_is_held(bars: str, tmp_path: Path) -> None:
+def test_levels_report_a_split_of_what_is_held(bars: str, tmp_path: Path) -> None:
     """A put of before it was assigned at six times what shares were worth, and nothing was said."""
     told_of_it(simulated(tmp_path, bars))
 
@@ -153,7 +153,7 @@ def told_of_it(found: Results) -> None:
 
 
 @pytest.mark.parametrize("until", [FIRST, SPLIT])
-def test_a_backtest_that_goes_on_knows_of_it(until: date, tmp_path: Path) -> None:
+def test_a_backtest_that_continues_knows_of_it(until: date, tmp_path: Path) -> None:
     simulated(tmp_path, "adjusted", until)
     told_of_it(simulated(tmp_path, "adjusted", resumes=True))
 
@@ -240,7 +240,7 @@ def test_shares_are_not_bought_at_a_close_of_another_scale(tmp_path: Path) -> No
     assert not [*tmp_path.glob("*.db")]
 
 
-def test_a_sweep_tells_what_its_variants_were_alarmed_by(tmp_path: Path) -> None:
+def test_a_sweep_reports_what_its_variants_were_alarmed_by(tmp_path: Path) -> None:
     """A backtest told of the split, a sweep of the same bot showed its numbers as if nothing had been."""
     desk, given = asked(tmp_path, "raw", LAST)
     both = replace(terms(source("raw"), 4, "mid"), file="seller.yaml")

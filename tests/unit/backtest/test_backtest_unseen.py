@@ -65,7 +65,7 @@ def bot() -> CompiledBot:
     ],
     ids=["all day", "from its end on", "after it", "long before it", "a quote that stands until it begins"],
 )
-def test_a_window_without_quotes_is_told(bot: CompiledBot, first: time, last: time, is_reported: bool) -> None:
+def test_a_window_without_quotes_is_reported(bot: CompiledBot, first: time, last: time, is_reported: bool) -> None:
     assert reported(bot, first, last) == ([REPORTED] if is_reported else [])
 
 
@@ -75,11 +75,11 @@ def test_a_day_on_which_it_does_not_enter_is_not(bot: CompiledBot) -> None:
     assert reported(elsewhere, time(10, 2), time(16)) == []
 
 
-def test_a_day_without_quotes_is_told_as_such_alone(bot: CompiledBot) -> None:
+def test_a_day_without_quotes_is_reported_as_such_alone(bot: CompiledBot) -> None:
     assert reported(bot, time(20), time(21)) == []
 
 
-def test_an_index_without_levels_is_told_with_the_bots_that_read_it(bot: CompiledBot) -> None:
+def test_an_index_without_levels_is_reported_with_the_bots_that_read_it(bot: CompiledBot) -> None:
     """A bot whose halt reads VIX never watched on chains alone, and was called halted."""
     whole = PastDays(strikes=3).day(DAY)
     assert list(missing_measures([bot], whole)) == []
@@ -90,7 +90,7 @@ def test_an_index_without_levels_is_told_with_the_bots_that_read_it(bot: Compile
     ]
 
 
-def test_a_bot_on_the_data_of_another_symbol_is_told_that_it_has_no_options(bot: CompiledBot) -> None:
+def test_a_bot_on_the_data_of_another_symbol_is_reported_that_it_has_no_options(bot: CompiledBot) -> None:
     of_spy = PastDays(strikes=3, symbol="SPY", trading_class="SPY").day(DAY)
     assert list(missing_measures([bot], of_spy)) == [
         "there is no level of SPX: what t_000 would make of it is unknown",
@@ -101,7 +101,7 @@ def test_a_bot_on_the_data_of_another_symbol_is_told_that_it_has_no_options(bot:
     )
 
 
-def test_a_bot_whose_class_is_not_there_is_told_those_that_are(bot: CompiledBot) -> None:
+def test_a_bot_whose_class_is_not_there_is_shown_those_that_are(bot: CompiledBot) -> None:
     """A vendor who calls all options on SPX by that class, say: the bot did not trade, and nothing was told."""
     day = PastDays(strikes=3, trading_class="SPX").day(DAY)
     said = "there are no options of class SPXW on SPX, of which t_000 would make legs, but of class SPX"
@@ -109,7 +109,7 @@ def test_a_bot_whose_class_is_not_there_is_told_those_that_are(bot: CompiledBot)
     assert list(missing_measures([bot], day, is_modelled=True)) == []
 
 
-def test_a_bot_that_did_not_run_on_a_recorded_day_is_told_for_whom_options_were_streamed(bot: CompiledBot) -> None:
+def test_a_bot_that_did_not_run_on_a_recorded_day_is_reported_for_whom_options_were_streamed(bot: CompiledBot) -> None:
     """Its strikes were never there, so it did not trade, and nothing was told."""
     day = PastDays(strikes=3).day(DAY)
     assert list(missing_measures([bot], replace(day, ran=frozenset(["t_000", "b"])))) == []
@@ -136,7 +136,7 @@ def test_a_day_that_cannot_be_read_says_what_mends_it() -> None:
     assert too == reported
 
 
-def test_no_more_sessions_are_told_than_there_are_to_live_through(tmp_path: Path) -> None:
+def test_no_more_sessions_are_reported_than_there_are_to_live_through(tmp_path: Path) -> None:
     """One without data is lived through while something is held over it; the bar came to 38 of 36."""
     held = CONDOR.replace("dte: 0", "dte: {at_least: 6}").replace('time: "15:00"', "at_expiry: settle")
     held = held.replace('{at: "09:45"}', '{at: "09:45", max_open: 2}')
@@ -202,7 +202,7 @@ def all_of_them(day: HistoryDay) -> list[int]:
     return list(range(len(day.options)))
 
 
-def test_what_is_held_on_without_quotes_is_told() -> None:
+def test_what_is_held_on_without_quotes_is_reported() -> None:
     """As where the bot that was recorded had left it: no target or stop could act, and it expired as a win."""
     (finding,) = walked(quoted_until(time(11), all_of_them)).findings
     found = re.fullmatch(

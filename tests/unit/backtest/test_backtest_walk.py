@@ -294,7 +294,7 @@ def test_interruptions_after_every_session_change_nothing(text: str, source: Pas
     assert went_on.findings == whole.findings
 
 
-def test_a_backtest_that_ended_before_its_first_session_tells_once_what_its_data_lacks(tmp_path: Path) -> None:
+def test_a_backtest_that_ended_before_its_first_session_reports_once_what_its_data_lacks(tmp_path: Path) -> None:
     """A model of years needs a while until the first session is over."""
     desk, whole = desk_of(tmp_path, CONDOR), Lacking(every=3, strikes=25, last=FIRST)
     with pytest.raises(KeyboardInterrupt):
@@ -315,7 +315,7 @@ def interrupted(day: HistoryDay) -> HistoryDay:
     raise KeyboardInterrupt
 
 
-def test_a_range_without_a_session_is_refused_also_to_go_on_with(tmp_path: Path) -> None:
+def test_a_range_without_a_session_is_refused_also_to_continue_with(tmp_path: Path) -> None:
     """It made a store of nothing, which said that no session had daily bars before it. One that is over is none."""
     source = PastDays(every=5, strikes=25, missing=frozenset({FIRST}))
     desk = desk_of(tmp_path, CONDOR)
@@ -356,7 +356,7 @@ def test_a_store_is_not_gone_on_with_by_other_code(tmp_path: Path, monkeypatch: 
         run(desk, store, source, resumes=True)
 
 
-def test_data_that_was_written_anew_between_two_parts_of_a_backtest_is_told(tmp_path: Path) -> None:
+def test_data_that_was_written_again_between_two_parts_of_a_backtest_is_reported(tmp_path: Path) -> None:
     """What was lived through stays as it came of the data before; a day that is still to come may be repaired."""
     desk, source, store = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), tmp_path / "x.db"
     names = ("chains/2026-09-01.parquet", "chains/2026-09-02.parquet", "daily/spx.csv", "daily/vix.csv")
@@ -374,7 +374,7 @@ def test_data_that_was_written_anew_between_two_parts_of_a_backtest_is_told(tmp_
     assert len(found.findings) == 2, "told once"
 
 
-def test_a_lone_file_that_has_changed_is_told_whatever_day_it_is_named_after(tmp_path: Path) -> None:
+def test_a_lone_file_that_has_changed_is_shown_whatever_day_it_is_named_after(tmp_path: Path) -> None:
     """It is named after its last day, or that of its export, and was taken for the file of a day to come."""
     file = tmp_path / "SPX_2026-09-03.csv"
     file.write_text("quotedate\n")
@@ -387,7 +387,7 @@ def test_a_lone_file_that_has_changed_is_told_whatever_day_it_is_named_after(tmp
 
 
 @pytest.mark.parametrize("last", [date(2026, 9, 2), date(2026, 9, 30)], ids=["to its last session", "to a later day"])
-def test_a_daily_file_that_has_grown_is_told_where_sessions_that_were_lived_through_had_not_all_of_it(
+def test_a_daily_file_that_has_grown_is_reported_where_sessions_that_were_lived_through_had_not_all_of_it(
     last: date, tmp_path: Path
 ) -> None:
     """It gets a row with each session, and was told as written anew with each part of a backtest."""
@@ -445,7 +445,7 @@ def test_fills_are_measured_by_those_of_a_store(tmp_path: Path) -> None:
     assert missed >= 9
 
 
-def test_fills_without_quotes_on_record_are_told(tmp_path: Path) -> None:
+def test_fills_without_quotes_on_record_are_reported(tmp_path: Path) -> None:
     without_cash(tmp_path)
     put = ASSIGNED.replace("round_to", "prefer_round_to")
     for name, text in (("assigned", put), ("with_shares", WITH_SHARES)):
@@ -581,7 +581,7 @@ def test_how_old_a_level_is_does_not_depend_on_when_it_was_looked_at() -> None:
     assert ages == [[0.0, 300.0]] * 2
 
 
-def test_a_session_knows_nothing_that_only_the_one_before_has_been_told() -> None:
+def test_a_session_knows_nothing_that_only_the_one_before_has_been_reported() -> None:
     """Whole columns without a number are not written instant by instant: what stood there is gone when it begins."""
 
     def counted(day: HistoryDay) -> HistoryDay:
@@ -759,7 +759,7 @@ def test_a_level_of_noon_is_no_close(tmp_path: Path) -> None:
     assert any("settlement level is not known" in text for text in done.alarms)
 
 
-def test_daily_bars_that_a_bot_reads_and_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_daily_bars_that_a_bot_reads_and_that_are_not_there_are_reported(tmp_path: Path) -> None:
     """Daily files of the VIX alone are some: that there are none was not said, and SPX had no closes."""
     text = CONDOR.replace("  when:\n", "  when:\n    - iv_rank: {above: 0}\n", 1)
 
@@ -852,7 +852,7 @@ def test_what_was_held_over_a_split_is_another_contract(tmp_path: Path) -> None:
     assert [text for text in done.alarms if text.endswith("not known: SPY was split while it was held")]
 
 
-def test_a_split_of_what_is_held_is_told_on_its_day(tmp_path: Path) -> None:
+def test_a_split_of_what_is_held_is_reported_on_its_day(tmp_path: Path) -> None:
     """Shares that were assigned the day before stay as many, at a price of after it: no loss, and it looks like one."""
     source = Split(every=3, expiries=3, strikes=25, symbol="SPY", trading_class="SPY")
     without_cash(tmp_path)
@@ -888,7 +888,7 @@ def test_no_later_session_says_what_an_option_settled_at(tmp_path: Path) -> None
     assert not [record for record in found if record.kind is Kind.SETTLEMENT]
 
 
-def test_a_session_that_is_refused_is_told_and_passed_by(tmp_path: Path) -> None:
+def test_a_session_that_is_refused_is_reported_and_passed_by(tmp_path: Path) -> None:
     source = PastDays(every=3, strikes=25, refused=frozenset((date(2026, 9, 2),)))
     found = run(desk_of(tmp_path, CONDOR), tmp_path / "x.db", source, last=date(2026, 9, 3))
     assert [day.date.day for day in found.days] == [1, 3]
@@ -909,7 +909,7 @@ def test_options_of_the_morning_settlement_end_with_the_next_open(tmp_path: Path
     assert settled[0].at.date() == date(2026, 9, 3)
 
 
-def test_the_account_is_told_anew_once_the_morning_has_settled(tmp_path: Path) -> None:
+def test_the_account_is_reported_again_once_the_morning_has_settled(tmp_path: Path) -> None:
     source = PastDays(every=3, expiries=3, strikes=25, trading_class="SPX")
     text = HELD.replace("{dte: 1}", "{dte: 1, class: SPX}").replace("0.20", "0.80")
     found = records(desk_of(tmp_path, text), source, last=date(2026, 9, 8))
@@ -1022,7 +1022,7 @@ def without_quotes(day: HistoryDay, *, after: time, size: float = 2.0) -> Histor
     return replace(day, bid=bid, ask=ask, bid_size=sizes, ask_size=sizes)
 
 
-def test_a_trade_is_told_by_all_exits_that_closed_it(tmp_path: Path) -> None:
+def test_a_trade_is_reported_by_all_exits_that_closed_it(tmp_path: Path) -> None:
     """One whose half was closed before was told, and counted, as one that its last exit had closed alone."""
     text = HALVES.replace("exits:\n", HALF).replace("at_expiry: settle", 'time: "15:45"')
     found = run(desk_of(tmp_path, text), tmp_path / "x.db", PastDays(every=3, expiries=3, strikes=25), last=FIRST)
@@ -1099,7 +1099,7 @@ def test_the_funnel_says_what_kept_a_bot_out(tmp_path: Path) -> None:
     assert [(each.rule, each.sessions, each.false) for each in found.stopped] == [("vix", 7, 105.0)]
 
 
-def test_of_a_session_without_levels_of_vix_the_daily_bar_tells_its_open(tmp_path: Path) -> None:
+def test_of_a_session_without_levels_of_vix_the_daily_bar_reports_its_open(tmp_path: Path) -> None:
     """All trades of such data were of an unknown VIX; nothing of the day may be told by its bar before it is over."""
 
     def without_vix(day: HistoryDay) -> HistoryDay:
@@ -1315,7 +1315,7 @@ def test_bars_that_were_recorded_are_read_with_their_volumes(tmp_path: Path) -> 
     ]
 
 
-def test_bars_that_were_not_recorded_are_told(tmp_path: Path) -> None:
+def test_bars_that_were_not_recorded_are_reported(tmp_path: Path) -> None:
     desk = desk_of(tmp_path, ABOVE_AVERAGE)
     (done,) = walk(desk, PastDays(expiries=2, change=partial(recorded, False))).through(FIRST, FIRST)
     assert entries(done.records) == []
@@ -1325,7 +1325,7 @@ def test_bars_that_were_not_recorded_are_told(tmp_path: Path) -> None:
     ]
 
 
-def test_recorded_bars_are_told_no_earlier_than_then(tmp_path: Path) -> None:
+def test_recorded_bars_are_reported_no_earlier_than_then(tmp_path: Path) -> None:
     desk = desk_of(tmp_path, ABOVE_AVERAGE)
     found = records(desk, PastDays(change=partial(recorded, True)), FIRST, FIRST)
     reported = [each.at for each in found if each.kind is Kind.FACTS and each.data["what"] == "bars 1m"]
@@ -1391,7 +1391,7 @@ risk: {undefined_risk: allow}
 
 
 @pytest.mark.parametrize("is_reported", [True, False])
-def test_prices_lie_on_the_grid_that_was_told_then(is_reported: bool, tmp_path: Path) -> None:
+def test_prices_lie_on_the_grid_that_was_reported_then(is_reported: bool, tmp_path: Path) -> None:
     without_cash(tmp_path)
     source = replace(OF_SPY, made={}, **({"change": coarse} if is_reported else {}))
     (done,) = walk(desk_of(tmp_path, ALONE), source).through(FIRST, FIRST)
@@ -1401,7 +1401,7 @@ def test_prices_lie_on_the_grid_that_was_told_then(is_reported: bool, tmp_path: 
     assert all(SPX_STEPS.round(price, Rounding.UP) == price for price in limits) is is_reported
 
 
-def test_listings_that_were_not_recorded_are_told(tmp_path: Path) -> None:
+def test_listings_that_were_not_recorded_are_reported(tmp_path: Path) -> None:
     (done,) = walk(desk_of(tmp_path, NARROW), PastDays(change=partial(streamed, False))).through(FIRST, FIRST)
     assert [each.text for each in done.findings] == [
         f"{FIRST}: what is listed of SPX SPXW is not recorded: taken for it is what was streamed",

@@ -52,7 +52,7 @@ def test_five_sessions_make_a_second_structure_and_no_third(tmp_path: Path) -> N
     assert counts(tmp_path, "daily_loss: $40000") == [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2]
 
 
-def test_a_halt_by_the_loss_of_the_day_begins_the_row_anew(tmp_path: Path) -> None:
+def test_a_halt_by_the_loss_of_the_day_begins_the_row_again(tmp_path: Path) -> None:
     """A loss of $100 is a breach on most days, so the row never comes to five."""
     assert set(counts(tmp_path, "daily_loss: $100")) == {1}
 

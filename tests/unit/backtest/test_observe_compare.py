@@ -162,7 +162,7 @@ def rows_of(live: StoreReader, shadow: StoreReader, bot: str) -> dict[str, list[
     return {words.strip(): cells for words, *cells in (line for line in lines if len(line) == 3)}
 
 
-def test_a_profit_that_may_still_change_is_told() -> None:
+def test_a_profit_that_may_still_change_is_reported() -> None:
     late = at(DAYS[1], 10, 27)
     table = rows_of(cast(StoreReader, Unsettled(late, [])), cast(StoreReader, Reported(late, [])), BOT)
     assert table["without all commissions"] == table["at an unknown price"] == ["1", "0"]
@@ -254,7 +254,7 @@ def reported_of(live: Nothing, shadow: Nothing) -> tuple[bool, list[str]]:
     return found.is_same_text, [line for line in lines if "aaaaaaaa" in line or "figures are of all" in line]
 
 
-def test_texts_that_changed_places_in_between_are_told() -> None:
+def test_texts_that_changed_places_in_between_are_reported() -> None:
     old, new = "a" * 64, "b" * 64
     assert reported_of(Ran([old], [old]), Ran([new], [new])) == (False, [])
     assert reported_of(Ran([old], [old]), Ran([old], [old])) == (True, [])
@@ -263,7 +263,7 @@ def test_texts_that_changed_places_in_between_are_told() -> None:
     assert lines[1:] == ["2026-10-21 aaaaaaaa bbbbbbbb", "2026-10-22 bbbbbbbb aaaaaaaa the two changed places"]
 
 
-def test_a_text_that_was_taken_up_within_a_session_is_told() -> None:
+def test_a_text_that_was_taken_up_within_a_session_is_reported() -> None:
     old, new = "a" * 64, "b" * 64
     is_same, lines = reported_of(Ran([old], [old, new]), Ran([new], [new]))
     assert not is_same
@@ -319,7 +319,7 @@ def test_without_a_session_of_both_nothing_is_said_of_their_texts() -> None:
     assert next(_lines(found)) == " swing over 0 sessions of both yet"
 
 
-def test_that_orders_of_the_shadow_filled_by_another_model_in_between_is_told() -> None:
+def test_that_orders_of_the_shadow_filled_by_another_model_in_between_is_reported() -> None:
     shadow = Nothing()
     shadow._records = sorted([*shadow._records, started(DAYS[1], fills="mid")], key=lambda record: record.at)
     for count, fills in ((None, ("natural", "mid")), (1, ("mid",))):

@@ -63,7 +63,7 @@ def reported(
     ("closes", "known", "is_reported"),
     [("13:00", False, True), ("16:00", False, False), ("16:00", True, True), ("16:15", False, False)],
 )
-def test_hours_are_told_where_the_broker_has_less_than_the_calendar_or_takes_it_back(
+def test_hours_are_reported_where_the_broker_has_less_than_the_calendar_or_takes_it_back(
     closes: str, known: bool, is_reported: bool
 ) -> None:
     hours = Hours(DAY, clock("09:30"), clock(closes))

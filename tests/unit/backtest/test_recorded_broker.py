@@ -156,7 +156,7 @@ def test_an_order_that_is_recorded_gets_its_answers_in_its_own_name() -> None:
     assert (broker.left, broker.working) == ({}, {})
 
 
-def test_answers_of_orders_that_nobody_sent_now_are_not_told() -> None:
+def test_answers_of_orders_that_nobody_sent_now_are_not_reported() -> None:
     broker = broker_of(recorded())
     assert says(broker, report(BrokerStatus.WORKING), 1) == []
     assert says(broker, execution(PUT, is_buy=False), 1) == []
@@ -204,7 +204,7 @@ def test_fills_move_the_account_once() -> None:
     assert reported == PositionReport(at(3), FAR, Decimal(1), Decimal(0))
 
 
-def test_a_fill_that_is_told_after_the_account_has_it_is_told_to_be_held() -> None:
+def test_a_fill_that_is_reported_after_the_account_has_it_is_reported_to_be_held() -> None:
     """The account seemed to lack it for good, as if somebody had closed it by hand."""
     broker = broker_of(recorded())
     takes(broker, Submit(mine()))
@@ -252,7 +252,7 @@ def test_what_two_orders_fill_in_one_instant_is_in_the_account_when_the_recordin
     assert broker.holdings == {}, "the fills are booked as they are told"
 
 
-def test_the_account_as_the_recording_had_it_is_told_once() -> None:
+def test_the_account_as_the_recording_had_it_is_reported_once() -> None:
     """It was told without the second fill, and then again with it, so what was noted of it was other than then."""
     scripts = [ReplyScript(order(number, bot=f"{number}")) for number in (1, 2)]
     broker = broker_of(*scripts)
@@ -341,7 +341,7 @@ def test_an_order_whose_legs_are_filling_keeps_its_answers() -> None:
     assert list(broker.working) == [mine(2).ref]
 
 
-def test_other_bots_follow_on_and_the_account_is_no_longer_told() -> None:
+def test_other_bots_follow_on_and_the_account_is_no_longer_reported() -> None:
     broker = broker_of(recorded(), ReplyScript(order(2, bot="b")))
     takes(broker, Submit(mine()))
     account = AccountReport(START, Account("DU1", cash=Decimal(5000)))
@@ -403,7 +403,7 @@ def test_what_has_expired_is_settled_when_it_was() -> None:
 @pytest.mark.parametrize(
     ("trading_class", "days", "cash"), [("SPXW", 1, 600), ("SPXW", 2, None), ("SPX", 1, None), ("SPX", 0, None)]
 )
-def test_what_is_told_to_be_gone_on_a_later_day_does_not_settle_at_that_days_level(
+def test_what_is_reported_to_be_gone_on_a_later_day_does_not_settle_at_that_days_level(
     trading_class: str, days: int, cash: int | None
 ) -> None:
     """It went at where the index stood just then: at 5895 of the day after. None: it is held until its level is known.
@@ -436,7 +436,7 @@ def record(found: Order, seconds: float) -> Record:
     return Record(at(seconds), Kind.ORDER, found.bot, found.position, dict(encode(found)))  # type: ignore[arg-type]
 
 
-def test_a_recording_tells_orders_facts_and_answers(tmp_path: Path) -> None:
+def test_a_recording_reports_orders_facts_and_answers(tmp_path: Path) -> None:
     cancelling = replace(dearer(order()), status=OrderStatus.CANCELLING)
     margin = MarginReport(at(1), 9, Decimal(900), Decimal(500))
     files = tape(
@@ -452,7 +452,7 @@ def test_a_recording_tells_orders_facts_and_answers(tmp_path: Path) -> None:
     assert (reported.facts, reported.margins) == ({(ClosesReport, "SPX")}, [margin])
 
 
-def test_what_filled_while_the_engine_did_not_run_is_told_before_it_is_connected(tmp_path: Path) -> None:
+def test_what_filled_while_the_engine_did_not_run_is_reported_before_it_is_connected(tmp_path: Path) -> None:
     """A walk from there took the order for one that works, cancelled it, and had no trade at all."""
     fills = (execution(PUT, is_buy=False, number=1), execution(FAR, is_buy=True, number=2))
     linked = broker_of().link(START, 2)
@@ -469,7 +469,7 @@ def test_what_filled_while_the_engine_did_not_run_is_told_before_it_is_connected
     assert broker.link(at(5), 2).order_refs == ()
 
 
-def test_a_recording_tells_which_positions_others_closed(tmp_path: Path) -> None:
+def test_a_recording_reports_which_positions_others_closed(tmp_path: Path) -> None:
     noted = [
         Record(at(seconds), Kind.POSITION, bot, f"{bot}-1", {"exit_reason": reason})
         for seconds, bot, reason in ((5, "a", "target"), (6, "b", ESTIMATED), (7, "b", ESTIMATED), (8, "c", LIQUIDATED))

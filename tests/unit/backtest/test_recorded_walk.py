@@ -89,7 +89,7 @@ def test_nothing_of_the_session_before_stands_on_a_day_that_is_not_recorded(tmp_
     assert isnan(walk.board.last[walk.board.rows[Underlying("SPX")]])
 
 
-def test_what_others_closed_then_is_told_since_it_is_not_repeated(tmp_path: Path) -> None:
+def test_what_others_closed_then_is_reported_since_it_is_not_repeated(tmp_path: Path) -> None:
     """Of another bot, which is not lived through here, nothing is told."""
     board = Board()
     recorder = Recorder(tmp_path / "run", {}, board, pytest.fail)
@@ -151,7 +151,7 @@ def test_what_fills_on_the_day_after_the_first_part_pays_the_least_of_an_order_o
     assert (position.state, position.commissions) == ("closed", Decimal("2.80"))
 
 
-def test_a_fill_that_is_told_again_after_a_start_counts_once(tmp_path: Path) -> None:
+def test_a_fill_that_is_reported_again_after_a_start_counts_once(tmp_path: Path) -> None:
     """The rest of its order never filled once the recording had ended."""
     desk, part = half_filled()
     desk.link()

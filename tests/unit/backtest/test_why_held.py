@@ -60,7 +60,7 @@ def reported(store: Path, day: date) -> tuple[str, dict[str, object]]:
     return explanation_lines("halving", day, found)[1], explanation_document("halving", day, found)
 
 
-def test_a_part_that_was_closed_on_a_later_day_is_told_on_it(store: Path) -> None:
+def test_a_part_that_was_closed_on_a_later_day_is_reported_on_it(store: Path) -> None:
     """It was said that all of it was held."""
     line, document = reported(store, DAYS[1])
     assert "2 x " in line
@@ -78,6 +78,6 @@ def test_on_a_day_after_it_the_rest_is_held(store: Path) -> None:
     assert document["trades"] == []
 
 
-def test_the_days_of_its_entry_and_of_its_end_tell_all_of_it(store: Path) -> None:
+def test_the_days_of_its_entry_and_of_its_end_report_all_of_it(store: Path) -> None:
     assert "1 of 2 bought back" in reported(store, DAYS[0])[0]
     assert ": rest" in reported(store, DAYS[3])[0]

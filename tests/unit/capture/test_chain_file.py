@@ -91,7 +91,7 @@ def test_a_chain_of_a_market_is_the_chain_again() -> None:
     assert replace(found, seconds=8, source="paper", account=CHAIN.account) == CHAIN
 
 
-def test_a_moment_without_quotes_is_told() -> None:
+def test_a_moment_without_quotes_is_reported() -> None:
     day = still_day([CHAIN])
     none = replace(day, at=day.at + 1e5)
     with pytest.raises(StoreError, match="no options were streamed at 10:30:03 of 2026-10-21"):
@@ -181,7 +181,7 @@ def test_what_is_wrong_is_named_by_its_key(change: Callable[[Any], None], said: 
     assert said in error.value.message
 
 
-def test_what_is_no_json_is_told(tmp_path: Path) -> None:
+def test_what_is_no_json_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"a\.json: is not JSON"):
         read_chain("{", "a.json")
     with pytest.raises(StoreError, match="cannot be read"):

@@ -218,7 +218,7 @@ def test_listings_and_the_past(received: Day) -> None:
 
 
 @pytest.mark.parametrize(("reported", "step"), [(None, "0.01"), (product("SPX").option_ticks, "0.05")])
-def test_options_have_the_price_steps_that_were_told(received: Day, reported: TickRule | None, step: str) -> None:
+def test_options_have_the_price_steps_that_were_reported(received: Day, reported: TickRule | None, step: str) -> None:
     days = {DAY: (Decimal(85), Decimal(90))}
     received.board.add(Underlying("XYZ"))
     received.tell(-60, ListingReport(received.at(-60), Listing("XYZ", "XYZ", (DAY,), {DAY: days[DAY][:1]}, reported)))
@@ -274,7 +274,7 @@ def test_a_later_day_needs_no_first_one(tmp_path: Path) -> None:
         ("DROP TABLE frames", "is damaged: no such table"),
     ],
 )
-def test_a_recording_that_cannot_be_served_is_told(tmp_path: Path, statement: str, said: str) -> None:
+def test_a_recording_that_cannot_be_served_is_reported(tmp_path: Path, statement: str, said: str) -> None:
     file = rewrite(recording(tmp_path / "run"), statement)
     day = re.search(r"\d{4}-\d\d-\d\d", statement)
     file = file.rename(file.with_stem(day[0])) if day else file

@@ -36,7 +36,7 @@ def journal(folder: Path, acts: OperatorActions) -> CrashingJournal:
         ("commit_unknown", "is not known"),
     ],
 )
-def test_a_store_fails_as_often_as_it_is_to_and_then_goes_on(kind: str, words: str, tmp_path: Path) -> None:
+def test_a_store_fails_as_often_as_it_is_to_and_then_continues(kind: str, words: str, tmp_path: Path) -> None:
     """Nothing of a write that failed is kept, but of the one of which it is not known."""
     acts = OperatorActions((OperatorAction(kind=kind, at=NOON, times=2),))
     written = journal(tmp_path, acts)
@@ -89,7 +89,7 @@ def test_requests_come_at_their_time_and_a_double_click_has_one_id() -> None:
     assert not made.stopped()
 
 
-def test_a_stop_is_told_once() -> None:
+def test_a_stop_is_reported_once() -> None:
     made, _ = requests(OperatorAction(kind="stop", at=NOON))
     assert (made.stopped(), made.stopped()) == (True, False)
 

@@ -134,7 +134,7 @@ def test_a_bot_that_was_removed_comes_back(desk: LoadedBots, tmp_path: Path) -> 
     assert set(files.desk(TEN + timedelta(seconds=60)).bots) == {LITE, SELLER}
 
 
-def test_an_edit_that_makes_no_sense_is_taken_back_at_a_start(desk: LoadedBots, tmp_path: Path) -> None:
+def test_an_edit_that_makes_no_sense_is_cancelled_at_a_start(desk: LoadedBots, tmp_path: Path) -> None:
     files = SpecVersions(desk, (edit(), edit(TEN + timedelta(seconds=9), "much")), tmp_path)
     first = files.desk(TEN).digests
     assert files.desk(TEN + timedelta(seconds=9)).digests == first != desk.digests

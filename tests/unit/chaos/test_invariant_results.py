@@ -212,7 +212,7 @@ KILL = Record(NOON, Kind.OPERATOR, data={"request": "kill"})
 RESUME = Record(NOON, Kind.OPERATOR, data={"request": "resume"})
 
 
-def test_an_entry_that_is_not_taken_back_after_a_kill_is_seen(desk: LoadedBots) -> None:
+def test_an_entry_that_is_not_cancelled_after_a_kill_is_seen(desk: LoadedBots) -> None:
     held = position(desk, "protected_condor", CREDIT)
     (order,) = at_broker(held, {(Purpose.ENTRY, "short_put"): 1}).values()
     following, leaving = replace(order, attempt=2), replace(order, attempt=2, status=OrderStatus.CANCELLING)
@@ -264,7 +264,7 @@ def test_what_the_clock_or_a_person_wants_closed_and_is_left_open_is_seen(
 
 
 @pytest.mark.parametrize(("number", "purpose"), [(1, Purpose.ENTRY), (9, Purpose.EXIT)])
-def test_what_is_sent_while_the_broker_works_what_the_store_holds_for_over_is_told(
+def test_what_is_sent_while_the_broker_works_what_the_store_holds_for_over_is_reported(
     desk: LoadedBots, number: int, purpose: Purpose
 ) -> None:
     held = position(desk, "resting_put", (leg("short_put", 6600, -1),))
@@ -300,7 +300,7 @@ def outstanding(desk: LoadedBots, *more: Order, key: str = REQUIRED, of: str = "
     return judged(desk, CheckedDay((alarm,), {held.id: held}, orders, (), NOTHING, {}), "partner")
 
 
-def test_what_a_person_was_asked_to_look_at_since_the_broker_owes_its_fills_is_not_torn(desk: LoadedBots) -> None:
+def test_what_a_person_was_asked_to_look_at_since_the_broker_owes_its_fills_is_not_broken(desk: LoadedBots) -> None:
     """Seed 7000156: the exchange had taken a leg back and the broker still called all of it filled."""
     held = position(desk, "protected_condor", CREDIT)
     (before,) = at_broker(held, {(Purpose.PROTECT, "short_put"): 1}).values()

@@ -243,7 +243,7 @@ def test_limits_are_those_that_the_files_said() -> None:
     assert taken_up([wide], runs(wide), wrong=["half of it was taken"]) == ["half of it was taken"]
 
 
-def test_who_starts_without_the_limits_of_before_is_told() -> None:
+def test_who_starts_without_the_limits_of_before_is_reported() -> None:
     first, then = runs(limits(max_open=1)), runs(None, 60)
     alarm = Record(at(60), Kind.ALARM, data={"text": UNLIMITED, "key": NO_LIMITS_GIVEN})
     reads = [limits(max_open=1), None, None]

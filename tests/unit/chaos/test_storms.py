@@ -113,7 +113,7 @@ def test_a_reload_stands_in_the_plan_and_can_be_left_out(desk: LoadedBots) -> No
     assert found.keeping([1]).reloads == found.reloads[1:]
 
 
-def test_only_an_account_with_shares_has_somebody_sell_them(desk: LoadedBots) -> None:
+def test_only_an_account_with_shares_has_a_person_sell_them(desk: LoadedBots) -> None:
     overwriting = load_all_bots([str(Path(__file__).parents[3] / "examples" / "overwrite.yaml")], {}, None)
     drawn = [draw(seed, overwriting, CHOICE) for seed in range(300)]
     assert {each.shares for each in drawn} == {(("SPY", 1000),)}

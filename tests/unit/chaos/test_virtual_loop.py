@@ -81,7 +81,7 @@ def test_the_same_work_takes_the_same_steps() -> None:
     assert steps() == steps() > 20
 
 
-def test_before_each_step_somebody_can_look() -> None:
+def test_before_each_step_a_person_can_look() -> None:
     async def main(loop: VirtualLoop) -> tuple[int, int]:
         seen: list[int] = []
         before = loop.steps
@@ -94,7 +94,7 @@ def test_before_each_step_somebody_can_look() -> None:
     assert seen == steps > 0
 
 
-def test_the_step_that_runs_is_told() -> None:
+def test_the_step_that_runs_is_reported() -> None:
     async def main(loop: VirtualLoop) -> tuple[bool, bool]:
         ran: list[asyncio.Handle | None] = []
         handle = loop.call_soon(lambda: ran.append(loop.running))
@@ -105,7 +105,7 @@ def test_the_step_that_runs_is_told() -> None:
     assert run_virtually(main) == (True, True)
 
 
-def test_who_waits_for_nothing_is_stuck_and_somebody_may_help() -> None:
+def test_who_waits_for_nothing_is_stuck_and_a_person_may_help() -> None:
     async def main(loop: VirtualLoop) -> str:
         waits: asyncio.Future[str] = loop.create_future()
         loop.stuck = lambda: waits.set_result("helped")
@@ -119,7 +119,7 @@ def test_who_waits_for_nothing_is_stuck_and_somebody_may_help() -> None:
         run_virtually(alone)
 
 
-def test_an_exception_is_raised_where_it_is_waited_for_and_told_where_it_is_not() -> None:
+def test_an_exception_is_raised_where_it_is_waited_for_and_reported_where_it_is_not() -> None:
     reported: list[str] = []
 
     async def fails() -> None:

@@ -188,7 +188,7 @@ def test_a_writer_is_paused_by_one_who_does_not_read(played: Callable[..., Any])
     played(scene)
 
 
-def test_a_protocol_that_fails_loses_its_connection_and_somebody_hears(played: Callable[..., Any]) -> None:
+def test_a_protocol_that_fails_loses_its_connection_and_a_person_hears(played: Callable[..., Any]) -> None:
     async def scene(near: Peer, far: Peer) -> None:
         reported: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(repr(context["exception"])))
@@ -272,7 +272,7 @@ def test_what_a_window_does_not_take_is_lost_with_its_writer() -> None:
     run_virtually(main)
 
 
-def test_each_write_of_who_connected_is_told_before_and_after() -> None:
+def test_each_write_of_who_connected_is_reported_before_and_after() -> None:
     async def main(loop: VirtualLoop) -> list[str]:
         reported: list[str] = []
 
@@ -289,7 +289,7 @@ def test_each_write_of_who_connected_is_told_before_and_after() -> None:
     assert run_virtually(main) == ["before", "after"]
 
 
-def test_what_is_outside_of_who_connected_is_told() -> None:
+def test_what_is_outside_of_who_connected_is_reported() -> None:
     async def main(loop: VirtualLoop) -> list[bool]:
         reported: list[object] = []
 

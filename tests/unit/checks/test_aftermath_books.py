@@ -60,7 +60,7 @@ def test_shares_of_a_position_that_its_own_call_takes_count_once() -> None:
     assert compare_books(day(*records, written=gone, call=over, cash=cash, held={13: 100})) == []
 
 
-def test_what_nobody_could_settle_is_not_missed_once_a_person_was_told() -> None:
+def test_what_nobody_could_settle_is_not_missed_once_a_person_was_reported() -> None:
     """Its underlying had delayed data alone, in the evening and the next morning (`rulebot chaos --overnight`)."""
     held = replace(SOLD, state="open", legs=(replace(LEG, opened=1, entry_cash=Decimal(100)),))
     totals = LedgerTotals(Decimal(0), Decimal(0), {11: Decimal(100)}, {}, {11: Decimal(0)}, {})
@@ -106,7 +106,7 @@ def estimated() -> tuple[Record, PositionLeg]:
 
 
 @pytest.mark.parametrize("bought", [1, 2, 0])
-def test_what_others_have_closed_at_an_untold_price_is_compared_by_what_is_held_alone(bought: int) -> None:
+def test_what_others_have_closed_at_an_unreported_price_is_compared_by_what_is_held_alone(bought: int) -> None:
     """A person had closed it, and only the account said so (`rulebot chaos --overnight` called such books wrong)."""
     guess, leg = estimated()
     row: Row = {"kind": "execution", "sec_type": "OPT", "order_ref": "", "exec_id": "p.1", "con_id": 11, "side": "BOT"}
@@ -130,7 +130,7 @@ def test_an_early_assignment_that_looked_like_a_trade_by_hand_is_in_the_books_as
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_what_the_broker_took_to_liquidate_and_told_nobody_is_taken_out_once(kept: bool) -> None:
+def test_what_the_broker_took_to_liquidate_and_did_not_report_is_taken_out_once(kept: bool) -> None:
     """Of a commission that a fault kept back for good it was taken out twice (seed 20096 of `chaos`)."""
     fill: dict[str, Json] = {"exec_id": "p.01.01", "ref": "", "leg": "put", "con_id": 11, "is_buy": True}
     fill |= {"quantity": 1, "price": "0.60", "purpose": "by_others"}

@@ -270,7 +270,7 @@ def test_tampering_is_found(tampered: Callable[[], Days], number: int, words: st
         (False, {"text": "something else"}, False),
     ],
 )
-def test_time_goes_back_only_at_a_connection_that_tells_of_clocks(is_up: bool, data: Json, is_sound: bool) -> None:
+def test_time_goes_back_only_at_a_connection_that_reports_of_clocks(is_up: bool, data: Json, is_sound: bool) -> None:
     """The engine went by a computer's clock that was an hour ahead, and the broker tells his time again."""
     ended = sound_day()[-1].at
     link = Record(ended + timedelta(hours=1), Kind.LINK, data={"up": is_up, "reason": "r"})
@@ -279,7 +279,7 @@ def test_time_goes_back_only_at_a_connection_that_tells_of_clocks(is_up: bool, d
     assert (20 not in broken([*sound_day(), link, reported])) is is_sound
 
 
-def test_an_entry_at_work_goes_on_after_a_pause() -> None:
+def test_an_entry_at_work_continues_after_a_pause() -> None:
     assert 10 not in broken(tried_after_kill("pause"))
 
 
@@ -315,7 +315,7 @@ def test_a_correction_replaces_what_it_corrects() -> None:
     assert broken([*day[:index], wrong, right, day[index + 1], reported, *day[index + 3 :]]) == {}
 
 
-def test_what_is_told_anew_of_a_fill_leaves_an_exit_as_much_at_work_as_before() -> None:
+def test_what_is_reported_again_of_a_fill_leaves_an_exit_as_much_at_work_as_before() -> None:
     """Half of the target has filled, so one is held, and the target has one left: beside it nothing may be closed."""
     day = sound_day()
     half = day[: index_of(day, of(Kind.POSITION), 3)]
@@ -325,7 +325,7 @@ def test_what_is_told_anew_of_a_fill_leaves_an_exit_as_much_at_work_as_before() 
     assert "2 of put work to be closed" in broken([*half, restarted, beside])[9]
 
 
-def test_an_exit_that_is_cancelled_for_a_trade_taken_back_is_not_too_much() -> None:
+def test_an_exit_that_is_cancelled_for_a_trade_cancelled_is_not_too_much() -> None:
     """A bust leaves both resting orders with nothing to close; they are cancelled in the same turn, or it is told."""
     day = sound_day()
     end = index_of(day, of(Kind.FILL), 1)
@@ -339,7 +339,7 @@ def test_an_exit_that_is_cancelled_for_a_trade_taken_back_is_not_too_much() -> N
     assert 9 not in broken([*day[:end], bust, *leaving])
 
 
-def test_what_a_start_hears_to_be_taken_back_is_fitted_to_once_the_connection_stands() -> None:
+def test_what_a_start_hears_to_be_cancelled_is_fitted_to_once_the_connection_stands() -> None:
     day = sound_day()
     end = index_of(day, of(Kind.FILL), 1)
     bust = [
@@ -357,7 +357,7 @@ def test_what_a_start_hears_to_be_taken_back_is_fitted_to_once_the_connection_st
     assert 9 in broken([*day[:end], *bust]), "it was told while the connection stood"
 
 
-def test_an_exit_that_fills_although_its_entry_was_taken_back_is_the_broker_s_doing() -> None:
+def test_an_exit_that_fills_although_its_entry_was_cancelled_is_the_broker_s_doing() -> None:
     day = sound_day()
     end = index_of(day, of(Kind.FILL), 1)
     bust = fill("10:30", 1, "e.1.02", "1.20", Purpose.ENTRY, 0)
@@ -423,7 +423,7 @@ def test_neither_is_a_pair_of_which_one_comes_to_life_after_the_other() -> None:
     assert 9 in broken([*both, again]), "a new one waits for the end of both"
 
 
-def test_when_a_stop_that_was_given_up_fills_the_exit_beside_it_is_to_be_taken_back() -> None:
+def test_when_a_stop_that_was_given_up_fills_the_exit_beside_it_is_to_be_cancelled() -> None:
     stop = fill("10:02:05", 3, "e.3.01", "2.00", Purpose.STOP, 2)
     leaving = entity("10:02:05", order(4, Purpose.EXIT, status=OrderStatus.CANCELLING))
     both = fill("10:02:06", 4, "e.4.01", "2.00", Purpose.EXIT, 2)
@@ -450,7 +450,7 @@ def test_entries_keep_to_the_window_of_the_text_they_ran_under() -> None:
     assert 11 in broken([replace(r, at=end) if of(Kind.DECISION, what="enter")(r) else r for r in day])
 
 
-def test_an_entry_without_a_word_of_one_of_its_conditions_is_told() -> None:
+def test_an_entry_without_a_word_of_one_of_its_conditions_is_reported() -> None:
     """Whatever else was true: of what was never judged nobody knows it, and a reload judges nothing."""
     (text,) = load_all_bots([str(shipped("specs") / "put_lite.yaml")], {}, None).texts
     specs: Json = {BOT: {"digest": text.digest, "path": text.file, "text": text.text, "overrides": {}}}
@@ -481,7 +481,7 @@ def test_verdicts_of_halts_and_exits_are_asked_of_no_entry() -> None:
         assert (16 in broken(with_one(day, index, evaluation))) is is_asked
 
 
-def test_a_commission_that_is_told_anew_takes_the_place_of_the_one_before() -> None:
+def test_a_commission_that_is_reported_again_takes_the_place_of_the_one_before() -> None:
     day = sound_day()
     index = index_of(day, of(Kind.COMMISSION), 1)
     first = replace(day[index], data={**day[index].data, "amount": "9.00"})
@@ -497,7 +497,7 @@ def test_all_offences_are_counted_and_the_first_are_kept() -> None:
     assert found.first[0].seq == index + 2
 
 
-def test_a_record_without_the_fields_of_its_kind_is_told_not_raised() -> None:
+def test_a_record_without_the_fields_of_its_kind_is_reported_not_raised() -> None:
     found = broken(changed(sound_day(), of(Kind.FILL), 1, price=None))
     assert "has not the fields of its kind" in found[5]
 
@@ -518,7 +518,7 @@ def test_money_is_compared_to_the_cent() -> None:
     assert 5 in broken(changed(sound_day(), of(Kind.COMMISSION), 1, amount="1.31"))
 
 
-def test_a_happening_that_names_no_position_is_told() -> None:
+def test_a_happening_that_names_no_position_is_reported() -> None:
     stray = replace(
         happening("12:00", Kind.SETTLEMENT, leg="put", quantity=1, price="0", shares_profit="0"), position="nobody"
     )

@@ -107,7 +107,7 @@ def test_what_the_broker_fills_beyond_the_size_of_an_exit_is_not_our_doing(
     assert bool(list(closed_too_much(day, [*WHOLE, *again, *third]))) is bool(count), "twice beyond it"
 
 
-def test_an_exit_that_adds_to_what_is_held_is_seen_where_a_person_was_told() -> None:
+def test_an_exit_that_adds_to_what_is_held_is_seen_where_a_person_was_reported() -> None:
     reported = Record(at("11:00"), Kind.ALARM, BOT, ID, {"text": "more was closed than was held"})
     wrong = {**BOUGHT_BACK, "side": "SLD"}
     assert list(closed_too_much(replace(DAY, records=(reported,)), [SOLD, COVERED, wrong])) != []
@@ -141,7 +141,7 @@ def test_a_trade_that_the_broker_takes_back_is_not_our_doing() -> None:
     assert list(uncovered_shorts(DAY, [SOLD, COVERED, bust], ())) == []
 
 
-def test_what_was_booked_unseen_and_taken_back_is_no_execution() -> None:
+def test_what_was_booked_unseen_and_cancelled_is_no_execution() -> None:
     """The true execution counts; a guess that still counts beside it is told."""
     true = fill("10:30", 1, "e.1.01", "1.20", Purpose.ENTRY)
     guess = fill("10:20", 1, "unseen:a.01", "1.10", Purpose.ENTRY)
@@ -161,7 +161,7 @@ def by_hand(at: str, con_id: int, side: str) -> dict[str, object]:
     return {**execution(at, "", con_id, side, f"h.{con_id}.01"), "name": "P"}
 
 
-def test_an_exit_of_what_somebody_else_has_closed_is_seen() -> None:
+def test_an_exit_of_what_a_person_else_has_closed_is_seen() -> None:
     rows = [SOLD, COVERED, by_hand("15:30", 11, "BOT"), SENT, {**BOUGHT_BACK, "name": "P"}]
     (found,) = closed_without_holding(DAY, rows)
     assert "the account held 0" in found
@@ -179,7 +179,7 @@ def test_an_exit_is_judged_by_its_own_side_where_others_of_ours_hold_the_other()
     assert "the account held 0" in found
 
 
-def test_an_exit_that_the_exchange_takes_back_has_traded_nothing_anew() -> None:
+def test_an_exit_that_the_exchange_takes_back_has_traded_nothing_again() -> None:
     """Somebody had closed the contract before, which was taken back too (seed 52023 of `rulebot chaos`)."""
     closed, back = by_hand("15:30", 11, "BOT"), {**BOUGHT_BACK, "name": "P"}
     opened = {**closed, "at": "2026-11-18T15:31", "exec_id": "h.11.02", "quantity": "0"}

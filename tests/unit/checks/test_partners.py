@@ -51,7 +51,7 @@ def found(opened: int = 1, *records: Record, is_rolled: bool = False, left: str 
 
 
 @pytest.mark.parametrize("closed", [{}, {"short_put": 1, "long_put": 1}, {"short_call": 1}])
-def test_a_side_or_a_short_leg_that_was_closed_leaves_nothing_torn(closed: dict[str, int]) -> None:
+def test_a_side_or_a_short_leg_that_was_closed_leaves_nothing_broken(closed: dict[str, int]) -> None:
     assert found(**closed) == []
 
 
@@ -65,11 +65,11 @@ def test_a_side_or_a_short_leg_that_was_closed_leaves_nothing_torn(closed: dict[
         (1, {"short_call": -1}, "long_call"),
     ],
 )
-def test_a_leg_beyond_its_partners_is_torn(opened: int, closed: dict[str, int], name: str) -> None:
+def test_a_leg_beyond_its_partners_is_broken(opened: int, closed: dict[str, int], name: str) -> None:
     assert f"a-1 holds {name} without its partner" in found(opened, **closed)
 
 
-def test_a_side_of_which_a_part_was_rolled_leaves_nothing_torn() -> None:
+def test_a_side_of_which_a_part_was_rolled_leaves_nothing_broken() -> None:
     assert found(3, short_put=1, long_put=1) == [
         "a-1 holds short_call without its partner",
         "a-1 holds long_call without its partner",
@@ -79,20 +79,20 @@ def test_a_side_of_which_a_part_was_rolled_leaves_nothing_torn() -> None:
     assert "a-1 holds long_call without its partner" in found(3, is_rolled=True, short_call=-1)
 
 
-def test_a_wing_that_a_roll_of_a_part_has_left_is_not_torn() -> None:
+def test_a_wing_that_a_roll_of_a_part_has_left_is_not_broken() -> None:
     incomplete = ["a-1 holds long_put without its partner"]
     assert found(3, is_rolled=True, left="long_put", short_put=1) == []
     assert found(3, is_rolled=True, short_put=1) == incomplete
     assert found(3, is_rolled=True, left="long_put", short_put=2) == incomplete
 
 
-def test_what_was_closed_beyond_what_was_held_leaves_nothing_torn() -> None:
+def test_what_was_closed_beyond_what_was_held_leaves_nothing_broken() -> None:
     """The broker filled the exit of one side twice: of the other side, which was closed, nothing is held."""
     assert found(short_put=1, long_put=1, short_call=2, long_call=2) == []
     assert found(short_call=2, long_call=2, long_put=1) == ["a-1 holds short_put without its partner"]
 
 
-def test_the_other_side_of_what_was_closed_beyond_what_was_held_is_not_torn() -> None:
+def test_the_other_side_of_what_was_closed_beyond_what_was_held_is_not_broken() -> None:
     """Nothing is sent for it, as the page of what to do says, and a person was told: it stands as it was."""
     assert found(short_put=2, long_put=2) == []
     assert found(3, short_put=4, long_put=4) == []
@@ -107,7 +107,7 @@ def filled(leg: str, purpose: str) -> Record:
     return Record(AT, Kind.FILL, "a", "a-1", {"exec_id": "x.01", "purpose": purpose, "leg": leg, "quantity": 1})
 
 
-def test_a_leg_of_a_closed_side_that_was_taken_back_whole_is_missing_from_nothing() -> None:
+def test_a_leg_of_a_closed_side_that_was_cancelled_whole_is_missing_from_nothing() -> None:
     """Seed 7300183: the exchange had taken back both the entry and the exit of the short put."""
     incomplete = ["a-1 holds short_call without its partner", "a-1 holds long_call without its partner"]
     closed = {"short_put": -1, "long_put": 1}
@@ -132,7 +132,7 @@ def resumed(bot: str = "") -> Record:
 
 
 @pytest.mark.parametrize("bot", ["", "a"])
-def test_what_a_person_lets_go_on_without_a_leg_that_others_have_closed_is_not_torn(bot: str) -> None:
+def test_what_a_person_lets_continue_without_a_leg_that_others_have_closed_is_not_broken(bot: str) -> None:
     """The broker had liquidated the long leg: 'rulebot resume' means that the exits act on what is left."""
     after = (by_others("long_put"), resumed(bot))
     assert found(1, *after, long_put=1) == []
@@ -140,7 +140,7 @@ def test_what_a_person_lets_go_on_without_a_leg_that_others_have_closed_is_not_t
     assert found(2, *after, long_put=1) == []
 
 
-def test_what_nobody_lets_go_on_or_others_have_not_closed_is_torn_all_the_same() -> None:
+def test_what_nobody_lets_continue_or_others_have_not_closed_is_broken_all_the_same() -> None:
     naked = ["a-1 holds short_put without its partner"]
     after = (by_others("long_put"), resumed())
     assert found(1, by_others("long_put"), long_put=1) == naked

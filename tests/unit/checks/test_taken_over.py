@@ -34,7 +34,7 @@ def acted(reasons: str, apart: float) -> CheckedDay:
         ("abbabbabba", 1.0, False),
     ],
 )
-def test_exits_that_take_over_from_each_other_without_end_are_told(
+def test_exits_that_take_over_from_each_other_without_end_are_reported(
     reasons: str, apart: float, is_reported: bool
 ) -> None:
     assert bool(taken_over_without_end(acted(reasons, apart))) is is_reported

@@ -41,5 +41,5 @@ def test_a_command_is_listed_with_a_whole_sentence(monkeypatch: pytest.MonkeyPat
         assert [line for line in listed if not re.fullmatch(r"  \w+ +[A-Z].*[^.]\.", line)] == []
 
 
-def test_the_way_to_make_it_is_told_to_who_adds_a_command() -> None:
+def test_the_way_to_make_it_is_reported_to_who_adds_a_command() -> None:
     assert MADE_BY in (PAGE.parent / "contributing.md").read_text(encoding="utf-8")

@@ -92,7 +92,7 @@ def test_nothing_is_left_where_no_engine_will_ever_look(
         (("kill",), "kill all bots: they only reduce from now on"),
     ],
 )
-def test_one_bot_and_all_are_told_in_their_number(store: Path, words: tuple[str, ...], asked: str) -> None:
+def test_one_bot_and_all_are_reported_in_their_number(store: Path, words: tuple[str, ...], asked: str) -> None:
     with closing(SqlJournal(open_store(store))) as journal:
         started = Record(AT, Kind.RUN_STARTED, data={"account": "DU1", "specs": {}, "epoch": journal.epoch})
         journal.append([started], durable=True)
@@ -190,7 +190,7 @@ def test_an_engine_that_closes_all_does_not_say_that_exits_are_watched(
     assert said[1] == " what is open is closed"
 
 
-def test_who_closes_all_is_told_of_what_another_engine_has_left_open(store: Path, tmp_path: Path) -> None:
+def test_who_closes_all_is_reported_of_what_another_engine_has_left_open(store: Path, tmp_path: Path) -> None:
     """An engine that traded had died, one that observes went on: it was asked to close all, and nothing else said."""
     desk = TradingDesk((text_of("seller", **SELLER),))
     desk.records.insert(0, Record(AT, Kind.RUN_STARTED, data={"account": "DU1", "specs": {}}))

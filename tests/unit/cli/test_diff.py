@@ -218,7 +218,7 @@ def test_a_new_bot_is_risk_from_nothing(tmp_path: Path) -> None:
     assert rulebot(words[1], words[0], *words[2:]).exit_code == 1
 
 
-def test_a_growth_of_a_little_more_than_is_allowed_is_told_as_more(tmp_path: Path) -> None:
+def test_a_growth_of_a_little_more_than_is_allowed_is_reported_as_more(tmp_path: Path) -> None:
     for name, credit in (("old", "0.50"), ("new", "0.45")):
         (tmp_path / f"{name}.yaml").write_text(PLAIN.replace("at_least: 0.50", f"at_least: {credit}"))
     words = (str(tmp_path / "old.yaml"), str(tmp_path / "new.yaml"), "--max-risk-growth")

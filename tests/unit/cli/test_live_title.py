@@ -141,7 +141,7 @@ def test_what_a_bot_of_another_name_has_opened_is_named() -> None:
     ],
     ids=["all", "one"],
 )
-def test_a_kill_that_holds_over_the_start_is_told_with_what_ends_it(standing: OperatorState, reported: str) -> None:
+def test_a_kill_that_holds_over_the_start_is_reported_with_what_ends_it(standing: OperatorState, reported: str) -> None:
     """A service whose bots entered nothing all day said nothing of it in its log."""
     state = SimpleNamespace(
         positions=SimpleNamespace(by_id={}),
@@ -151,7 +151,7 @@ def test_a_kill_that_holds_over_the_start_is_told_with_what_ends_it(standing: Op
     assert resumed_lines(resumed(state, "dte0_condor"))[1:] == [reported]
 
 
-def test_a_position_that_is_on_hold_is_told_with_the_reason() -> None:
+def test_a_position_that_is_on_hold_is_reported_with_the_reason() -> None:
     """Its alarm comes once a session, so that a restart within it said nothing of what nobody closes any more."""
     held = position(
         "open", True, False, hold=HoldReason.ACCOUNT_DIFFERS, on_hold="the account holds less than our books"

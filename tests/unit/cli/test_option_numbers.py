@@ -30,7 +30,7 @@ from rulebot.cli.options import Number, WholeNumber
         (("capture", "SPX", "--within", "wide"), "'--within': it is a number of 0.1 to 100, is 'wide'"),
     ],
 )
-def test_what_is_no_such_number_is_told(words: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_such_number_is_reported(words: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It said "'x' is not a valid integer range"."""
     monkeypatch.setenv("COLUMNS", "200")
     found = CliRunner().invoke(main, list(words))

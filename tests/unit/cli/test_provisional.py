@@ -52,21 +52,21 @@ def shown(tmp_path: Path) -> Callable[[Sequence[str], str], str]:
         ("summary --by day", "1 trade without all commissions: the sums are provisional for spread-2026"),
     ],
 )
-def test_profit_is_told_as_provisional_until_all_commissions_are(
+def test_profit_is_reported_as_provisional_until_all_commissions_are(
     command: str, words: str, shown: Callable[[Sequence[str], str], str]
 ) -> None:
     assert words in shown((), command)
 
 
 @pytest.mark.parametrize("command", ["why spread", "status", "summary"])
-def test_once_all_are_told_it_is_final(command: str, shown: Callable[[Sequence[str], str], str]) -> None:
+def test_once_all_are_reported_it_is_final(command: str, shown: Callable[[Sequence[str], str], str]) -> None:
     reported = shown(("0.65", "0"), command)
     assert "provisional" not in reported
     assert "told yet" not in reported
 
 
 @pytest.mark.parametrize(("commissions", "outstanding"), [((), 2), (("0.65",), 1), (("0.65", "0"), 0)])
-def test_programs_are_told_how_many_are_missing(
+def test_programs_are_shown_how_many_are_missing(
     commissions: Sequence[str], outstanding: int, shown: Callable[[Sequence[str], str], str], tmp_path: Path
 ) -> None:
     assert json.loads(shown(commissions, "status --format json"))["pending_commissions"] == outstanding
@@ -89,7 +89,7 @@ def test_the_digest_of_a_day_is_provisional_too(commissions: Sequence[str], is_r
 
 
 @pytest.mark.parametrize("command", ["why spread", "status", "summary", "summary --by day", "digest"])
-def test_what_a_trade_in_error_has_left_is_told_beside_sums_without_it(command: str, tmp_path: Path) -> None:
+def test_what_a_trade_in_error_has_left_is_reported_beside_sums_without_it(command: str, tmp_path: Path) -> None:
     """Its exit filled twice: `summary` said that there was no trade, `status` that nothing was open."""
     desk = closed(())
     for report in desk.executions_of(desk.last, 1):
@@ -103,7 +103,7 @@ def test_what_a_trade_in_error_has_left_is_told_beside_sums_without_it(command: 
     assert f"in error, it has left +1 SPXW {DAY} 5945P, -1 SPXW {DAY} 5935P" in said
 
 
-def test_programs_are_told_of_a_trade_in_error(tmp_path: Path) -> None:
+def test_programs_are_notified_of_a_trade_in_error(tmp_path: Path) -> None:
     desk = closed(())
     for report in desk.executions_of(desk.last, 1):
         desk.send(report)

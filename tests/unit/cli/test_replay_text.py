@@ -34,7 +34,7 @@ def test_where_the_days_before_differ_it_says_which(day: int, said: str) -> None
     assert first == f" 2026-10-22.tape: DIFFERENT at {said}, after 3 records of 7 turns"
 
 
-def test_values_that_are_others_now_are_told_in_words() -> None:
+def test_values_that_are_others_now_are_reported_in_words() -> None:
     """The lines of a roll or a target are a screen long each, and one price in them was another."""
     at = datetime(2026, 10, 22, 15, 3, tzinfo=UTC)
     target: dict[str, Any] = {"legs": [], "limit_price": "1.89", "purpose": "target"}
@@ -56,7 +56,7 @@ def test_values_that_are_others_now_are_told_in_words() -> None:
         (("a", "b"), ("b", "a"), ["then: the same, in another order", "now: the same, in another order"]),
     ],
 )
-def test_what_differs_is_told_of_both(then: tuple[str, ...], now: tuple[str, ...], said: list[str]) -> None:
+def test_what_differs_is_reported_of_both(then: tuple[str, ...], now: tuple[str, ...], said: list[str]) -> None:
     differs = Difference(datetime(2026, 10, 22, 15, 3, tzinfo=UTC), then, now)
     _, _, *lines = replay_lines(REPORTED, differs, short=False)
     assert [each.strip() for each in lines] == said

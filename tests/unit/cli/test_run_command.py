@@ -69,7 +69,7 @@ def test_no_simulated_gateway_listens() -> None:
 
 
 @pytest.mark.parametrize(("symbol", "lacks"), [("GLD", "no GLD"), ("IWM", "no options on IWM")])
-def test_a_symbol_that_the_simulated_market_has_not_is_told_before_the_run(symbol: str, lacks: str) -> None:
+def test_a_symbol_that_the_simulated_market_has_not_is_reported_before_the_run(symbol: str, lacks: str) -> None:
     """The run began, and ended for all bots with `No security definition has been found (error 200)`."""
     text = (ROOT / "examples" / "smallest.yaml").read_text(encoding="utf-8")
     Path("smallest.yaml").write_text(text.replace("underlying: SPX", f"underlying: {symbol}"), encoding="utf-8")
@@ -108,7 +108,7 @@ def test_what_is_misspelt_is_answered_with_what_may_have_been_meant(
     assert (found.exit_code, reported in found.stderr) == (2, True), found.output
 
 
-def test_a_folder_without_specs_is_told_without_a_word_of_bots_that_never_ran(tmp_path: Path) -> None:
+def test_a_folder_without_specs_is_reported_without_a_word_of_bots_that_never_ran(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     found = run("--sim", str(tmp_path / "empty"))
     assert (found.exit_code, "holds no .yaml or .yml file" in found.stderr) == (2, True)

@@ -64,7 +64,7 @@ def start(*words: str) -> Result:
 
 
 @pytest.mark.parametrize("paths", [PATHS, ("specs/one.yaml", "specs/t*.yaml")])
-def test_a_start_goes_on_as_the_reload_has(paths: Sequence[str], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_start_continues_as_the_reload_has(paths: Sequence[str], caplog: pytest.LogCaptureFixture) -> None:
     ran(paths=paths, reloads=True)
     for _ in range(2):
         found = start(*paths)
@@ -82,7 +82,7 @@ def test_so_it_does_where_the_reload_waited_still(became: Sequence[str], code: i
     assert start(*PATHS).exit_code == code
 
 
-def test_where_no_reload_took_it_for_removed_it_is_refused_and_what_is_open_is_told() -> None:
+def test_where_no_reload_took_it_for_removed_it_is_refused_and_what_is_open_is_reported() -> None:
     ran(reloads=False, holds=True)
     found = start(*PATHS)
     assert found.exit_code == 2, found.output

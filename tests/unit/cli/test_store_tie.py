@@ -83,7 +83,7 @@ def test_it_does_not(statement: Path) -> None:
     assert " 1 difference" in lines
 
 
-def test_a_trade_of_an_order_that_the_store_has_lost_is_not_somebody_else_s(statement: Path) -> None:
+def test_a_trade_of_an_order_that_the_store_has_lost_is_not_a_person_else_s(statement: Path) -> None:
     """As of a backup that was put in place: what was traded after it was made is in no record."""
     text = statement.read_text()
     lost = text[text.index("<Trade ") : text.index("/>") + 2].replace("rb-1", "rb:t:000044")

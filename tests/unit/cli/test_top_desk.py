@@ -56,7 +56,7 @@ def test_what_the_store_does_not_know_is_refused_in_a_sentence(day_store: Path) 
     assert box_of(day_store).found() == []
 
 
-def test_the_second_of_two_who_have_a_bot_enter_is_told(day_store: Path) -> None:
+def test_the_second_of_two_who_have_a_bot_enter_is_reported(day_store: Path) -> None:
     """Both had said yes to the same question, and a bot with `again` entered twice."""
     first, second = seen(day_store), seen(day_store)
     enter = ConfirmQuestion("Enter it", "", Request.ENTER, WATCHER)

@@ -73,7 +73,7 @@ def test_a_hook_by_hand_is_left_for_the_engine(data: Path, tmp_path: Path) -> No
     assert (left.name, left.says) == ("trend", "up")
 
 
-def test_a_hook_that_no_bot_asks_for_is_sent_and_told(data: Path, tmp_path: Path) -> None:
+def test_a_hook_that_no_bot_asks_for_is_sent_and_reported(data: Path, tmp_path: Path) -> None:
     desk, store = load_all_bots([str(EXAMPLES / "webhook.yaml")], {}, None), tmp_path / "s.db"
     journal = SqlJournal(open_store(store))
     started = {"specs": specs_as_json(desk), "account": "DU1"}

@@ -29,12 +29,12 @@ def store_of_a_night(folder: Path, day: date = FRIDAY) -> str:
 
 
 @pytest.mark.parametrize("day", [FRIDAY, FRIDAY - timedelta(days=1)])
-def test_asked_without_a_day_it_tells_of_the_last_session(tmp_path: Path, day: date) -> None:
+def test_asked_without_a_day_it_reports_of_the_last_session(tmp_path: Path, day: date) -> None:
     reported = CliRunner().invoke(why, ["seller", "--store", store_of_a_night(tmp_path, day)]).output
     assert reported.splitlines()[0].startswith(f"seller asked for a trade that was not filled on {day}.")
 
 
-def test_of_a_run_that_has_seen_no_session_it_tells_the_day_on_which_it_began(tmp_path: Path) -> None:
+def test_of_a_run_that_has_seen_no_session_it_reports_the_day_on_which_it_began(tmp_path: Path) -> None:
     desk = Desk((text_of("seller", **SELLER),), at="08:00")
     reported = CliRunner().invoke(why, ["seller", "--store", str(kept(desk, tmp_path))]).output
     assert reported.splitlines()[0] == f"seller did not trade on {desk.day}.  It did not watch."

@@ -94,7 +94,7 @@ def test_legs_that_say_the_same_share_one_expiry() -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_told(legs: tuple[str, ...], shared: str, code: str, words: str) -> None:
+def test_what_cannot_be_is_reported(legs: tuple[str, ...], shared: str, code: str, words: str) -> None:
     assert (code, words) in found(*legs, shared=shared)[1]
 
 

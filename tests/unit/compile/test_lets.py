@@ -105,7 +105,7 @@ def test_a_multiple_of_a_let_of_the_same_measure_is_a_product() -> None:
         ("spot: {above: put_strike}", "RB206", "put_strike"),
     ],
 )
-def test_what_does_not_compare_is_told_where_it_stands(condition: str, code: str, marked: str) -> None:
+def test_what_does_not_compare_is_reported_where_it_stands(condition: str, code: str, marked: str) -> None:
     assert (code, marked) in places(filtered(condition))
 
 

@@ -30,7 +30,7 @@ def test_the_table_is_sound() -> None:
         ),
     ],
 )
-def test_a_broken_table_is_told(rows: tuple[Row, ...], fault: str) -> None:
+def test_a_broken_table_is_reported(rows: tuple[Row, ...], fault: str) -> None:
     broken = replace(LIFECYCLE, rows=rows)
     assert fault in faults_of(broken)
     with pytest.raises(InvariantError, match=re.escape(fault)):

@@ -32,7 +32,7 @@ def codes(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{n}-{row[0].replace(' ', '_')}" for n, row in enumerate(ROWS, 2)])
-def test_a_change_is_told_by_its_code_or_let_alone(row: list[str]) -> None:
+def test_a_change_is_reported_by_its_code_or_let_alone(row: list[str]) -> None:
     assert codes(text_of(row))[:1] == [row[2]][: bool(row[2])]
 
 
@@ -41,7 +41,7 @@ def test_the_bots_themselves_are_sound(bot: str) -> None:
     assert codes(getattr(sound_bots, bot)) == []
 
 
-def test_a_delta_on_the_wrong_side_is_told_with_what_it_can_be() -> None:
+def test_a_delta_on_the_wrong_side_is_reported_with_what_it_can_be() -> None:
     """A bull put spread never leans short: 'below: -8' was taken for a loss."""
     exits = '  - time: "15:30"\n'
     text = sound_bots.SPREAD.replace(exits, f"{exits}  - position_delta: {{below: -8}}\n")

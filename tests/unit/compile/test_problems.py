@@ -275,7 +275,7 @@ def test_again_may_say_until_the_end_of_the_last_window() -> None:
     assert [[found.code for found in problems(text) if found.is_error] for text in sound] == [[], [], [], []]
 
 
-def test_a_later_end_of_again_is_told_what_to_write() -> None:
+def test_a_later_end_of_again_is_shown_what_to_write() -> None:
     (found,) = problems(again('"13:00"', 'at: "10:00"'))
     assert found.message == "'until' is 13:00, and nothing is entered after 10:05, where the window ends"
     assert found.help == 'let the window last until then, as in \'window: {from: "10:00", to: "13:00"}\''
@@ -289,7 +289,7 @@ def test_undefined_risk_allows_a_naked_option() -> None:
     assert places(text.replace("$1000", "$600000")) == []
 
 
-def test_what_several_legs_lack_is_told_once() -> None:
+def test_what_several_legs_lack_is_reported_once() -> None:
     text = changed("  long_put: {buy: put,", "  other_put: {sell: put,")
     (found,) = [each for each in problems(text) if each.code == "RB209"]
     assert (found.text.strip().split(":")[0], str(found.help)[:10]) == ("other_put", "buy 2 puts")
@@ -315,7 +315,7 @@ def test_another_underlying_covers_nothing() -> None:
     assert ("RB209", "a") in places(text)
 
 
-def test_an_accepted_warning_is_not_told() -> None:
+def test_an_accepted_warning_is_not_reported() -> None:
     text = changed(BREACH, f"{BREACH}\n    order: market").replace("about:", "accept: {RB310: as asked}\nabout:")
     assert problems(text) == []
 
@@ -338,7 +338,7 @@ def test_exits_leave_by_the_entry_ladder_until_done() -> None:
         (changed("$1000", "$0.123456789"), "RB152", "8 behind it"),
     ],
 )
-def test_what_is_too_long_is_told_to_be_too_long(text: str, code: str, said: str) -> None:
+def test_what_is_too_long_is_reported_to_be_too_long(text: str, code: str, said: str) -> None:
     (found,) = load_text(text).diagnostics
     assert found.code == code
     assert said in f"{found.message} {found.help}"
@@ -380,7 +380,7 @@ def test_of_keeps_a_roll_out_only_where_it_names_the_legs_that_are_closed(judged
     assert [each for each in found if not each.startswith("RB3")] == ([code] if code else [])
 
 
-def test_a_parameter_in_an_expression_is_told_to_lose_its_sign() -> None:
+def test_a_parameter_in_an_expression_is_reported_to_lose_its_sign() -> None:
     (found,) = problems(changed("vix_change: {below: 3 pts}", "name: deep\n      expr: vix < 0.8 * $floor"))
     assert found.message == "a parameter has no '$' in expr, is '$floor'"
     assert found.help == "write 'floor'"

@@ -34,7 +34,7 @@ def test_every_measure_but_the_strike_can_be_a_condition() -> None:
     assert [name for name in VOCABULARY if f"m_{name}" not in definitions] == ["strike"]
 
 
-def test_the_way_to_make_it_is_told_to_who_adds_a_measure() -> None:
+def test_the_way_to_make_it_is_reported_to_who_adds_a_measure() -> None:
     assert MADE_BY in (FILE.parents[1] / "docs" / "contributing.md").read_text(encoding="utf-8")
 
 

@@ -81,13 +81,13 @@ def test_the_digest_of_a_plain_spec_is_what_it_was() -> None:
         ("at: spot}", "below: short_put, by: 5 pts}", "RB201", "unknown leg 'short_put'"),
     ],
 )
-def test_what_one_alternative_cannot_have_is_told_of_it(old: str, new: str, code: str, message: str) -> None:
+def test_what_one_alternative_cannot_have_is_reported_of_it(old: str, new: str, code: str, message: str) -> None:
     found = errors(choosing(old, new))
     assert found
     assert (found[0][0], found[0][1][: len(message)]) == (code, message)
 
 
-def test_what_all_alternatives_have_wrong_is_told_once() -> None:
+def test_what_all_alternatives_have_wrong_is_reported_once() -> None:
     assert len(errors(choosing("target: {profit: 50%}", "vix: {between: [22, 12]}"))) == 1
 
 

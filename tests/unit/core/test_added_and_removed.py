@@ -99,7 +99,7 @@ def test_so_is_one_that_was_removed_on_an_earlier_day_of_the_week(halt: Halt, re
 
 @pytest.mark.parametrize("order", [PATIENT, PAUSES])
 @pytest.mark.parametrize("left", [(), (LATER,)])
-def test_an_entry_at_work_of_a_bot_that_a_start_finds_removed_is_taken_back(order: str, left: tuple[str, ...]) -> None:
+def test_an_entry_at_work_of_a_bot_that_a_start_finds_removed_is_cancelled(order: str, left: tuple[str, ...]) -> None:
     """Its price was stepped on, and it filled, also where exits alone were to be watched."""
     desk = Desk((text_of("one", order=order), LATER))
     entry = desk.enter()

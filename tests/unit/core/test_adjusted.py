@@ -65,7 +65,7 @@ def test_a_put_beside_shares_that_are_split_was_not_assigned(is_away: bool) -> N
 
 
 @pytest.mark.parametrize(("cost", "state"), [("585", "closed"), ("580", "open"), ("290", "open")])
-def test_a_put_that_was_assigned_is_booked_though_somebody_has_sold_another_meanwhile(cost: str, state: str) -> None:
+def test_a_put_that_was_assigned_is_booked_though_a_person_has_sold_another_meanwhile(cost: str, state: str) -> None:
     """The shares have cost its strike; where the average is that of before, or half of it, nobody can tell."""
     desk = Desk((SELLER,), linked=False)
     desk.link(positions=[(SPY, 100)], costs=[(SPY, "580")])
@@ -124,7 +124,7 @@ def test_shares_that_are_split_are_not_sold_as_those_of_before(count: int, cost:
     assert "loss" not in desk.day_of("writer").halted  # type: ignore[attr-defined]
 
 
-def test_what_nobody_closes_is_said_anew_on_the_next_day_already() -> None:
+def test_what_nobody_closes_is_said_again_on_the_next_day_already() -> None:
     """What was found on a day was not said again on the next one, since that day had said it."""
     desk = Desk((WRITER,), linked=False)
     desk.scrambles = False  # what people are told after the start is looked at
@@ -145,7 +145,7 @@ def test_what_nobody_closes_is_said_anew_on_the_next_day_already() -> None:
     assert sum(text.startswith("its shares were split") for text in desk.alarms) == 3
 
 
-def test_shares_that_somebody_buys_or_sells_are_no_split() -> None:
+def test_shares_that_a_person_buys_or_sells_are_no_split() -> None:
     desk = Desk((WRITER,), linked=False)
     desk.quote(share("SPY"), 599.99, 600.01)
     desk.link(positions=[])
@@ -171,7 +171,7 @@ def test_some_of_many_shares_that_are_sold_are_no_split() -> None:
     assert not desk.position.on_hold
 
 
-def test_a_split_is_seen_once_its_cost_is_told_after_its_number() -> None:
+def test_a_split_is_seen_once_its_cost_is_reported_after_its_number() -> None:
     desk = Desk((WRITER,), linked=False)
     desk.quote(share("SPY"), 599.99, 600.01)
     desk.link(positions=[])
@@ -224,7 +224,7 @@ def test_what_a_person_sells_of_split_shares_is_not_counted_as_those_of_before(
     assert "loss" not in desk.day_of("writer").halted  # type: ignore[attr-defined]
 
 
-def test_what_bears_the_same_number_under_another_symbol_is_told_as_adjusted() -> None:
+def test_what_bears_the_same_number_under_another_symbol_is_reported_as_adjusted() -> None:
     desk = Desk((SELLER,))
     desk.opened()
     old = desk.position.legs[0].option

@@ -34,7 +34,7 @@ def answer(desk: Desk, order: Order) -> None:
     desk.tick(0)
 
 
-def test_what_never_came_to_the_gateway_is_taken_back_at_once_and_sent_anew() -> None:
+def test_what_never_came_to_the_gateway_is_cancelled_at_once_and_sent_again() -> None:
     desk, guard = broken()
     desk.link([], counted=guard.order_id)
     assert [order.ref for order in desk.cancels] == [guard.ref]
@@ -62,7 +62,7 @@ def test_nothing_is_sent_until_the_cancel_is_answered() -> None:
     assert desk.last.purpose is Purpose.EXIT
 
 
-def test_one_that_had_come_after_all_and_is_taken_back_by_that_cancel_is_replaced_too() -> None:
+def test_one_that_had_come_after_all_and_is_cancelled_by_that_cancel_is_replaced_too() -> None:
     desk, guard = broken()
     desk.link([], counted=guard.order_id)
     desk.cancelled(guard)
@@ -71,7 +71,7 @@ def test_one_that_had_come_after_all_and_is_taken_back_by_that_cancel_is_replace
     assert desk.last.ref != guard.ref
 
 
-def test_one_that_comes_to_life_is_taken_back() -> None:
+def test_one_that_comes_to_life_is_cancelled() -> None:
     desk, guard = broken()
     desk.link([], counted=guard.order_id)
     answer(desk, guard)
@@ -173,7 +173,7 @@ def test_the_proof_ends_with_the_connection() -> None:
     assert desk.order(guard.ref).status is OrderStatus.CANCELLING
 
 
-def test_an_exit_that_never_came_there_is_sent_anew() -> None:
+def test_an_exit_that_never_came_there_is_sent_again() -> None:
     desk = Desk()
     desk.opened()
     desk.until("15:45")
@@ -188,7 +188,7 @@ def test_an_exit_that_never_came_there_is_sent_anew() -> None:
     assert [order.ref for order in desk.live] == [desk.last.ref]
 
 
-def test_an_entry_waits_for_its_grace_whatever_is_told() -> None:
+def test_an_entry_waits_for_its_grace_whatever_is_reported() -> None:
     desk = Desk()
     desk.state = desk.state._replace(orders=replace(desk.state.orders, next_order_id=10))
     entry = desk.enter()
@@ -203,7 +203,7 @@ def test_an_entry_waits_for_its_grace_whatever_is_told() -> None:
     assert not desk.cancels
 
 
-def test_a_pair_that_never_came_there_is_sent_anew() -> None:
+def test_a_pair_that_never_came_there_is_sent_again() -> None:
     desk = Desk((text_of("seller", **SELLER),))
     desk.opened("10:01")
     desk.tick(0)
@@ -221,7 +221,7 @@ def test_a_pair_that_never_came_there_is_sent_anew() -> None:
 # ---------------------------------------------------------------- what is told
 
 
-def test_where_it_must_be_waited_for_a_person_is_told_since_when_and_until_when() -> None:
+def test_where_it_must_be_waited_for_a_person_is_notified_since_when_and_until_when() -> None:
     desk, guard = broken()
     desk.link([], counted=guard.order_id + 1)
     sent, until = desk.order(guard.ref).sent_at, "10:00:40"
@@ -233,7 +233,7 @@ def test_where_it_must_be_waited_for_a_person_is_told_since_when_and_until_when(
     )
 
 
-def test_where_it_will_be_sent_anew_that_is_told() -> None:
+def test_where_it_will_be_sent_again_that_is_reported() -> None:
     desk = Desk((text_of(risk="{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"),))
     desk.opened()
     desk.tick(0)
@@ -243,13 +243,13 @@ def test_where_it_will_be_sent_anew_that_is_told() -> None:
     assert [text for text in desk.alarms if text.endswith("then protection is sent again")]
 
 
-def test_nothing_is_told_of_what_is_protected() -> None:
+def test_nothing_is_reported_of_what_is_protected() -> None:
     desk, guard = broken()
     desk.link([guard.ref], counted=guard.order_id + 1)
     assert not desk.alarms
 
 
-def test_nothing_is_told_where_a_closing_order_covers_the_leg() -> None:
+def test_nothing_is_reported_where_a_closing_order_covers_the_leg() -> None:
     desk, guard = broken()
     closing = replace(guard, ref="out", order_id=1, perm_id=9, status=OrderStatus.WORKING, purpose=Purpose.EXIT)
     orders = {**desk.state.orders.by_ref, "out": closing}
@@ -260,13 +260,13 @@ def test_nothing_is_told_where_a_closing_order_covers_the_leg() -> None:
     assert not [text for text in desk.alarms if "without protection" in text]
 
 
-def test_nothing_is_told_when_its_grace_is_over() -> None:
+def test_nothing_is_reported_when_its_grace_is_over() -> None:
     desk, guard = broken(45)
     desk.link([], counted=guard.order_id + 1)
     assert not [text for text in desk.alarms if "without protection" in text]
 
 
-def test_of_an_exit_it_is_told_that_the_position_is_closed_then() -> None:
+def test_of_an_exit_it_is_reported_that_the_position_is_closed_then() -> None:
     desk = Desk()
     desk.opened()
     desk.until("15:45")

@@ -142,7 +142,7 @@ def test_one_list_without_it_is_not_believed() -> None:
     assert not desk.cancels
 
 
-def test_a_resting_order_that_two_lists_lack_is_taken_back_before_it_is_put_back() -> None:
+def test_a_resting_order_that_two_lists_lack_is_cancelled_before_it_is_put_back() -> None:
     """Fault 71 with its report lost: the position must not end up with two stops."""
     desk = Desk((text_of("seller", **SELLER),), at="10:00")
     desk.opened("10:01")
@@ -252,7 +252,7 @@ def test_fills_that_come_with_the_answer_are_counted_once() -> None:
     assert desk.order(order.ref).status is OrderStatus.FILLED
 
 
-def test_a_given_up_order_in_a_list_is_taken_back() -> None:
+def test_a_given_up_order_in_a_list_is_cancelled() -> None:
     desk = Desk()
     order = desk.enter()
     desk.tick(11)

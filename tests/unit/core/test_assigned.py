@@ -96,7 +96,7 @@ def test_assignment_of_a_part_leaves_the_rest_with_an_order_of_its_size() -> Non
 
 @pytest.mark.parametrize("rolls", ["", "\n    roll: {strikes: {short_put: {otm: 15 pts}}}"])
 @pytest.mark.parametrize("count", [2, 5])
-def test_while_an_exit_or_a_roll_is_taken_back_that_still_holds(count: int, rolls: str) -> None:
+def test_while_an_exit_or_a_roll_is_cancelled_that_still_holds(count: int, rolls: str) -> None:
     """The exit is at work again as soon as its order is over, and sends nothing while the account lacks the puts."""
     desk = desk_of(
         exits=f"\n  - vix: {{above: 20}}{rolls}\n    order: {{start: mid, wait: 60s}}\n  - dte: {{at_most: 5}}\n"
@@ -134,7 +134,7 @@ def test_over_a_night_it_is_seen_by_the_lists_of_a_new_connection(*, is_ended: b
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_shares_that_somebody_had_before_a_start_are_of_no_assignment(*, is_known: bool) -> None:
+def test_shares_that_a_person_had_before_a_start_are_of_no_assignment(*, is_known: bool) -> None:
     """The list of a start that had another contract before them told them as if they had come."""
     desk = desk_of(theirs=500, exits=NO_REST)
     desk.until("16:30")
@@ -223,7 +223,7 @@ def test_calls_and_shares_that_go_over_a_night_are_assigned_if_the_strikes_have_
 
 @pytest.mark.parametrize(("minutes", "is_held"), [(4, False), (20, True)])
 @pytest.mark.parametrize("is_first", [False, True])
-def test_cash_may_be_told_before_or_after_what_the_account_holds(
+def test_cash_may_be_reported_before_or_after_what_the_account_holds(
     minutes: int, *, is_first: bool, is_held: bool
 ) -> None:
     desk = writer("16:30")
@@ -344,7 +344,7 @@ def test_what_is_on_record_of_cash_is_what_it_was_before_a_start() -> None:
 
 
 @pytest.mark.parametrize("is_unlinked", [False, True])
-def test_over_a_session_somebody_may_have_traded_what_is_gone(*, is_unlinked: bool) -> None:
+def test_over_a_session_a_person_may_have_traded_what_is_gone(*, is_unlinked: bool) -> None:
     """Seen after one session and listed before the next but one, what a person had closed was booked as assigned."""
     desk = writer("16:30")
     desk.unlink() if is_unlinked else end(desk)
@@ -493,7 +493,7 @@ def test_assignment_survives_a_kill_between_the_options_and_their_shares() -> No
 
 
 @pytest.mark.parametrize("is_reported", [True, False])
-def test_a_fill_told_after_the_account_leaves_no_doubt_to_a_start(*, is_reported: bool) -> None:
+def test_a_fill_reported_after_the_account_leaves_no_doubt_to_a_start(*, is_reported: bool) -> None:
     """What was short for a moment before its fill was told would seem to have gone long before its shares came."""
     desk = desk_of()
     (resting,) = desk.live
@@ -545,7 +545,7 @@ def test_beside_other_options_it_is_left_to_a_person() -> None:
     ("is_night", "now", "is_assigned"),
     [(False, "704993.50", False), (False, "705000", True), (True, "704993.50", True)],
 )
-def test_shares_and_put_that_somebody_closed_by_hand_look_alike_while_the_market_is_open(
+def test_shares_and_put_that_a_person_closed_by_hand_look_alike_while_the_market_is_open(
     now: str, *, is_night: bool, is_assigned: bool
 ) -> None:
     """Only the cash tells: a trade has commissions. A covered call that was assigned kept its shares in the books."""
@@ -574,7 +574,7 @@ def test_shares_and_put_that_somebody_closed_by_hand_look_alike_while_the_market
 
 
 @pytest.mark.parametrize(("now", "is_assigned"), [("704993.50", False), ("705000", True)])
-def test_beside_other_options_the_cash_tells_that_shares_of_the_position_went(now: str, *, is_assigned: bool) -> None:
+def test_beside_other_options_the_cash_reports_that_shares_of_the_position_went(now: str, *, is_assigned: bool) -> None:
     """A collar whose call was assigned kept its shares in the books, and its put had no exit but the time."""
     legs = SHORT["legs"] + "  stock: {sell: shares}\n  wing: {buy: put, strike: {below: short_put, by: 5 pts}}\n"
     desk = desk_of(legs=legs, exits=NO_REST)
@@ -592,7 +592,7 @@ def test_beside_other_options_the_cash_tells_that_shares_of_the_position_went(no
     assert bool(desk.position.hold) is not is_assigned
 
 
-def test_a_fill_that_is_told_after_an_assignment_on_the_last_day_takes_nothing_of_it_back() -> None:
+def test_a_fill_that_is_reported_after_an_assignment_on_the_last_day_takes_nothing_of_it_back() -> None:
     """The trade took the place of the assignment: the account had the shares, and as many puts too many."""
     legs = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {otm: 4 pts}}\n"
     desk = desk_of(legs=legs, exits="\n  - target: {profit: 50%}\n    resting: true\n  - at_expiry: settle\n")
@@ -609,7 +609,7 @@ def test_a_fill_that_is_told_after_an_assignment_on_the_last_day_takes_nothing_o
     assert "more was closed" in desk.alarms[-1]
 
 
-def test_what_is_assigned_while_its_exit_fills_is_told_with_its_shares() -> None:
+def test_what_is_assigned_while_its_exit_fills_is_reported_with_its_shares() -> None:
     """The account then held five puts and 500 shares, and the alarm named the puts alone."""
     desk = desk_of(theirs=0, exits="\n  - time_in_trade: {at_least: 5m}\n  - dte: {at_most: 5}\n")
     option = desk.position.legs[0].option

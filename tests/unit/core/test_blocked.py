@@ -33,7 +33,7 @@ def test_numbers_that_change_make_no_other_reason_and_names_of_options_do() -> N
     assert without_numbers("SPXW 2024-03-08 5030P: no bid") != without_numbers("SPXW 2024-03-08 5010P: no bid")
 
 
-def test_why_tells_the_last_reason_and_not_the_first_one_alone() -> None:
+def test_why_reports_the_last_reason_and_not_the_first_one_alone() -> None:
     """The first missing quote was told, also when another leg had kept the bot out for the rest of the window."""
     desk = Desk()
     desk.without_data(put(5945))
@@ -51,7 +51,7 @@ def test_why_tells_the_last_reason_and_not_the_first_one_alone() -> None:
     assert any("blocked to the end, and longest" in line and str(put(5935)) in line for line in lines), lines
 
 
-def test_two_reasons_are_told_apart() -> None:
+def test_two_reasons_are_distinguished() -> None:
     desk = Desk()
     desk.until("10:00")
     reported = replace(explain_day(desk.records), blocked=(Reported("b: no ask", clock("10:40"), "a: no bid", 2400.0),))

@@ -60,7 +60,7 @@ def test_what_a_person_has_closed_of_one_side_is_not_closed_again(held: int, bot
 
 
 @pytest.mark.parametrize("count", [-1, 1])
-def test_what_the_broker_tells_of_it_is_booked_to_the_side_that_it_closed(count: int) -> None:
+def test_what_the_broker_reports_of_it_is_booked_to_the_side_that_it_closed(count: int) -> None:
     desk = both_sides()
     others(desk, SHARED, count, "4.80")
     gone(desk)
@@ -92,7 +92,7 @@ def test_a_stop_of_the_side_that_is_there_stays_at_work() -> None:
     assert [order.ref for order in desk.live] == [stop.ref]
 
 
-def test_a_stop_of_the_side_that_is_gone_is_taken_back_in_seconds() -> None:
+def test_a_stop_of_the_side_that_is_gone_is_cancelled_in_seconds() -> None:
     """The account holds one, and it is not the one that the stop would close."""
     desk = both_sides(GUARDED)
     (stop,) = desk.live

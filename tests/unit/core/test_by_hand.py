@@ -35,7 +35,7 @@ def requiring(condition: str) -> str:
 """
 
 
-def test_one_position_is_closed_and_the_rest_goes_on() -> None:
+def test_one_position_is_closed_and_the_rest_continues() -> None:
     desk = two_positions()
     one = desk.submitted[0].position
     desk.ask(Request.CLOSE, position=one)
@@ -51,7 +51,7 @@ def test_one_position_is_closed_and_the_rest_goes_on() -> None:
     assert (asked.bot, asked.data["request"], asked.data["position"]) == ("one", "close", one)
 
 
-def test_its_resting_pair_is_taken_back_first() -> None:
+def test_its_resting_pair_is_cancelled_first() -> None:
     desk = Desk((text_of("seller", **SELLER),), at="10:00")
     position = desk.opened("10:01")
     for order in desk.live:
@@ -65,7 +65,7 @@ def test_its_resting_pair_is_taken_back_first() -> None:
     assert desk.last.purpose is Purpose.EXIT
 
 
-def test_an_entry_at_work_is_taken_back_and_what_fills_all_the_same_is_closed() -> None:
+def test_an_entry_at_work_is_cancelled_and_what_fills_all_the_same_is_closed() -> None:
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
@@ -188,7 +188,7 @@ def test_what_waits_to_be_closed_can_be_kept(asked: Request, bot: str) -> None:
 
 
 @pytest.mark.parametrize(("again", "bot"), [(Request.CLOSE, ""), (Request.FLATTEN, ""), (Request.FLATTEN, "spread")])
-def test_what_was_kept_is_closed_when_somebody_asks_once_more(again: Request, bot: str) -> None:
+def test_what_was_kept_is_closed_when_a_person_asks_once_more(again: Request, bot: str) -> None:
     desk = Desk()
     desk.opened()
     desk.unlink()
@@ -215,7 +215,7 @@ def test_of_two_that_wait_one_is_kept() -> None:
     assert after_request(closed, Request.KEEP, "", "one-1") == OperatorState()
 
 
-def test_what_is_being_closed_goes_on_and_it_is_said() -> None:
+def test_what_is_being_closed_continues_and_it_is_said() -> None:
     desk = Desk()
     desk.opened()
     desk.ask(Request.CLOSE, position=desk.position.id)

@@ -66,7 +66,7 @@ def test_the_third_bust_of_an_exit_stops_it_until_a_person_says_so() -> None:
     assert desk.position.state == "closed"
 
 
-def test_an_exit_that_somebody_cancels_again_and_again_is_not_fought() -> None:
+def test_an_exit_that_a_person_cancels_again_and_again_is_not_fought() -> None:
     desk = exiting()
     worked_and_cancelled(desk, 3)
     sent = len(desk.submitted)
@@ -180,7 +180,7 @@ def test_no_market_order_is_sent_into_a_halt() -> None:
     assert desk.is_market(desk.last)
 
 
-def test_a_ladder_that_would_have_ended_at_market_in_a_halt_begins_anew_after_it() -> None:
+def test_a_ladder_that_would_have_ended_at_market_in_a_halt_begins_again_after_it() -> None:
     order = "{start: mid, step: 0.05, wait: 10s, tries: 3, then: market}"
     desk = Desk((text_of(exits=f'\n  - time: "15:45"\n    order: {order}\n'),))
     desk.opened()
@@ -212,7 +212,7 @@ def test_an_exit_that_is_refused_as_cancelled_is_sent_again_and_not_given_up() -
     assert not any("not by us" in text for text in desk.alarms)
 
 
-def test_a_worked_exit_that_is_called_cancelled_and_then_refused_is_not_counted_as_cancelled_by_somebody() -> None:
+def test_a_worked_exit_that_is_called_cancelled_and_then_refused_is_not_counted_as_cancelled_by_a_person() -> None:
     desk = exiting()
     for number in range(1, 5):
         desk.ack(desk.last)
@@ -261,7 +261,7 @@ def test_what_is_said_late_of_a_protective_stop_makes_no_exit_less_cancelled() -
         ),
     ],
 )
-def test_what_comes_within_a_second_of_the_end_of_a_worked_exit_is_told_in_one_alarm(
+def test_what_comes_within_a_second_of_the_end_of_a_worked_exit_is_reported_in_one_alarm(
     code: int, text: str, said: str
 ) -> None:
     """It was told as cancelled by somebody, and then, in a second alarm, as refused."""
@@ -298,7 +298,7 @@ def test_a_third_one_that_was_refused_after_all_ends_the_hold_that_it_made() -> 
     assert len(desk.submitted) >= sent
 
 
-def test_a_refusal_that_is_told_twice_takes_one_setback_back() -> None:
+def test_a_refusal_that_is_reported_twice_takes_one_setback_back() -> None:
     desk = exiting()
     last = worked_and_cancelled(desk, 2)
     assert desk.position.failed_close_attempts == 2
@@ -350,7 +350,7 @@ def test_a_short_leg_that_nobody_bids_for_is_bought_back_without_a_word() -> Non
 # ---------------------------------------------------------------- the day's loss
 
 
-def test_a_position_without_quotes_is_told_when_the_daily_loss_counts() -> None:
+def test_a_position_without_quotes_is_reported_when_the_daily_loss_counts() -> None:
     desk = Desk((text_of(risk="{max_loss_per_trade: $2000, daily_loss: $500}"),))
     desk.opened()
     desk.without_data(*(leg.option for leg in desk.position.legs))
@@ -375,7 +375,7 @@ def test_nothing_is_entered_while_the_days_loss_is_unknown() -> None:
     assert desk.last.bot == "later"
 
 
-def test_an_opening_fill_that_is_taken_back_after_the_close_is_left_to_a_person() -> None:
+def test_an_opening_fill_that_is_cancelled_after_the_close_is_left_to_a_person() -> None:
     """More is closed than was opened then: the books say so, nothing is sent, and no alarm says that it is closed."""
     desk = exiting()
     opened = next(event for event in desk.events if isinstance(event, ExecutionReport))
@@ -388,7 +388,7 @@ def test_an_opening_fill_that_is_taken_back_after_the_close_is_left_to_a_person(
     assert f"{reported}: nothing is sent for it, a person must look" in desk.alarms
 
 
-def test_an_entry_at_work_is_taken_back_when_another_bot_has_lost_what_the_account_may() -> None:
+def test_an_entry_at_work_is_cancelled_when_another_bot_has_lost_what_the_account_may() -> None:
     """faults.md row 94."""
     later = text_of("later", legs=CALLS, entry='{at: "10:05"}')
     desk = Desk((text_of(exits='\n  - time: "15:45"\n'), later), limits=AccountLimits(daily_loss=Decimal(100)))
@@ -474,7 +474,7 @@ def gained(desk: Desk) -> None:
     desk.tick(1)
 
 
-def test_a_bot_that_has_made_enough_today_halts_and_its_exits_go_on() -> None:
+def test_a_bot_that_has_made_enough_today_halts_and_its_exits_continue() -> None:
     risk = "{max_loss_per_trade: $2000, r: $45, daily_profit: 2R}"
     desk = Desk((text_of(risk=risk, exits='\n  - time: "15:45"\n'),))
     desk.opened()
@@ -555,7 +555,7 @@ def test_without_such_a_limit_nothing_is_asked_of_quotes() -> None:
 # ---------------------------------------------------------------- another contract under the same name
 
 
-def test_74_a_contract_that_the_broker_numbers_anew_is_left_alone() -> None:
+def test_74_a_contract_that_the_broker_numbers_again_is_left_alone() -> None:
     desk = Desk()
     desk.opened()
     short = next(leg for leg in desk.position.legs if leg.sign < 0)
@@ -587,7 +587,7 @@ def test_74_the_same_at_a_connection() -> None:
 # ---------------------------------------------------------------- clocks
 
 
-def test_62_a_wrong_clock_of_the_computer_is_told_and_stops_nothing() -> None:
+def test_62_a_wrong_clock_of_the_computer_is_reported_and_stops_nothing() -> None:
     """Entries and exits use the broker's time: they were stopped, though nothing was in doubt."""
     desk = Desk()
     desk.send(ClockSkew(desk.now, 21600.4))
@@ -601,7 +601,7 @@ def test_62_a_wrong_clock_of_the_computer_is_told_and_stops_nothing() -> None:
     assert desk.alarms[-1] == "this computer's clock and the broker's agree again"
 
 
-def test_62_nothing_is_entered_before_the_broker_has_told_its_time() -> None:
+def test_62_nothing_is_entered_before_the_broker_has_reported_its_time() -> None:
     desk = Desk()
     order = desk.enter()
     desk.ack(order)

@@ -73,7 +73,7 @@ def gone(desk: Desk, *options: Option) -> None:
         desk.tick(5)
 
 
-def test_what_a_person_has_closed_is_booked_at_the_price_that_the_broker_tells() -> None:
+def test_what_a_person_has_closed_is_booked_at_the_price_that_the_broker_reports() -> None:
     desk = Desk()
     opened = desk.opened()
     others(desk, LONG, -1, "4.80")
@@ -91,7 +91,7 @@ def test_what_a_person_has_closed_is_booked_at_the_price_that_the_broker_tells()
     assert {each.data["purpose"] for each in desk.said(Kind.FILL)[-2:]} == {"by_others"}
 
 
-def test_what_others_close_has_the_contract_number_that_is_told_with_it() -> None:
+def test_what_others_close_has_the_contract_number_that_is_reported_with_it() -> None:
     """The entry's own fills were never told, and so its legs had no number: the execution was booked without one."""
     desk = Desk()
     opened = desk.opened()
@@ -107,7 +107,7 @@ def test_what_others_close_has_the_contract_number_that_is_told_with_it() -> Non
     assert [leg.option.con_id for leg in desk.position.legs] == [0, 5935]
 
 
-def test_what_a_person_has_closed_while_no_engine_ran_is_booked_where_the_entry_is_told_as_late() -> None:
+def test_what_a_person_has_closed_while_no_engine_ran_is_booked_where_the_entry_is_reported_as_late() -> None:
     """The position was taken for opened when its fills were told, so what closed it before was none of it."""
     desk = Desk()
     order = desk.enter("10:00")
@@ -181,7 +181,7 @@ def test_what_others_have_closed_and_the_exchange_takes_back_is_held_again_and_i
     assert (desk.last.purpose.value, desk.last.quantity, desk.last.side.value) == ("exit", 2 - left, "buy")
 
 
-def test_more_than_was_told_first_is_not_booked_when_it_is_corrected() -> None:
+def test_more_than_was_reported_first_is_not_booked_when_it_is_corrected() -> None:
     desk = Desk()
     desk.opened()
     others(desk, LONG, -1, "4.80")
@@ -206,7 +206,7 @@ def test_a_start_reads_back_what_others_have_closed_and_what_was_corrected_of_it
     assert dict(found.positions.executions) == dict(desk.state.positions.executions)
 
 
-def test_a_commission_that_is_told_later_counts_too() -> None:
+def test_a_commission_that_is_reported_later_counts_too() -> None:
     desk = Desk()
     opened = desk.opened()
     others(desk, LONG, -1, "4.80")
@@ -218,7 +218,7 @@ def test_a_commission_that_is_told_later_counts_too() -> None:
     assert desk.day_of().realized == desk.position.net
 
 
-def test_the_exits_of_what_is_left_of_a_position_go_on() -> None:
+def test_the_exits_of_what_is_left_of_a_position_continue() -> None:
     desk = Desk()
     desk.opened()
     others(desk, LONG, -1, "4.80")
@@ -233,7 +233,7 @@ def test_the_exits_of_what_is_left_of_a_position_go_on() -> None:
     assert desk.position.state == "closed"
 
 
-def test_what_others_close_of_a_position_that_goes_on_is_told_as_a_part_of_it(tmp_path: Path) -> None:
+def test_what_others_close_of_a_position_that_continues_is_reported_as_a_part_of_it(tmp_path: Path) -> None:
     """The exit that closed the rest seemed to have closed all, at a price which it never paid."""
     desk = Desk()
     desk.opened()
@@ -256,7 +256,7 @@ def test_what_others_close_of_a_position_that_goes_on_is_told_as_a_part_of_it(tm
     assert f", {part} 10:00: others, sold in all at " in "\n".join(explanation_lines("spread", desk.day, day))
 
 
-def test_what_the_broker_liquidates_wholly_is_told_as_that() -> None:
+def test_what_the_broker_liquidates_wholly_is_reported_as_that() -> None:
     desk = Desk()
     desk.opened()
     others(desk, LONG, -1, "4.80", liquidates=True)
@@ -288,7 +288,7 @@ def test_an_execution_that_is_not_what_the_account_lacks_is_not_booked(count: in
     assert desk.position.on_hold.startswith("the account holds less ")
 
 
-def test_what_waits_for_its_stop_to_be_over_is_not_told_as_left() -> None:
+def test_what_waits_for_its_stop_to_be_over_is_not_reported_as_left() -> None:
     """All is gone, and the stop of the short leg is on its way back: nobody needs to look at that leg."""
     desk = Desk((text_of(risk="{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"),))
     desk.opened()
@@ -363,7 +363,7 @@ def unreported() -> Desk:
     return desk
 
 
-def test_what_nobody_tells_counts_at_its_quotes_when_it_was_first_missed() -> None:
+def test_what_nobody_reports_counts_at_its_quotes_when_it_was_first_missed() -> None:
     desk = unreported()
     position, then = desk.position, profit_of(desk)
     assert [each.contracts for each in position.account_missing] == [1, 1]
@@ -372,7 +372,7 @@ def test_what_nobody_tells_counts_at_its_quotes_when_it_was_first_missed() -> No
     assert profit_of(desk) == then, "the account no longer has it: it makes and loses nothing"
 
 
-def test_it_is_booked_at_that_when_it_expires_and_told_as_an_estimate() -> None:
+def test_it_is_booked_at_that_when_it_expires_and_reported_as_an_estimate() -> None:
     desk = unreported()
     then, prices = profit_of(desk), [each.price for each in desk.position.account_missing]
     desk.until("16:00:30", step=60)
@@ -422,7 +422,7 @@ def leaving(desk: Desk) -> None:
 LIMITED = {"exits": '\n  - time: "15:45"\n', "order": "{start: mid, step: 0.05, wait: 300s, tries: 3, then: cancel}"}
 
 
-def test_an_exit_at_work_is_taken_back_before_it_fills_beside_what_a_person_has_closed() -> None:
+def test_an_exit_at_work_is_cancelled_before_it_fills_beside_what_a_person_has_closed() -> None:
     """It worked on for half a minute, at better and better prices: filled, the account held the other side of it."""
     desk = Desk((text_of(**LIMITED),))
     leaving(desk)
@@ -439,7 +439,7 @@ def test_an_exit_at_work_is_taken_back_before_it_fills_beside_what_a_person_has_
     assert (len(desk.submitted), desk.position.common.is_flat) == (2, True)
 
 
-def test_exits_go_on_while_the_account_has_enough_for_them() -> None:
+def test_exits_continue_while_the_account_has_enough_for_them() -> None:
     """Two bots hold the same, a person has closed as much as one of them had: one exit of one contract can fill."""
     desk = Desk((text_of(**LIMITED), text_of("other", **{**LIMITED, "exits": '\n  - time: "15:50"\n'})))
     leaving(desk)
@@ -453,7 +453,7 @@ def test_exits_go_on_while_the_account_has_enough_for_them() -> None:
     assert not desk.cancels, "the newer one is left alone"
 
 
-def test_two_exits_that_would_close_more_than_is_left_are_both_taken_back() -> None:
+def test_two_exits_that_would_close_more_than_is_left_are_both_cancelled() -> None:
     desk = Desk((text_of(**LIMITED), text_of("other", **LIMITED)))
     leaving(desk)
     desk.holds(SHORT, -1)
@@ -474,7 +474,7 @@ def resting(name: str = "seller") -> Desk:
 
 
 @pytest.mark.parametrize("first", ["execution", "account"])
-def test_what_rests_is_taken_back_as_soon_as_a_person_is_told_to_have_closed_it(first: str) -> None:
+def test_what_rests_is_cancelled_as_soon_as_a_person_is_notified_to_have_closed_it(first: str) -> None:
     """They rested for half a minute: one that filled opened the other side."""
     desk = resting()
     if first == "account":
@@ -492,7 +492,7 @@ def test_what_rests_is_taken_back_as_soon_as_a_person_is_told_to_have_closed_it(
     assert (len(desk.submitted), desk.position.exit_reason) == (3, "closed_by_hand")
 
 
-def test_what_rests_waits_a_second_for_its_own_fill_where_nobody_else_is_told_to_have_dealt() -> None:
+def test_what_rests_waits_a_second_for_its_own_fill_where_nobody_else_is_reported_to_have_dealt() -> None:
     desk = resting()
     others(desk, SOLD, 1, "1.20")
     desk.tick(60)
@@ -520,7 +520,7 @@ def test_what_rests_stays_while_the_account_has_enough_for_it() -> None:
     assert not desk.cancels
 
 
-def test_a_protective_stop_of_what_a_person_has_closed_is_taken_back_at_once() -> None:
+def test_a_protective_stop_of_what_a_person_has_closed_is_cancelled_at_once() -> None:
     desk = Desk((text_of(risk="{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"),))
     desk.opened()
     desk.tick(1)
@@ -544,7 +544,7 @@ def closed_twice(desk: Desk, account: int) -> list[str]:
 
 
 @pytest.mark.parametrize("account", [1, 0, -1])
-def test_what_an_exit_has_closed_beside_a_person_is_told(account: int) -> None:
+def test_what_an_exit_has_closed_beside_a_person_is_reported(account: int) -> None:
     """The exit filled in the moment the person closed it: nobody watched what the account held then, and none knew."""
     desk = Desk((text_of(**LIMITED),))
     leaving(desk)
@@ -553,7 +553,7 @@ def test_what_an_exit_has_closed_beside_a_person_is_told(account: int) -> None:
     assert reported == ([f"{said}: check the account"] if account > 0 else [])
 
 
-def test_what_an_exit_has_closed_in_an_outage_beside_a_person_is_told() -> None:
+def test_what_an_exit_has_closed_in_an_outage_beside_a_person_is_reported() -> None:
     """Both are told together, long after: the position is closed for minutes by then."""
     desk = Desk((text_of(**LIMITED),))
     leaving(desk)
@@ -646,7 +646,7 @@ def test_what_cannot_have_closed_ours_is_not_booked_at_its_expiry(count: int) ->
 
 
 @pytest.mark.parametrize("is_seen", [True, False], ids=["seen", "while no engine ran"])
-def test_what_was_closed_of_two_positions_is_told_as_nobodys_when_it_expires(is_seen: bool) -> None:
+def test_what_was_closed_of_two_positions_is_reported_as_nobodys_when_it_expires(is_seen: bool) -> None:
     """Both were booked as kept until then, without a word."""
     desk = Desk((text_of(**UNTOLD), text_of("other", **UNTOLD)))
     desk.until("10:00")
@@ -741,7 +741,7 @@ def test_what_was_traded_while_the_account_was_seen_to_have_ours_is_not_booked_a
     assert (desk.position.exit_reason, len(desk.said(Kind.SETTLEMENT))) == ("expired_worthless", 2)
 
 
-def test_a_start_knows_when_it_was_told_what_others_have_dealt() -> None:
+def test_a_start_knows_when_it_was_reported_what_others_have_dealt() -> None:
     """In the evening a trade of the morning was told as if it were new, and taken for the one that had closed ours."""
     desk = Desk((text_of(**UNTOLD),))
     desk.opened()
@@ -801,7 +801,7 @@ def test_what_was_closed_while_no_engine_ran_is_booked_at_its_price_after_a_star
     assert desk.position.cash == before + 480 - 740
 
 
-def test_the_price_that_is_told_at_last_counts_and_no_estimate() -> None:
+def test_the_price_that_is_reported_at_last_counts_and_no_estimate() -> None:
     """Somebody closed it, nobody said at what price, and the broker tells it in the evening, before it is settled."""
     desk = unreported()
     before, at = desk.position.cash, desk.now
@@ -813,7 +813,7 @@ def test_the_price_that_is_told_at_last_counts_and_no_estimate() -> None:
     assert not any("nobody has told" in text for text in desk.alarms)
 
 
-def test_a_price_that_is_told_later_takes_the_place_of_an_estimate_once() -> None:
+def test_a_price_that_is_reported_later_takes_the_place_of_an_estimate_once() -> None:
     desk = unreported()
     before, at = desk.position.cash, desk.now
     desk.is_shown = False
@@ -885,7 +885,7 @@ def test_what_is_there_again_hours_later_waits_for_a_person() -> None:
     assert (desk.position.on_hold, len(desk.submitted)) == ("", 2)
 
 
-def test_a_hold_does_not_end_by_itself_when_somebody_was_heard_to_trade_the_contract() -> None:
+def test_a_hold_does_not_end_by_itself_when_a_person_was_heard_to_trade_the_contract() -> None:
     desk = Desk((text_of(), text_of("other")))
     desk.until("10:00")
     for order in list(desk.live):
@@ -911,7 +911,7 @@ def test_a_start_does_not_end_a_hold_of_hours() -> None:
     assert "may have been opened externally" in desk.position.on_hold
 
 
-def test_a_hold_ends_where_fills_of_ours_are_told_minutes_later() -> None:
+def test_a_hold_ends_where_fills_of_ours_are_reported_minutes_later() -> None:
     """The account was right all the while: nobody has opened anything anew, and what is left is to be closed."""
     desk = Desk((text_of(quantity="2", risk="{max_loss_per_trade: $5000}"),))
     desk.opened()
@@ -936,7 +936,7 @@ def test_a_hold_ends_where_fills_of_ours_are_told_minutes_later() -> None:
     assert (len(desk.submitted), desk.last.quantity) == (3, 1)
 
 
-def test_what_a_person_lets_go_on_is_not_counted_as_gone() -> None:
+def test_what_a_person_lets_continue_is_not_counted_as_gone() -> None:
     """It was there again a moment before: at its expiry it settles, and is not booked as closed by others."""
     desk = Desk()
     desk.opened()
@@ -977,7 +977,7 @@ def test_sums_say_which_of_their_trades_are_estimates(tmp_path: Path, is_reporte
         assert json.loads(done.stdout)["estimated"] == found
 
 
-def test_two_bots_in_one_contract_that_the_account_lacks_are_told() -> None:
+def test_two_bots_in_one_contract_that_the_account_lacks_are_reported() -> None:
     """One bot closed its spread, and a person that of the other: the engine ended, since the account had none of it."""
     exits = ('\n  - time: "12:00"\n', '\n  - time: "15:45"\n')
     texts = (

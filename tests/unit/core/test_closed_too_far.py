@@ -56,7 +56,7 @@ def test_29_the_side_that_stays_is_held_on_when_the_broker_takes_back_what_it_cl
     assert [(order.purpose, order.legs[0].name) for order in desk.live] == [(Purpose.PROTECT, "short_call")]
 
 
-def test_29_what_is_whole_again_when_all_is_taken_back_is_open() -> None:
+def test_29_what_is_whole_again_when_all_is_cancelled_is_open() -> None:
     """Between its two legs a person was told; then it stayed with an exit that had nothing to close."""
     desk, reported = closed_too_far(SECTIONS["legs"], SOON)
     correct(desk, reported, 0)
@@ -65,7 +65,7 @@ def test_29_what_is_whole_again_when_all_is_taken_back_is_open() -> None:
     assert (desk.position.exit_reason, desk.last.quantity, len(desk.last.legs)) == ("soon", 1, 2)
 
 
-def test_29_a_side_is_closed_once_more_when_all_is_taken_back() -> None:
+def test_29_a_side_is_closed_once_more_when_all_is_cancelled() -> None:
     desk, reported = closed_too_far(CONDOR, ONE_SIDE)
     correct(desk, reported, 0)
     desk.tick(1)

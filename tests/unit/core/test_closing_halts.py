@@ -53,7 +53,7 @@ def test_what_is_open_is_closed_in_the_turn_that_halts() -> None:
     assert (desk.position.state, desk.position.exit_reason) == ("closed", NAME), "it goes on until all is closed"
 
 
-def test_without_close_exits_alone_go_on() -> None:
+def test_without_close_exits_alone_continue() -> None:
     desk = held(CLOSING.replace(", close: all", ""))
     vix(desk, 31.0)
     assert desk.day_of().halted  # type: ignore[attr-defined]
@@ -69,7 +69,7 @@ def test_it_closes_when_another_has_halted_the_bot_before() -> None:
     assert desk.reasons("exit") == [NAME]
 
 
-def test_of_two_that_hold_the_one_that_closes_is_told() -> None:
+def test_of_two_that_hold_the_one_that_closes_is_reported() -> None:
     both = "{max_loss_per_trade: $2000, halt_when: [{name: nervous, vix: {above: 20}}, {vix: {above: 30}, close: all}]}"
     desk = held(both)
     vix(desk, 31.0)
@@ -77,7 +77,7 @@ def test_of_two_that_hold_the_one_that_closes_is_told() -> None:
     assert desk.day_of().closing == NAME  # type: ignore[attr-defined]
 
 
-def test_an_entry_that_fills_while_it_is_taken_back_is_closed_although_the_halt_has_passed() -> None:
+def test_an_entry_that_fills_while_it_is_cancelled_is_closed_although_the_halt_has_passed() -> None:
     desk = entering()
     entry = desk.last
     vix(desk, 31.0)

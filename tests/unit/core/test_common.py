@@ -59,7 +59,7 @@ def test_what_rests_is_resized_at_once_when_a_person_closes_a_part(*, is_reporte
     assert not desk.cancels
 
 
-def test_exits_close_what_both_hold_and_a_person_is_told() -> None:
+def test_exits_close_what_both_hold_and_a_person_is_notified() -> None:
     desk = resting()
     option = sold(desk)
     desk.holds(option, -2)
@@ -100,7 +100,7 @@ def test_resume_adopts_what_the_account_holds() -> None:
     assert at_work(desk) == BOTH_2
 
 
-def test_resume_is_refused_while_a_fill_may_still_be_told_and_says_so() -> None:
+def test_resume_is_refused_while_a_fill_may_still_be_reported_and_says_so() -> None:
     desk = resting()
     desk.holds(sold(desk), -2)
     desk.tick(0.5)
@@ -125,7 +125,7 @@ def test_resume_is_refused_where_nothing_says_a_price() -> None:
 
 
 @pytest.mark.parametrize("is_quoted", [True, False])
-def test_who_asks_to_resume_is_told_what_is_adopted_or_why_not(tmp_path: Path, *, is_quoted: bool) -> None:
+def test_who_asks_to_resume_is_shown_what_is_adopted_or_why_not(tmp_path: Path, *, is_quoted: bool) -> None:
     desk = resting()
     option, name = sold(desk), desk.position.id
     if not is_quoted:
@@ -287,7 +287,7 @@ def test_a_short_leg_that_a_person_closes_leaves_the_stop_of_the_other_one() -> 
     assert call(6055) in [leg.option for leg in order.legs]
 
 
-def test_the_books_get_what_the_broker_tells_of_a_part_while_stops_rest() -> None:
+def test_the_books_get_what_the_broker_reports_of_a_part_while_stops_rest() -> None:
     """It was never booked while a stop rested, for a fill of that might have come."""
     desk = resting()
     before = desk.position.cash
@@ -325,7 +325,7 @@ def test_a_fill_that_is_corrected_away_counts_beside_what_the_account_lacks() ->
     assert desk.said(Kind.ALARM)
 
 
-def test_what_a_person_has_opened_anew_stays_theirs_when_our_stop_fills() -> None:
+def test_what_a_person_has_opened_again_stays_theirs_when_our_stop_fills() -> None:
     """The stop for three filled, and a new one was sent for the fourth, which somebody had sold for himself."""
     desk = resting()
     desk.holds(sold(desk), -3)

@@ -95,7 +95,7 @@ def test_what_is_not_quoted_for_long_or_no_longer_holds_ends_it_all_the_same(vix
 
 
 @pytest.mark.parametrize("client", [0, 8])
-def test_orders_under_another_client_id_cannot_be_cancelled_and_a_person_is_told(client: int) -> None:
+def test_orders_under_another_client_id_cannot_be_cancelled_and_a_person_is_notified(client: int) -> None:
     """The broker answers 10147 to a cancel by any other id than the one that placed the order, and lists it still.
 
     Of 0, which sees what is typed into TWS, nothing was said.
@@ -143,7 +143,7 @@ def test_what_the_broker_never_had_is_given_up_after_its_grace_and_not_sent_agai
     assert len(desk.submitted) == 1
 
 
-def test_a_broker_who_stays_away_behind_the_gateway_is_told_once_while_he_is_away() -> None:
+def test_a_broker_who_stays_away_behind_the_gateway_is_reported_once_while_he_is_away() -> None:
     """Code 1100 and nothing after it: the socket stands, so no other alarm comes; each time away is one of its own."""
     text = "no connection to the broker for 10 minutes: no exit watches 1 open position"
     desk = Desk()
@@ -170,7 +170,7 @@ def test_a_broker_who_is_away_at_night_is_no_alarm(at: str) -> None:
     assert not any("no exit watches" in text for text in desk.alarms)
 
 
-def test_what_nobody_watched_while_the_computer_slept_is_told_though_the_connection_is_back_at_once() -> None:
+def test_what_nobody_watched_while_the_computer_slept_is_reported_though_the_connection_is_back_at_once() -> None:
     desk = Desk()
     desk.opened()
     slept = desk.now
@@ -181,7 +181,7 @@ def test_what_nobody_watched_while_the_computer_slept_is_told_though_the_connect
     assert desk.alarms[-1] == "connected again: an open position was not watched for 60 min of the session"
 
 
-def test_a_given_up_order_in_the_next_list_is_taken_back() -> None:
+def test_a_given_up_order_in_the_next_list_is_cancelled() -> None:
     desk = Desk()
     order = desk.enter()
     desk.tick(15)
@@ -267,7 +267,7 @@ def test_fills_that_are_owed_are_waited_for_and_then_booked_by_the_brokers_word(
     assert any("has filled, and not all its executions are reported" in text for text in desk.alarms)
 
 
-def test_fills_that_are_owed_and_told_in_time_are_counted_as_they_are() -> None:
+def test_fills_that_are_owed_and_reported_in_time_are_counted_as_they_are() -> None:
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
@@ -338,7 +338,7 @@ def test_a_fill_of_an_exit_reported_after_a_reconnect_closed_its_position_when_i
     assert [each.purpose for each in desk.submitted] == [Purpose.ENTRY, Purpose.EXIT, Purpose.ENTRY]
 
 
-def test_after_an_exit_the_wait_for_the_next_entry_goes_on_over_an_outage() -> None:
+def test_after_an_exit_the_wait_for_the_next_entry_continues_over_an_outage() -> None:
     desk = Desk((text_of(**WAITS),))
     desk.opened("10:00")
     desk.until("10:10")
@@ -349,7 +349,7 @@ def test_after_an_exit_the_wait_for_the_next_entry_goes_on_over_an_outage() -> N
     assert desk.last.purpose is Purpose.ENTRY
 
 
-def test_of_two_exits_in_an_outage_the_later_one_counts_in_whatever_order_they_are_told() -> None:
+def test_of_two_exits_in_an_outage_the_later_one_counts_in_whatever_order_they_are_reported() -> None:
     """The one told last counted: the bot waited after the earlier one, and entered again too soon."""
     entry = '{window: {from: "10:00", to: "15:30"}, per_day: 3, max_open: 2, again: {after: [any], wait: 1h}}'
     exits = '\n  - time_in_trade: {at_least: 2h}\n    order: market\n  - time: "15:45"\n'
@@ -380,7 +380,7 @@ def test_an_exit_by_a_broker_whose_clock_is_behind_closed_nothing_before_it_was_
     assert left_unheard(desk, "10:09").closed_at == clock("10:10")
 
 
-def test_when_an_exit_was_dealt_is_known_over_a_start_before_its_end_is_told() -> None:
+def test_when_an_exit_was_dealt_is_known_over_a_start_before_its_end_is_reported() -> None:
     desk = Desk((text_of(**WAITS),))
     desk.opened("10:00")
     desk.until("10:10")
@@ -460,7 +460,7 @@ def test_a_position_that_the_account_does_not_hold_is_put_on_hold_and_never_trad
     assert any("closed by hand" in text for text in desk.alarms)
 
 
-def test_it_goes_on_when_the_account_has_it_again() -> None:
+def test_it_continues_when_the_account_has_it_again() -> None:
     desk = Desk()
     desk.opened()
     desk.unlink()
@@ -474,7 +474,7 @@ def test_it_goes_on_when_the_account_has_it_again() -> None:
     assert desk.last.purpose is Purpose.EXIT
 
 
-def test_a_position_that_is_put_on_hold_again_is_told_again() -> None:
+def test_a_position_that_is_put_on_hold_again_is_reported_again() -> None:
     """A person was told that nothing is sent for it, exits went on, and the second time nobody heard of it."""
     desk = Desk()
     desk.opened()
@@ -577,7 +577,7 @@ def test_a_try_that_nobody_was_there_to_send_is_sent_within_its_window_alone(awa
     assert (sent, unfilled) == (([1], [ended]) if ended else ([1, 2], []))
 
 
-def test_an_entry_that_worked_while_nobody_was_there_is_taken_back_after_its_window() -> None:
+def test_an_entry_that_worked_while_nobody_was_there_is_cancelled_after_its_window() -> None:
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
@@ -645,7 +645,7 @@ def test_a_late_leg_without_its_partners_is_not_closed_when_the_account_does_not
     assert desk.position.on_hold
 
 
-def test_a_position_told_before_its_fill_is_no_doubt() -> None:
+def test_a_position_reported_before_its_fill_is_no_doubt() -> None:
     desk = Desk()
     desk.opened()
     desk.until("15:45")
@@ -749,7 +749,7 @@ def test_pause_and_resume() -> None:
     assert len(desk.submitted) == 1
 
 
-def test_kill_takes_entries_back_and_lets_exits_go_on() -> None:
+def test_kill_takes_entries_back_and_lets_exits_continue() -> None:
     desk = Desk()
     desk.opened()
     desk.ask(Request.KILL)
@@ -817,7 +817,7 @@ def test_each_request_acts_once() -> None:
 
 
 @pytest.mark.parametrize(("gone_at", "goes_on"), [("23:50", True), ("15:58", False)])
-def test_what_a_list_of_the_nightly_reset_lacks_is_no_trade_of_somebody(gone_at: str, goes_on: bool) -> None:
+def test_what_a_list_of_the_nightly_reset_lacks_is_no_trade_of_a_person(gone_at: str, goes_on: bool) -> None:
     """The broker resets itself for an hour. What was gone while a session was on, and is there at night, waits."""
     desk = Desk((text_of("seller", **SELLER),), at="10:00")
     desk.opened("10:01")
@@ -989,7 +989,7 @@ def test_36_a_night_without_a_connection_is_no_alarm() -> None:
     assert not desk.alarms
 
 
-def test_an_entry_at_work_is_taken_back_at_the_connection_of_an_engine_that_was_killed_meanwhile() -> None:
+def test_an_entry_at_work_is_cancelled_at_the_connection_of_an_engine_that_was_killed_meanwhile() -> None:
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
@@ -1002,7 +1002,7 @@ def test_an_entry_at_work_is_taken_back_at_the_connection_of_an_engine_that_was_
 
 
 @pytest.mark.parametrize(("reported", "is_above"), [(700, True), (-3, False), (1_700_000_000, False)])
-def test_ids_are_above_those_that_are_told_of_other_programs_orders(reported: int, is_above: bool) -> None:
+def test_ids_are_above_those_that_are_reported_of_other_programs_orders(reported: int, is_above: bool) -> None:
     """After an order that others had placed in the run each exit was refused as a duplicate (103)."""
     desk = Desk()
     desk.opened()

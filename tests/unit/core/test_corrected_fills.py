@@ -45,7 +45,7 @@ def reported(desk: Desk, folder: Path) -> list[str]:
         ({"quantity": Decimal(0)}, "busted a fill of {}: 3 short_put sold at {}"),
     ],
 )
-def test_a_correction_is_told_and_why_tells_it(changes: dict[str, Decimal], words: str, tmp_path: Path) -> None:
+def test_a_correction_is_reported_and_why_reports_it(changes: dict[str, Decimal], words: str, tmp_path: Path) -> None:
     """Of another price nobody heard: the trade had just been sold for less in the end."""
     desk, sold = entered()
     at = f"{sold.price:f}"
@@ -55,13 +55,13 @@ def test_a_correction_is_told_and_why_tells_it(changes: dict[str, Decimal], word
     assert [line for line in reported(desk, tmp_path) if text in line] == [f"  10:00:00   alarm: {text}"]
 
 
-def test_what_is_only_told_once_more_is_no_correction() -> None:
+def test_what_is_only_reported_once_more_is_no_correction() -> None:
     desk, sold = entered()
     desk.send(again(sold))
     assert desk.alarms == []
 
 
-def test_what_lost_its_partner_is_told_with_its_price_beside_the_rest(tmp_path: Path) -> None:
+def test_what_lost_its_partner_is_reported_with_its_price_beside_the_rest(tmp_path: Path) -> None:
     """It was said that all was sold at 1.0833, which nobody had paid or brought."""
     desk, sold = entered()
     desk.send(again(sold, quantity=Decimal(2)))

@@ -173,7 +173,7 @@ def test_an_entry_at_work_takes_no_shares_from_its_own_conditions(held: int, sec
     assert [order.message for order in desk.cancels] == ["its conditions no longer hold"]
 
 
-def test_an_entry_at_work_is_taken_back_when_its_shares_are_sold() -> None:
+def test_an_entry_at_work_is_cancelled_when_its_shares_are_sold() -> None:
     desk = desk_of(1000)
     desk.until("10:00")
     desk.ack(desk.last)
@@ -185,7 +185,7 @@ def test_an_entry_at_work_is_taken_back_when_its_shares_are_sold() -> None:
     assert desk.alarms == [f"no answer to the cancel of {desk.last.ref}"], "our words are none of the broker's"
 
 
-def test_an_entry_at_work_is_taken_back_when_its_shares_were_sold_during_an_outage() -> None:
+def test_an_entry_at_work_is_cancelled_when_its_shares_were_sold_during_an_outage() -> None:
     """No report tells of the shares then, and it went on selling calls that nothing covers."""
     desk = desk_of(1000, order="{start: mid, wait: 1h, tries: 1, then: cancel}")
     desk.until("10:00")
@@ -208,7 +208,7 @@ def test_no_further_try_sells_the_rest_when_the_shares_went_between_two_of_them(
     assert (desk.position.state, desk.position.structures) == ("open", 2)
 
 
-def test_open_calls_without_shares_are_told_and_never_fought() -> None:
+def test_open_calls_without_shares_are_reported_and_never_fought() -> None:
     desk = desk_of(1000)
     desk.until("10:00")
     desk.fill(desk.last)
@@ -227,7 +227,7 @@ def test_open_calls_without_shares_are_told_and_never_fought() -> None:
     assert len([text for text in desk.alarms if "shares" in text]) == 1
 
 
-def test_shares_that_are_back_in_time_are_not_told() -> None:
+def test_shares_that_are_back_in_time_are_not_reported() -> None:
     desk = desk_of(1000)
     desk.until("10:00")
     desk.fill(desk.last)
@@ -276,7 +276,7 @@ def test_shares_that_another_bot_is_buying_are_not_missing(is_open: bool) -> Non
     assert bool(desk.alarms) is is_open
 
 
-def test_an_early_assignment_takes_call_and_shares_and_is_told_as_that() -> None:
+def test_an_early_assignment_takes_call_and_shares_and_is_reported_as_that() -> None:
     desk = desk_of(1000)
     desk.until("10:00")
     desk.fill(desk.last)

@@ -94,7 +94,7 @@ def test_a_symbol_keeps_its_place_when_its_shares_are_all_written_against() -> N
     assert sent(desk) == [("SPY", 1)]
 
 
-def test_an_entry_ends_when_its_shares_are_sold_and_the_other_symbol_goes_on() -> None:
+def test_an_entry_ends_when_its_shares_are_sold_and_the_other_symbol_continues() -> None:
     desk = desk_of(1000, 600)
     desk.until("10:00")
     (entry,) = desk.live
@@ -105,7 +105,7 @@ def test_an_entry_ends_when_its_shares_are_sold_and_the_other_symbol_goes_on() -
     assert desk.order(entry.ref).status is OrderStatus.CANCELLING
 
 
-def test_a_person_is_told_whose_shares_are_missing() -> None:
+def test_a_person_is_notified_whose_shares_are_missing() -> None:
     desk = desk_of(1000, 600)
     desk.until("10:00")
     fill_all(desk)

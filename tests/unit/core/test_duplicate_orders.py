@@ -49,7 +49,7 @@ def waiting() -> tuple[Desk, Order]:
     return desk, order
 
 
-def test_11_both_orders_under_one_id_are_taken_back() -> None:
+def test_11_both_orders_under_one_id_are_cancelled() -> None:
     desk, order = exiting()
     second(desk, order)
     assert [found.order_id for found in desk.cancels] == [order.order_id] * 2
@@ -94,7 +94,7 @@ def test_11_a_second_order_that_two_lists_lack_is_over() -> None:
 
 
 @pytest.mark.parametrize("status", [BrokerStatus.FILLED, BrokerStatus.CANCELLED])
-def test_11_what_a_second_order_is_told_to_have_filled_is_waited_for(status: BrokerStatus) -> None:
+def test_11_what_a_second_order_is_reported_to_have_filled_is_waited_for(status: BrokerStatus) -> None:
     """The status may come before its executions: an exit sent between them would close the position twice."""
     desk, order = waiting()
     sent = len(desk.submitted)
@@ -108,7 +108,7 @@ def test_11_what_a_second_order_is_told_to_have_filled_is_waited_for(status: Bro
     assert len(desk.submitted) == sent
 
 
-def test_11_what_was_sent_before_a_second_order_was_told_is_taken_back_too() -> None:
+def test_11_what_was_sent_before_a_second_order_was_reported_is_cancelled_too() -> None:
     """The change was told in lists alone, and the first had ended: the next exit stood beside the second order."""
     desk, order = exiting()
     desk.send(order_report(order, desk.now, BrokerStatus.CANCELLED))
@@ -163,7 +163,7 @@ def test_11_the_broker_is_asked_every_ten_seconds_while_there_is_one() -> None:
     assert sum(isinstance(each, RequestOpenOrders) for each in desk.commands) >= before + 5
 
 
-def test_11_one_that_is_not_taken_back_in_a_minute_is_left_to_a_person() -> None:
+def test_11_one_that_is_not_cancelled_in_a_minute_is_left_to_a_person() -> None:
     desk, order = waiting()
     since = desk.now
     while desk.now - since < timedelta(seconds=75):
@@ -189,7 +189,7 @@ def test_11_a_second_entry_keeps_no_position_from_being_watched() -> None:
     assert desk.day_of().halted  # type: ignore[attr-defined]
 
 
-def test_11_an_entry_that_is_taken_back_with_a_second_one_is_not_sent_anew() -> None:
+def test_11_an_entry_that_is_cancelled_with_a_second_one_is_not_sent_again() -> None:
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
@@ -214,7 +214,7 @@ def test_11_what_rests_is_not_put_back_beside_a_second_one() -> None:
     assert target.ref in {order.ref for order in desk.live}
 
 
-def test_11_a_second_order_is_told_anew_by_the_list_of_a_connection() -> None:
+def test_11_a_second_order_is_reported_again_by_the_list_of_a_connection() -> None:
     desk, order = waiting()
     sent = len(desk.submitted)
     desk.unlink()

@@ -71,7 +71,7 @@ def test_the_other_side_is_stopped_on_the_same_credit_later() -> None:
     assert desk.state.bots.by_name["spread"].day.last_end == "stop", "for `again` it is the exit that the spec names"
 
 
-def test_a_side_that_is_closed_worse_than_its_limit_is_told() -> None:
+def test_a_side_that_is_closed_worse_than_its_limit_is_reported() -> None:
     desk = held()
     sides(desk, 1.40, 0.40)
     order = desk.last

@@ -96,7 +96,7 @@ def test_an_entry_that_a_person_cancels_is_over_and_says_so() -> None:
     assert desk.alarms == []
 
 
-def test_an_answer_that_is_no_refusal_is_told_as_it_was() -> None:
+def test_an_answer_that_is_no_refusal_is_reported_as_it_was() -> None:
     """An error alone ends no order; what became of it is asked, and why it may be gone is not forgotten meanwhile."""
     desk = Desk()
     order = desk.enter()
@@ -379,7 +379,7 @@ def test_on_conflict_the_other_way_round_is_skipped() -> None:
     assert [order.bot for order in desk.submitted] == ["seller"]
 
 
-def test_a_contract_that_a_bot_holds_twice_the_other_way_round_is_told_once() -> None:
+def test_a_contract_that_a_bot_holds_twice_the_other_way_round_is_reported_once() -> None:
     """`held the other way round: SPXW 5925P by q, SPXW 5925P by q`, once for each position."""
     buyer = "\n  expiry: {dte: 0}\n  long_put: {buy: put, strike: {delta: 0.10}}\n"
     exits = '[{time: "15:45", order: market}]'
@@ -425,7 +425,7 @@ def test_a_halt_condition_halts_once_it_is_confirmed() -> None:
     assert desk.state.bots.by_name["spread"].day.halted.startswith("vix")
 
 
-def test_the_confirmation_of_a_halt_goes_on_when_the_window_opens() -> None:
+def test_the_confirmation_of_a_halt_continues_when_the_window_opens() -> None:
     desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}, confirm: 30s}]}"),), at="09:59:30")
     desk.level("VIX", 31.0)
     desk.tick(10)
@@ -460,7 +460,7 @@ def test_a_halt_that_is_unknown_in_the_window_is_why_a_bot_did_not_watch() -> No
     assert reported.at == clock("10:00:59")
 
 
-def test_exits_go_on_when_halted_and_it_is_halted_since_then() -> None:
+def test_exits_continue_when_halted_and_it_is_halted_since_then() -> None:
     """The table showed the halt beside the minute at which the watch for its entry had begun."""
     desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}}]}"),))
     desk.opened()
@@ -656,7 +656,7 @@ def test_a_further_try_follows_whatever_the_broker_has_answered_to_the_cancel_of
     assert [each.attempt for each in desk.submitted] == [1, 2]
 
 
-def test_a_further_try_follows_one_that_is_refused_as_it_works_only_if_it_was_taken_back_for_one() -> None:
+def test_a_further_try_follows_one_that_is_refused_as_it_works_only_if_it_was_cancelled_for_one() -> None:
     """The exchange may refuse it at the moment at which it is taken back: then it says why the entry is over."""
     desk = Desk((text_of(order="{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5s, then: cancel}"),))
     order = desk.enter()
@@ -668,7 +668,7 @@ def test_a_further_try_follows_one_that_is_refused_as_it_works_only_if_it_was_ta
     assert len(desk.submitted) == 1
 
 
-def test_no_further_try_follows_one_that_has_filled_while_it_was_taken_back() -> None:
+def test_no_further_try_follows_one_that_has_filled_while_it_was_cancelled() -> None:
     desk = Desk((text_of(order="{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5s, then: cancel}"),))
     order = desk.enter()
     desk.ack(order)

@@ -33,7 +33,7 @@ def wait(desk: Desk, seconds: float) -> None:
     desk.tick(seconds)
 
 
-def test_without_words_it_walks_the_ladder_of_the_entry_and_goes_on() -> None:
+def test_without_words_it_walks_the_ladder_of_the_entry_and_continues() -> None:
     desk = held()
     desk.ack(desk.sent_for(Purpose.EXIT)[0])
     seen = []
@@ -121,7 +121,7 @@ def spread(desk: Desk) -> None:
     desk.quote(put(5935), 0.25, 0.35, -0.07)
 
 
-def test_a_wait_for_quotes_begins_anew_when_there_were_some() -> None:
+def test_a_wait_for_quotes_begins_again_when_there_were_some() -> None:
     desk = blind_at_its_time()
     desk.settle(9)
     spread(desk)
@@ -157,7 +157,7 @@ def test_a_combo_at_work_gives_way_to_its_short_leg_when_nobody_bids_for_the_lon
     assert [leg.option for leg in desk.sent_for(Purpose.EXIT)[-1].legs] == [put(5945)]
 
 
-def test_without_quotes_a_ladder_that_goes_on_waits_and_each_exit_says_so() -> None:
+def test_without_quotes_a_ladder_that_continues_waits_and_each_exit_says_so() -> None:
     """The later exit said nothing: its words were those of the one before."""
     exits = '\n  - time: "11:00"\n  - stop: {cost: 2x credit}\n    unknown: exit\n    grace: 10s\n'
     desk = Desk((text_of(exits=exits),))
@@ -196,7 +196,7 @@ def test_a_pause_lies_between_two_tries_and_nothing_works_in_it() -> None:
     assert price(desk) == Decimal("1.65"), "one step worse"
 
 
-def test_a_ladder_that_goes_on_sends_limits_beyond_its_tries() -> None:
+def test_a_ladder_that_continues_sends_limits_beyond_its_tries() -> None:
     desk = held("{start: mid, step: 0.05, wait: 10s, tries: 2, pause: 5s}")
     for _ in range(4):
         order = desk.sent_for(Purpose.EXIT)[-1]
@@ -347,7 +347,7 @@ def test_a_price_to_start_at_stays_a_credit_when_the_mid_falls_below_zero() -> N
 
 
 @pytest.mark.parametrize("is_started_anew", [False, True])
-def test_a_ladder_that_the_close_has_cut_short_begins_anew_at_the_next_open(is_started_anew: bool) -> None:
+def test_a_ladder_that_the_close_has_cut_short_begins_again_at_the_next_open(is_started_anew: bool) -> None:
     """It went on where it was: a market order left with the first quotes of the day."""
     ladder = "{start: mid, step: 0.01, wait: 10s, tries: 3, then: market}"
     desk = Desk(

@@ -121,7 +121,7 @@ def test_what_closes_less_is_taken_over() -> None:
     assert desk.reasons("exit")[-1] == ("time" if len(desk.submitted[1].legs) < 4 else "puts")
 
 
-def test_an_exit_goes_on_although_its_condition_is_false_again() -> None:
+def test_an_exit_continues_although_its_condition_is_false_again() -> None:
     desk = held('\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n')
     cost(desk, 1.50)
     desk.tick(1)
@@ -139,7 +139,7 @@ def test_an_exit_goes_on_although_its_condition_is_false_again() -> None:
 CONFIRMED = '\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n    confirm: 2 quotes\n'
 
 
-def test_two_quotes_need_every_quote_anew() -> None:
+def test_two_quotes_need_every_quote_again() -> None:
     desk = held(CONFIRMED)
     cost(desk, 2.0)
     desk.tick(0.5)
@@ -225,7 +225,7 @@ def test_unknown_holds_and_raises_the_alarm_after_its_grace() -> None:
     assert not desk.reasons("exit")
 
 
-def test_an_exit_that_cannot_be_judged_again_is_told_again_and_not_soon_after() -> None:
+def test_an_exit_that_cannot_be_judged_again_is_reported_again_and_not_soon_after() -> None:
     """The data was away a second time that day, for good, and nobody was told: the words were those of the first."""
     desk = held('\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n')
     reported = []
@@ -238,7 +238,7 @@ def test_an_exit_that_cannot_be_judged_again_is_told_again_and_not_soon_after() 
     assert reported == [1, 1, 2, 3]
 
 
-def test_each_position_that_has_no_price_to_close_at_is_told_of() -> None:
+def test_each_position_that_has_no_price_to_close_at_is_reported_of() -> None:
     """The second had lost its resting orders to the exit, and nobody was told: the words were those of the first."""
     entry = '{window: {from: "10:00", to: "11:00"}, per_day: 2, again: {after: [filled], wait: 1m}}'
     legs = SECTIONS["legs"] + "  on_conflict: allow\n"
@@ -527,7 +527,7 @@ NOT_SAME = 105, "Order being modified does not match original order"
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_an_order_that_takes_no_change_is_taken_back_and_its_try_is_a_new_order(count: int) -> None:
+def test_an_order_that_takes_no_change_is_cancelled_and_its_try_is_a_new_order(count: int) -> None:
     """It stood at its first price for all its tries: the broker may describe a combo in other words than ours."""
     desk = working("0.05", tries=3)
     first = desk.last
@@ -579,7 +579,7 @@ def test_a_change_that_was_refused_is_sent_again_with_the_next_try(code: int) ->
     assert len(desk.replaced) == 2
 
 
-def test_a_change_whose_refusal_is_told_twice_is_not_taken_as_made() -> None:
+def test_a_change_whose_refusal_is_reported_twice_is_not_taken_as_made() -> None:
     """The second one took the exit back to the price that was refused: the next try had it, and nothing was sent."""
     desk = working("0.50", tries=6)
     first = desk.last.limit_price
@@ -615,7 +615,7 @@ def test_a_change_that_is_answered_by_an_unknown_code_is_shown_as_the_broker_wor
     assert desk.last.limit_price == desk.replaced[-1].limit_price, "an old report"
 
 
-def test_a_change_of_what_has_filled_is_asked_about_and_told_to_nobody() -> None:
+def test_a_change_of_what_has_filled_is_asked_about_and_not_reported() -> None:
     desk = working("0.05", tries=3)
     desk.tick(10)
     said = desk.message(desk.last, 104, "Can't modify a filled order.")
@@ -623,7 +623,7 @@ def test_a_change_of_what_has_filled_is_asked_about_and_told_to_nobody() -> None
     assert desk.alarms == []
 
 
-def test_an_order_that_works_and_that_the_broker_says_something_of_is_told_as_it_is() -> None:
+def test_an_order_that_works_and_that_the_broker_says_something_of_is_reported_as_it_is() -> None:
     """It was told as a change that was refused, where none was sent; a code that no list has was told to nobody."""
     desk = working("0.05", tries=3)
     desk.message(desk.last, 201, "Order rejected - reason:x")
@@ -664,7 +664,7 @@ def test_37_an_exit_whose_cancel_a_read_only_gateway_refuses_was_not_refused_its
     assert not any("refused a closing order" in text for text in desk.alarms)
 
 
-def test_closing_orders_that_the_broker_swallows_are_sent_on_and_a_person_is_told_once() -> None:
+def test_closing_orders_that_the_broker_swallows_are_sent_on_and_a_person_is_notified_once() -> None:
     """Only that each of them had no answer was told, all afternoon."""
     desk = held('\n  - time: "15:45"\n  - target: {profit: 50%}\n')
     cost(desk, 0.30)

@@ -108,7 +108,7 @@ def test_another_underlying_is_entered_all_the_same() -> None:
     assert desk.submitted
 
 
-def test_a_closed_day_that_is_taken_back_is_entered_again() -> None:
+def test_a_closed_day_that_is_cancelled_is_entered_again() -> None:
     desk = Desk()
     reported(desk, Hours(DAY))
     desk.until("10:05", step=60)
@@ -156,7 +156,7 @@ def test_volatility_is_that_of_the_time_that_is_left_to_an_early_close() -> None
     assert short == pytest.approx(whole * sqrt(6 / 3), rel=1e-3)
 
 
-def test_an_open_position_tells_when_its_time_exit_comes_on_a_shorter_day() -> None:
+def test_an_open_position_reports_when_its_time_exit_comes_on_a_shorter_day() -> None:
     """It showed the time of a whole day."""
     desk = Desk()
     desk.opened()
@@ -166,7 +166,7 @@ def test_an_open_position_tells_when_its_time_exit_comes_on_a_shorter_day() -> N
     assert told_exits(desk.state, desk.position, desk.now.timestamp()).endswith("time 15:45 (12:45 today)")
 
 
-def test_an_open_position_tells_that_its_time_exit_does_not_come_on_a_shorter_day() -> None:
+def test_an_open_position_reports_that_its_time_exit_does_not_come_on_a_shorter_day() -> None:
     """The table showed it as if it came, on the one day on which nothing closes the position by the clock."""
     desk = Desk((text_of(exits="[{time: open + 5h}]"),))
     desk.opened()
@@ -184,7 +184,7 @@ def test_windows_after_an_early_close_never_open() -> None:
     assert not desk.submitted
 
 
-def test_an_early_close_that_is_told_within_the_session_leaves_what_is_open_governed() -> None:
+def test_an_early_close_that_is_reported_within_the_session_leaves_what_is_open_governed() -> None:
     desk = Desk()
     desk.opened()
     before = desk.position
@@ -198,7 +198,7 @@ def test_an_early_close_that_is_told_within_the_session_leaves_what_is_open_gove
     assert len([each for each in desk.submitted if each.purpose.value == "entry"]) == 1
 
 
-def test_a_restart_goes_on_in_the_day_that_was_told_and_alarms_no_more_than_once() -> None:
+def test_a_restart_continues_in_the_day_that_was_reported_and_alarms_no_more_than_once() -> None:
     desk = Desk()
     desk.opened()
     reported(desk, hours("09:30", "13:00"))
@@ -212,7 +212,7 @@ def test_a_restart_goes_on_in_the_day_that_was_told_and_alarms_no_more_than_once
     assert desk.position.state == "exiting"
 
 
-def test_a_store_remembers_what_was_told_of_today(tmp_path: Path) -> None:
+def test_a_store_remembers_what_was_reported_of_today(tmp_path: Path) -> None:
     desk = Desk(at="09:25")
     reported(desk, hours("09:30", "13:00"))
     reported(desk, Hours(DAY), "QQQ")
@@ -225,7 +225,7 @@ def test_a_store_remembers_what_was_told_of_today(tmp_path: Path) -> None:
     assert (tomorrow.schedule.session.is_half, tomorrow.market.facts.hours) == (False, {})
 
 
-def test_an_early_close_that_is_taken_back_makes_a_whole_day_again() -> None:
+def test_an_early_close_that_is_cancelled_makes_a_whole_day_again() -> None:
     """As a restart would find it: of several underlyings the earliest close that is told still counts."""
     desk = Desk(at="09:25")
     reported(desk, hours("09:30", "13:00"))
@@ -244,7 +244,7 @@ def test_an_early_close_that_is_taken_back_makes_a_whole_day_again() -> None:
     assert desk.position.state == "exiting"
 
 
-def test_a_window_that_an_early_close_had_shut_sends_no_second_entry_once_it_is_taken_back() -> None:
+def test_a_window_that_an_early_close_had_shut_sends_no_second_entry_once_it_is_cancelled() -> None:
     """While it was empty it was forgotten that its one entry had been sent."""
     entry = '{window: {from: "13:30", to: "14:30"}, per_day: 2, max_open: 2}'
     desk = Desk((text_of(entry=entry, exits='\n  - time: "15:45"\n'),), at="13:29")

@@ -121,7 +121,7 @@ def take_stops_back(desk: Desk) -> None:
                 desk.cancelled(order)
 
 
-def test_so_it_is_where_nobody_tells_who_closed_the_wing() -> None:
+def test_so_it_is_where_nobody_reports_who_closed_the_wing() -> None:
     desk = desk_of()
     desk.holds(LONG_PUT, 0)
     ticks(desk, 66)

@@ -167,7 +167,7 @@ def test_the_answer_is_of_its_contracts() -> None:
     assert len(desk.submitted) == 1
 
 
-def test_what_filled_since_the_answer_is_asked_about_anew() -> None:
+def test_what_filled_since_the_answer_is_asked_about_again() -> None:
     """The entry at work was added to the answer; once it has filled it is in neither."""
     patient = "{start: mid, step: 0.05, wait: 600s, tries: 1, then: cancel}"
     later = text_of("later", legs=CALLS, entry='{window: {from: "10:05", to: "11:00"}}')

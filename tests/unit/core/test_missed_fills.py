@@ -85,7 +85,7 @@ def test_an_entry_that_filled_in_the_evening_is_a_position_with_its_exits_in_the
 AGAIN = '{window: {from: "10:00", to: "13:00"}, per_day: 1, max_open: 5, again: {after: [filled], wait: 1m}}'
 
 
-def test_an_entry_whose_fills_nobody_tells_counts_among_those_of_the_day() -> None:
+def test_an_entry_whose_fills_nobody_reports_counts_among_those_of_the_day() -> None:
     """The bot entered once more than `per_day` allows."""
     desk = Desk((text_of(entry=AGAIN),))
     order = desk.enter()
@@ -118,7 +118,7 @@ def test_an_entry_that_filled_on_an_earlier_day_counts_among_those_of_the_week()
 
 
 @pytest.mark.parametrize(("nights", "opened", "week"), [(0, 1, 0), (1, 0, 1), (4, 0, 0)])
-def test_an_entry_counts_in_the_session_of_its_first_fill_however_late_that_is_told(
+def test_an_entry_counts_in_the_session_of_its_first_fill_however_late_that_is_reported(
     nights: int, opened: int, week: int
 ) -> None:
     """Told on the next morning it used that day's `per_day` up, and the bot did not enter."""
@@ -165,7 +165,7 @@ def test_sums_say_that_an_entry_was_booked_at_the_accounts_average_cost(tmp_path
 
 
 @pytest.mark.parametrize("is_exit", [True, False])
-def test_what_is_called_filled_and_never_told_is_booked_by_that_word(is_exit: bool) -> None:
+def test_what_is_called_filled_and_never_reported_is_booked_by_that_word(is_exit: bool) -> None:
     """openOrder says it without a count: the exit was over with no fill, and another was sent beside it."""
     desk = Desk()
     if is_exit:
@@ -394,7 +394,7 @@ def test_a_target_that_may_have_filled_before_its_option_expired_is_said_in_one_
     assert not desk.live
 
 
-def test_on_the_same_day_the_broker_tells_its_executions_and_nothing_is_guessed() -> None:
+def test_on_the_same_day_the_broker_reports_its_executions_and_nothing_is_guessed() -> None:
     desk = seller()
     order = desk.enter("10:01")
     desk.ack(order)
@@ -405,7 +405,7 @@ def test_on_the_same_day_the_broker_tells_its_executions_and_nothing_is_guessed(
     assert any("may have filled unseen" in text for text in desk.alarms)
 
 
-def test_fills_that_are_told_after_all_replace_what_was_guessed() -> None:
+def test_fills_that_are_reported_after_all_replace_what_was_guessed() -> None:
     desk = seller()
     order = desk.enter("10:01")
     desk.ack(order)
@@ -432,7 +432,7 @@ def test_fills_that_are_told_after_all_replace_what_was_guessed() -> None:
 
 
 @pytest.mark.parametrize(("reported", "is_closed"), [("executed", False), ("executed", True), ("filled", False)])
-def test_a_fill_of_the_target_that_is_told_after_all_replaces_what_was_guessed_of_the_stop(
+def test_a_fill_of_the_target_that_is_reported_after_all_replaces_what_was_guessed_of_the_stop(
     reported: str, is_closed: bool
 ) -> None:
     """Both were booked: more was closed than was held, with the loss of the stop, and the bot entered no more."""
@@ -513,7 +513,7 @@ def test_what_is_learned_on_a_day_off_was_not_made_on_the_session_after_it() -> 
         desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
 
 
-def test_a_pair_of_which_both_have_filled_a_part_is_booked_as_the_broker_tells_it() -> None:
+def test_a_pair_of_which_both_have_filled_a_part_is_booked_as_the_broker_reports_it() -> None:
     desk = seller(quantity="3")
     desk.opened("10:01")
     pair_rests(desk)
@@ -529,7 +529,7 @@ def test_a_pair_of_which_both_have_filled_a_part_is_booked_as_the_broker_tells_i
     assert (desk.position.state, desk.position.on_hold) == ("closed", "")
 
 
-def test_a_guess_of_two_that_is_told_in_two_executions_is_replaced_by_and_by() -> None:
+def test_a_guess_of_two_that_is_reported_in_two_executions_is_replaced_by_and_by() -> None:
     """Seed 7300014: between the two it counted as one, beside an exit of two, and as closed beyond what was held."""
     desk = seller(quantity="2")
     order = desk.enter("10:01")
@@ -627,7 +627,7 @@ def test_a_roll_that_filled_in_the_evening_opens_at_what_the_account_has_it_at()
     assert desk.state.positions.by_id[order.position].legs[0].exit_cash == -250 - order.limit_price * 100
 
 
-def test_a_roll_whose_executions_are_not_told_opens_as_it_was_quoted() -> None:
+def test_a_roll_whose_executions_are_not_reported_opens_as_it_was_quoted() -> None:
     desk, order = rolled()
     assert order.limit_price is not None
     desk.report(order, BrokerStatus.FILLED, 1, order.limit_price)

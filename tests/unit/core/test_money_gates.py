@@ -265,7 +265,7 @@ def test_a_market_order_of_the_brokers_algorithm_works_on_through_its_tries() ->
     assert [found.ref for found in desk.cancels] == [first.ref]
 
 
-def test_a_structure_without_a_price_is_told_of() -> None:
+def test_a_structure_without_a_price_is_reported_of() -> None:
     """Nothing was on record: a wing that nobody bid for all day kept every entry away, and `why` knew of no reason."""
     desk = Desk()
     desk.until("09:59")
@@ -313,7 +313,7 @@ def test_a_halted_option_halts_its_underlying_for_us_and_no_other() -> None:
     other.enter()
 
 
-def test_an_entry_at_work_is_taken_back_in_a_halt() -> None:
+def test_an_entry_at_work_is_cancelled_in_a_halt() -> None:
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
@@ -372,7 +372,7 @@ def test_positions_of_today_need_theirs() -> None:
     assert "the broker allows 1, 1 of them for positions of today" in refused(desk, "two")
 
 
-def test_a_day_trade_just_made_counts_until_the_broker_has_told() -> None:
+def test_a_day_trade_just_made_counts_until_the_broker_has_reported() -> None:
     bots = (text_of("one"), text_of("two", entry='{window: {from: "10:05", to: "10:30"}}'))
     desk = desk_of(*bots, account=replace(NONE_LEFT, day_trades_left=1))
     desk.opened()

@@ -180,7 +180,7 @@ def test_a_symbol_that_is_none_of_the_universe_is_refused() -> None:
     assert "its text has no structure QQQ now" in desk.reasons("skip")[0]
 
 
-def test_after_a_start_its_tries_go_on_with_the_same_legs() -> None:
+def test_after_a_start_its_tries_continue_with_the_same_legs() -> None:
     desk = desk_at_half_past(**UNIVERSE)
     desk.enter_named("spread", short_put=put(598, "SPY"), long_put=put(593, "SPY"))
     desk.tick(1)

@@ -29,7 +29,7 @@ def test_what_a_limit_kept_out_is_called_by_what_it_says(symbol: str, rule: str,
 
 
 @pytest.mark.parametrize("is_edited", [False, True])
-def test_what_came_nearest_before_a_restart_is_told_after_it(*, is_edited: bool) -> None:
+def test_what_came_nearest_before_a_restart_is_reported_after_it(*, is_edited: bool) -> None:
     """The nearest miss of the rest of the day was told as that of the day, in the digest too."""
     desk = Desk()
     desk.scrambles = False  # what people are told after the start is looked at

@@ -117,7 +117,7 @@ def test_the_spec_says_how_long_it_may_stand(why: HoldReason) -> None:
 
 
 @pytest.mark.parametrize("why", UNIDENTIFIED)
-def test_nothing_is_sent_while_nobody_knows_what_a_contract_is_and_a_person_is_told(why: HoldReason) -> None:
+def test_nothing_is_sent_while_nobody_knows_what_a_contract_is_and_a_person_is_notified(why: HoldReason) -> None:
     desk = on_hold(why)
     ticks(desk, 150)
     assert sent(desk) == []
@@ -126,7 +126,7 @@ def test_nothing_is_sent_while_nobody_knows_what_a_contract_is_and_a_person_is_t
 
 
 @pytest.mark.parametrize("why", GOES_ON)
-def test_exits_go_on_with_what_the_account_holds(why: HoldReason) -> None:
+def test_exits_continue_with_what_the_account_holds(why: HoldReason) -> None:
     desk = on_hold(why, time="10:05")
     desk.holds(SHORT_PUT, -1)
     ticks(desk, 120)

@@ -62,7 +62,7 @@ def test_an_echo_of_what_was_sent_says_nothing() -> None:
         ({"side": Side.SELL}, "sell instead of buy"),
     ],
 )
-def test_51_an_entry_that_a_preset_changed_is_taken_back(changes: dict[str, Any], words: str) -> None:
+def test_51_an_entry_that_a_preset_changed_is_cancelled(changes: dict[str, Any], words: str) -> None:
     desk = Desk()
     order = desk.enter()
     desk.send(echo(desk, order, **changes))
@@ -74,7 +74,7 @@ def test_51_an_entry_that_a_preset_changed_is_taken_back(changes: dict[str, Any]
     assert len(desk.submitted) == 1
 
 
-def test_51_what_a_preset_changed_is_no_doing_of_a_person_when_it_is_told_again() -> None:
+def test_51_what_a_preset_changed_is_no_doing_of_a_person_when_it_is_reported_again() -> None:
     """The broker tells an order more than once: a second later it was somebody who had changed it."""
     desk = Desk()
     order = desk.enter()
@@ -107,7 +107,7 @@ def test_51_an_exit_with_other_terms_stays_as_it_is() -> None:
     assert not desk.cancels
 
 
-def test_51_what_was_told_of_an_exit_before_a_reload_is_not_told_again_as_the_doing_of_a_person() -> None:
+def test_51_what_was_reported_of_an_exit_before_a_reload_is_not_reported_again_as_the_doing_of_a_person() -> None:
     """Nor does a start tell it again."""
     desk = seller()
     stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
@@ -122,7 +122,7 @@ def test_51_what_was_told_of_an_exit_before_a_reload_is_not_told_again_as_the_do
     assert desk.alarms == [reported]
 
 
-def test_51_a_resting_exit_that_would_close_too_much_is_taken_back_and_watched() -> None:
+def test_51_a_resting_exit_that_would_close_too_much_is_cancelled_and_watched() -> None:
     desk = seller()
     stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
     desk.send(echo(desk, stop, quantity=Decimal(3)))
@@ -155,7 +155,7 @@ def test_51_an_exit_of_which_the_broker_makes_more_again_is_not_sent_until_a_per
     assert len(desk.submitted) == sent == 3
 
 
-def test_51_an_exit_that_the_broker_has_the_other_way_round_is_taken_back() -> None:
+def test_51_an_exit_that_the_broker_has_the_other_way_round_is_cancelled() -> None:
     desk = Desk()
     desk.opened()
     desk.until("15:45")
@@ -177,7 +177,7 @@ def test_71_an_order_changed_by_hand_is_not_changed_back() -> None:
     assert not desk.replaced
 
 
-def test_what_stays_open_is_protected_at_once_where_a_part_filled_before_it_was_taken_back() -> None:
+def test_what_stays_open_is_protected_at_once_where_a_part_filled_before_it_was_cancelled() -> None:
     """Its stop waited as long as the next closing order would have: a minute here, and five after refusals."""
     risk = "{max_loss_per_trade: $9000, protect: {cost: 4x credit}}"
     exits = '\n  - {name: half, time: "15:00", close: 50%}\n  - time: "15:45"\n'
@@ -201,7 +201,7 @@ def test_what_stays_open_is_protected_at_once_where_a_part_filled_before_it_was_
 # ---------------------------------------------------------------- whose report
 
 
-def test_11_a_second_order_under_one_reference_is_taken_back() -> None:
+def test_11_a_second_order_under_one_reference_is_cancelled() -> None:
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
@@ -228,7 +228,7 @@ def test_11_the_end_of_a_second_order_is_not_that_of_ours(status: BrokerStatus) 
     assert len(desk.submitted) == sent
 
 
-def test_11_an_exit_that_a_second_order_has_filled_is_taken_back() -> None:
+def test_11_an_exit_that_a_second_order_has_filled_is_cancelled() -> None:
     """It would open the other side."""
     desk = Desk()
     desk.opened()
@@ -243,7 +243,7 @@ def test_11_an_exit_that_a_second_order_has_filled_is_taken_back() -> None:
     assert desk.position.state == "closed"
 
 
-def test_11_an_exit_of_which_a_second_order_has_filled_a_part_is_taken_back() -> None:
+def test_11_an_exit_of_which_a_second_order_has_filled_a_part_is_cancelled() -> None:
     """It went on for all of it, and closed more than was held; the next one closes the rest."""
     desk = Desk((text_of(quantity="2", risk=WIDE),))
     desk.opened()

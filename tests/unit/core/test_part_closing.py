@@ -132,7 +132,7 @@ def test_half_of_one_is_all() -> None:
     assert desk.position.state == "closed"
 
 
-def test_a_part_that_repeats_closes_again_when_its_condition_is_true_anew() -> None:
+def test_a_part_that_repeats_closes_again_when_its_condition_is_true_again() -> None:
     desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n    repeat: true\n", quantity=4)
     cost(desk, 1.60)
     desk.fill(desk.last)
@@ -245,7 +245,7 @@ def test_a_part_that_was_taken_over_before_it_closed_anything_is_closed_after_th
     assert (desk.position.state, desk.position.structures, len(desk.sent_for(Purpose.EXIT))) == ("open", 4, 3)
 
 
-def test_a_part_of_which_some_was_closed_when_it_was_taken_over_is_not_closed_anew() -> None:
+def test_a_part_of_which_some_was_closed_when_it_was_taken_over_is_not_closed_again() -> None:
     desk = part_taken_over(3)
     assert desk.reasons("exit") == ["half", "vix"]
     assert [order.quantity for order in desk.sent_for(Purpose.EXIT)] == [5, 1]
@@ -309,7 +309,7 @@ def test_a_stop_is_shown_to_lose_no_more_than_can_be_lost() -> None:
     assert dollars_at(bot, desk.position, ExitKind.STOP) == -worst
 
 
-def test_the_report_and_the_digest_tell_each_part_with_its_exit_and_price(tmp_path: Path) -> None:
+def test_the_report_and_the_digest_report_each_part_with_its_exit_and_price(tmp_path: Path) -> None:
     desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n")
     cost(desk, 1.60)
     closed_at(desk, "1.60")

@@ -77,7 +77,7 @@ def test_what_was_bought_and_costs_money_to_close_was_bought_back_in_all() -> No
     [(LEANING, "short_put", "bought back"), (CONDOR, "long_put", "sold")],
     ids=["bought", "sold"],
 )
-def test_one_leg_is_told_by_its_own_side(tmp_path: Path, legs: str, leg: str, words: str) -> None:
+def test_one_leg_is_reported_by_its_own_side(tmp_path: Path, legs: str, leg: str, words: str) -> None:
     desk = held(f'  - name: alone\n    time: "10:30"\n    close: [{leg}]\n', legs)
     desk.until("10:30", step=60)
     closed_at(desk, "0.30")
@@ -184,7 +184,7 @@ def test_an_entry_that_filled_in_part_says_how_many_were_asked_for(tmp_path: Pat
     assert " 10:00, 1 of 3 filled, bought back at " in told_of_the_day(desk, tmp_path / "2")
 
 
-def test_a_leg_that_never_got_its_partner_is_told_with_what_came_of_it(tmp_path: Path) -> None:
+def test_a_leg_that_never_got_its_partner_is_reported_with_what_came_of_it(tmp_path: Path) -> None:
     """It was `not filled yet`, also once it was sold at a loss; a long leg was `bought back`."""
     order = "{leg_by_leg: [long_put, short_put], start: mid, step: 0.05, wait: 10s, tries: 3, then: unwind}"
     desk = Desk((text_of(order=order),))

@@ -48,7 +48,7 @@ def prices(orders: list[Order]) -> dict[Purpose, Decimal | None]:
     ("ticks", "target", "stop"),
     [(None, "0.82", "6.15"), (OUTSIDE, "0.80", "6.20"), (IN_PROGRAM, "0.82", "6.15"), (PENNIES, "0.82", "6.15")],
 )
-def test_what_rests_lies_on_the_grid_that_is_told(ticks: TickRule | None, target: str, stop: str) -> None:
+def test_what_rests_lies_on_the_grid_that_is_reported(ticks: TickRule | None, target: str, stop: str) -> None:
     desk = seller(ticks)
     desk.fill(desk.enter("10:01"), price="2.05")
     assert prices(desk.submitted[-2:]) == {Purpose.TARGET: Decimal(target), Purpose.STOP: Decimal(stop)}
@@ -80,7 +80,7 @@ def test_combos_keep_their_own() -> None:
     assert desk.enter("10:01").limit_price == Decimal("-0.23")
 
 
-def test_what_is_told_is_on_record_where_the_table_has_another_and_a_start_goes_by_it() -> None:
+def test_what_is_reported_is_on_record_where_the_table_has_another_and_a_start_goes_by_it() -> None:
     desk = seller(IN_PROGRAM)
     (found,) = desk.said(Kind.FACTS, TICKS)  # of SPY the table has a cent at every price
     reported(desk, IN_PROGRAM)
@@ -136,7 +136,7 @@ def test_a_protective_stop_that_is_refused_for_its_price_is_sent_at_once_on_the_
 
 
 @pytest.mark.parametrize("both", [False, True])
-def test_a_pair_that_rests_is_sent_anew_on_it_when_one_or_both_are_refused(both: bool) -> None:
+def test_a_pair_that_rests_is_sent_again_on_it_when_one_or_both_are_refused(both: bool) -> None:
     desk = seller(None)
     desk.fill(desk.enter("10:01"), price="2.03")
     target, stop = desk.submitted[-2:]
@@ -182,7 +182,7 @@ def test_a_change_of_a_try_that_is_refused_for_its_price_is_followed_by_one_on_t
     assert last % Decimal("0.05") == 0
 
 
-def test_a_day_is_held_against_the_grid_that_was_told() -> None:
+def test_a_day_is_held_against_the_grid_that_was_reported() -> None:
     """Orders off that grid, and on that of the table, were none of its findings."""
     on_it, off_it = seller(), seller(None)
     for desk in (on_it, off_it):

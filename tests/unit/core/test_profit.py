@@ -14,7 +14,7 @@ from rulebot.core.state.turn import finish_turn
 from rulebot.model.session import session_after
 
 
-def test_what_rules_see_of_a_position_is_made_anew_with_the_position_alone() -> None:
+def test_what_rules_see_of_a_position_is_made_again_with_the_position_alone() -> None:
     desk = Desk()
     desk.opened()
     work = StateBuilder(desk.program, desk.state, desk.now)
@@ -47,7 +47,7 @@ def test_a_change_of_one_position_leaves_what_rules_see_of_the_others() -> None:
     assert structure(later, two) is of_two
 
 
-def test_what_rules_see_of_a_position_is_made_anew_when_its_legs_have_other_rows() -> None:
+def test_what_rules_see_of_a_position_is_made_again_when_its_legs_have_other_rows() -> None:
     desk = Desk()
     desk.opened()
     (position,) = (desk.state.positions.by_id[name] for name in desk.state.positions.active)

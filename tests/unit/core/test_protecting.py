@@ -113,7 +113,7 @@ def test_nothing_is_entered_while_a_stop_would_act_as_soon_as_it_rests() -> None
 
 
 @pytest.mark.parametrize(("asked", "is_reported"), [(4.00, True), (3.99, False)])
-def test_a_stop_within_the_quote_of_its_leg_is_told(asked: float, is_reported: bool) -> None:
+def test_a_stop_within_the_quote_of_its_leg_is_reported(asked: float, is_reported: bool) -> None:
     """Bid 0.05 under its stop, the leg was bought back by the next quotes."""
     desk = Desk((text_of(risk=RISK),))
     desk.quote(put(5935), 2.87, 2.97)
@@ -212,7 +212,7 @@ def test_an_exit_takes_it_back_and_closes_only_then() -> None:
 
 
 @pytest.mark.parametrize("how", ["ends", "started anew", "works on"])
-def test_what_an_exit_has_not_closed_by_the_close_is_protected_until_it_goes_on(how: str) -> None:
+def test_what_an_exit_has_not_closed_by_the_close_is_protected_until_it_continues(how: str) -> None:
     """Its stop was gone for the exit, and over the night none was at the broker, should no engine be there at the open.
 
     started anew: in the evening another engine takes over. works on: SPY's options trade until 16:15, and a run ends
@@ -372,7 +372,7 @@ def test_28_a_part_that_a_stop_fills_after_it_was_over_closes_all() -> None:
     assert (desk.position.state, desk.position.is_flat) == ("closed", True)
 
 
-def test_28_an_exit_that_works_goes_on_with_what_a_late_stop_has_left() -> None:
+def test_28_an_exit_that_works_continues_with_what_a_late_stop_has_left() -> None:
     desk = opened()
     ack_all(desk)
     (guard,) = guards(desk)
@@ -460,7 +460,7 @@ def test_28_a_stop_that_fills_after_its_side_was_closed_leaves_the_other_side_it
     assert f"more was closed of {desk.position.id} than was held, and {left}. spread enters" in desk.alarms[-1]
 
 
-def test_50_a_stop_that_fills_more_than_was_held_is_told_as_that_alone() -> None:
+def test_50_a_stop_that_fills_more_than_was_held_is_reported_as_that_alone() -> None:
     desk = opened(EACH, legs=CONDOR)
     ack_all(desk)
     guard = next(order for order in guards(desk) if order.legs[0].name == "short_put")
@@ -476,7 +476,7 @@ def test_50_a_stop_that_fills_more_than_was_held_is_told_as_that_alone() -> None
     assert desk.alarms[1:] == [f"more was closed than was held; {left}. A person must look"], "it was told once"
 
 
-def test_28_a_stop_that_fills_after_the_exit_is_told_and_nothing_is_traded_for_it() -> None:
+def test_28_a_stop_that_fills_after_the_exit_is_reported_and_nothing_is_traded_for_it() -> None:
     desk = opened()
     ack_all(desk)
     (guard,) = guards(desk)
@@ -492,7 +492,7 @@ def test_28_a_stop_that_fills_after_the_exit_is_told_and_nothing_is_traded_for_i
     assert desk.alarms[-1].endswith("a person must look")
 
 
-def test_a_guard_somebody_cancelled_is_sent_again_each_time() -> None:
+def test_a_guard_a_person_cancelled_is_sent_again_each_time() -> None:
     """After the second time it was not sent again, and a person had to look."""
     desk = opened()
     ack_all(desk)
@@ -510,7 +510,7 @@ def test_a_guard_somebody_cancelled_is_sent_again_each_time() -> None:
         assert desk.alarms[reported:] == [f"the resting orders of {desk.position.id} work at the broker again"]
 
 
-def test_a_guard_somebody_cancelled_is_sent_again_before_max_time_without_stop_is_over() -> None:
+def test_a_guard_a_person_cancelled_is_sent_again_before_max_time_without_stop_is_over() -> None:
     """It was said to be put back, no order was sent, and after 5 seconds all was closed at market."""
     desk = opened(RISK.removesuffix("}") + ", max_time_without_stop: 5s}")
     ack_all(desk)
@@ -524,7 +524,7 @@ def test_a_guard_somebody_cancelled_is_sent_again_before_max_time_without_stop_i
     assert (desk.position.state, again.ref == guard.ref) == ("open", False)
 
 
-def test_a_guard_that_is_called_cancelled_and_then_refused_is_told_as_refused() -> None:
+def test_a_guard_that_is_called_cancelled_and_then_refused_is_reported_as_refused() -> None:
     desk = opened()
     ack_all(desk)
     (guard,) = guards(desk)
@@ -538,7 +538,7 @@ CANCELLED = "202 Order Canceled - reason:No security definition has been found"
 
 
 @pytest.mark.parametrize("is_said_first", [False, True])
-def test_a_guard_that_the_broker_cancels_and_says_why_is_told_in_one_alarm(*, is_said_first: bool) -> None:
+def test_a_guard_that_the_broker_cancels_and_says_why_is_reported_in_one_alarm(*, is_said_first: bool) -> None:
     """It was told that the broker has cancelled it, and then, in a second alarm, what is done."""
     desk = opened()
     ack_all(desk)
@@ -574,7 +574,7 @@ def test_a_guard_that_is_only_said_to_be_cancelled_is_asked_for_at_once() -> Non
     assert f"the broker does not list {guard.ref} any more: rulebot cancels it" in desk.alarms
 
 
-def test_why_the_broker_cancels_the_rest_of_a_guard_that_was_hit_is_told_beside_it() -> None:
+def test_why_the_broker_cancels_the_rest_of_a_guard_that_was_hit_is_reported_beside_it() -> None:
     desk = opened(RISK.replace("2000", "9000"), quantity="2")
     ack_all(desk)
     (guard,) = guards(desk)
@@ -653,7 +653,7 @@ def test_12_how_long_a_short_leg_stands_alone_is_counted_over_a_start(is_started
     assert (desk.position.state, desk.position.exit_reason) == ("exiting", "unprotected")
 
 
-def test_12_a_stop_that_works_in_time_begins_the_count_anew() -> None:
+def test_12_a_stop_that_works_in_time_begins_the_count_again() -> None:
     desk = opened(LIMITED)
     desk.tick(3)
     ack_all(desk)
@@ -797,7 +797,7 @@ OF_CANCELS = (161, 10147, 10148)
 
 
 @pytest.mark.parametrize("code", REFUSING)
-def test_a_stop_that_is_refused_at_once_is_told_and_sent_again_after_a_while(code: int) -> None:
+def test_a_stop_that_is_refused_at_once_is_reported_and_sent_again_after_a_while(code: int) -> None:
     desk = opened()
     for pause in (5, 15, 60):
         (guard,) = guards(desk)
@@ -865,7 +865,7 @@ def listed_as(desk: Desk, order: Order, quantity: int) -> None:
 
 
 @pytest.mark.parametrize("code", [*REFUSING, *UNLISTED])
-def test_a_stop_whose_change_is_not_made_is_placed_anew_whatever_the_code(code: int) -> None:
+def test_a_stop_whose_change_is_not_made_is_placed_again_whatever_the_code(code: int) -> None:
     """By a code that no list has it was left, at one contract of two, and in our books it was on both."""
     desk = changing()
     (guard,) = guards(desk)
@@ -891,7 +891,7 @@ def test_a_stop_whose_change_is_made_all_the_same_stays(code: int) -> None:
 
 
 @pytest.mark.parametrize("code", [*REFUSING, *UNLISTED, *OF_CANCELS])
-def test_a_stop_whose_cancel_is_answered_otherwise_keeps_the_exit_waiting_and_is_told(code: int) -> None:
+def test_a_stop_whose_cancel_is_answered_otherwise_keeps_the_exit_waiting_and_is_reported(code: int) -> None:
     """Two orders would close one leg twice."""
     desk = opened()
     ack_all(desk)

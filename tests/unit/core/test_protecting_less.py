@@ -26,7 +26,7 @@ def stops(desk: Desk) -> dict[str, Order]:
 
 @pytest.mark.parametrize("is_start", [False, True])
 @pytest.mark.parametrize("legs", [PUT, STRANGLE])
-def test_29_a_stop_is_made_smaller_with_the_fill_that_is_taken_back(legs: str, *, is_start: bool) -> None:
+def test_29_a_stop_is_made_smaller_with_the_fill_that_is_cancelled(legs: str, *, is_start: bool) -> None:
     """It was only with the next quote: `rulebot chaos` found three at work to buy back two (seed 7000091).
 
     is_start: it is told before the connection stands (seed 8100200).
@@ -86,7 +86,7 @@ def test_29_a_stop_is_moved_with_the_price_that_the_exchange_corrects() -> None:
     assert (again.ref != guard.ref, again.stop_price) == (True, Decimal("6.00")), "the broker had it at 10.00"
 
 
-def test_29_a_stop_is_taken_back_with_the_last_that_it_was_for() -> None:
+def test_29_a_stop_is_cancelled_with_the_last_that_it_was_for() -> None:
     """It was a moment later: one was at work to buy back what was not sold (seed 8101901)."""
     desk = Desk((text_of(legs=STRANGLE, exits=LAST, quantity="2", risk=RISK),))
     reported = desk.fill(desk.enter())
@@ -100,7 +100,7 @@ def test_29_a_stop_is_taken_back_with_the_last_that_it_was_for() -> None:
     assert stops(desk)["short_put"].status is OrderStatus.CANCELLING
 
 
-def test_29_a_stop_is_taken_back_of_a_leg_that_stands_alone_in_the_account() -> None:
+def test_29_a_stop_is_cancelled_of_a_leg_that_stands_alone_in_the_account() -> None:
     """One of two was bought back too much when it was hit: of the other leg an assignment had taken all (8401062)."""
     desk = Desk((text_of(legs=STRANGLE, exits=LAST, quantity="2", risk=RISK),))
     reported = desk.fill(desk.enter())
@@ -119,7 +119,7 @@ def test_29_a_stop_is_taken_back_of_a_leg_that_stands_alone_in_the_account() -> 
     assert (desk.last.purpose, desk.last.quantity) == (Purpose.UNWIND, 1)
 
 
-def test_49_a_leg_has_no_stop_beside_an_order_that_is_being_taken_back_since_its_partner_has_come() -> None:
+def test_49_a_leg_has_no_stop_beside_an_order_that_is_being_cancelled_since_its_partner_has_come() -> None:
     """Both worked, and together they would have bought back more than was sold (seed 7000073 of `rulebot chaos`)."""
     desk = Desk((text_of(legs=STRANGLE, exits=LAST, quantity="2", risk=RISK),))
     entry = desk.enter()
@@ -144,7 +144,7 @@ def test_49_a_leg_has_no_stop_beside_an_order_that_is_being_taken_back_since_its
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_29_an_exit_at_work_is_taken_back_when_the_exchange_takes_back_what_it_closes(count: int) -> None:
+def test_29_an_exit_at_work_is_cancelled_when_the_exchange_takes_back_what_it_closes(count: int) -> None:
     """It bought what had never been sold (seed 7100079 of `rulebot chaos`); now what is held is closed."""
     desk = Desk((text_of(legs=STRANGLE, exits='\n  - time: "10:01"\n', quantity="2", risk="{undefined_risk: allow}"),))
     reported = desk.fill(desk.enter())
@@ -164,7 +164,7 @@ def test_29_an_exit_at_work_is_taken_back_when_the_exchange_takes_back_what_it_c
     assert not any("more was closed" in text for text in desk.alarms)
 
 
-def test_29_an_order_is_not_over_before_its_fills_are_told_though_one_of_the_same_leg_was_taken_back() -> None:
+def test_29_an_order_is_not_over_before_its_fills_are_reported_though_one_of_the_same_leg_was_cancelled() -> None:
     """What the exchange took back was of the order before it: the next one still owes its own."""
     desk = Desk((text_of(legs=PUT, exits='\n  - time: "10:01"\n', risk="{undefined_risk: allow}"),))
     desk.fill(desk.enter())

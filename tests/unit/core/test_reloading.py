@@ -102,7 +102,7 @@ def test_others_enter_meanwhile_and_what_is_open_is_closed() -> None:
     assert (desk.last.bot, desk.last.purpose) == ("one", Purpose.EXIT)
 
 
-def test_what_an_entry_has_confirmed_is_confirmed_anew_after_it() -> None:
+def test_what_an_entry_has_confirmed_is_confirmed_again_after_it() -> None:
     """Nobody looked meanwhile."""
     desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}, when: [{vix: {below: 22}, confirm: 2m}]}'),))
     desk.until("10:01", step=5)
@@ -140,7 +140,9 @@ def test_nor_is_its_price_stepped_unless_something_of_it_has_filled(filled: int)
 
 
 @pytest.mark.parametrize(("texts", "change"), [((text_of(entry=CALM),), "changed"), ((text_of("other"),), "removed")])
-def test_an_entry_that_was_asked_for_and_waits_is_told_to_come_to_nothing(texts: tuple[str, ...], change: str) -> None:
+def test_an_entry_that_was_asked_for_and_waits_is_reported_to_come_to_nothing(
+    texts: tuple[str, ...], change: str
+) -> None:
     """It came to nothing, without a word."""
     desk = Desk((text_of(entry=LATER),))
     waits(desk, "spread")
@@ -156,7 +158,7 @@ def test_an_entry_that_was_asked_for_and_waits_is_told_to_come_to_nothing(texts:
 # ---------------------------------------------------------------- what changes
 
 
-def test_changes_are_told_by_digests() -> None:
+def test_changes_are_reported_by_digests() -> None:
     found = changes_between(
         {"a": "1" * 64, "b": "2" * 64, "c": "3" * 64}, {"a": "1" * 64, "b": "4" * 64, "d": "5" * 64}
     )
@@ -165,7 +167,7 @@ def test_changes_are_told_by_digests() -> None:
     ]  # fmt: skip
 
 
-def test_what_other_limits_refuse_is_told_though_the_old_ones_did_in_the_same_words() -> None:
+def test_what_other_limits_refuse_is_reported_though_the_old_ones_did_in_the_same_words() -> None:
     """The last that was told of it named a limit of before, and a count of before."""
     desk = Desk(tuple(map(text_of, ("one", "two", "three", "four"))), limits=AccountLimits(max_open=2))
     desk.until("10:00")
@@ -392,7 +394,7 @@ def test_a_removed_bot_whose_trades_are_closed_is_in_no_report_of_the_next_day_a
     assert sorted(desk.state.bots.present) == ["one", "two"]
 
 
-def test_unchanged_bots_go_on_as_if_nothing_had_been() -> None:
+def test_unchanged_bots_continue_as_if_nothing_had_been() -> None:
     desk = Desk((text_of("one", entry=CALM), text_of("two", entry=LATER)))
     desk.until("10:30", step=60)
     before = desk.state.bots.by_name["one"]

@@ -195,7 +195,7 @@ def test_a_target_between_two_ticks_brings_no_less_than_is_asked() -> None:
     assert desk.submitted[-2].limit_price == Decimal("0.35")
 
 
-def test_one_fills_the_other_is_taken_back_and_the_position_has_its_reason() -> None:
+def test_one_fills_the_other_is_cancelled_and_the_position_has_its_reason() -> None:
     desk, target, stop = protected()
     desk.fill(target)
     assert desk.order(stop.ref).status is OrderStatus.CANCELLING
@@ -254,7 +254,7 @@ def sent_again_after(desk: Desk, limit: float) -> float:
     return (desk.now - began).total_seconds()
 
 
-def test_cancelled_by_somebody_is_sent_again_within_a_second_and_then_after_growing_pauses() -> None:
+def test_cancelled_by_a_person_is_sent_again_within_a_second_and_then_after_growing_pauses() -> None:
     """It was put back once. After the second time nothing rested any more, for the rest of the day."""
     desk, *pair = protected()
     for pause in (0, 1, 2, 5, 15, 60, 300, 300):
@@ -290,7 +290,7 @@ def test_a_price_is_watched_while_its_order_is_lost() -> None:
     assert (desk.last.purpose, desk.last.kind) == (Purpose.EXIT, OrderType.MARKET)
 
 
-def test_the_partner_rests_on_when_somebody_cancels_one_of_a_pair() -> None:
+def test_the_partner_rests_on_when_a_person_cancels_one_of_a_pair() -> None:
     """Its partner was cancelled, too: for a moment nothing rested."""
     desk, target, stop = protected()
     desk.cancelled(target)
@@ -317,7 +317,7 @@ NO_MARKET = "Order Canceled - reason:No market"
 
 @pytest.mark.parametrize("is_said_first", [False, True])
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_resting_order_that_the_broker_cancels_and_says_why_is_told_in_one_alarm(
+def test_a_resting_order_that_the_broker_cancels_and_says_why_is_reported_in_one_alarm(
     which: int, *, is_said_first: bool
 ) -> None:
     """It was told that the broker has cancelled it, and, in a second alarm, what is done."""
@@ -381,7 +381,7 @@ def test_3_what_is_put_back_is_on_record_as_sent_before_an_exit_takes_it_back() 
     assert (desk.last.purpose, desk.last.reason) == (Purpose.EXIT, "time")
 
 
-def test_a_resting_order_that_is_called_cancelled_and_then_refused_is_told_as_refused() -> None:
+def test_a_resting_order_that_is_called_cancelled_and_then_refused_is_reported_as_refused() -> None:
     desk, target, stop = protected()
     desk.cancelled(target)
     desk.refuse(target, 201, "no")
@@ -507,7 +507,7 @@ def test_a_stop_shrinks_with_the_position_when_the_group_does_not() -> None:
     assert [(order.ref, order.quantity) for order in desk.replaced] == [(stop.ref, 1)]
 
 
-def test_a_stop_that_may_not_shrink_is_placed_anew() -> None:
+def test_a_stop_that_may_not_shrink_is_placed_again() -> None:
     """It stood for two while one was held, and we thought that it was for one: it would have opened the other side."""
     desk, target, stop = protected(quantity="2")
     desk.send(desk.execution(target, target.legs[0], 1, "0.80"))
@@ -525,7 +525,7 @@ def test_a_stop_that_may_not_shrink_is_placed_anew() -> None:
     assert len(desk.submitted) == 5
 
 
-def test_a_pair_whose_price_may_not_be_changed_is_placed_anew() -> None:
+def test_a_pair_whose_price_may_not_be_changed_is_placed_again() -> None:
     """Our books had the new prices, the broker the old ones, for as long as the two rested."""
     desk = seller()
     reported = desk.fill(desk.enter("10:01"), price="2.00")
@@ -608,7 +608,7 @@ def test_the_pair_rests_over_the_night_under_an_exit_that_was_not_done(is_starte
     assert desk.position.resting_orders_replaced == 0
 
 
-def test_what_fills_before_an_exit_can_take_it_back_is_told_as_what_closed_the_position() -> None:
+def test_what_fills_before_an_exit_can_take_it_back_is_reported_as_what_closed_the_position() -> None:
     desk, target, stop = protected(exits=LATE)
     desk.until("15:59:30")
     assert desk.position.exit_reason == "time"
@@ -620,7 +620,7 @@ def test_what_fills_before_an_exit_can_take_it_back_is_told_as_what_closed_the_p
 
 @pytest.mark.parametrize("is_started_anew", [False, True])
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_pair_that_fills_before_the_exit_goes_on_is_booked_to_it(count: int, is_started_anew: bool) -> None:
+def test_a_pair_that_fills_before_the_exit_continues_is_booked_to_it(count: int, is_started_anew: bool) -> None:
     """It was told as closed by the exit, which had closed nothing; of a part the exit closes the rest."""
     desk = left_over(quantity="2")
     target, stop = pair_of(desk)
@@ -658,7 +658,7 @@ def test_a_pair_that_the_broker_will_not_hold_over_the_night_is_not_asked_for_on
     assert [(order.purpose, order.reason) for order in desk.live] == [(Purpose.EXIT, "time")]
 
 
-def test_a_pair_that_somebody_cancels_in_the_night_is_put_back() -> None:
+def test_a_pair_that_a_person_cancels_in_the_night_is_put_back() -> None:
     desk = left_over()
     for _ in range(2):
         target, stop = sorted(desk.live, key=lambda each: each.purpose.value, reverse=True)
@@ -695,7 +695,7 @@ def test_the_pair_steps_aside_while_an_entry_of_the_other_side_works() -> None:
     assert not desk.state.positions.by_id[name].resting_orders_withdrawn
 
 
-def test_a_watched_stop_acts_at_market_while_it_is_taken_back() -> None:
+def test_a_watched_stop_acts_at_market_while_it_is_cancelled() -> None:
     desk, name = sold_yesterday()
     desk.until("10:10")
     for order in desk.live:
@@ -810,7 +810,7 @@ def test_a_pair_of_which_one_never_arrived_is_made_whole() -> None:
     assert (fresh.purpose, fresh.oca_group) == (Purpose.STOP, target.oca_group)
 
 
-def test_a_pair_is_taken_back_when_an_earlier_target_fills_after_its_cancel() -> None:
+def test_a_pair_is_cancelled_when_an_earlier_target_fills_after_its_cancel() -> None:
     """Found by chaos seed 2027: the position was flat, and the new pair would have bought a second time."""
     desk, target, stop = protected()
     desk.cancelled(target)
@@ -829,7 +829,7 @@ def test_a_pair_is_taken_back_when_an_earlier_target_fills_after_its_cancel() ->
     assert not desk.live
 
 
-def test_a_closing_order_is_taken_back_when_an_earlier_one_fills_after_its_cancel() -> None:
+def test_a_closing_order_is_cancelled_when_an_earlier_one_fills_after_its_cancel() -> None:
     desk = seller(
         exits='\n  - {name: out, time: "15:00"}\n', exit_order="{start: mid, wait: 10s, tries: 1, then: market}"
     )

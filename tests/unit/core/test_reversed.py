@@ -115,7 +115,7 @@ def test_a_debit_spread_sold_twice_is_covered_too() -> None:
     assert bought(desk) == []
 
 
-def test_another_engine_goes_on_with_the_wait() -> None:
+def test_another_engine_continues_with_the_wait() -> None:
     desk = closed_twice(LONG)
     wait(desk, 30)
     desk.start_again()

@@ -53,7 +53,7 @@ def test_an_order_of_ours_that_no_record_knows_keeps_entries_out_too() -> None:
     assert "rb:abc123:000099 is at the broker and in no record" in waits(desk)
 
 
-def test_resume_lets_entries_go_on_beside_it_and_no_name_is_used_twice() -> None:
+def test_resume_lets_entries_continue_beside_it_and_no_name_is_used_twice() -> None:
     desk = Desk()
     linked_with(desk, "rb:other:000001", "rb:abc123:000099")
     desk.until("10:00")
@@ -147,7 +147,7 @@ def test_their_order_in_an_answer_is_noticed_while_we_run() -> None:
     assert desk.last.status is OrderStatus.CANCELLING
 
 
-def test_our_own_fills_told_again_are_no_rival() -> None:
+def test_our_own_fills_reported_again_are_no_rival() -> None:
     desk = Desk()
     entry = desk.enter()
     desk.fill(entry)

@@ -78,7 +78,7 @@ def test_what_was_rolled_is_rolled_at_once_where_another_strike_is_nearer() -> N
         (", {dte: {at_most: 0}}", f"expiry: {{dte: {{at_least: 1}}}}, {STRIKES}"),
     ],
 )
-def test_what_counts_anew_from_each_roll_holds_it_back(beside: str, roll: str) -> None:
+def test_what_counts_again_from_each_roll_holds_it_back(beside: str, roll: str) -> None:
     assert len(rolled(text(beside, roll))) == 1
     assert codes(text(beside, roll)) == []
 

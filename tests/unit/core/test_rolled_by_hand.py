@@ -46,7 +46,7 @@ def fills_all_the_same(desk: Desk, order: Order, *, is_restarted: bool) -> None:
 
 @pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize("seconds", [6, 42])
-def test_what_it_opened_is_the_bots_own_and_what_the_account_has_of_the_old_legs_is_told(
+def test_what_it_opened_is_the_bots_own_and_what_the_account_has_of_the_old_legs_is_reported(
     seconds: int, is_restarted: bool
 ) -> None:
     """Closed by a person and once more by the roll, the account held both legs the other way round: nobody was told."""
@@ -64,7 +64,7 @@ def test_what_it_opened_is_the_bots_own_and_what_the_account_has_of_the_old_legs
     assert (desk.last.reason, desk.last.position) == ("far", new.id)
 
 
-def test_of_a_part_it_is_told_of_its_legs() -> None:
+def test_of_a_part_it_is_reported_of_its_legs() -> None:
     desk = condor(UNTESTED)
     spot(desk, 6040)
     order = closed_by_hand(desk, 6)

@@ -18,7 +18,7 @@ from rulebot.store.queries import StoreReader
 PART = "short_put and long_put rolled"
 
 
-def test_a_part_that_was_rolled_is_told_of_the_position_that_goes_on(tmp_path: Path) -> None:
+def test_a_part_that_was_rolled_is_reported_of_the_position_that_continues(tmp_path: Path) -> None:
     desk = held()
     spot(desk, 6040)
     desk.fill(desk.last)
@@ -39,7 +39,7 @@ def test_a_part_that_was_rolled_is_told_of_the_position_that_goes_on(tmp_path: P
     assert f"tested_call: {PART}" in [mark.words for mark in chart.marks]
 
 
-def test_each_position_is_told_with_the_exits_of_its_own_legs() -> None:
+def test_each_position_is_reported_with_the_exits_of_its_own_legs() -> None:
     desk = held()
     spot(desk, 6040)
     desk.fill(desk.last)
@@ -53,7 +53,7 @@ def test_each_position_is_told_with_the_exits_of_its_own_legs() -> None:
     assert len(lines) == 2
 
 
-def test_a_part_of_the_structures_is_told_with_how_many_they_are() -> None:
+def test_a_part_of_the_structures_is_reported_with_how_many_they_are() -> None:
     desk = held(quantity=3, order="{start: mid, step: 0.05, wait: 10s, tries: 1, then: cancel}")
     spot(desk, 6040)
     desk.fill(desk.last, 1)
@@ -63,7 +63,7 @@ def test_a_part_of_the_structures_is_told_with_how_many_they_are() -> None:
     assert f"1 of 3 {PART} 10:00: tested_call" in [part for reported in bot.lines for part in reported.parts]
 
 
-def test_an_exit_of_all_is_told_of_the_legs_that_are_left() -> None:
+def test_an_exit_of_all_is_reported_of_the_legs_that_are_left() -> None:
     desk = held(UNTESTED, ending='\n  - time: "10:30"\n    order: market\n')
     spot(desk, 6040)
     desk.fill(desk.last)

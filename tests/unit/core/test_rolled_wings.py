@@ -63,7 +63,7 @@ def test_what_nobody_bids_for_is_left_and_the_rest_is_rolled() -> None:
     assert (new.state, new.structures) == ("open", 2)
 
 
-def test_what_was_left_is_never_rolled_by_itself_also_after_a_start_and_is_sold_once_somebody_bids() -> None:
+def test_what_was_left_is_never_rolled_by_itself_also_after_a_start_and_is_sold_once_a_person_bids() -> None:
     desk = rolled()
     desk.unlink()
     desk.start_again()
@@ -130,7 +130,7 @@ def test_a_wing_that_was_left_counts_for_nothing_in_what_the_next_roll_could_los
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-def test_of_a_side_that_is_rolled_the_other_goes_on_beside_its_wing(is_restarted: bool) -> None:
+def test_of_a_side_that_is_rolled_the_other_continues_beside_its_wing(is_restarted: bool) -> None:
     desk = condor(SIDE)
     dies(desk, LONG_PUT)
     spot(desk, 6040)

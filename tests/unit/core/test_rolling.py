@@ -70,7 +70,7 @@ def offer(desk: Desk, short: float, long: float) -> None:
         (ROLL.replace("]}", "], else: close}"), RISK, "it is closed"),
     ],
 )
-def test_of_a_roll_that_may_not_have_arrived_it_is_told_what_follows(roll: str, risk: str, then: str) -> None:
+def test_of_a_roll_that_may_not_have_arrived_it_is_shown_what_follows(roll: str, risk: str, then: str) -> None:
     """It was said of each that the position is closed then: with `else: hold` nothing closes it."""
     desk = held(roll, risk=risk)
     desk.level("VIX", 21.0)
@@ -100,7 +100,7 @@ def net_mid(desk: Desk) -> Decimal:
     return desk.mid(NEW_SHORT) - desk.mid(NEW_LONG) - desk.mid(SHORT) + desk.mid(LONG)
 
 
-def test_one_order_closes_what_is_held_and_opens_the_same_strikes_anew() -> None:
+def test_one_order_closes_what_is_held_and_opens_the_same_strikes_again() -> None:
     desk = held()
     frighten(desk)
     (order,) = desk.sent_for(Purpose.ROLL)
@@ -274,7 +274,7 @@ def test_what_takes_entries_back_takes_a_roll_back(asked: Request) -> None:
 
 
 @pytest.mark.parametrize("roll", [ROLL, f"{ROLL[:-1]}, else: close}}"])
-def test_what_a_stop_has_taken_back_the_next_engine_rolls(roll: str) -> None:
+def test_what_a_stop_has_cancelled_the_next_engine_rolls(roll: str) -> None:
     """The position was closed, or was not rolled any more that day, since the engine was stopped meanwhile."""
     desk = held(roll)
     frighten(desk)
@@ -306,7 +306,9 @@ def test_what_is_at_work_up_to_the_close_nobody_has_cancelled_and_it_is_left_to_
 
 
 @pytest.mark.parametrize("otherwise", ["hold", "close"])
-def test_one_whose_end_at_the_close_is_told_after_a_restart_is_left_to_the_session_that_is_on(otherwise: str) -> None:
+def test_one_whose_end_at_the_close_is_reported_after_a_restart_is_left_to_the_session_that_is_on(
+    otherwise: str,
+) -> None:
     """It was not rolled in that one either, or closed at its open with `else: close`."""
     roll = f"{{strikes: {{short_put: {{otm: 20 pts}}}}, else: {otherwise}}}"
     own = f"\n  - vix: {{above: 20}}\n    roll: {roll}\n    order: {{start: mid, wait: 1h, tries: 3}}\n"
@@ -326,7 +328,7 @@ def test_one_whose_end_at_the_close_is_told_after_a_restart_is_left_to_the_sessi
     assert [order.purpose for order in desk.submitted[1:]] == [Purpose.ROLL, Purpose.ROLL]
 
 
-def test_one_that_the_broker_refuses_or_somebody_cancels_is_told_and_holds_until_the_next_session() -> None:
+def test_one_that_the_broker_refuses_or_a_person_cancels_is_reported_and_holds_until_the_next_session() -> None:
     reported = []
     for is_refused in (True, False):
         desk = held()
@@ -357,7 +359,7 @@ def test_one_that_was_never_acknowledged_has_the_bot_open_nothing_more_that_day(
 
 
 @pytest.mark.parametrize("roll", [ROLL, f"{ROLL[:-1]}, else: close}}"])
-def test_what_was_taken_back_since_the_account_was_told_without_it_rolls_once_it_has_it_again(roll: str) -> None:
+def test_what_was_cancelled_since_the_account_was_reported_without_it_rolls_once_it_has_it_again(roll: str) -> None:
     desk = held(roll)
     frighten(desk)
     desk.ack(desk.last)
@@ -379,7 +381,7 @@ def test_while_the_engine_stops_nothing_is_closed_for_want_of_a_roll() -> None:
 
 
 @pytest.mark.parametrize("is_kill", [True, False])
-def test_what_was_taken_back_as_nothing_may_enter_rolls_once_all_may_again(is_kill: bool) -> None:
+def test_what_was_cancelled_as_nothing_may_enter_rolls_once_all_may_again(is_kill: bool) -> None:
     """It was not rolled before the next session, as if nothing had been found, though it was out for a moment."""
     desk = held()
     frighten(desk)
@@ -460,7 +462,7 @@ def test_a_limit_of_the_trade_is_asked_of_what_the_ladder_of_a_roll_may_come_to(
     assert any("max_loss_per_trade" in str(each.data["reason"]) for each in desk.said(Kind.DECISION, "skip"))
 
 
-def test_no_try_of_a_roll_goes_on_to_what_the_new_legs_may_not_lose() -> None:
+def test_no_try_of_a_roll_continues_to_what_the_new_legs_may_not_lose() -> None:
     """With commissions the new legs must bring 0.66, and the old ones may be closed for 0.60 at best."""
     desk = held(OUT, risk="{max_loss_per_trade: $1880}", order="{step: 0.10, wait: 10s, tries: 3}")
     frighten(desk)
@@ -524,7 +526,7 @@ def test_what_it_would_roll_into_is_streamed_as_soon_as_it_looks() -> None:
     assert {NEW_SHORT, NEW_LONG} <= {*desk.state.subscriptions.streamed}
 
 
-def test_the_broker_that_refuses_it_is_told_of() -> None:
+def test_the_broker_that_refuses_it_is_reported_of() -> None:
     desk = held()
     frighten(desk)
     desk.refuse(desk.last)
@@ -554,7 +556,7 @@ def test_strikes_may_move_within_the_expiry_that_is_held() -> None:
     assert opened[0].strike < SHORT.strike
 
 
-def test_a_target_that_rests_is_taken_back_first_and_put_back_when_nothing_is_rolled() -> None:
+def test_a_target_that_rests_is_cancelled_first_and_put_back_when_nothing_is_rolled() -> None:
     roll = "{expiry: {dte: {nearest: 90}}, strikes: {short_put: {delta: 0.10}}, require: [{debit: {at_most: 5}}]}"
     sections = {
         **SELLER,
@@ -692,7 +694,7 @@ def over_with_one_leg_of_each_side() -> tuple[Desk, Order]:
     return desk, order
 
 
-def test_the_other_legs_of_a_roll_may_be_told_after_its_end() -> None:
+def test_the_other_legs_of_a_roll_may_be_reported_after_its_end() -> None:
     desk, order = over_with_one_leg_of_each_side()
     for leg in order.legs:
         if leg.option in (LONG, NEW_LONG):
@@ -703,7 +705,7 @@ def test_the_other_legs_of_a_roll_may_be_told_after_its_end() -> None:
     assert [each for each in desk.submitted if each.purpose is Purpose.UNWIND] == []
 
 
-def test_a_leg_that_is_told_without_its_partners_is_closed_on_both_sides() -> None:
+def test_a_leg_that_is_reported_without_its_partners_is_closed_on_both_sides() -> None:
     """The order is over: of the old spread the short leg is gone, of the new one there is none but the short leg."""
     desk, _ = over_with_one_leg_of_each_side()
     assert [each.state for each in both(desk)] == ["exiting", "entering"]
@@ -719,7 +721,7 @@ def test_a_leg_that_is_told_without_its_partners_is_closed_on_both_sides() -> No
 
 
 @pytest.mark.parametrize(("quote", "reported"), [((nan, nan), 0), ((0.05, 0.07), 1)])
-def test_what_cannot_be_rolled_any_more_once_its_target_is_taken_back_stays_open(
+def test_what_cannot_be_rolled_any_more_once_its_target_is_cancelled_stays_open(
     quote: tuple[float, float], reported: int
 ) -> None:
     """It waits for quotes; where there is nothing to roll into it holds. Either way its target rests again."""
@@ -743,7 +745,7 @@ def test_what_cannot_be_rolled_any_more_once_its_target_is_taken_back_stays_open
     assert [each.purpose for each in desk.live] == [Purpose.TARGET, Purpose.STOP]
 
 
-def test_a_roll_at_work_is_taken_back_when_a_leg_has_lost_its_partner() -> None:
+def test_a_roll_at_work_is_cancelled_when_a_leg_has_lost_its_partner() -> None:
     """What is left of it would roll a whole spread, and leave alone what the exchange has given back."""
     desk = held()
     frighten(desk)
@@ -759,7 +761,7 @@ def test_a_roll_at_work_is_taken_back_when_a_leg_has_lost_its_partner() -> None:
 
 
 @pytest.mark.parametrize("worse", ["0.00", "0.10"])
-def test_a_roll_that_was_dealt_worse_than_its_limit_is_told(worse: str) -> None:
+def test_a_roll_that_was_dealt_worse_than_its_limit_is_reported(worse: str) -> None:
     desk = held()
     frighten(desk)
     (order,) = desk.sent_for(Purpose.ROLL)

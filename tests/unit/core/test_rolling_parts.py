@@ -121,7 +121,7 @@ def test_the_untested_side_alone_is_rolled_by_an_order_of_four_legs() -> None:
     assert str(said.data["reason"]).startswith(f"tested_call rolls short_put and long_put of {old.id} into ")
 
 
-def test_the_old_position_goes_on_with_its_other_side_and_the_new_one_with_its_own() -> None:
+def test_the_old_position_continues_with_its_other_side_and_the_new_one_with_its_own() -> None:
     desk = held()
     spot(desk, 6040)
     desk.fill(desk.last)
@@ -287,7 +287,7 @@ def test_the_limit_of_a_trade_is_asked_of_all_that_its_parts_were_rolled_into() 
         assert len(desk.sent_for(Purpose.ROLL)) == count, limit
 
 
-def test_no_try_of_a_roll_goes_on_where_what_its_trade_could_lose_is_not_known() -> None:
+def test_no_try_of_a_roll_continues_where_what_its_trade_could_lose_is_not_known() -> None:
     """Nobody quotes what another part of the trade is being rolled into: the next try was sent all the same."""
     desk = puts_rolled()
     desk.level("VIX", 16.0)
@@ -353,7 +353,7 @@ def test_a_side_that_would_open_for_a_debit_is_no_roll() -> None:
     ]
 
 
-def test_a_start_in_the_middle_of_it_goes_on_as_it_was() -> None:
+def test_a_start_in_the_middle_of_it_continues_as_it_was() -> None:
     desk = held()
     spot(desk, 6040)
     order = desk.last

@@ -52,7 +52,7 @@ def held_by_first(desk: Desk) -> Option:
     return next(each for each in desk.state.positions.by_id.values() if each.bot == "first").legs[0].option
 
 
-def test_what_rests_on_the_other_side_of_an_exit_is_taken_back_first_and_put_back_after_it() -> None:
+def test_what_rests_on_the_other_side_of_an_exit_is_cancelled_first_and_put_back_after_it() -> None:
     """The broker refuses an order while one of the other side works in the option: the exit was refused for ever."""
     desk = both(BOUGHT, SOLD)
     target = resting(desk)
@@ -448,7 +448,7 @@ def test_a_stop_that_is_back_is_watched_by_the_broker_alone() -> None:
     assert not desk.alarms
 
 
-def test_a_stop_is_not_taken_back_in_the_turn_in_which_it_is_sent() -> None:
+def test_a_stop_is_not_cancelled_in_the_turn_in_which_it_is_sent() -> None:
     """Its first record said that it was being cancelled, after it had left."""
     desk = Desk((text_of("first", **GUARDED), text_of("second", **MORE)), at="10:00")
     desk.opened("10:01")

@@ -189,7 +189,7 @@ def test_what_is_still_listed_the_next_morning_settles_then_and_keeps_nothing_ou
     assert not [text for text in desk.alarms if "explains" in text or "less" in text]
 
 
-def test_an_open_that_nobody_told_is_an_alarm() -> None:
+def test_an_open_that_was_never_reported_is_an_alarm() -> None:
     desk = of_the_morning()
     until_morning(desk, 60)
     desk.board.open[desk.board.rows[Underlying("SPX")]] = float("nan")
@@ -243,7 +243,7 @@ def test_what_was_closed_beyond_what_was_held_settles_too() -> None:
 
 
 @pytest.mark.parametrize(("executed", "is_before"), [("15:59", True), ("16:00", False)])
-def test_a_fill_before_the_expiry_that_is_told_after_it_takes_its_place(executed: str, is_before: bool) -> None:
+def test_a_fill_before_the_expiry_that_is_reported_after_it_takes_its_place(executed: str, is_before: bool) -> None:
     """It counted beside the settlement: more was closed than was held, and the leg was paid for twice."""
     desk = Desk((text_of(exits='[{time: "15:45"}]'),))
     desk.opened()
@@ -296,7 +296,7 @@ def test_an_exit_that_closed_nothing_has_not_ended_what_expired(level: float) ->
 
 @pytest.mark.parametrize("began", ["16:00", "16:02"])
 @pytest.mark.parametrize(("close", "how"), [(598.0, "assigned"), (602.0, "worthless")])
-def test_a_fill_that_is_told_after_the_expiry_takes_its_place_over_a_start_too(
+def test_a_fill_that_is_reported_after_the_expiry_takes_its_place_over_a_start_too(
     close: float, how: str, began: str
 ) -> None:
     """Nobody knew the close of shares any more: the leg was closed twice, and the bot halted.

@@ -142,7 +142,7 @@ def test_the_exit_sells_the_shares_and_buys_the_call_back_together() -> None:
     assert (found.state, found.exit_reason, found.net) == ("closed", "target", Decimal("45.00"))
 
 
-def test_shares_that_somebody_holds_beside_are_no_doubt_and_not_ours() -> None:
+def test_shares_that_a_person_holds_beside_are_no_doubt_and_not_ours() -> None:
     desk = desk_of(theirs=500)
     desk.until("10:00")
     filled(desk, theirs=500)
@@ -164,7 +164,7 @@ def desk_shares(desk: Desk):  # type: ignore[no-untyped-def]
     return shares_of(StateBuilder(desk.program, desk.state, desk.now), "SPY")
 
 
-def test_after_a_start_a_persons_shares_are_told_apart() -> None:
+def test_after_a_start_a_persons_shares_are_distinguished() -> None:
     desk = desk_of(theirs=500)
     desk.until("10:00")
     filled(desk, theirs=500)
@@ -249,7 +249,7 @@ FAR["entry"] = '{at: "10:00", max_open: 3}'
 
 
 @pytest.mark.parametrize("theirs", [0, 300])
-def test_what_filled_unseen_is_told_by_the_options_whatever_shares_others_hold(theirs: int) -> None:
+def test_what_filled_unseen_is_reported_by_the_options_whatever_shares_others_hold(theirs: int) -> None:
     desk = desk_of(theirs=theirs, **FAR, order="{start: mid, step: 0.01, wait: 300s, tries: 1, then: cancel}")
     for strike in (599, 600, 601):
         desk.option(call(strike, "SPY", desk.expiry_90), 0, width=0.02)

@@ -38,7 +38,7 @@ def test_what_is_written_otherwise_is_not_shared() -> None:
     assert "3.0x" in two.exits[1].rule.text
 
 
-def test_the_same_rule_over_another_underlying_is_compiled_anew() -> None:
+def test_the_same_rule_over_another_underlying_is_compiled_again() -> None:
     pool = ValuePool()
     spx = compiled(text_of("one"), pool)
     spy = compiled(text_of("two", underlying="SPY"), pool)

@@ -47,7 +47,7 @@ def test_a_short_leg_that_has_expired_while_no_engine_ran_gets_no_stop_any_more(
     assert (desk.position.state, [leg.held for leg in desk.position.legs]) == ("open", [0, 1])
 
 
-def test_what_is_left_goes_on_when_an_exit_of_the_short_leg_alone_had_not_closed_it_by_then() -> None:
+def test_what_is_left_continues_when_an_exit_of_the_short_leg_alone_had_not_closed_it_by_then() -> None:
     exits = f'\n  - time: "15:58"\n    close: [short_put]\n    order: {{wait: 120s}}{CALENDAR["exits"]}'
     desk = Desk((text_of("calendar", **{**CALENDAR, "exits": exits, "risk": "{undefined_risk: allow}"}),), at="10:00")
     short = desk.opened("10:01").legs[0].option

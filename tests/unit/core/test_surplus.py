@@ -38,7 +38,7 @@ def test_what_is_there_at_a_connection_is_named_once_and_keeps_nobody_out() -> N
     assert len(desk.alarms) == 1
 
 
-def test_a_start_knows_what_was_told_in_its_session() -> None:
+def test_a_start_knows_what_was_reported_in_its_session() -> None:
     desk, theirs = Desk(linked=False), {put(5900, expiry=EXPIRY): -2}
     for day in (0, 0, 1):
         desk.now += timedelta(days=day)
@@ -47,14 +47,14 @@ def test_a_start_knows_what_was_told_in_its_session() -> None:
     assert [record.at.day for record in desk.said(Kind.ALARM)] == [18, 19]
 
 
-def test_more_of_it_is_told_again_and_less_of_it_is_not() -> None:
+def test_more_of_it_is_reported_again_and_less_of_it_is_not() -> None:
     desk = Desk(linked=False)
     for held in (-2, -1, -3):
         linked_with(desk, {put(5900): held})
     assert [text.split()[3] for text in reported(desk)] == ["-2", "-3"]
 
 
-def test_what_comes_while_we_run_is_told_once_it_has_stayed() -> None:
+def test_what_comes_while_we_run_is_reported_once_it_has_stayed() -> None:
     desk = Desk()
     desk.holds(call(6050), 1)
     desk.until("10:00", step=5)
@@ -63,7 +63,7 @@ def test_what_comes_while_we_run_is_told_once_it_has_stayed() -> None:
     assert len(reported(desk)) == 1
 
 
-def test_what_is_gone_again_before_that_is_not_told() -> None:
+def test_what_is_gone_again_before_that_is_not_reported() -> None:
     desk = Desk()
     desk.holds(call(6050), 1)
     desk.tick(30)
@@ -72,7 +72,7 @@ def test_what_is_gone_again_before_that_is_not_told() -> None:
     assert not reported(desk)
 
 
-def test_a_fill_that_is_told_after_what_it_made_is_ours() -> None:
+def test_a_fill_that_is_reported_after_what_it_made_is_ours() -> None:
     desk = Desk()
     entry = desk.enter()
     desk.ack(entry)
@@ -85,7 +85,7 @@ def test_a_fill_that_is_told_after_what_it_made_is_ours() -> None:
     assert not reported(desk)
 
 
-def test_of_an_option_that_we_hold_too_only_what_is_beyond_ours_is_told() -> None:
+def test_of_an_option_that_we_hold_too_only_what_is_beyond_ours_is_reported() -> None:
     desk = Desk((text_of(legs=CONDOR, exits="\n  - at_expiry: settle\n"),))
     leg = desk.opened().legs[0]
     desk.holds(leg.option, -3)
@@ -97,7 +97,7 @@ def test_of_an_option_that_we_hold_too_only_what_is_beyond_ours_is_told() -> Non
     assert len(desk.alarms) == 1
 
 
-def test_what_is_closed_by_hand_is_told_as_that_alone() -> None:
+def test_what_is_closed_by_hand_is_reported_as_that_alone() -> None:
     desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
     leg = desk.opened().legs[0]
     desk.holds(leg.option, 1)
@@ -114,7 +114,7 @@ def test_many_are_counted() -> None:
     assert " and 2 more that no position" in text
 
 
-def test_what_is_there_of_a_class_that_a_reload_brings_is_told() -> None:
+def test_what_is_there_of_a_class_that_a_reload_brings_is_reported() -> None:
     """A start with these texts told it; after a reload nobody did until the next start."""
     desk = Desk(linked=False)
     linked_with(desk, {put(590, "SPY"): -3})
@@ -129,7 +129,7 @@ def test_what_is_there_of_a_class_that_a_reload_brings_is_told() -> None:
 
 @pytest.mark.parametrize("on_conflict", ["skip", "shift", "allow"])
 @pytest.mark.parametrize(("count", "is_kept_out"), [(5, True), (-5, False)])
-def test_what_would_be_netted_with_somebodys_own_is_not_entered(
+def test_what_would_be_netted_with_a_persons_own_is_not_entered(
     on_conflict: str, count: int, is_kept_out: bool
 ) -> None:
     """Sold against 5 that a person had bought, a put was put on hold as closed by hand, and its exits never acted."""

@@ -131,7 +131,7 @@ def test_its_protective_stop_rests_again_once_it_is_withdrawn() -> None:
     assert [order.purpose for order in desk.live] == [Purpose.PROTECT]
 
 
-def test_a_leg_that_a_torn_order_has_closed_has_its_partner_closed_too() -> None:
+def test_a_leg_that_a_broken_order_has_closed_has_its_partner_closed_too() -> None:
     """Found by chaos: the target was withdrawn, and the long put stood alone for good."""
     desk = held()
     cost(desk, 0.35)
@@ -420,7 +420,7 @@ def test_the_price_counts_what_a_closed_side_brought() -> None:
     assert price(desk) == Decimal("0.35"), "1.40 - 0.70 - 0.35 is a quarter of 1.40"
 
 
-def test_a_target_that_comes_and_goes_is_told_once() -> None:
+def test_a_target_that_comes_and_goes_is_reported_once() -> None:
     desk = held()
     for _ in range(3):
         cost(desk, 0.35)
@@ -477,7 +477,7 @@ def test_a_leg_alone_has_a_price_at_which_the_others_at_natural_keep_the_target(
     assert price(desk) == Decimal("0.60"), "0.63 at natural less 0.25 costs 0.38; 0.60 less 0.25 keeps half of 0.70"
 
 
-def test_once_a_leg_is_closed_the_other_follows_and_what_was_kept_is_told() -> None:
+def test_once_a_leg_is_closed_the_other_follows_and_what_was_kept_is_reported() -> None:
     desk = apart()
     legs_cost(desk, 0.50, 0.30)
     desk.fill(desk.last)

@@ -142,7 +142,7 @@ def test_the_best_is_kept_before_the_exit_is_armed() -> None:
     assert desk.reasons("exit") == ["trail"]
 
 
-def test_a_trailing_stop_goes_on_from_its_best_profit_after_a_restart() -> None:
+def test_a_trailing_stop_continues_from_its_best_profit_after_a_restart() -> None:
     desk = held()
     cost(desk, 0.35)
     cost(desk, 0.35)
@@ -161,7 +161,7 @@ def test_a_trailing_stop_goes_on_from_its_best_profit_after_a_restart() -> None:
     assert restarted.reasons("exit") == ["trail"]
 
 
-def test_a_leg_that_leaves_begins_the_parts_anew() -> None:
+def test_a_leg_that_leaves_begins_the_parts_again() -> None:
     trail = TRAIL.replace("}", ", of: open_legs}", 1)
     desk = held(
         f'{trail}  - name: wing\n    time: "12:00"\n    close: long_put\n', risk="{max_loss_per_trade: $2000000}"
@@ -176,7 +176,7 @@ def test_a_leg_that_leaves_begins_the_parts_anew() -> None:
     assert [each.of for each in desk.position.peak_profit] == ["mid fraction short_put"]
 
 
-def test_of_the_whole_trade_the_best_goes_on_when_a_leg_leaves() -> None:
+def test_of_the_whole_trade_the_best_continues_when_a_leg_leaves() -> None:
     wing = '  - name: wing\n    time: "12:00"\n    close: long_put\n'
     desk = held(TRAIL + wing, risk="{max_loss_per_trade: $2000000}")
     cost(desk, 0.35)

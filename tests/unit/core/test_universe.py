@@ -311,7 +311,7 @@ def test_a_symbol_that_needs_more_lines_than_the_others_has_its_turn_too() -> No
     }  # fmt: skip
 
 
-def test_a_symbol_that_has_no_turn_since_it_needs_more_lines_than_there_are_is_told() -> None:
+def test_a_symbol_that_has_no_turn_since_it_needs_more_lines_than_there_are_is_reported() -> None:
     desk = desk_of("{symbols: [SPY, SPX], require: [{quote_width: {at_most: 0.1%}}]}")
     desk.program = replace(desk.program, line_limit=4)
     desk.until("09:58")
@@ -384,7 +384,7 @@ def _not_asked_for(bot: CompiledBot, view: View) -> tuple[LegView, ...]:
 
 
 @pytest.mark.parametrize(("lines", "when"), [(9, ""), (14, ""), (90, ""), (90, ", when: [{skew: {above: -90%}}]")])
-def test_a_choice_of_lines_that_stands_is_the_one_that_would_be_made_anew(lines: int, when: str) -> None:
+def test_a_choice_of_lines_that_stands_is_the_one_that_would_be_made_again(lines: int, when: str) -> None:
     """As spot moves past strikes, symbols take turns and come into focus; the other desk never lets a choice stand."""
     entry = TWO.replace("per_day: 2", f"per_day: 2{when}")
     stands, restarted = (desk_of("{symbols: [SPY, SPX], rank: {by: spot, highest: 1}}", entry) for _ in range(2))

@@ -8,7 +8,7 @@ from rulebot.model.order import OrderStatus
 WHY = "a leg has no contract id"
 
 
-def test_an_entry_that_was_not_sent_is_over_and_told() -> None:
+def test_an_entry_that_was_not_sent_is_over_and_reported() -> None:
     desk = Desk((text_of(),))
     order = desk.enter()
     desk.send(OrderUnsent(desk.now, order.order_id, WHY))

@@ -103,7 +103,7 @@ def test_strikes_whose_quotes_come_late_are_looked_for_on(late: int) -> None:
     assert put(5945) in streamed_options(desk)
 
 
-def test_too_few_lines_are_told_once_a_session_and_only_of_what_is_needed() -> None:
+def test_too_few_lines_are_reported_once_a_session_and_only_of_what_is_needed() -> None:
     """How many are wanted changes with each quote; what would only be kept goes without a word."""
     desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}}', legs=LEGS),))
     desk.until("09:58")

@@ -327,7 +327,7 @@ def test_a_later_window_of_a_bot_that_has_halted_says_why() -> None:
     ]
 
 
-def test_no_window_is_told_as_shut_on_a_day_on_which_the_bot_enters_in_none() -> None:
+def test_no_window_is_reported_as_shut_on_a_day_on_which_the_bot_enters_in_none() -> None:
     """The day says so itself; the last of them was told at the first look that anything made the bot take."""
     desk = desk_of(TWO.replace("max_open: 5", "max_open: 5, days: [mon]"))
     desk.until("16:00", step=60)
@@ -335,7 +335,7 @@ def test_no_window_is_told_as_shut_on_a_day_on_which_the_bot_enters_in_none() ->
     assert not desk.said(Kind.DECISION, "skip")
 
 
-def test_a_window_that_is_over_is_not_told_as_shut() -> None:
+def test_a_window_that_is_over_is_not_reported_as_shut() -> None:
     desk = desk_of(TWO)
     desk.until("10:05")
     desk.fill(desk.last)
@@ -362,7 +362,7 @@ def test_a_halt_after_its_window_is_not_why_a_bot_did_not_enter(halted_at: str, 
     assert all(part.startswith(begin) for part, begin in zip(kept_out, said, strict=True))
 
 
-def test_an_entry_that_came_to_nothing_is_told_with_what_became_of_it() -> None:
+def test_an_entry_that_came_to_nothing_is_reported_with_what_became_of_it() -> None:
     """Of a box that the broker refused each day, the day said "its entry was not filled", as of one priced too well."""
     desk = desk_of(TWO)
     desk.until("10:05")
@@ -392,7 +392,7 @@ def test_what_another_bot_has_sent_uses_up_no_window() -> None:
     assert [order.bot for order in desk.submitted if order.purpose is Purpose.ENTRY] == ["one", "two"] * 2
 
 
-def test_what_kept_a_bot_out_of_its_window_is_told_after_it_too() -> None:
+def test_what_kept_a_bot_out_of_its_window_is_reported_after_it_too() -> None:
     """The report of the day said "its window is over" of one that had its trade of the week, and why the cap."""
     desk = Desk(
         (text_of("seller", **{**HOLDS, "entry": HOLDS["entry"].replace("max_open: 1", "max_open: 1, per_week: 1")}),)
@@ -411,7 +411,7 @@ def test_what_kept_a_bot_out_of_its_window_is_told_after_it_too() -> None:
 
 
 @pytest.mark.parametrize("ladder", ["wait: 10m, tries: 1", "wait: 20s, pause: 20s, tries: 9"])
-def test_an_entry_at_work_is_taken_back_as_the_time_comes_at_which_all_is_closed(ladder: str) -> None:
+def test_an_entry_at_work_is_cancelled_as_the_time_comes_at_which_all_is_closed(ladder: str) -> None:
     """It worked on, and what it opened at 15:50 was closed as it filled."""
     entry = '{window: {from: "15:44", to: "16:00"}}'
     desk = Desk((text_of(entry=entry, order=f"{{start: mid, step: 0.01, {ladder}, then: cancel}}"),), at="15:43")
@@ -429,7 +429,7 @@ def test_an_entry_at_work_is_taken_back_as_the_time_comes_at_which_all_is_closed
     assert desk.said(Kind.DECISION, "unfilled")[-1].data["reason"] == "the time has come at which its exits close all"
 
 
-def test_an_entry_at_work_is_taken_back_at_the_close() -> None:
+def test_an_entry_at_work_is_cancelled_at_the_close() -> None:
     """Options on SPX and SPY trade until 16:15: what filled there had no exit judged before the next open."""
     entry = '{window: {from: "15:58", to: "16:00"}}'
     ladder = "{start: mid, step: 0.01, wait: 60s, tries: 40, then: cancel}"

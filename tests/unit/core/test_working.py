@@ -58,7 +58,7 @@ def test_never_past_natural() -> None:
     assert desk.last.attempt == 4
 
 
-def test_an_entry_that_takes_no_change_is_sent_anew_at_each_try() -> None:
+def test_an_entry_that_takes_no_change_is_sent_again_at_each_try() -> None:
     """105: it stood at its first price for all its tries."""
     desk = Desk((text_of(order=LADDER),))
     desk.ack(desk.enter())
@@ -359,7 +359,7 @@ def test_a_correction_replaces() -> None:
 
 
 @pytest.mark.parametrize("is_start", [False, True])
-def test_29_what_is_corrected_of_a_position_that_was_over_yesterday_is_told_once_and_changes_no_books(
+def test_29_what_is_corrected_of_a_position_that_was_over_yesterday_is_reported_once_and_changes_no_books(
     is_start: bool,
 ) -> None:
     """It was passed over without a word."""
@@ -503,7 +503,7 @@ def test_a_late_fill_leaves_no_room_for_the_entry_after_it() -> None:
 
 @pytest.mark.parametrize("per_day", [1, 3])
 @pytest.mark.parametrize("fills_first", [0, 1], ids=["the late one first", "the next one first"])
-def test_a_late_fill_beside_the_entry_after_it_is_told_and_ends_the_day(fills_first: int, per_day: int) -> None:
+def test_a_late_fill_beside_the_entry_after_it_is_reported_and_ends_the_day(fills_first: int, per_day: int) -> None:
     """Two positions were open where the bot may have one, under its exits, and no person was told."""
     entry = ONE_AGAIN.replace("per_day: 1", f"per_day: {per_day}")
     desk = Desk((text_of(entry=entry, order="{start: mid, wait: 10s, tries: 1, then: cancel}"),))
@@ -586,7 +586,7 @@ def test_silence_is_unknown_and_never_sent_again() -> None:
     assert len(desk.submitted) == 1
 
 
-def test_a_silent_order_is_taken_back_and_ends_when_the_broker_has_none() -> None:
+def test_a_silent_order_is_cancelled_and_ends_when_the_broker_has_none() -> None:
     """faults.md row 23, invariant 23: every UNKNOWN resolves."""
     desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'),))
     order = desk.enter()
@@ -600,7 +600,7 @@ def test_a_silent_order_is_taken_back_and_ends_when_the_broker_has_none() -> Non
     assert len(desk.submitted) == 1, "an abandoned entry blocks its day: it may still come to life"
 
 
-def test_an_abandoned_order_that_comes_to_life_is_taken_back() -> None:
+def test_an_abandoned_order_that_comes_to_life_is_cancelled() -> None:
     desk = Desk()
     order = desk.enter()
     for _ in range(45):
@@ -735,7 +735,7 @@ def test_an_unwinding_ends_at_the_market() -> None:
     assert desk.last.purpose is Purpose.UNWIND
 
 
-def test_a_second_leg_that_is_refused_is_told_and_is_why_the_first_one_is_closed() -> None:
+def test_a_second_leg_that_is_refused_is_reported_and_is_why_the_first_one_is_closed() -> None:
     desk = Desk((text_of(**LEGGED),))
     desk.fill(desk.enter())
     desk.refuse(desk.last)
@@ -774,7 +774,7 @@ def test_legs_with_a_pause_between_tries_come_to_an_end() -> None:
     assert desk.position.state == "closed"
 
 
-def test_a_first_leg_that_is_refused_at_its_second_try_is_told_as_refused() -> None:
+def test_a_first_leg_that_is_refused_at_its_second_try_is_reported_as_refused() -> None:
     order = "{leg_by_leg: [long_spx, short_spy], start: natural, wait: 30s, tries: 3, pause: 5s, then: unwind}"
     desk = Desk((text_of(**{**LEGGED, "order": order}),))
     desk.ack(desk.enter())
@@ -848,7 +848,7 @@ def test_a_bust_of_a_closing_fill_opens_the_position_again_and_closes_it_once_mo
     assert desk.position.is_flat
 
 
-def test_32_a_profit_is_provisional_until_every_commission_is_told() -> None:
+def test_32_a_profit_is_provisional_until_every_commission_is_reported() -> None:
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
@@ -876,7 +876,7 @@ def test_32_a_profit_is_provisional_until_every_commission_is_told() -> None:
     assert again.positions.by_id == desk.state.positions.by_id
 
 
-def test_32_a_fill_that_was_taken_back_owes_no_commission() -> None:
+def test_32_a_fill_that_was_cancelled_owes_no_commission() -> None:
     desk = Desk()
     order = desk.enter()
     desk.ack(order)

@@ -122,7 +122,7 @@ def test_an_extra_is_a_fault_only_where_the_settings_need_it(monkeypatch: pytest
 # ---------------------------------------------------------------- settings and specs
 
 
-def test_of_specs_that_enter_nothing_only_what_a_start_is_refused_for_is_told(tmp_path: Path) -> None:
+def test_of_specs_that_enter_nothing_only_what_a_start_is_refused_for_is_reported(tmp_path: Path) -> None:
     """A service with `--exits-only` was told each morning of bots that enter nothing, or are not there any more."""
     (tmp_path / "broken.yaml").write_text("rulebot: 1\nname: broken\n")
     fine, broken, gone = str(SPECS / "put_lite.yaml"), str(tmp_path / "broken.yaml"), str(tmp_path / "gone.yaml")
@@ -237,7 +237,7 @@ def test_the_clock_is_held_against_whole_seconds_of_the_broker(ahead: float, too
     assert ("an engine uses the broker's" in found.text) is (level is Level.WARNING)
 
 
-def test_restarts_are_told_while_they_are_on_and_shortly_before() -> None:
+def test_restarts_are_reported_while_they_are_on_and_shortly_before() -> None:
     def restarts(at: datetime) -> Level:
         return levels(hours(at, simulated=False))["restarts"]
 
@@ -270,7 +270,7 @@ def test_a_folder_that_is_a_file_is_a_fault(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="folders have no mode here")
-def test_a_data_folder_that_others_can_look_into_is_told(tmp_path: Path) -> None:
+def test_a_data_folder_that_others_can_look_into_is_reported(tmp_path: Path) -> None:
     """One that was there before stays as it was: a journal in it can be read, and locked, by anybody."""
     data = tmp_path / "data"
     assert not list(privacy(data))
@@ -321,7 +321,7 @@ def test_tables_that_another_version_made_are_said_not_to_be_compared(sound: Pat
     assert found["audit"].text == "the hash chain is whole, all 14 that were judged of 15 invariants hold"
 
 
-def test_what_an_engine_that_was_killed_left_is_told(day_place: Place) -> None:
+def test_what_an_engine_that_was_killed_left_is_reported(day_place: Place) -> None:
     found = {each.name: each for each in integrity(day_place, live=False)}
     assert found["engine"].text.startswith("the last engine ended without a word")
     assert found["open"].text.startswith("1 position open and 2 orders working")

@@ -50,7 +50,7 @@ def rule(test: Truth, text: str = "") -> Rule:
     return Rule(name="r", test=test, text=text, quantity=Quantity.PLAIN, reads=frozenset(), path=())
 
 
-def test_a_bound_that_moves_is_read_anew_while_a_position_is_held() -> None:
+def test_a_bound_that_moves_is_read_again_while_a_position_is_held() -> None:
     at = condor(view())
     judge = compile_test(Compare(Op.ABOVE, VIX, (Call("vix9d", (), Quantity.LEVEL),)), CONTEXT)
     found = []
@@ -403,7 +403,7 @@ MOVE = Call("expected_move", (("asof", "open"), ("method", "straddle"), ("of", "
 RANGE = Call("day_range", (("of", "SPX"),), Quantity.POINTS)
 
 
-def test_a_miss_against_a_multiple_is_told_with_both_numbers() -> None:
+def test_a_miss_against_a_multiple_is_reported_with_both_numbers() -> None:
     product_ = Arithmetic("*", (Constant(0.6, Quantity.PLAIN), MOVE), Quantity.POINTS)
     named = rule(Compare(Op.BELOW, RANGE, (product_,)), "below 0.6x day_move")
     evaluation = judged(named.test)
@@ -412,7 +412,7 @@ def test_a_miss_against_a_multiple_is_told_with_both_numbers() -> None:
     assert shortfall(named, evaluation) == pytest.approx(2.34 / 27.66)
 
 
-def test_a_rule_that_holds_is_told_in_the_words_of_the_spec() -> None:
+def test_a_rule_that_holds_is_reported_in_the_words_of_the_spec() -> None:
     between = Compare(Op.BETWEEN, VIX, (Constant(12.0, Quantity.LEVEL), Constant(22.0, Quantity.LEVEL)))
     named = rule(between, "in 12 to 22")
     assert describe(named, judged(between)) == "16.80   in 12 to 22"
@@ -424,13 +424,13 @@ def test_a_miss_on_the_bound_itself_still_lacks_something() -> None:
     assert shortfall(named, judged(named.test)) == 1e-9
 
 
-def test_not_is_told_with_what_it_turns_round() -> None:
+def test_not_is_reported_with_what_it_turns_round() -> None:
     at = DayTime(Anchor.CLOCK, datetime(2026, 1, 1, 15, 45) - datetime(2026, 1, 1))
     named = rule(Not(Holds(Call("time", (("at", at),), Quantity.TRUTH))), "not time 15:45")
     assert describe(named, judged(named.test)) == "not: from 15:45 on"
 
 
-def test_the_volatilities_behind_a_ratio_are_told() -> None:
+def test_the_volatilities_behind_a_ratio_are_reported() -> None:
     ratio = Call("iv_over_rv", (("of", "SPX"), ("window", 20)), Quantity.PLAIN)
     named = rule(Compare(Op.ABOVE, ratio, (Constant(1.0, Quantity.PLAIN),)), "above 1.0")
     assert "over 20 sessions)" in describe(named, judged(named.test))
@@ -443,7 +443,7 @@ def test_an_estimator_of_which_bars_are_not_there_says_so_behind_a_ratio() -> No
     assert describe(named, judged(named.test)) == "unknown   above 1.0: SPX: daily bars are not known yet"
 
 
-def test_unknown_is_told_with_its_reason_and_has_no_shortfall() -> None:
+def test_unknown_is_reported_with_its_reason_and_has_no_shortfall() -> None:
     named = rule(TESTS[None], "above 10")
     evaluation = judged(named.test)
     assert describe(named, evaluation) == "unknown   above 10: VIX9D: not streamed"
@@ -461,7 +461,7 @@ def test_a_bound_that_is_unknown_is_named_within_a_group() -> None:
     assert "(unknown   in 10.00 to VIX9D: " in describe(between, judged(between.test))
 
 
-def test_groups_and_breaches_are_told() -> None:
+def test_groups_and_breaches_are_reported() -> None:
     at = condor(view())
     named = rule(breach(spot_within=15.0), "spot_within 15 pts")
     assert describe(named, judged(named.test, at)) == "50.00 pts from short_put 5950   spot_within 15 pts"
@@ -499,7 +499,7 @@ def test_a_bound_by_the_credit_is_that_of_the_position_that_is_looked_at() -> No
         (Op.AT_LEAST, "credit", Quantity.PRICE, 0.5, 0.5, "0.50   above"),
     ],
 )
-def test_a_value_is_told_from_a_bound_that_it_is_not(
+def test_a_value_is_reported_from_a_bound_that_it_is_not(
     op: Op, measure: str, quantity: Quantity, found: float, bound: float, words: str
 ) -> None:
     """A halt was told as 'day_range 8.0 pts above 8 pts', a target that had not come as '12.0%, at least 12%'."""

@@ -283,7 +283,7 @@ def test_the_first_width_that_is_listed() -> None:
     assert wing("by: [12 pts, 13 pts]") == "two: no strike is listed 12 or 13 points below one"
 
 
-def test_a_width_at_which_a_strike_is_held_is_not_told_as_none_listed() -> None:
+def test_a_width_at_which_a_strike_is_held_is_not_reported_as_none_listed() -> None:
     legs = "sell put {at: spot}", "buy put {below: one, by: [15 pts, 10 pts]}"
     held = frozenset((put(strike), 1) for strike in (5985, 5990))
     assert strikes(chosen(*legs, taken=frozenset([(put(5985), 1)]))) == [6000, 5990]

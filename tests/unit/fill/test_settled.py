@@ -116,7 +116,7 @@ def test_an_early_assignment_waits_for_the_price_of_its_shares() -> None:
     assert (known.unpriced, known.gross, known.net) == (0, Decimal(-1000), Decimal(-1000))
 
 
-def test_what_is_taken_back_takes_its_shares_along() -> None:
+def test_what_is_cancelled_takes_its_shares_along() -> None:
     gone = settled(held((-2, PUT, 595)), "leg_0", Decimal(590))[0].position
     half = unsettled(gone, "leg_0", 1, ZERO, "assigned")
     assert (half.shares_profit, half.position.gross) == (Decimal(500), Decimal(-500))

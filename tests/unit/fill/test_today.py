@@ -82,7 +82,7 @@ def test_what_it_had_lost_before_the_session_is_not_lost_in_it() -> None:
     assert realized_since(closed, both, base, SECOND) == closed.net - base == -84
 
 
-def test_a_part_of_yesterday_and_one_of_today_are_told_apart() -> None:
+def test_a_part_of_yesterday_and_one_of_today_are_distinguished() -> None:
     """Three spreads: one went yesterday at 4.00, one goes today at 4.00; the last two stood at 3.50 in the night."""
     entry = (dealt(1, "short", 3, 1200, FIRST, is_entry=True), dealt(2, "long", 3, -300, FIRST, is_entry=True))
     executions = *entry, *bought_back(3, FIRST), *bought_back(5, SECOND)

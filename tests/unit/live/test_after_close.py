@@ -91,7 +91,7 @@ def finished(engine: Engine) -> list[tuple[Kind, Any]]:
     return engine.reported
 
 
-def test_each_day_is_told_the_time_that_is_left_for_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_day_is_reported_the_time_that_is_left_for_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "2026-10-22.tape").touch()
     monkeypatch.setattr(daily_jobs, "AT_THE_END", 2.0)
     engine = Engine(folder, code("import time; time.sleep(60)"))
@@ -133,7 +133,7 @@ def test_what_nothing_explains_is_an_alarm(folder: Path) -> None:
         (code("import time; time.sleep(60)"), "it took longer than"),
     ],
 )
-def test_a_comparison_that_fails_is_told_and_raises_nothing(
+def test_a_comparison_that_fails_is_reported_and_raises_nothing(
     command: list[str], says: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(daily_jobs, "AT_THE_END", 0.3 if "sleep" in command[-1] else 30.0)
@@ -286,7 +286,7 @@ def test_trades_that_no_recording_has_are_named() -> None:
     assert "not recorded" not in words(of(trade("a")), traded=["a-1"])
 
 
-def test_an_entry_that_was_refused_is_told() -> None:
+def test_an_entry_that_was_refused_is_reported() -> None:
     """It was "nothing was traded, and nothing would have been": of natural fills nobody knows that."""
     refused = trade("b", "")
     assert words(of(refused)).endswith(": nothing was traded; no entry of b was filled")
@@ -306,7 +306,7 @@ def test_what_is_compared_in_part_says_why() -> None:
     )
 
 
-def test_what_fills_alone_led_elsewhere_is_told_and_is_no_difference() -> None:
+def test_what_fills_alone_led_elsewhere_is_reported_and_is_no_difference() -> None:
     trades = [trade("a", by_fills=True), trade("b", "", by_fills=True), trade("a", "-2", by_fills=True)]
     data: dict[str, Any] = summed(DAY, [of(*trades)], {})
     assert (data["trades"], data["value"], data["by_fills"]) == (2, 0, ["a", "b", "a"])

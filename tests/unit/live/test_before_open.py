@@ -39,7 +39,7 @@ def test_it_is_due_half_an_hour_before_each_open(after: datetime, due: datetime)
     assert next_check(after) == due
 
 
-def test_faults_are_told_and_warnings_are_not() -> None:
+def test_faults_are_reported_and_warnings_are_not() -> None:
     assert asyncio.run(found_wrong(says([row("VIX"), row("disk", "warning"), row("python", "ok")]))) == (
         "before the open: VIX: is gone. 'rulebot doctor' says how to mend it"
     )
@@ -48,7 +48,7 @@ def test_faults_are_told_and_warnings_are_not() -> None:
     assert "; and 3 more." in many
 
 
-def test_a_check_up_that_fails_or_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_up_that_fails_or_hangs_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     failed = asyncio.run(found_wrong(command("import sys; sys.exit('no such file')")))
     assert failed == "before the open: 'rulebot doctor' failed: no such file"
     monkeypatch.setattr(daily_jobs, "PRE_OPEN_PATIENCE", 0.2)
@@ -94,7 +94,7 @@ def test_what_a_sleep_has_passed_over_is_not_checked_hours_later(monkeypatch: py
     assert mornings(clock, monkeypatch, 0.3) == []
 
 
-def test_a_check_up_that_cannot_be_started_is_told_each_morning(
+def test_a_check_up_that_cannot_be_started_is_reported_each_morning(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The first one ended all later ones, and nobody heard of it."""

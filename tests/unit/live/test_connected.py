@@ -46,7 +46,7 @@ def words(tmp_path: Path, now: datetime) -> str:
         return connected(reader, reader.run(), now).words
 
 
-def test_an_engine_that_records_no_price_any_more_is_told(journal: SqlJournal, tmp_path: Path) -> None:
+def test_an_engine_that_records_no_price_any_more_is_reported(journal: SqlJournal, tmp_path: Path) -> None:
     live(journal)
     assert words(tmp_path, AT + timedelta(minutes=2)) == ""
     said = words(tmp_path, AT + timedelta(minutes=7, seconds=5))

@@ -62,7 +62,7 @@ def test_33_an_id_in_use_is_waited_for_and_never_changed(slept: list[float]) -> 
     assert (door.attempts, len(slept)) == (3, 2)
 
 
-def test_33_after_a_minute_a_person_is_told(slept: list[float]) -> None:
+def test_33_after_a_minute_a_person_is_notified(slept: list[float]) -> None:
     door = Door(*[IdInUseError("client id 1 is in use")] * 50)
     with pytest.raises(IdInUseError):
         first(door)
@@ -70,7 +70,7 @@ def test_33_after_a_minute_a_person_is_told(slept: list[float]) -> None:
 
 
 @pytest.mark.parametrize("door", [Door(BrokerError("nothing listens")), Door(IdInUseError("x"), is_lockstep=True)])
-def test_other_failures_and_a_simulated_gateway_are_told_at_once(door: Door, slept: list[float]) -> None:
+def test_other_failures_and_a_simulated_gateway_are_reported_at_once(door: Door, slept: list[float]) -> None:
     with pytest.raises(BrokerError):
         first(door)
     assert (door.attempts, slept) == (1, [])

@@ -41,7 +41,7 @@ def write(journal: SqlJournal, what: tuple[Kind, dict[str, Json]], **data: Json)
     journal.append([Record(NOON, what[0], data={**what[1], **data})], durable=True)
 
 
-def test_who_starts_without_limits_that_were_there_is_told_once(journal: SqlJournal, tmp_path: Path) -> None:
+def test_who_starts_without_limits_that_were_there_is_reported_once(journal: SqlJournal, tmp_path: Path) -> None:
     """Nothing said so: the daily loss, and how many may be open, were off from a service's next start on."""
     write(journal, STARTED, limits=LIMITS)
     write(journal, NOTHING)
@@ -65,7 +65,7 @@ def test_limits_that_a_reload_has_brought_count(journal: SqlJournal, tmp_path: P
     assert len(reported(journal, tmp_path)) == 1
 
 
-def test_nobody_is_told_where_there_are_limits_or_nothing_is_entered(journal: SqlJournal, tmp_path: Path) -> None:
+def test_no_alert_is_sent_where_there_are_limits_or_nothing_is_entered(journal: SqlJournal, tmp_path: Path) -> None:
     assert reported(journal, tmp_path) == []
     write(journal, STARTED, limits=LIMITS)
     assert reported(journal, tmp_path, account=object()) == reported(journal, tmp_path, bots=()) == []

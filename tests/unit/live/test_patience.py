@@ -105,7 +105,7 @@ def test_18_what_was_asked_on_another_connection_is_asked_at_once_on_this_one() 
     assert (journal.kept, loop._prepare_again) == ([], None)
 
 
-def test_a_service_asks_again_and_tells_it_once() -> None:
+def test_a_service_asks_again_and_reports_it_once() -> None:
     journal = Journal()
     loop = loop_that_asked(journal, is_patient=True)
     asyncio.run(asked(loop, 3))
@@ -114,7 +114,7 @@ def test_a_service_asks_again_and_tells_it_once() -> None:
     assert loop._prepare_again == at("09:00") + 3 * PREPARE_AGAIN
 
 
-def test_what_the_broker_lacks_is_told_and_asked_for_again_while_all_else_counts() -> None:
+def test_what_the_broker_lacks_is_reported_and_asked_for_again_while_all_else_counts() -> None:
     """It was asked for each minute, nothing of the day was known to any bot, and only the log said so."""
     journal = Journal()
     loop = loop_that_asked(journal, is_patient=False)
@@ -140,7 +140,7 @@ def test_what_the_broker_lacks_is_told_and_asked_for_again_while_all_else_counts
     assert [record.data["text"] for record in journal.kept] == [f"the broker refused the contract of SQ; {words}"]
 
 
-def test_what_a_gateway_cannot_answer_of_a_later_day_is_told_once_the_session_is_on() -> None:
+def test_what_a_gateway_cannot_answer_of_a_later_day_is_reported_once_the_session_is_on() -> None:
     """At half past eight it may have been started a moment ago."""
     journal = Journal()
     loop = loop_that_asked(journal, is_patient=False)
@@ -177,7 +177,7 @@ def test_what_was_made_of_yesterdays_listings_is_forgotten_when_todays_have_come
     assert options_of("SPX", "SPXW", date(2026, 11, 18), strikes, True) is not calls
 
 
-def test_what_was_told_on_a_weekend_is_asked_for_anew_before_the_open() -> None:
+def test_what_was_reported_on_a_weekend_is_asked_for_again_before_the_open() -> None:
     """The broker may have called the day closed meanwhile."""
     loop = loop_that_asked(Journal(), is_patient=True)
     loop.state = Desk().state

@@ -140,7 +140,7 @@ def forget_listings(engine: Engine) -> None:
 # ---------------------------------------------------------------- what a new bot needs to know
 
 
-def test_the_loop_goes_on_while_the_broker_is_asked_for_what_a_new_bot_needs(tmp_path: Path) -> None:
+def test_the_loop_continues_while_the_broker_is_asked_for_what_a_new_bot_needs(tmp_path: Path) -> None:
     async def body(engine: Engine) -> None:
         forget_listings(engine)
         engine.write(other=text_of("other", entry=LATER))
@@ -192,7 +192,7 @@ def test_a_broker_that_cannot_answer_is_asked_again_in_a_minute(tmp_path: Path) 
     played(body, tmp_path)
 
 
-def test_what_was_asked_for_on_an_earlier_day_is_asked_for_anew(tmp_path: Path) -> None:
+def test_what_was_asked_for_on_an_earlier_day_is_asked_for_again(tmp_path: Path) -> None:
     """An exit began meanwhile and was waited for over the night: closes of the day before took the place of today's."""
 
     async def body(engine: Engine) -> None:
@@ -234,7 +234,9 @@ def test_what_the_broker_does_not_have_refuses_all_of_it_with_an_alarm(tmp_path:
     played(body, tmp_path)
 
 
-def test_what_a_plan_that_waits_touches_enters_nothing_and_after_five_minutes_a_person_is_told(tmp_path: Path) -> None:
+def test_what_a_plan_that_waits_touches_enters_nothing_and_after_five_minutes_a_person_is_notified(
+    tmp_path: Path,
+) -> None:
     async def body(engine: Engine) -> None:
         forget_listings(engine)
         engine.feed.may_answer.set()
@@ -337,7 +339,7 @@ def test_other_requests_pass_through(tmp_path: Path) -> None:
     played(body, tmp_path)
 
 
-def test_what_somebody_has_written_into_a_file_is_on_record_and_what_is_open_keeps_its_text(tmp_path: Path) -> None:
+def test_what_a_person_has_written_into_a_file_is_on_record_and_what_is_open_keeps_its_text(tmp_path: Path) -> None:
     async def body(engine: Engine) -> None:
         opened_under = engine.hand.position.digest
         engine.write(spread=text_of().replace("profit: 50%", "profit: 40%"))
@@ -373,7 +375,7 @@ def sources(folder: Path, *paths: str) -> SpecSources:
     return SpecSources(paths, {}, None, folder)
 
 
-def test_folders_are_looked_through_anew_and_files_that_are_gone_are_removed_bots(tmp_path: Path) -> None:
+def test_folders_are_looked_through_again_and_files_that_are_gone_are_removed_bots(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / f"{name}.yaml").write_text(text_of(name), encoding="utf-8")
     (tmp_path / "more").mkdir()

@@ -96,7 +96,7 @@ def run_of(loop: Any, at: datetime, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-def test_76_an_entry_at_work_is_taken_back_when_nothing_can_be_written_any_more() -> None:
+def test_76_an_entry_at_work_is_cancelled_when_nothing_can_be_written_any_more() -> None:
     """It worked on without an engine, and its fill was on no record."""
     desk = Desk()
     order = desk.enter()
@@ -156,7 +156,7 @@ def test_an_exit_at_work_stays() -> None:
     assert ended(desk, UnwrittenError(FULL)) == (FULL, [])
 
 
-def test_what_cannot_be_taken_back_is_told() -> None:
+def test_what_cannot_be_cancelled_is_reported() -> None:
     desk = Desk()
     desk.ack(desk.enter())
     reported = "1 order to open something may still be working: check TWS"
@@ -170,7 +170,7 @@ def test_an_engine_whose_store_was_taken_over_takes_nothing_back() -> None:
     assert ended(desk, StoreError("taken over")) == ("taken over", [])
 
 
-def test_noting_the_end_does_not_hide_what_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_noting_the_end_does_not_hide_what_was_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error at the end of the output said that the disk is full, and nothing of the order."""
 
     class Ended(Nothing):
@@ -187,7 +187,7 @@ def test_noting_the_end_does_not_hide_what_was_told(monkeypatch: pytest.MonkeyPa
     assert run.loop.reason == "1 order to open something asked back"
 
 
-def test_closing_the_store_does_not_hide_what_was_told() -> None:
+def test_closing_the_store_does_not_hide_what_was_reported() -> None:
     journal: Any = Journal(StoreError(FULL))
     with pytest.raises(UnwrittenError, match="asked back"), _closed_after(journal):
         raise UnwrittenError("1 order to open something asked back")

@@ -50,7 +50,7 @@ def test_the_calendar_is_looked_through_once_as_long_as_it_stands() -> None:
     assert days.looks == looks > 0
 
 
-def test_another_calendar_and_another_day_are_judged_anew() -> None:
+def test_another_calendar_and_another_day_are_judged_again() -> None:
     judge, at = no_cpi(), view()
     at.facts = Facts(events=calendar({CPI: EventDay("CPI", CPI, None)}))
     assert judge(at).truth is True

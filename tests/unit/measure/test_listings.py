@@ -48,7 +48,7 @@ def test_another_listing_of_the_same_class_is_another_one() -> None:
     assert len(listings._MADE) <= listings._MOST
 
 
-def test_what_was_made_of_listings_is_made_anew_once_it_is_forgotten() -> None:
+def test_what_was_made_of_listings_is_made_again_once_it_is_forgotten() -> None:
     """Options of past days were kept until there were those of 512 listings."""
     listed = strikes(5900, 5905)
     calls = options_of("SPX", "SPXW", DAY, listed, True)

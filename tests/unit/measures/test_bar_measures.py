@@ -150,7 +150,7 @@ def test_vwap_without_an_average_takes_the_typical_price_and_leaves_yesterday_ou
     assert read(at, "vwap") == pytest.approx((6000.0 + 6006.0) / 2)
 
 
-def test_a_measure_is_made_anew_when_one_of_its_series_has_grown() -> None:
+def test_a_measure_is_made_again_when_one_of_its_series_has_grown() -> None:
     at = having(spx_60=minutes([6000.0]), spy_60=minutes([600.0] * 2))
     vwap = reader_of(Call("vwap", (("of", "SPX"),), Quantity.POINTS), CONTEXT)
     assert [vwap(at), vwap(at)] == [6000.0, 6000.0]

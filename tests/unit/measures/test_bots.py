@@ -35,7 +35,7 @@ def test_dollars_of_the_account() -> None:
 
 
 @pytest.mark.parametrize("name", ["buying_power", "net_liquidation"])
-def test_an_account_that_has_not_told_is_unknown(name: str) -> None:
+def test_an_account_that_has_not_reported_is_unknown(name: str) -> None:
     assert read(view(), name) == UnknownValue(f"the broker has not reported the account's {name.replace('_', ' ')}")
 
 

@@ -305,7 +305,7 @@ def test_backtests_sweeps_and_lint_give_inputs_alone() -> None:
 
 
 @pytest.mark.parametrize("folder", ["backtest", "sweep"])
-def test_no_measure_is_told_apart_by_its_name(folder: str) -> None:
+def test_no_measure_is_distinguished_by_its_name(folder: str) -> None:
     for path in sorted((ENGINE / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Dict):

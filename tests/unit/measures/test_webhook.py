@@ -59,7 +59,7 @@ def test_one_of_yesterday_evening_is_not_of_today() -> None:
         assert compile_test(held, CONTEXT)(at).truth is truth
 
 
-def test_what_is_told_of_it() -> None:
+def test_what_is_reported_of_it() -> None:
     assert asked(came(60, "down"), says="up").detail.endswith(", says down")
     assert asked(came(1800)).detail.endswith(", too long ago")
     assert asked(came(0)).detail.startswith("came ")

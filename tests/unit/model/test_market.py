@@ -11,7 +11,7 @@ SPX, VIX = Underlying("SPX"), Underlying("VIX")
 OPTIONS = [Option("SPX", "SPXW", date(2026, 9, 1), Decimal(5000 + 5 * n), Right.PUT) for n in range(6)]
 
 
-def test_a_board_holds_exactly_what_it_is_told_to() -> None:
+def test_a_board_holds_exactly_what_it_is_reported_to() -> None:
     board, one_by_one = Board(), Board()
     for wanted in ([SPX, *OPTIONS[:3]], [SPX, VIX, *OPTIONS[2:]], [OPTIONS[5], SPX], [SPX, *OPTIONS, SPX]):
         board.hold(wanted)

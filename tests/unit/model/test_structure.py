@@ -22,7 +22,7 @@ def test_a_calendar_says_which_of_its_legs_are_sold() -> None:
     assert structure_text(legs) == "-5950p 6050c 2026-11-23 +5950p 6050c 2026-11-30"
 
 
-def test_what_is_sold_and_what_is_bought_of_one_expiry_of_several_is_told_apart() -> None:
+def test_what_is_sold_and_what_is_bought_of_one_expiry_of_several_is_distinguished() -> None:
     legs = [
         strike_of(_option(Right.PUT, 5950, NEAR), 1, -1),
         strike_of(_option(Right.PUT, 5900, NEAR), 2, 1),
@@ -31,7 +31,7 @@ def test_what_is_sold_and_what_is_bought_of_one_expiry_of_several_is_told_apart(
     assert structure_text(legs) == "-5950p 2026-11-23 +2x5900p 2026-11-23 +5850p 2026-11-30"
 
 
-def test_where_nobody_knows_the_side_it_is_not_told() -> None:
+def test_where_nobody_knows_the_side_it_is_not_reported() -> None:
     legs = [strike_of(_option(Right.PUT, 5950, expiry), 1) for expiry in (NEAR, FAR)]
     assert structure_text(legs) == "5950p 2026-11-23 + 5950p 2026-11-30"
 

@@ -15,7 +15,7 @@ def test_an_estimate_is_one_until_something_takes_its_place() -> None:
     assert (is_synthetic(str(second)), is_estimate(second)) == (True, False)
 
 
-def test_what_the_broker_tells_is_no_estimate_though_it_is_the_first_revision() -> None:
+def test_what_the_broker_reports_is_no_estimate_though_it_is_the_first_revision() -> None:
     reported = ExecutionId("0000e0d5.67fe667b.01")
     assert not is_synthetic(reported.execution)
     assert not is_estimate(reported)

@@ -88,7 +88,7 @@ def test_a_changed_value_keeps_what_it_has_from_its_base() -> None:
     assert (changed.one, changed.other, changed.aside, changed.last) == (1, "a", 3, 2.5)
 
 
-def test_a_pickled_value_asks_for_its_hash_anew() -> None:
+def test_a_pickled_value_asks_for_its_hash_again() -> None:
     """Texts hash otherwise in each process: a contract that came from another one was not found by an equal one."""
     option = listed("SPX", "SPXW", date(2026, 1, 5), Decimal(5000), is_call=True)
     hash(option)

@@ -28,7 +28,7 @@ def held() -> Desk:
     return desk
 
 
-def test_a_target_beyond_the_credit_is_told_as_a_credit_and_what_closing_costs_now_is_not() -> None:
+def test_a_target_beyond_the_credit_is_reported_as_a_credit_and_what_closing_costs_now_is_not() -> None:
     desk = held()
     text = exits_text(desk.program, desk.state, desk.position, desk.now.timestamp())
     assert text == "target a credit of 1.85 (now 1.20); stop 4.20; time 15:45"

@@ -312,7 +312,7 @@ def test_the_json_lines_say_so_to_a_stranger() -> None:
     assert made == NET
 
 
-def test_tables_that_other_code_made_are_named_until_they_are_made_anew(tmp_path: Path) -> None:
+def test_tables_that_other_code_made_are_named_until_they_are_made_again(tmp_path: Path) -> None:
     """They count the options alone, without their shares."""
     day = session(FIRST, None, *written().records, ends="16:10")
     path = store_of(tmp_path / "a.db", day)

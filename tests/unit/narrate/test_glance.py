@@ -79,7 +79,7 @@ def test_a_position_of_which_more_was_closed_than_was_held_says_what_is_left_tha
     assert any(left in part for part in reported[SELLER])
 
 
-def test_of_a_wing_that_is_left_to_expire_no_exit_is_told() -> None:
+def test_of_a_wing_that_is_left_to_expire_no_exit_is_reported() -> None:
     """The page told a stop at a credit of 0.14 and a breach at the distance of an hour ago, none of which acts."""
     state = day_state("11:42")
     (each,) = [each for each in state.positions.by_id.values() if each.bot == CONDOR and each.state == "open"]
@@ -198,7 +198,7 @@ def test_entering_shows_the_try() -> None:
     assert row.position == "5920/5930p 6065/6075c  try 2 of 4 at 0.25"
 
 
-def test_an_entry_that_a_run_leaves_at_the_broker_is_told() -> None:
+def test_an_entry_that_a_run_leaves_at_the_broker_is_reported() -> None:
     """As when the disk was full: nothing more could be sent, its cancel neither."""
     state = day_state("11:42")
     entry = next(
@@ -252,7 +252,7 @@ def test_a_notice_names_a_stop_a_lost_connection_and_a_kill() -> None:
     )
 
 
-def test_a_notice_that_bots_were_closed_says_whether_others_go_on() -> None:
+def test_a_notice_that_bots_were_closed_says_whether_others_continue() -> None:
     state, one, every = day_state("11:42"), frozenset({WATCHER}), frozenset({""})
     reported = {
         standing: seen(state._replace(requests=replace(state.requests, operator=standing)), "11:42").notice

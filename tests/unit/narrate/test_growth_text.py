@@ -31,7 +31,7 @@ def test_it_says_what_is_entered_now_and_what_raises_it(compliant: int, words: s
     assert grown_of(STEPS, 3, day(compliant), TEXT).words == words
 
 
-def test_a_breach_and_an_edit_begin_anew() -> None:
+def test_a_breach_and_an_edit_begin_again() -> None:
     broken = grown_of(STEPS, 3, day(45, breach=True), TEXT)
     assert broken.words == "quantity 1 of at most 3: this session has a breach, so the row begins again"
     assert grown_of(STEPS, 3, day(45), "other").quantity == 1

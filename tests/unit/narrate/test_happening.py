@@ -17,7 +17,7 @@ from rulebot.narrate.happenings import event_line, event_lines
 from rulebot.record.record import Json, Kind, Record
 
 
-def test_an_entry_is_told_when_it_is_sent_and_not_when_the_broker_says_more_of_it() -> None:
+def test_an_entry_is_reported_when_it_is_sent_and_not_when_the_broker_says_more_of_it() -> None:
     sent = at("09:52")
     state = State(
         Schedule(session_from(DAY)),
@@ -35,7 +35,7 @@ def test_an_entry_is_told_when_it_is_sent_and_not_when_the_broker_says_more_of_i
     assert event_line(entity(Kind.ORDER, at("09:53"), later), state) is None
 
 
-def test_a_connection_that_comes_back_is_told_and_that_of_a_start_is_not() -> None:
+def test_a_connection_that_comes_back_is_reported_and_that_of_a_start_is_not() -> None:
     state = State(Schedule(session_from(DAY)), MarketData(Board()))
     for up, reason, words in (
         (True, "", None),
@@ -65,7 +65,7 @@ def test_an_assignment_says_which_shares_came_or_went(sign: int, right: Right, w
     assert reported.text == f"put: 2 not {data['how']}: reversed", "it said that the shares went back"
 
 
-def test_a_day_that_is_lived_through_again_tells_which_text_took_over() -> None:
+def test_a_day_that_is_lived_through_again_reports_which_text_took_over() -> None:
     state = State(Schedule(session_from(DAY)), MarketData(Board()))
     taken_up = Record(at("11:42"), Kind.RELOAD, CONDOR, data={"what": "changed", "was": "1" * 64, "now": "2" * 64})
     assert event_line(taken_up, state) is None  # a run tells of all of them in one line
@@ -74,7 +74,7 @@ def test_a_day_that_is_lived_through_again_tells_which_text_took_over() -> None:
     assert (reported.bot, reported.text) == ("", f"reloaded: {CONDOR} changed, 11111111 to 22222222")
 
 
-def test_which_values_an_operator_has_set_is_told() -> None:
+def test_which_values_an_operator_has_set_is_reported() -> None:
     """What happened named the digests of two texts, and nowhere stood what a person had set."""
     change = {"bot": CONDOR, "change": "changed", "was": "1" * 64, "now": "2" * 64}
     asked: dict[str, Json] = {"what": "asked", "id": "1", "changes": [change], "limit_changes": []}
@@ -87,7 +87,7 @@ def test_which_values_an_operator_has_set_is_told() -> None:
     ]
 
 
-def test_a_web_hook_that_no_bot_asks_for_is_told_so() -> None:
+def test_a_web_hook_that_no_bot_asks_for_is_reported_so() -> None:
     """A name misspelt in an alert was taken like any other, and nothing ever followed from it."""
     state = State(Schedule(session_from(DAY)), MarketData(Board()))
     words = []
@@ -99,7 +99,7 @@ def test_a_web_hook_that_no_bot_asks_for_is_told_so() -> None:
     assert words == ["web hook trend, says up", "web hook trend, says up, which no bot asks for"]
 
 
-def test_what_settled_is_told_once() -> None:
+def test_what_settled_is_reported_once() -> None:
     """It stood there as closed: expired_worthless, expired worthless."""
     held = position("closed", False, False)
     legs = tuple(replace(leg, opened=1, settled=1, closed=1, exit_cash=Decimal(0)) for leg in held.legs)

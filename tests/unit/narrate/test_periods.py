@@ -160,7 +160,7 @@ def test_each_bot_is_judged_by_itself(tmp_path: Path) -> None:
     assert (alone.short, sound.short) == (("average above $0.00",), ())
 
 
-def test_the_command_shows_and_tells_it(store: Path) -> None:
+def test_the_command_shows_and_reports_it(store: Path) -> None:
     text = CliRunner().invoke(main, ["summary", "--by", "month", "--store", str(store)])
     assert text.exit_code == 0, text.output
     head, row, *_ = text.output.splitlines()

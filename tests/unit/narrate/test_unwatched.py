@@ -48,7 +48,7 @@ def wait(store: Path, reported: list[Record] | None, seconds: float = 0.3, clock
     asyncio.run(waiting())
 
 
-def test_who_waits_long_with_a_position_open_is_told_once(store: Path) -> None:
+def test_who_waits_long_with_a_position_open_is_reported_once(store: Path) -> None:
     reported: list[Record] = []
     wait(store, reported)
     ((kind, instant),) = [(record.kind, record.at) for record in reported]
@@ -64,7 +64,7 @@ def test_where_no_engine_has_the_store_open_it_is_opened_for_the_alarm(store: Pa
 
 
 @pytest.mark.parametrize("hours", [1.0, 16.5], ids=["from the evening on", "from half an hour before the open"])
-def test_at_night_nobody_is_told_and_ten_minutes_into_the_session_he_is(store: Path, hours: float) -> None:
+def test_at_night_no_alert_is_sent_and_ten_minutes_into_the_session_he_is(store: Path, hours: float) -> None:
     """A gateway that restarts, or waits for a login, rang at 23:55 and on Sunday morning, and on Monday no more."""
     reported: list[Record] = []
     wait(store, reported, 3.0, Clock(hours))
@@ -73,7 +73,7 @@ def test_at_night_nobody_is_told_and_ten_minutes_into_the_session_he_is(store: P
     assert "no connection to the broker for 1" in str(record.data["text"])
 
 
-def test_who_waits_on_is_told_again_in_each_session(store: Path) -> None:
+def test_who_waits_on_is_reported_again_in_each_session(store: Path) -> None:
     """As by an engine that has lost its gateway: who had heard of it on Friday was not told on Monday."""
     reported: list[Record] = []
     wait(store, reported, 0.6, Clock(minutes=20))
@@ -82,7 +82,7 @@ def test_who_waits_on_is_told_again_in_each_session(store: Path) -> None:
     assert len({*days}) == len(days)
 
 
-def test_who_is_let_in_before_is_not_told(store: Path) -> None:
+def test_who_is_let_in_before_is_not_reported(store: Path) -> None:
     reported: list[Record] = []
     wait(store, reported, 0.0)
     assert reported == []

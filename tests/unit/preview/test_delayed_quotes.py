@@ -239,7 +239,7 @@ def mute() -> Iterator[int]:
         thread.join()
 
 
-def test_silence_and_a_closed_door_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silence_and_a_closed_door_are_distinguished(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch_module, "PATIENCE", 0.05)
     with mute() as port, pytest.raises(DelayedDataError, match="has not answered for SPX"):
         fetch("SPX", f"http://127.0.0.1:{port}")

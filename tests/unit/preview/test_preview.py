@@ -61,7 +61,7 @@ def test_at_market_its_price_is_the_natural_one() -> None:
     assert seen.payoff.best == Decimal(f"{seen.natural * 100:.2f}") - Decimal(f"{seen.commission:.2f}")
 
 
-def test_prices_are_told_with_the_digits_of_a_scan() -> None:
+def test_prices_are_reported_with_the_digits_of_a_scan() -> None:
     """3.75 was told as 3.7500000000000018."""
     desk = ready()
     for row in desk.board.rows.values():
@@ -90,7 +90,7 @@ def test_what_a_person_passes_over_is_still_said() -> None:
     assert said[words] is False
 
 
-def test_the_limit_that_refuses_is_told_and_the_legs_all_the_same() -> None:
+def test_the_limit_that_refuses_is_reported_and_the_legs_all_the_same() -> None:
     seen = preview(ready(risk="{max_loss_per_trade: $50}"))
     assert seen.would_send is False
     assert "max_loss_per_trade is $50" in seen.answer
@@ -112,7 +112,7 @@ def test_limits_of_the_account_refuse_too(limits: AccountLimits, words: str) -> 
     assert words in seen.answer
 
 
-def test_a_pause_and_a_lost_broker_are_told() -> None:
+def test_a_pause_and_a_lost_broker_are_reported() -> None:
     desk = ready()
     desk.ask(Request.PAUSE, "spread")
     assert preview(desk).answer == "the operator lets it enter nothing"
@@ -122,7 +122,7 @@ def test_a_pause_and_a_lost_broker_are_told() -> None:
     assert preview(desk).answer == "the broker is not connected"
 
 
-def test_where_no_count_fits_one_structure_is_told_with_its_own_commission() -> None:
+def test_where_no_count_fits_one_structure_is_reported_with_its_own_commission() -> None:
     """It was that of none, the least of an order, beside a payoff of one."""
     none, one = preview(ready(quantity="{max_loss: $100, at_most: 3}")), preview(ready())
     assert (none.quantity, none.would_send) == (0, False)
@@ -139,7 +139,7 @@ def test_where_no_count_fits_dollars_that_are_required_are_of_one_structure() ->
     assert none.conditions[1][1] is True
 
 
-def test_what_refuses_it_is_told_as_its_conditions_are() -> None:
+def test_what_refuses_it_is_reported_as_its_conditions_are() -> None:
     """The wide gaps of the columns of a verdict stood in it."""
     halted = preview(ready(risk="{max_loss_per_trade: $2000, halt_when: [{vix: {above: 10}}]}"))
     assert halted.answer == "halted: vix 16.00, above 10"

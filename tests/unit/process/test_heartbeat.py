@@ -52,7 +52,7 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
     found.close()
 
 
-def test_an_abstract_socket_is_told_as_well() -> None:
+def test_an_abstract_socket_is_reported_as_well() -> None:
     found = Manager(f"@rulebot-test-{os.getpid()}")
     Systemd(found.environ).notify(READY="1", STATUS="two\nlines")
     assert found.received() == ["READY=1\nSTATUS=two lines"]
@@ -104,7 +104,7 @@ def test_silence_counts_only_while_batches_are_due() -> None:
     assert heartbeat.silence() == 7.0
 
 
-def test_an_end_is_told_with_its_reason(manager: Manager) -> None:
+def test_an_end_is_reported_with_its_reason(manager: Manager) -> None:
     heartbeat = Heartbeat(Systemd(manager.environ), Clock())
     heartbeat.ended("stopped by the operator")
     assert manager.received() == ["STOPPING=1\nSTATUS=ended: stopped by the operator"]

@@ -29,7 +29,7 @@ def test_15_a_loop_that_turns_is_left_alone() -> None:
         assert not pulse.is_dead(now)
 
 
-def test_15_a_loop_that_stood_still_is_told_when_it_turns_again() -> None:
+def test_15_a_loop_that_stood_still_is_reported_when_it_turns_again() -> None:
     pulse = Pulse(100.0)
     assert pulse.beat(100.0 + EVERY + REPORTED_AFTER) == 0.0
     now = 100.0 + 2 * EVERY + REPORTED_AFTER

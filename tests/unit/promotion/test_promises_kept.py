@@ -46,7 +46,7 @@ def test_each_exit_says_what_it_promised_and_kept() -> None:
     assert kept_lines(found[:1], is_named=True) == [f"{BOT} {kept_text(found[0])}"]
 
 
-def test_a_target_that_kept_less_than_it_promised_is_told() -> None:
+def test_a_target_that_kept_less_than_it_promised_is_reported() -> None:
     (found,) = kept_by_exit([left("a", "48", target()), left("b", "18", target())], {})
     assert (found.missed, found.kept_share, found.promised, found.kept) == (1, Decimal("0.35"), 50, 35)
     assert (
@@ -60,7 +60,7 @@ def test_a_target_in_dollars_says_dollars() -> None:
     assert kept_text(found) == "target +$50.00: kept +$60.00 on average, slippage +$10.00 a contract, n 1"
 
 
-def test_a_target_that_an_edit_changed_is_told_apart() -> None:
+def test_a_target_that_an_edit_changed_is_distinguished() -> None:
     found = kept_by_exit([left("a", "48", target()), left("b", "73", target(Decimal("0.75"), "75"))], {})
     assert [(each.promised_share, each.trades) for each in found] == [(HALF, 1), (Decimal("0.75"), 1)]
 

@@ -177,7 +177,7 @@ def test_what_is_written_while_no_engine_runs_shows_none() -> None:
     assert only(*session(A, None, ends="12:00"), asked).missed.endswith("from 12:00 to 16:00")
 
 
-def test_a_run_that_was_never_told_of_its_session_is_judged_by_the_calendar() -> None:
+def test_a_run_that_was_never_reported_of_its_session_is_judged_by_the_calendar() -> None:
     unreported = [each for each in session(A, "25") if each.kind is not Kind.SESSION]
     assert only(*unreported).is_compliant
 
@@ -328,7 +328,7 @@ def test_a_day_that_a_halt_of_the_plan_ended_was_judged() -> None:
 
 
 @pytest.mark.parametrize("is_one_run", [True, False])
-def test_what_was_unknown_yesterday_is_judged_anew(is_one_run: bool) -> None:
+def test_what_was_unknown_yesterday_is_judged_again(is_one_run: bool) -> None:
     """Of a quiet day within a longer run nothing came after it: it was unknown until then, and no longer."""
     without_data = evaluation("09:31", "vix_spike", truth=None)
     first, second = session(A, None, without_data), session(B)
@@ -346,7 +346,7 @@ def test_a_reload_that_leaves_a_text_as_it_was_decides_nothing() -> None:
     assert only(*session(A, None, without_data, same)).missed.startswith("nothing could be entered")
 
 
-def test_another_text_within_the_window_is_judged_anew() -> None:
+def test_another_text_within_the_window_is_judged_again() -> None:
     without_data = evaluation("09:31", "vix_spike", truth=None)
     changed = Record(at(A, "10:20"), Kind.FACTS, data={"specs": session(A, digest="other")[0].data["specs"]})
     found = judge(paper(session(A, None, without_data, changed)), Key(BOT, "other"), {})
@@ -682,7 +682,7 @@ def test_a_win_rate_is_rounded_once(made: list[str], bound: str, said: str) -> N
     assert (found.found, found.short) == (said, "")
 
 
-def test_what_is_missing_is_never_told_as_nothing() -> None:
+def test_what_is_missing_is_never_reported_as_nothing() -> None:
     """Told was `66.7 %, at least 66.7 %: 0.0 % too little`."""
     demands = [
         Demand(Shown.WIN_RATE, Op.AT_LEAST, Decimal("66.7")),
@@ -717,7 +717,7 @@ def test_what_shares_were_worth_that_nobody_knows_makes_the_profit_of_all_unknow
     assert [each.short for each in compare(found, demands)] == [said] * 3
 
 
-def test_what_was_made_before_commissions_that_are_not_told_is_no_profit() -> None:
+def test_what_was_made_before_commissions_that_are_not_reported_is_no_profit() -> None:
     """A trade that had made $1 before them was won, and its session compliant."""
     unreported = replace(
         position(A, "1").legs[0], commissions=Decimal(0), exit_cash=Decimal(-99), commissions_pending=2

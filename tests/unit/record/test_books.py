@@ -43,7 +43,7 @@ def test_the_last_commission_counts() -> None:
     assert found.of_leg("P1", "short_put").commissions == Decimal("1.10")
 
 
-def test_what_does_not_belong_is_told_and_not_counted() -> None:
+def test_what_does_not_belong_is_reported_and_not_counted() -> None:
     first = fill("a.1.02", 1, "0.60", is_buy=False)
     strange = replace(first, position="P2")
     found, wrong = books(first, fill("a.1.01", 5, "0.10", is_buy=False), strange, commission("b.1.01", "1.00"))

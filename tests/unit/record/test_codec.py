@@ -57,7 +57,7 @@ class Tree:
     inner: "tuple[Tree, ...]" = ()
 
 
-def test_options_that_are_equal_tell_their_own_number() -> None:
+def test_options_that_are_equal_report_their_own_number() -> None:
     first, second = (Option("SPX", "SPXW", date(2026, 11, 18), Decimal(5950), Right.PUT, con_id=n) for n in (7, 8))
     assert first == second
     for option in (first, second, first):
@@ -81,7 +81,7 @@ class Named:
     made_of_it: Any = field(default=None, metadata={FOLLOWS: True})
 
 
-def test_what_follows_from_the_rest_is_not_told() -> None:
+def test_what_follows_from_the_rest_is_not_reported() -> None:
     assert encode(Named("a", object())) == {"name": "a"}
     assert decode(Named, {"name": "a"}) == Named("a")
     with pytest.raises(CodecError, match="has no field 'made_of_it'"):

@@ -24,7 +24,7 @@ KEPT_OUT = [
 ]
 
 
-def test_what_kept_a_bot_out_is_told_of_each_instant() -> None:
+def test_what_kept_a_bot_out_is_reported_of_each_instant() -> None:
     assert lines(KEPT_OUT, "09:59") == []
     refused = "  refused, first at 10:00:05: could lose $922.56, max_loss_per_trade is $300.00"
     assert lines(KEPT_OUT, "10:10") == ["  watching since 10:00:00", refused]
@@ -69,7 +69,7 @@ def test_an_exit_that_closed_a_part_has_acted() -> None:
     )
 
 
-def test_a_halt_is_told_with_its_time() -> None:
+def test_a_halt_is_reported_with_its_time() -> None:
     halted: dict[str, Json] = {"halted": "day_range 8.7 pts   above 8 pts", "skipped": "", "decided": ""}
     reported = explain_day([*KEPT_OUT, Record(at("11:00"), Kind.BOT_DAY, WATCHER, "", halted)])
     assert "  11:00:00   halted: day_range 8.7 pts above 8 pts" in explanation_lines(

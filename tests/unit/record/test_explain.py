@@ -57,7 +57,7 @@ def exit_records(*more: Record) -> list[Record]:
     ]
 
 
-def test_the_exit_that_acted_is_told_with_what_it_said_then() -> None:
+def test_the_exit_that_acted_is_reported_with_what_it_said_then() -> None:
     """At the minute that a report calls the end, 'target 0.0%' would be what came after it."""
     records = exit_records()
     before, acting, waiting, after = (state_at(records, at(clock)) for clock in ("12:11", "12:11:15", "12:12", "16:00"))
@@ -109,13 +109,13 @@ def test_a_watch_that_ends_by_entering_or_by_the_day() -> None:
         ("10:00 10:02 11:00 11:02 12:00 12:02 13:00 13:02", "from 10:00 to 13:02, in 4 stretches"),
     ],
 )
-def test_each_window_in_which_it_watched_is_told(clocks: str, words: str) -> None:
+def test_each_window_in_which_it_watched_is_reported(clocks: str, words: str) -> None:
     words_of = ("watch", "stop watching")
     reported = explain_day([decision(clock, words_of[place % 2]) for place, clock in enumerate(clocks.split())])
     assert explanation_lines(WATCHER, DAY, DayFacts(reported))[0].endswith(f"It watched {words}.")
 
 
-def test_alarms_are_told_that_nothing_else_says_and_of_many_the_first() -> None:
+def test_alarms_are_reported_that_nothing_else_says_and_of_many_the_first() -> None:
     """Why a leg stood alone, a price was an estimate or nothing was sent for a position, `why` did not say."""
     reported = explain_day([decision("10:00", "watch"), decision("10:04", "stop watching", "halted")])
     reported = replace(reported, halted="a loss of $500 today")
@@ -169,7 +169,7 @@ def test_what_was_known_again_in_a_window_was_not_unknown_in_the_next() -> None:
     assert reported.unknown == (TimeSpan(start=at("12:00"), end=at("12:02"), rule="credit", why="no bid"),)
 
 
-def test_what_kept_a_bot_from_watching_is_told() -> None:
+def test_what_kept_a_bot_from_watching_is_reported() -> None:
     """Also where nothing was judged it says why: positions of earlier days, a halt that nobody could judge."""
     move = judged("09:31", "move", None, None, place="halts", words="unknown   beyond 46.4: SPX: no expiry fits")
     calm = judged("09:31", "vix_spike", False, 0.0, place="halts", words="0.00 pts   above 3 pts")
@@ -203,7 +203,7 @@ def test_what_kept_a_bot_from_watching_is_told() -> None:
     )
 
 
-def test_parts_of_a_trade_that_exits_closed_are_told() -> None:
+def test_parts_of_a_trade_that_exits_closed_are_reported() -> None:
     """Four sold, two bought back by the first target: the last exit was said to have bought back all."""
     legs = [{"symbol": "SPX", "right": "put", "strike": 5950, "ratio": 1, "name": "p", "closed": 4, "settled": 0}]
     row = {
@@ -273,7 +273,7 @@ def test_an_entry_that_was_not_filled_says_what_was_asked_before_all_else() -> N
     assert explanation_lines(WATCHER, DAY, DayFacts(reported))[1] == "  09:36:01   not filled: its tries are used up"
 
 
-def test_a_bot_without_conditions_is_told_what_refused_it_and_no_count_of_conditions() -> None:
+def test_a_bot_without_conditions_is_shown_what_refused_it_and_no_count_of_conditions() -> None:
     near = Record(at("10:30"), Kind.NEAREST, WATCHER, "", {"rule": "limits", "text": "no", "readings": []})
     records = [decision("10:00", "watch"), decision("10:00", "skip", "could lose $922.56"), near]
     assert not any("0 of 0" in line for line in explanation_lines(WATCHER, DAY, DayFacts(explain_day(records))))
@@ -283,7 +283,7 @@ def outage_record(clock: str, kind: Kind, **data: Json) -> Record:
     return Record(at(clock), kind, "", "", data)
 
 
-def test_a_session_without_a_connection_is_told_of_a_bot_that_did_not_trade() -> None:
+def test_a_session_without_a_connection_is_reported_of_a_bot_that_did_not_trade() -> None:
     session = outage_record("09:29", Kind.SESSION, open=at("09:30").isoformat(), close=at("16:00").isoformat())
     start, up = Kind.RUN_STARTED, {"up": True, "reason": ""}
     records = [
@@ -384,7 +384,7 @@ def test_the_nearest_miss_has_the_numbers_of_its_instant() -> None:
     assert (third.truth, third.value, third.bound) == (None, "", "below 2: no quotes")
 
 
-def test_refusals_are_told_once_each() -> None:
+def test_refusals_are_reported_once_each() -> None:
     reported = explain_day([decision("10:31", "skip", "daily loss"), decision("10:40", "skip", "daily loss")])
     assert reported.refused == ((at("10:31"), "daily loss"),)
 
@@ -399,7 +399,7 @@ def test_changes_of_one_rule_and_the_last_selection() -> None:
     assert explain_day(condor_records()).entered == (at("09:52"),)
 
 
-def test_rules_of_one_name_are_told_place_by_place() -> None:
+def test_rules_of_one_name_are_reported_place_by_place() -> None:
     halt = judged("09:31", "day_range", False, 0.4, place="halts", words="0.40 pts   above 46.1")
     later = judged("12:31", "day_range", True, 47.0, place="halts", words="47.0 pts   above 46.1")
     when = judged("10:30", "day_range", False, 28.4, words="28.4 pts   below 27.7")
@@ -436,7 +436,7 @@ def of(clock: str, kind: Kind, position: str = "", **data: Json) -> Record:
     return Record(at(clock), kind, WATCHER, position, data)
 
 
-def test_a_symbol_that_was_ranked_and_not_taken_is_told_its_place() -> None:
+def test_a_symbol_that_was_ranked_and_not_taken_is_reported_its_place() -> None:
     """All its conditions held, and nothing said why it was not entered: a ranking names what is taken."""
     ranks = {"SPY": 1.71, "QQQ": 1.52, "AAPL": 1.16}
     values: list[Json] = [{"symbol": name, "value": value} for name, value in ranks.items()]
@@ -475,7 +475,7 @@ def test_the_story_of_one_symbol_is_without_what_the_others_did() -> None:
     assert chosen.data["symbol"] == "SPY"
 
 
-def test_a_halt_after_a_resume_is_told_with_its_own_time() -> None:
+def test_a_halt_after_a_resume_is_reported_with_its_own_time() -> None:
     """It had the time of the first halt of the day, and the words of the last."""
     desk = Desk((text_of(risk="{max_loss_per_trade: $2000, halt_when: [{vix: {above: 20}}, {spot: {above: 6050}}]}"),))
     desk.level("VIX", 25.0)

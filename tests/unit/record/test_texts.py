@@ -115,7 +115,7 @@ def test_each_string_in_a_record_that_a_start_reads_is_a_text_or_a_name() -> Non
 # ---------------------------------------------------------------- scrambled
 
 
-def test_a_scrambled_order_keeps_its_names_and_codes_and_tells_nothing_to_people() -> None:
+def test_a_scrambled_order_keeps_its_names_and_codes_and_reports_nothing_to_people() -> None:
     known = next(decode(Order, dict(each.data)) for each in small_day() if each.kind is Kind.ORDER)
     order = known.for_cause(Cause.ENTRY_FILLED_LATE, "rb:k3xq7:000001", "its day is full")
     found = decode(Order, dict(scrambled(entity(Kind.ORDER, at("10:00"), order)).data))

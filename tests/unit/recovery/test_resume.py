@@ -78,7 +78,7 @@ def test_an_order_that_was_on_its_way_is_not_sent_again() -> None:
     assert len(desk.submitted) == 1
 
 
-def test_the_ladder_goes_on_where_it_was() -> None:
+def test_the_ladder_continues_where_it_was() -> None:
     desk = Desk()
     desk.ack(desk.enter())
     desk.tick(10)
@@ -87,7 +87,7 @@ def test_the_ladder_goes_on_where_it_was() -> None:
     assert desk.last.attempt == 3
 
 
-def test_a_pause_between_tries_goes_on() -> None:
+def test_a_pause_between_tries_continues() -> None:
     desk = Desk((text_of(order="{start: mid, wait: 10s, tries: 3, pause: 1m, then: cancel}"),))
     desk.ack(desk.enter())
     desk.tick(10)
@@ -332,7 +332,7 @@ def test_the_expected_move_of_the_open_is_fixed_for_the_day_over_a_restart() -> 
     assert resumed(desk, session_after(desk.day).open).market.facts.opening_moves == {}
 
 
-def test_the_grid_of_every_goes_on_over_restarts() -> None:
+def test_the_grid_of_every_continues_over_restarts() -> None:
     """It was begun anew: an entry every half hour from 10:00 became one every half hour from the restart."""
     entry = """
   window: {from: "10:00", to: "15:00"}
@@ -378,7 +378,7 @@ def test_a_watch_that_ended_before_a_restart_leaves_no_grid() -> None:
 
 
 @pytest.mark.parametrize(("later", "count"), [(timedelta(seconds=2), 2), (timedelta(hours=17), 0)])
-def test_closing_orders_that_came_to_nothing_are_counted_anew_by_an_engine_that_is_started_each_morning(
+def test_closing_orders_that_came_to_nothing_are_counted_again_by_an_engine_that_is_started_each_morning(
     later: timedelta, count: int
 ) -> None:
     desk = Desk(
@@ -411,7 +411,7 @@ def test_what_an_operator_had_entered_is_worked_on_whatever_its_conditions_say()
 
 
 @pytest.mark.parametrize("confirm", ["3 quotes", "30s"])
-def test_an_entry_at_work_that_was_confirmed_is_not_taken_back_since_confirmation_begins_anew(confirm: str) -> None:
+def test_an_entry_at_work_that_was_confirmed_is_not_cancelled_since_confirmation_begins_again(confirm: str) -> None:
     entry = '{window: {from: "10:00", to: "11:00"}, when: [{vix: {between: [12, 22]}, confirm: CONFIRM}]}'
     desk = Desk((text_of(entry=entry.replace("CONFIRM", confirm)),), at="10:00")
     while not desk.submitted:

@@ -46,7 +46,7 @@ def test_a_quiet_day_is_short() -> None:
     assert series_text([nan, nan], ()).text == "unknown"
 
 
-def test_the_volatility_is_that_of_the_deltas_that_were_told() -> None:
+def test_the_volatility_is_that_of_the_deltas_that_were_reported() -> None:
     session = session_on(DAY)
     assert session is not None
     put = Option("SPX", "SPXW", DAY, Decimal(5950), Right.PUT)

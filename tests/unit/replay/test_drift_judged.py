@@ -73,12 +73,12 @@ def test_a_stop_that_came_an_hour_late_differs_though_the_rest_expired_at_the_cl
     assert _judged(left(soon), left(soon), CLOSE) == (DriftKind.SAME, OPENED)
 
 
-def test_what_the_broker_tells_of_expired_later_than_a_model_is_no_other_exit() -> None:
+def test_what_the_broker_reports_of_expired_later_than_a_model_is_no_other_exit() -> None:
     told_later = left(timedelta(minutes=10), closed_at=CLOSE + timedelta(minutes=5))
     assert _judged(left(timedelta(minutes=10)), told_later, CLOSE) == (DriftKind.SAME, OPENED)
 
 
-def test_what_expired_ended_with_the_session_whenever_it_was_told() -> None:
+def test_what_expired_ended_with_the_session_whenever_it_was_reported() -> None:
     """A level told at the close led natural fills elsewhere every day: a model settles five minutes later."""
     at_once = replace(left(None), exit_reason="settled")
     later = replace(at_once, closed_at=CLOSE + timedelta(minutes=5))

@@ -107,7 +107,7 @@ def test_what_the_recording_lacks_is_a_cause() -> None:
     assert found(reported(), walked(lacks="no quotes")) == ["the recording lacks what it would have traded: no quotes"]
 
 
-def test_a_position_lacks_what_is_told_of_it_or_of_all_of_its_bot_and_nothing_of_another() -> None:
+def test_a_position_lacks_what_is_reported_of_it_or_of_all_of_its_bot_and_nothing_of_another() -> None:
     held = position("open", entries=True, exits=False, opened_at=earlier(60))
 
     def lacks(of: str) -> str:
@@ -135,7 +135,7 @@ def test_a_bot_that_never_sets_out_to_enter_at_natural_is_not_led_elsewhere_by_f
     assert never_tried("a", then, natural) == ""
 
 
-def test_what_kept_a_bot_out_at_natural_is_told_where_it_was_recorded() -> None:
+def test_what_kept_a_bot_out_at_natural_is_reported_where_it_was_recorded() -> None:
     """It was always said that what the bot reads is not all made of an instant every five seconds."""
     then, refused = (replace(walked(), tries=EntryTries()) for _ in range(2))
     then.tries.entries["a"] = [AT]
@@ -188,7 +188,7 @@ def test_what_is_streamed_no_longer_is_noted_once() -> None:
 @pytest.mark.parametrize(
     ("status", "what"), [(OrderStatus.CANCELLED, DriftKind.UNFILLED), (OrderStatus.WORKING, DriftKind.CUT)]
 )
-def test_a_bot_of_which_no_entry_was_filled_is_told(status: OrderStatus, what: DriftKind) -> None:
+def test_a_bot_of_which_no_entry_was_filled_is_reported(status: OrderStatus, what: DriftKind) -> None:
     ended = entry(status=status)
     of_day = reported(
         Line(at=AT, bot=ended.bot, text="not filled: 321", says_why=True, said=(ended.bot, "unfilled", "321"))

@@ -35,7 +35,7 @@ def reported(of: Any) -> list[tuple[str, bool | None]]:
     return [(called, evaluation.truth) for called, _, evaluation in conditions(found, of, AT)]
 
 
-def test_the_conditions_of_each_alternative_are_told() -> None:
+def test_the_conditions_of_each_alternative_are_reported() -> None:
     assert reported(bot()) == [
         ("rsi", True),
         ("sell_puts: trend", True),
@@ -44,7 +44,7 @@ def test_the_conditions_of_each_alternative_are_told() -> None:
     ]
 
 
-def test_those_of_a_universe_are_told_for_each_symbol() -> None:
+def test_those_of_a_universe_are_reported_for_each_symbol() -> None:
     members = tuple(SimpleNamespace(bot=bot(symbol)) for symbol in ("QQQ", "SPY"))
     names = [called for called, _ in reported(bot(members=members))]
     assert names[:4] == ["QQQ rsi", "QQQ sell_puts: trend", "QQQ sell_calls: trend", "QQQ sell_calls: vix"]

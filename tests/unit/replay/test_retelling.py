@@ -55,7 +55,7 @@ def seen(position: Position) -> Any:
     return SimpleNamespace(state=state, records=[RECORD])
 
 
-def test_an_exit_is_told_once_its_commissions_are_known() -> None:
+def test_an_exit_is_reported_once_its_commissions_are_known() -> None:
     resending = ReplayText()
     assert resending.fresh(seen(CLOSED), AT) == []
     (line,) = resending.fresh(seen(REPORTED), AT + timedelta(seconds=1))
@@ -63,7 +63,7 @@ def test_an_exit_is_told_once_its_commissions_are_known() -> None:
     assert resending.fresh(seen(REPORTED), AT + timedelta(seconds=2)) == resending.rest(seen(REPORTED)) == []
 
 
-def test_what_is_not_told_for_long_or_to_the_end_is_provisional() -> None:
+def test_what_is_not_reported_for_long_or_to_the_end_is_provisional() -> None:
     late, ended = ReplayText(), ReplayText()
     assert late.fresh(seen(CLOSED), AT) == ended.fresh(seen(CLOSED), AT) == []
     for line in (*late.fresh(seen(CLOSED), AT + PATIENCE), *ended.rest(seen(CLOSED))):

@@ -28,7 +28,7 @@ def desk(**values: str) -> LoadedBots:
     return load_all_bots([str(FILE)], values, None)
 
 
-def test_texts_that_still_govern_are_told() -> None:
+def test_texts_that_still_govern_are_reported() -> None:
     before, after = desk(), desk(wing="15 pts")
     program = after.succeeding(before.program("i", {}, 90), {"parameters_and_let"})
     texts = {text.digest: text for each in (before, after) for text in each.texts}

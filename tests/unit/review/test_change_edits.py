@@ -181,7 +181,7 @@ def test_a_let_by_another_name() -> None:
     assert paths(compared(CONDOR, CONDOR.replace("day_move", "daily"))) == [("let.daily", Kind.RENAMED)]
 
 
-def test_a_let_that_measures_otherwise_is_told_where_it_is_used() -> None:
+def test_a_let_that_measures_otherwise_is_reported_where_it_is_used() -> None:
     found = compared(CONDOR, CONDOR.replace("{expected_move: {asof: open}}", "{expected_move: {of: SPX}}"))
     assert [path for path, _ in paths(found)] == ["let.day_move", "entry.when.day_range"]
 
@@ -200,7 +200,7 @@ def test_a_parameter_beside_another_edit_of_what_it_reaches() -> None:
     assert [path for path, _ in paths(compared(CONDOR, new))] == ["parameters.floor", "legs.short_put.strike"]
 
 
-def test_a_default_of_another_kind_is_told_by_what_it_reaches() -> None:
+def test_a_default_of_another_kind_is_reported_by_what_it_reaches() -> None:
     old = edited(
         CONDOR, ("{floor: 30 pts}", "{bound: 20}"), (", min_otm_distance: $floor", ""), ("[12, 22]", "[12, $bound]")
     )
@@ -487,7 +487,9 @@ def test_what_lets_it_enter_again_in_another_order() -> None:
         ('"13:30"', '"13:29"', False),
     ],
 )
-def test_an_end_of_again_is_told_where_it_comes_before_the_windows(window: str, until: str, is_the_same: bool) -> None:
+def test_an_end_of_again_is_reported_where_it_comes_before_the_windows(
+    window: str, until: str, is_the_same: bool
+) -> None:
     without = edited(again("[target]"), ('to: "13:30"', f"to: {window}"))
     found = compared(without, edited(without, ("{after: [target]}", f"{{after: [target], until: {until}}}")))
     assert (found.changes == ()) is is_the_same
@@ -614,7 +616,7 @@ def test_a_default_of_points_written_in_another_way() -> None:
     ]
 
 
-def test_a_part_of_shares_is_told_where_it_stands() -> None:
+def test_a_part_of_shares_is_reported_where_it_stands() -> None:
     old = edited(
         RANKED,
         ("LEGS", ONE.replace("put", "call")),
@@ -693,7 +695,7 @@ def test_a_step_of_an_order_that_starts_at_natural_risks_nothing() -> None:
     ("old", "new", "key"),
     [("wait: 10s", "wait: 60s", "wait"), ("step: 0.05", "step: 0.05, pause: 1m", "pause"), ("0.10", "0.05", "step")],
 )
-def test_an_exit_that_takes_longer_goes_on_losing(
+def test_an_exit_that_takes_longer_continues_losing(
     place: tuple[str, str], path: str, old: str, new: str, key: str
 ) -> None:
     """A closing order that worked a minute at each price, in place of ten seconds, was marked as no risk."""
@@ -728,7 +730,9 @@ def test_an_exit_that_takes_longer_goes_on_losing(
         ("{start: market, wait: 10s}", "{start: market, wait: 60s}", ""),
     ],
 )
-def test_an_exit_is_told_once_to_come_later_to_its_last_price_and_only_if_it_does(was: str, now: str, key: str) -> None:
+def test_an_exit_is_reported_once_to_come_later_to_its_last_price_and_only_if_it_does(
+    was: str, now: str, key: str
+) -> None:
     """It was said of what came sooner, on four lines at once, and not of an exit that now walks from mid to natural."""
     section = [edited(CONDOR, ("exits:\n", f"exit_order: {each}\nexits:\n")) for each in (was, now)]
     slowed = [each for each in compared(*section).changes if "until then a loss runs on" in each.words]
@@ -756,7 +760,7 @@ def test_exits_that_leave_by_the_ladder_of_the_entry_come_later_by_its_step_and_
     assert [(each.path, each.is_worse) for each in slowed] == ([(f"order.{key}", True)] if key else [])
 
 
-def test_an_entry_that_takes_longer_is_told_to_slow_the_exits_that_leave_by_its_ladder() -> None:
+def test_an_entry_that_takes_longer_is_reported_to_slow_the_exits_that_leave_by_its_ladder() -> None:
     (change,) = compared(CONDOR, edited(CONDOR, ("wait: 10s", "wait: 60s"))).changes
     assert (change.path, change.is_worse) == ("order.wait", True)
     assert "exits leave by the same ladder" in change.words
@@ -785,7 +789,7 @@ def test_a_renamed_leg_with_an_expiry_of_its_own_is_the_same_leg() -> None:
     assert paths(found) == [("legs.later_put", Kind.RENAMED)]
 
 
-def test_some_legs_against_the_whole_credit_are_told_with_both_prices() -> None:
+def test_some_legs_against_the_whole_credit_are_reported_with_both_prices() -> None:
     old, new = "stop: {loss: 200%, of: short_put}", "stop: {cost: 2x credit, of: short_put}"
     text = edited(CONDOR, ("stop: {loss: $50}", old))
     (change,) = compared(text, edited(text, (old, new))).changes
@@ -793,7 +797,7 @@ def test_some_legs_against_the_whole_credit_are_told_with_both_prices() -> None:
     assert change.words.endswith("0.55 sold: bought back at about 1.65 -> bought back at about 1.00")
 
 
-def test_what_some_legs_cost_from_the_start_is_told() -> None:
+def test_what_some_legs_cost_from_the_start_is_reported() -> None:
     text = edited(
         CONDOR, ("stop: {loss: $50}", "stop: {cost: 1.2x credit, of: [short_put, short_call]}\n    close: all")
     )
@@ -812,7 +816,7 @@ def test_once_a_measure_is_the_measure() -> None:
     assert compared(old, edited(old, ("below: day_move", "below: 1x day_move"))).changes == ()
 
 
-def test_exits_that_are_called_after_a_renamed_leg_are_told() -> None:
+def test_exits_that_are_called_after_a_renamed_leg_are_reported() -> None:
     old = edited(CONDOR, (BREACH, "  - breach: {spot_within: 5 pts, of: short_put}\n"))
     (change,) = compared(old, old.replace("short_put", "sold_put")).changes
     assert change.words.endswith("an open position continues under breach.short_put")

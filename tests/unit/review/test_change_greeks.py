@@ -42,7 +42,7 @@ def test_what_lets_in_more_is_marked(old: str, new: str, is_worse: bool) -> None
 
 
 @pytest.mark.parametrize(("old", "new", "is_worse"), [("", "$900", False), ("$900", "", True), ("$900", "$950", True)])
-def test_a_day_that_may_bring_more_goes_on_longer(old: str, new: str, is_worse: bool) -> None:
+def test_a_day_that_may_bring_more_continues_longer(old: str, new: str, is_worse: bool) -> None:
     """From none to one it said `was heeded`, as of a rule that holds unsaid."""
     texts = [HEAD + (f"  daily_profit: {each}\n" if each else "") for each in (old, new)]
     accounts = [found for text in texts if (found := load_text(text, "account.yaml").account) is not None]

@@ -227,7 +227,7 @@ def test_a_larger_and_a_smaller_budget() -> None:
     assert change_at(compared(old, old.replace("max_loss: $900", "credit: $900")), "quantity").is_worse
 
 
-def test_a_days_worst_case_is_told_of_its_limit_only_where_that_bounds_it() -> None:
+def test_a_days_worst_case_is_reported_of_its_limit_only_where_that_bounds_it() -> None:
     """What another edit did to a day's worst case stood beside the limit, as if that had done it."""
     old = edited(CONDOR, ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000\n  daily_loss: $500"))
     new = edited(old, ("per_day: 1", "per_day: 2"), ("$500", "$700"))
@@ -237,7 +237,7 @@ def test_a_days_worst_case_is_told_of_its_limit_only_where_that_bounds_it() -> N
     assert words == "it still enters after larger losses; a day's worst case $1,463 -> $1,563"
 
 
-def test_a_larger_unit_of_risk_is_told_at_the_limit() -> None:
+def test_a_larger_unit_of_risk_is_reported_at_the_limit() -> None:
     old = edited(CONDOR, ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000\n  r: $50\n  daily_loss: 3R"))
     found = compared(old, old.replace("r: $50", "r: $80"))
     assert change_at(found, "risk.daily_loss").is_worse
@@ -634,7 +634,7 @@ def test_a_limit_that_lets_more_be_lost_is_worse_and_back_it_is_not(where: str, 
 
 
 @pytest.mark.parametrize(("old", "new"), [("3 quotes", "2s"), ("2s", "3 quotes"), ("3 quotes", "30s")])
-def test_readings_and_seconds_cannot_be_told_apart_by_their_numbers(old: str, new: str) -> None:
+def test_readings_and_seconds_cannot_be_distinguished_by_their_numbers(old: str, new: str) -> None:
     halt = "risk:\n  halt_when:\n    - vix_spike: {above: 3 pts}\n      confirm: "
     texts = [edited(CONDOR, ("risk:\n", f"{halt}{each}\n")) for each in (old, new)]
     change = change_at(compared(*texts), "risk.halt_when.vix_spike.confirm")

@@ -39,7 +39,7 @@ def edited(old: str, new: str) -> str:
     return CHOICE.replace(old, new, 1)
 
 
-def test_it_is_told_how_symbols_and_alternatives_are_taken() -> None:
+def test_it_is_shown_how_symbols_and_alternatives_are_taken() -> None:
     text = reported(CHOICE)
     assert "Universe  2 symbols, one position each: SPY and QQQ" in text
     assert "of those whose conditions hold the one with the highest credit, of the legs it would take" in text
@@ -61,7 +61,7 @@ def test_when_an_alternative_is_taken_more_often_it_is_marked() -> None:
     assert change.is_worse
 
 
-def test_an_edit_of_an_exit_is_told_for_each_alternative_with_its_own_price() -> None:
+def test_an_edit_of_an_exit_is_reported_for_each_alternative_with_its_own_price() -> None:
     found = compared(CHOICE, edited("profit: 50%", "profit: 40%"))
     assert [(change.path, change.new) for change in found.changes] == [
         ("exits.target", "at a profit of 40% of the credit"),
@@ -81,7 +81,7 @@ def test_another_order_of_alternatives_is_another_choice() -> None:
     assert change.is_worse
 
 
-def test_an_alternative_less_is_told() -> None:
+def test_an_alternative_less_is_reported() -> None:
     expensive = CHOICE[CHOICE.index("    - name: dear") : CHOICE.index("    - name: cheap")]
     third = expensive.replace("name: dear", "name: third").replace("above: 20", "above: 15")
     found = compared(CHOICE.replace(expensive, expensive + third), CHOICE)
@@ -136,7 +136,7 @@ risk: {max_loss_per_trade: $1000, protect: {cost: 4x credit}}
 """
 
 
-def test_what_alternatives_share_is_told_once_with_what_it_comes_to_in_each() -> None:
+def test_what_alternatives_share_is_reported_once_with_what_it_comes_to_in_each() -> None:
     (change,) = compared(PUTS, PUTS.replace("4x credit", "5x credit")).changes
     assert (change.path, change.old, change.new) == ("risk.protect", "4x credit", "5x credit")
     assert change.words == "dear: short_put at 2.00 -> short_put at 2.50; cheap: short_put at 5.60 -> short_put at 7.00"

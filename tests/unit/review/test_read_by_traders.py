@@ -102,7 +102,7 @@ def test_a_budget_bounds_a_trade_without_another_limit() -> None:
 
 
 @pytest.mark.parametrize("name", ["overwrite", "as_many_as_fit"])
-def test_a_limit_on_a_trade_is_told_beside_what_bounds_it_already(name: str) -> None:
+def test_a_limit_on_a_trade_is_reported_beside_what_bounds_it_already(name: str) -> None:
     text = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
     risk = re.search("^risk:.*$", text, re.MULTILINE)
     assert risk is not None
@@ -121,7 +121,7 @@ def test_an_exit_that_closes_what_covers_the_rest_counts_in_what_a_trade_can_los
     assert "different prices" not in reported(changed("exits:\n", f"exits:\n{alone}    close: all\n"))
 
 
-def test_an_exit_by_the_whole_price_is_told_to_count_what_a_part_has_left() -> None:
+def test_an_exit_by_the_whole_price_is_reported_to_count_what_a_part_has_left() -> None:
     """Of a straddle whose call was sold at a profit the put followed within seconds: much of the value was gone."""
     part = "  - name: side\n    stop: {cost: 2x credit, of: each_side}\n    confirm: 2 quotes\n"
     whole = changed("target: {profit: 50%}", "target: {cost: 0.5x credit}")

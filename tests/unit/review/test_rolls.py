@@ -72,7 +72,7 @@ def test_what_rolls_have_lost_is_said_to_be_lost_beside_the_worst_of_a_trade() -
     [("{nearest: 7}", "{nearest: 14}"), ("roll: {", "roll: {require: [{credit: {at_least: 0.10}}], ")],
     ids=["expiry", "require"],
 )
-def test_another_roll_is_told_both_ways(old: str, new: str) -> None:
+def test_another_roll_is_reported_both_ways(old: str, new: str) -> None:
     texts = [rolled(EACH), rolled(edited(EACH, (old, new)))]
     for pair in (texts, texts[::-1]):
         assert change_at(compared(*pair), "exits.breach.roll").words == "rolled otherwise"

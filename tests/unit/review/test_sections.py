@@ -205,7 +205,7 @@ def reported(text: str = CONDOR) -> str:
         ),
     ],
 )
-def test_a_change_is_told(old: str, new: str, line: str) -> None:
+def test_a_change_is_reported(old: str, new: str, line: str) -> None:
     assert line in reported(changed(old, new))
     assert old == new or line not in reported()
 
@@ -263,7 +263,7 @@ def test_an_account_without_limits_says_so() -> None:
         ),
     ],
 )
-def test_windows_parts_and_preferences_are_told(old: str, new: str, line: str) -> None:
+def test_windows_parts_and_preferences_are_reported(old: str, new: str, line: str) -> None:
     assert line in reported(changed(old, new))
     assert line not in reported()
 
@@ -316,13 +316,13 @@ def test_an_exit_at_market_has_no_algorithm() -> None:
     assert "algorithm" not in reported(text)
 
 
-def test_what_rests_is_told_at_the_tick_at_which_it_rests() -> None:
+def test_what_rests_is_reported_at_the_tick_at_which_it_rests() -> None:
     text = reported(edited(PUT, ("at_least: 1.00", "at_least: 1.05"), ("cost: 2x credit", "cost: 2.1x credit")))
     assert "1.05 sold: bought back at 0.50 or better, +$52" in text
     assert "1.05 sold: bought back at about 2.20, -$118" in text
 
 
-def test_only_what_was_sold_is_told_to_be_covered_by_nothing() -> None:
+def test_only_what_was_sold_is_reported_to_be_covered_by_nothing() -> None:
     line = "  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}\n"
     extra = "  more_calls: {sell: call, ratio: 2, strike: {above: short_call, by: 30 pts}}\n"
     text = reported(edited(CONDOR, (line, line + extra), ("max_loss_per_trade: $1000", "undefined_risk: allow")))

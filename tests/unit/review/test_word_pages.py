@@ -21,7 +21,7 @@ def test_every_word_has_its_row_once() -> None:
     assert sorted(titles) == sorted(known_words())
 
 
-def test_the_way_to_make_it_is_told_to_who_adds_a_word() -> None:
+def test_the_way_to_make_it_is_reported_to_who_adds_a_word() -> None:
     assert MADE_BY in (PAGE.parents[1] / "contributing.md").read_text(encoding="utf-8")
 
 

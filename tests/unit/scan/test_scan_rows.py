@@ -309,7 +309,7 @@ def test_after_the_close_the_next_session_is_that_of_another_day(clock: str, ope
         ),
     ],
 )
-def test_a_note_tells_when_a_bot_enters_that_does_not_now(spec: str, day: date, clock: str, says: list[str]) -> None:
+def test_a_note_reports_when_a_bot_enters_that_does_not_now(spec: str, day: date, clock: str, says: list[str]) -> None:
     """On a week day that is none of its own it was said to enter from 16:00 to 16:00; of two windows one was told."""
     desk = load_all_bots([str(ROOT / f"examples/{spec}.yaml")], {}, None)
     assert [*hours_notes(session_from(day), at_exchange_time(day, time.fromisoformat(clock)), desk)] == says

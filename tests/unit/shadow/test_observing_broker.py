@@ -142,7 +142,7 @@ def test_something_is_due_when_the_day_turns_and_when_an_order_may_fill() -> Non
         (Side.SELL, "0.50", "sell 2 x 5900p at 0.50 (mid 0.45, natural 0.40)"),
     ],
 )
-def test_an_entry_tells_the_market_in_the_terms_of_its_own_price(side: Side, limit: str, reported: str) -> None:
+def test_an_entry_reports_the_market_in_the_terms_of_its_own_price(side: Side, limit: str, reported: str) -> None:
     found, received = broker(), list[Record]()
     found.reports = received.append
     row = found.board.add(PUT)

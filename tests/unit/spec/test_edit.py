@@ -93,7 +93,7 @@ def test_several_numbers_of_one_line_change_at_once() -> None:
     assert found == TEXT.replace(b"[12, 22]", b"[9.5, 30]")
 
 
-def test_what_reads_a_parameter_goes_on_reading_it() -> None:
+def test_what_reads_a_parameter_continues_reading_it() -> None:
     content = (ROOT / "specs" / "dte0_condor.yaml").read_bytes()
     after = edited(content, "dte0_condor.yaml", {"parameters.wing": "15 pts"}).decode()
     loaded = load_text(after, "dte0_condor.yaml")
@@ -138,7 +138,7 @@ def test_an_anchor_is_refused_whatever_is_edited() -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
-def test_each_number_of_each_shipped_spec_can_be_written_anew(file: Path) -> None:
+def test_each_number_of_each_shipped_spec_can_be_written_again(file: Path) -> None:
     content = file.read_bytes()
     lines = numbers_of(read_source(content, str(file)))
     assert lines

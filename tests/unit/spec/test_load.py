@@ -385,7 +385,7 @@ def test_a_parameter_is_no_other_parameter(overrides: dict[str, str]) -> None:
         ("name: condor", "rulebot"),
     ],
 )
-def test_a_document_without_a_version_is_told_the_one_that_its_keys_are_of(text: str, key: str) -> None:
+def test_a_document_without_a_version_is_reported_the_one_that_its_keys_are_of(text: str, key: str) -> None:
     """An account document was told to begin with 'rulebot: 1', and then to have legs."""
     (problem,) = load_text(text, "some.yaml").diagnostics
     assert (problem.code, problem.help) == ("RB119", f"add '{key}: 1'")

@@ -173,7 +173,7 @@ def test_two_models_of_one_name_and_other_hashes_mean_different_things(tmp_path:
     assert one.spec.digest != other.spec.digest
 
 
-def test_the_lines_of_a_model_that_no_condition_names_are_told() -> None:
+def test_the_lines_of_a_model_that_no_condition_names_are_reported() -> None:
     """They were taken without a word: a name that is misspelt there leaves the model beside the file in force."""
     text = SPEC.replace("    - model: {file: models/m.json, sha256: HASH, above: 0.6}\n", "")
     text = text.replace("        - not: {model: {file: models/m.json, sha256: HASH, below: 0.2}}\n", "")

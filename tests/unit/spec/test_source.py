@@ -114,7 +114,7 @@ def test_what_is_refused(content: bytes, code: str) -> None:
         (b'"a"\nb: 1', "the line above this is no key"),
     ],
 )
-def test_what_is_no_yaml_is_told_in_plain_words(content: bytes, said: str) -> None:
+def test_what_is_no_yaml_is_reported_in_plain_words(content: bytes, said: str) -> None:
     assert [one.message for one in read_source(content, "spec.yaml").problems] == [said]
 
 

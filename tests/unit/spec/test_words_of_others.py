@@ -255,7 +255,7 @@ def test_what_may_mean_anything_is_answered_with_an_example(value: str) -> None:
         ("  short_put: {sell", "  short_put:\u00a0{sell", ("RB103", "write a space in its place")),
     ],
 )
-def test_one_slip_of_a_key_is_told_once(old: str, new: str, reported: tuple[str, str]) -> None:
+def test_one_slip_of_a_key_is_reported_once(old: str, new: str, reported: tuple[str, str]) -> None:
     """What the key would have said was told to be missing, too, and its name to be none."""
     ((code, help),) = said(old, new)
     assert (code, reported[1] in str(help)) == (reported[0], True), help
@@ -275,21 +275,21 @@ def test_exit_is_taken_for_exits() -> None:
         ("  short_put", "\u00a0\u00a0short_put", 9),
     ],
 )
-def test_what_only_looks_like_a_hyphen_or_a_space_is_told_where_it_stands(old: str, new: str, line: int) -> None:
+def test_what_only_looks_like_a_hyphen_or_a_space_is_reported_where_it_stands(old: str, new: str, line: int) -> None:
     """A dash or blank of a chat program was told as wrong indentation, often of the line below it."""
     (found,) = load_text(SPEC.replace(old, new, 1), "spread.yaml").diagnostics
     help = "write a space in its place" if "\u00a0" in new else "an item of a list begins with the hyphen, '- '"
     assert (found.code, found.line, found.help) == ("RB103", line, help)
 
 
-def test_a_list_of_which_every_item_begins_with_another_dash_is_told_so() -> None:
+def test_a_list_of_which_every_item_begins_with_another_dash_is_reported_so() -> None:
     text = SPEC.replace("  - time:", "  \u2013 time:").replace("  - target:", "  \u2013 target:")
     (found,) = load_text(text, "spread.yaml").diagnostics
     help = "'\u2013' is another dash: an item of a list begins with the hyphen, '- '"
     assert (found.code, found.help) == ("RB120", help)
 
 
-def test_a_tab_within_braces_is_told_where_it_stands() -> None:
+def test_a_tab_within_braces_is_reported_where_it_stands() -> None:
     """It was told as a brace that is not closed, at its beginning."""
     text = SPEC.replace("by: 10 pts", "by: 10\tpts")
     (found,) = load_text(text, "spread.yaml").diagnostics
@@ -297,7 +297,7 @@ def test_a_tab_within_braces_is_told_where_it_stands() -> None:
     assert found.text[found.col - 1] == "\t"
 
 
-def test_a_key_behind_a_no_break_space_is_told_so() -> None:
+def test_a_key_behind_a_no_break_space_is_reported_so() -> None:
     """All keys of a document were listed for it."""
     help = "it begins with a no-break space: write a space in its place"
     assert ("RB111", help) in said("  - target:", "\u00a0\u00a0- target:")

@@ -117,7 +117,7 @@ def test_so_is_one_of_an_order_of_ours(tmp_path: Path) -> None:
     assert [-leg.exit_cash for leg in last(path).legs] == [250]
 
 
-def test_what_was_told_after_all_is_no_estimate_any_more(tmp_path: Path) -> None:
+def test_what_was_reported_after_all_is_no_estimate_any_more(tmp_path: Path) -> None:
     desk, order = taken_up()
     for execution in desk.executions_of(order, 1):
         desk.send(replace(execution, price=Decimal("2.45")))
@@ -132,7 +132,7 @@ def test_a_leg_must_be_named_where_several_are_meant(store: Path) -> None:
         correct(store, last(store).id, Decimal("4.80"), at=AT)
 
 
-def test_a_part_that_somebody_closed_is_corrected_by_the_command_that_its_alarm_names(tmp_path: Path) -> None:
+def test_a_part_that_a_person_closed_is_corrected_by_the_command_that_its_alarm_names(tmp_path: Path) -> None:
     """The rest of its leg expires: by the position alone it is not clear which of them is meant."""
     desk = Desk((text_of(exits="\n  - at_expiry: settle\n", quantity="2", risk="{max_loss_per_trade: $5000}"),))
     desk.opened()

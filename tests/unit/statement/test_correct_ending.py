@@ -173,7 +173,7 @@ def test_its_price_and_commission_are_corrected_once_more_on_a_later_day(tmp_pat
     assert_agrees(store, exported(store, tmp_path / "out"))
 
 
-def test_what_others_had_closed_is_told_by_its_position(tmp_path: Path) -> None:
+def test_what_others_had_closed_is_reported_by_its_position(tmp_path: Path) -> None:
     desk = seller()
     store = kept(desk, tmp_path)
     correct(store, desk.position.id, Decimal("0.07"), at=AT)
@@ -244,7 +244,7 @@ def test_a_part_that_others_had_closed_before_keeps_its_price(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("of_order", [False, True])
-def test_what_has_settled_in_cash_is_taken_back_at_its_price(tmp_path: Path, of_order: bool) -> None:
+def test_what_has_settled_in_cash_is_cancelled_at_its_price(tmp_path: Path, of_order: bool) -> None:
     """of_order: an exit that the broker has cancelled at the close is said to have filled; else somebody has traded."""
     exits = '\n  - time: "15:59"\n  - at_expiry: settle\n' if of_order else "\n  - at_expiry: settle\n"
     desk = Desk((text_of(exits=exits),))
@@ -276,7 +276,7 @@ def test_what_has_settled_in_cash_is_taken_back_at_its_price(tmp_path: Path, of_
     assert_agrees(store, sheets)
 
 
-def test_a_day_before_the_last_is_told_by_name(tmp_path: Path) -> None:
+def test_a_day_before_the_last_is_reported_by_name(tmp_path: Path) -> None:
     """A target of some days: when it filled only the statement knows."""
     desk = Desk((text_of("seller", **{**SELLER, "exits": RESTS}),), at="10:00")
     desk.opened("10:01")
@@ -297,7 +297,7 @@ def test_a_day_before_the_last_is_told_by_name(tmp_path: Path) -> None:
     assert_agrees(store, sheets)
 
 
-def test_the_fill_that_the_broker_tells_after_all_takes_the_place_of_what_a_person_has_told() -> None:
+def test_the_fill_that_the_broker_reports_after_all_takes_the_place_of_what_a_person_has_reported() -> None:
     desk = seller()
     order, before = target_of(desk), desk.position
     ending = find_ending(desk.records, order.ref, "")

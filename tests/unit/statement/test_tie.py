@@ -187,7 +187,7 @@ def test_other_days_and_accounts_are_not_missed() -> None:
     assert [each.exec_id for each in compared(statement(*BOTH, days=1), (*FILLS, later)).differences] == ["x.3.01"]
 
 
-def test_a_commission_that_is_not_told_yet() -> None:
+def test_a_commission_that_is_not_reported_yet() -> None:
     waits = replace(FILLS[0], commission=None)
     assert shown(compared(statement(*BOTH), (waits, FILLS[1]))) == [
         ("differs", "commission", "not reported yet", "1.2806")
@@ -221,7 +221,7 @@ def test_an_estimate_of_which_the_broker_knows_nothing() -> None:
     ]
 
 
-def test_what_somebody_closed_by_hand_is_compared_with_trades_without_a_reference() -> None:
+def test_what_a_person_closed_by_hand_is_compared_with_trades_without_a_reference() -> None:
     """It was not in the statement, and the trade not ours."""
     guess = fill(SHORT, "unseen:P:short_put.01", 2, "0.10")
     guess = replace(guess, ref=SHORT.position, commission=None)
@@ -251,7 +251,7 @@ def test_an_execution_of_ours_without_an_id_is_not_overlooked() -> None:
     assert [each.what for each in found.differences] == [DifferenceKind.NOT_IN_STORE]
 
 
-def test_what_was_taken_back_on_both_sides_ties() -> None:
+def test_what_was_cancelled_on_both_sides_ties() -> None:
     gone = replace(FILLS[0], quantity=0)
     back = reported(gone, signed=Decimal(0), proceeds=Decimal(0), net_cash=None)
     assert compared(statement(back, BOTH[1]), (gone, FILLS[1])).ties
@@ -300,7 +300,7 @@ def test_endings_that_differ(events: tuple[StatementEvent, ...], says: tuple[str
     assert shown(found) == [("ended otherwise", *says)]
 
 
-def test_what_had_filled_before_an_ending_of_ours_is_told_with_the_command_that_puts_it_in() -> None:
+def test_what_had_filled_before_an_ending_of_ours_is_reported_with_the_command_that_puts_it_in() -> None:
     close = fill(SHORT, "x.8.01", 2, "0.05")
     parts = [reported(close, exec_id=f"x.{number}.01", signed=Decimal(1), proceeds=Decimal(-5)) for number in (8, 9)]
     found = compared(statement(*BOTH, *parts, events=EVENTS[2:]), endings=ENDED)

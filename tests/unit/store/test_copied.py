@@ -125,7 +125,7 @@ def test_records_of_a_start_that_dies_on_a_locked_store_are_written_by_the_next(
 
 
 @pytest.mark.parametrize("cut", [5, 0])
-def test_a_file_that_was_cut_off_at_its_beginning_is_begun_anew(
+def test_a_file_that_was_cut_off_at_its_beginning_is_begun_again(
     cut: int, path: Path, lock: Callable[[], sqlite3.Connection]
 ) -> None:
     """The last run died, or lost its power, while it began its emergency journal."""

@@ -189,7 +189,7 @@ def test_a_level_that_had_grown_old_is_none_in_the_export_either(tmp_path: Path)
     assert np.array_equal(found.levels["VIX"], tape.levels["VIX"], equal_nan=True)
 
 
-def test_what_is_told_to_a_run_that_begins_after_the_close_is_of_the_next_session(tmp_path: Path) -> None:
+def test_what_is_reported_to_a_run_that_begins_after_the_close_is_of_the_next_session(tmp_path: Path) -> None:
     """Its closes end with that of the day itself, which was taken for that of the day before."""
     tapes = tmp_path / "tapes"
     recorded(tapes, "2026-10-21T133000Z", 2, 3)

@@ -262,7 +262,7 @@ def test_shares_of_an_earlier_year_settle_later_than_the_option_beside_them() ->
     assert [row[at_column] for row in sheet.rows] == [date(2023, 11, 17), date(2023, 11, 16)]
 
 
-def test_what_was_taken_back_leaves_its_commission() -> None:
+def test_what_was_cancelled_leaves_its_commission() -> None:
     assert shown(lots(fill(SHORT, "10:00", 0, "2.50"))) == [(0, "0.00", "1.00", "-1.00", "busted")]
 
 
@@ -353,7 +353,7 @@ def test_a_correction_takes_the_place_and_keeps_the_commission() -> None:
     ]
 
 
-def test_an_estimate_that_was_told_after_all_is_gone() -> None:
+def test_an_estimate_that_was_reported_after_all_is_gone() -> None:
     guess = f"{UNSEEN}rb:1:short_put"
     assert [each.is_estimate for each in records(reported(f"{guess}.01", 1)).fills] == [True]
     found = records(reported(f"{guess}.01", 1), reported(f"{guess}.02", 0), reported("a.b.01.01", 1)).fills
@@ -374,7 +374,7 @@ def ended(quantity: int, how: str) -> Record:
         ((ended(2, "assigned"), ended(-1, "worthless")), [(2, "assigned"), (-1, "expired")]),
     ],
 )
-def test_what_was_taken_back_may_have_ended_in_several_ways(
+def test_what_was_cancelled_may_have_ended_in_several_ways(
     found: tuple[Record, ...], left: list[tuple[int, str]]
 ) -> None:
     """Of two nights' assignments the one had -2 in the sheet; what had ended in another way ended every export."""

@@ -58,7 +58,7 @@ def test_orders_and_fills_have_the_asked_fields(tmp_path: Path) -> None:
     ]
 
 
-def test_what_was_lost_or_torn_is_written_at_the_next_start(tmp_path: Path) -> None:
+def test_what_was_lost_or_broken_is_written_at_the_next_start(tmp_path: Path) -> None:
     run(tmp_path / "a.db", tmp_path / "logs", small_day())
     whole = texts(tmp_path / "logs")
     trades = tmp_path / "logs" / CONDOR / "trades.jsonl"
@@ -71,7 +71,7 @@ def test_what_was_lost_or_torn_is_written_at_the_next_start(tmp_path: Path) -> N
     assert texts(tmp_path / "logs") == whole
 
 
-def test_a_fill_without_commission_is_told_when_the_run_ends() -> None:
+def test_a_fill_without_commission_is_reported_when_the_run_ends() -> None:
     records = [record for record in condor_records() if record.kind is not Kind.COMMISSION]
     maker = LineMaker()
     assert [json.loads(line.text)["event"] for line in maker.lines(records)] == ["ORDER", "ORDER"]
@@ -93,7 +93,7 @@ def test_a_correction_stands_for_its_execution_and_has_one_commission() -> None:
         assert [line["commission"] for line in found if line["event"] == "FILL"] == [4.10, 4.10]
 
 
-def test_what_was_taken_up_and_told_after_all_owes_no_commission() -> None:
+def test_what_was_taken_up_and_reported_after_all_owes_no_commission() -> None:
     maker, lines = LineMaker(), list[Any]()
     for record in condor_records():
         if record.kind is Kind.FILL:
@@ -105,7 +105,7 @@ def test_what_was_taken_up_and_told_after_all_owes_no_commission() -> None:
     assert [line.get("commission") for line in found if line["event"] == "FILL"] == [4.10, 4.10]
 
 
-def test_what_was_over_ten_days_ago_and_is_told_is_forgotten() -> None:
+def test_what_was_over_ten_days_ago_and_is_reported_is_forgotten() -> None:
     """Each order of a run was kept until it ended."""
     when = at("09:52")
     working = Order(
@@ -130,7 +130,7 @@ def test_what_was_over_ten_days_ago_and_is_told_is_forgotten() -> None:
     assert [json.loads(line.text)["event"] for line in maker.lines(late)] == ["FILL"]
 
 
-def test_orders_that_rested_for_weeks_are_told_once(tmp_path: Path) -> None:
+def test_orders_that_rested_for_weeks_are_reported_once(tmp_path: Path) -> None:
     """A start after they had ended told them once more, as if they were sent when they ended."""
     store, logs = tmp_path / "a.db", tmp_path / "logs"
     run(store, logs, small_day())
@@ -158,7 +158,7 @@ def test_orders_that_rested_for_weeks_are_told_once(tmp_path: Path) -> None:
     assert texts(logs) == reported
 
 
-def test_a_fill_whose_commission_came_after_its_day_is_told_once(tmp_path: Path) -> None:
+def test_a_fill_whose_commission_came_after_its_day_is_reported_once(tmp_path: Path) -> None:
     """Weeks later a start told it once more, with the commission."""
     store, logs = tmp_path / "a.db", tmp_path / "logs"
     entry = next(record for record in seller_records() if record.data.get("ref") == "rb-3")
@@ -288,7 +288,7 @@ def paid(exec_id: str, amount: str, clock: str = "10:59") -> Record:
     return Record(at(clock), Kind.COMMISSION, SELLER, "P9", {"exec_id": exec_id, "amount": amount})
 
 
-def test_a_part_that_filled_before_another_price_is_told_apart() -> None:
+def test_a_part_that_filled_before_another_price_is_distinguished() -> None:
     """Of five, two were sold at 1.05, the rest at 1.00 after its price went down; one line said 1.02 under 1.00."""
     sold = repriced(
         1, Purpose.ENTRY, [("1.05", 0, None, False), ("1.05", 2, "1.05", False), ("1.00", 2, "1.05", False),

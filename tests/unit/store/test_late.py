@@ -36,7 +36,7 @@ def reported(folder: Path, *records: Record) -> tuple[DelayedSymbol, ...]:
         return delayed_on_record(reader)
 
 
-def test_each_late_symbol_is_told_once_with_who_trades_on_it(tmp_path: Path) -> None:
+def test_each_late_symbol_is_reported_once_with_who_trades_on_it(tmp_path: Path) -> None:
     records = (trouble(1, "SPX", "one", "two"), trouble(2, "AAPL"), trouble(3, "SPX"), trouble(4, "QQQ", is_late=False))
     found = reported(tmp_path, link(0, up=True), *records, link(9, up=False))
     assert [each.words for each in found] == [
@@ -45,7 +45,7 @@ def test_each_late_symbol_is_told_once_with_who_trades_on_it(tmp_path: Path) -> 
     ]
 
 
-def test_a_new_connection_tells_anew(tmp_path: Path) -> None:
+def test_a_new_connection_reports_again(tmp_path: Path) -> None:
     assert reported(tmp_path, link(0, up=True), trouble(1, "SPX", "one"), link(2, up=False), link(3, up=True)) == ()
 
 

@@ -184,7 +184,7 @@ def test_a_record_that_is_not_what_was_written_starts_nothing(
     assert not is_in_use(day_store)
 
 
-def test_of_a_long_journal_a_start_holds_what_it_goes_on_from_to_its_hash(
+def test_of_a_long_journal_a_start_holds_what_it_continues_from_to_its_hash(
     day_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("sqlite", "recall"):

@@ -70,7 +70,7 @@ def test_a_variable_that_no_bot_has_a_parameter_for_is_refused(tmp_path: Path, m
     assert (found.exit_code, "no bot has a parameter 'mots'" in found.stderr) == (2, True)
 
 
-def test_what_is_set_is_kept_until_it_is_taken_back() -> None:
+def test_what_is_set_is_kept_until_it_is_cancelled() -> None:
     kept = with_values({}, "one", [("delta", "0.1"), ("wing", "5 pts")])
     assert kept == {"one.delta": "0.1", "one.wing": "5 pts"}
     assert with_values(kept, "one", [("delta", "")]) == {"one.wing": "5 pts"}
@@ -263,7 +263,7 @@ def test_values_that_fit_each_other_alone_are_taken_together(tmp_path: Path) -> 
     assert list(desk.left_out) == ["spread.gain"]
 
 
-def test_a_reload_leaves_out_what_does_not_fit_with_an_alarm_and_it_can_be_taken_back(tmp_path: Path) -> None:
+def test_a_reload_leaves_out_what_does_not_fit_with_an_alarm_and_it_can_be_cancelled(tmp_path: Path) -> None:
     async def body(engine: Engine) -> None:
         await running(engine, spread=TEXT.replace("most", "gain"))
         put(engine, "a", (("gain", "5"),))

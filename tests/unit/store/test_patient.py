@@ -186,7 +186,7 @@ def test_records_of_another_state_of_the_store_are_kept_aside(path: Path) -> Non
 
 
 @pytest.mark.parametrize("how", ["mode", "link"])
-def test_a_file_that_somebody_else_could_have_written_is_passed_over(path: Path, how: str) -> None:
+def test_a_file_that_a_person_else_could_have_written_is_passed_over(path: Path, how: str) -> None:
     opened(path).close()
     planted = places(path)[0]
     planted.with_name("other").write_text('{"store": "x"}\n')

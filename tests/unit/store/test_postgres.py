@@ -117,7 +117,7 @@ def test_a_commit_waits_for_the_disk_only_when_it_must(server: Server) -> None:
     journal.close()
 
 
-def test_a_server_that_does_not_wait_for_its_disk_is_told(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_server_that_does_not_wait_for_its_disk_is_reported(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     """As the server of these tests is, for speed."""
     log = logging.getLogger("rulebot.store")
     log.addHandler(caplog.handler)  # commands that other tests run in this process begin a log of their own
@@ -169,7 +169,7 @@ def test_a_store_that_is_not_whole_is_refused(server: Server, statement: str, la
         open_store(server)
 
 
-def test_who_reads_a_store_that_is_not_whole_is_told_so(server: Server) -> None:
+def test_who_reads_a_store_that_is_not_whole_is_reported_so(server: Server) -> None:
     """It said "failed", and to look at the server. What needs nothing that is gone goes on, as a request does."""
     open_store(server).close()
     run(server, "DROP VIEW trades CASCADE")

@@ -81,7 +81,7 @@ def test_a_log_that_cannot_be_written_keeps_no_store_closed(what: str, tmp_path:
     opened[0].close()
 
 
-def test_a_store_that_is_locked_is_told_as_such_and_can_be_opened_later(
+def test_a_store_that_is_locked_is_reported_as_such_and_can_be_opened_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rulebot.store.sqlite.BUSY_MS", 10)

@@ -57,7 +57,7 @@ def test_the_tables_follow_from_the_journal_alone(place: Place, pieces: int) -> 
     assert dump(path) == before
 
 
-def test_a_position_whose_choice_of_strikes_is_made_anew_before_it_takes_no_other_ones_place(
+def test_a_position_whose_choice_of_strikes_is_made_again_before_it_takes_no_other_ones_place(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was found further on in the journal, and had the number of one that began with the same records."""
@@ -271,7 +271,7 @@ def test_fills_with_their_commission_and_a_correction(place: Place) -> None:
     }  # fmt: skip
 
 
-def test_an_estimate_that_was_told_after_all_is_counted_once(place: Place) -> None:
+def test_an_estimate_that_was_reported_after_all_is_counted_once(place: Place) -> None:
     data = {"exec_id": "unseen:r:a.01", "ref": "r", "leg": "a", "is_buy": True, "quantity": 1, "price": "1.05"}
     guess = Record(at("10:00"), Kind.FILL, CONDOR, "P1", data)
     taken_back = replace(guess, data={**data, "exec_id": "unseen:r:a.02", "quantity": 0})

@@ -315,7 +315,7 @@ def test_executions_of_others_are_known_again_for_as_long_as_fills_are(place: Pl
     journal.close()
 
 
-def test_what_was_told_today_of_the_account_is_known_again(place: Place) -> None:
+def test_what_was_reported_today_of_the_account_is_known_again(place: Place) -> None:
     def reported(days: int) -> Record:
         option = Option("SPX", "SPXW", NOON.date(), Decimal(5900 + days), Right.PUT)
         beyond: list[Json] = [[encode(option), -1]]

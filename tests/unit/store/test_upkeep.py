@@ -149,7 +149,7 @@ def test_what_was_put_back_enters_nothing_and_uses_no_name_again(day_store: Path
     assert [path.name for path in tmp_path.iterdir() if ".new" in path.name] == []
 
 
-def test_that_it_was_put_back_is_known_after_its_tables_were_made_anew(day_store: Path, tmp_path: Path) -> None:
+def test_that_it_was_put_back_is_known_after_its_tables_were_made_again(day_store: Path, tmp_path: Path) -> None:
     back_up(day_store, tmp_path / "copy.db")
     restore(tmp_path / "copy.db", day_store, NOW)
     known = goes_on(day_store)
@@ -287,7 +287,7 @@ def as_another_rulebot_left_it(place: Place) -> None:
     run(place, "UPDATE order_rows SET legs = '[]'", "DELETE FROM trade_rows")
 
 
-def test_what_another_rulebot_made_of_a_journal_is_made_anew_at_a_start(day_place: Place) -> None:
+def test_what_another_rulebot_made_of_a_journal_is_made_again_at_a_start(day_place: Place) -> None:
     """The audit called its rows broken for good, and its views lacked the columns of now."""
     wanted = [rows(day_place, f"SELECT * FROM {view} ORDER BY id") for view in ("orders", "trades")]
     as_another_rulebot_left_it(day_place)
@@ -307,7 +307,7 @@ def test_what_another_rulebot_made_of_a_journal_is_made_anew_at_a_start(day_plac
     assert differing_tables(day_place) == ["order_rows"]
 
 
-def test_rows_that_cannot_be_made_anew_keep_no_engine_from_its_positions(
+def test_rows_that_cannot_be_made_again_keep_no_engine_from_its_positions(
     day_place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     as_another_rulebot_left_it(day_place)

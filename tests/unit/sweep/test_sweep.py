@@ -379,7 +379,7 @@ def test_a_trade_that_ended_in_shares_is_held_while_they_are() -> None:
 @pytest.mark.parametrize(
     ("last", "sessions", "ended", "still"), [(date(2026, 9, 9), 3, True, 2), (date(2026, 9, 3), 2, False, 3)]
 )
-def test_the_longest_trade_is_told_in_sessions_and_may_still_be_open(
+def test_the_longest_trade_is_reported_in_sessions_and_may_still_be_open(
     last: date, sessions: int, ended: bool, still: int
 ) -> None:
     """From the second over a long weekend to the eighth are three sessions, and what is open counts up to the last."""
@@ -522,7 +522,7 @@ def test_parts_of_the_sessions_come_to_what_all_of_them_do(every_turn: bool) -> 
 
 
 @pytest.mark.parametrize("problem", ["", "it has no legs"])
-def test_a_variant_tells_what_was_wrong_in_all_of_its_parts(problem: str) -> None:
+def test_a_variant_reports_what_was_wrong_in_all_of_its_parts(problem: str) -> None:
     flaws = [finding_text("x.parquet", row, "odd") for row in (1, 2)]
     parts = [
         PeriodResult(number=0, point=("a",), since=day, problem=problem, findings=(flaws[0], flaw))
@@ -538,13 +538,13 @@ class WithoutBars(PastDays):
         return ()
 
 
-def test_daily_bars_that_no_session_has_are_told_once() -> None:
+def test_daily_bars_that_no_session_has_are_reported_once() -> None:
     found = evaluate(asked("0.05", "0.06"), terms(opens=partial(WithoutBars, strikes=25, every=3)))
     text = "no session has daily bars of SPX before it: its previous closes and averages are unknown"
     assert [each.text for part in found for each in part.findings] == [text]
 
 
-def test_what_is_kept_is_not_done_again_and_a_torn_line_is(tmp_path: Path) -> None:
+def test_what_is_kept_is_not_done_again_and_a_broken_line_is(tmp_path: Path) -> None:
     every, base, file = asked("0.05", "0.08"), terms(), tmp_path / "sweep.jsonl"
     whole = sweep(every, base, here, lambda done, count: None, StoredVariants(file, {"a": 1}), 1)
     kept = file.read_text(encoding="utf-8")
@@ -638,7 +638,7 @@ def test_a_walk_takes_what_was_best_before_and_counts_what_came_after() -> None:
     assert tried.sharpe == sharpe([Decimal(each) for each in early])
 
 
-def test_a_walk_tells_a_stretch_by_which_nothing_could_be_chosen() -> None:
+def test_a_walk_reports_a_stretch_by_which_nothing_could_be_chosen() -> None:
     """Nobody traded in the first forty sessions: its row was missing, and its sessions counted as 0 all the same."""
     chance = Random(3)
     profits = tuple([0.0] * 40 + [chance.gauss(5.0, 1.0) for _ in range(20)])

@@ -486,7 +486,7 @@ def test_recorded_fills_and_too_few_lines_go_by_turns() -> None:
 # ---------------------------------------------------------------- the check
 
 
-def test_a_difference_is_never_told_as_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_difference_is_never_reported_as_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first session of each task is lived through turn by turn as well."""
     reported = SessionResult(Decimal("1.23"), Decimal("1.23"))
     monkeypatch.setattr(groups.Groups, "live", lambda self, session: {0: reported})
@@ -516,7 +516,7 @@ def test_ladders_that_outlast_the_quotes_are_left_to_turns() -> None:
     assert turned(fast)["target: its order works on while the market moves"] == 2
 
 
-def test_a_sweep_tells_why_sessions_went_turn_by_turn() -> None:
+def test_a_sweep_reports_why_sessions_went_turn_by_turn() -> None:
     between = PLAIN.replace('time: "15:45"', 'time: "15:45:30"')
     twice = PLAIN.replace('"10:30"}', '"10:30"}\n  per_day: 2\n  again: {after: [any]}')
     source = PastDays(change=lambda day: holed(day) if day.date.day == 2 else day)

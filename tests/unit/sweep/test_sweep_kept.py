@@ -34,7 +34,7 @@ def test_a_line_that_is_damaged_is_done_again_and_no_other(file: Path, damaged: 
     assert sorted(StoredVariants(file, ABOUT).read(), key=lambda each: each.number) == EVERY
 
 
-def test_a_file_that_is_taken_away_meanwhile_is_not_begun_anew_without_its_head(file: Path) -> None:
+def test_a_file_that_is_taken_away_meanwhile_is_not_begun_again_without_its_head(file: Path) -> None:
     """The sweep said that all was kept in it; it had the last ones alone, and was said to hold no sweep."""
     kept = StoredVariants(file, ABOUT)
     assert len(kept.read()) == len(EVERY)
@@ -44,7 +44,7 @@ def test_a_file_that_is_taken_away_meanwhile_is_not_begun_anew_without_its_head(
     assert not file.exists()
 
 
-def test_what_was_cut_off_at_the_end_of_a_line_goes_on_below_it(file: Path) -> None:
+def test_what_was_cut_off_at_the_end_of_a_line_continues_below_it(file: Path) -> None:
     """What came next was added to the last line, and then both were none."""
     file.write_bytes(b"\n".join(file.read_bytes().split(b"\n")[:3]))
     kept = StoredVariants(file, ABOUT)
@@ -76,7 +76,7 @@ def test_a_variant_is_kept_as_it_is() -> None:
     assert variant_of(asdict(reported)) == reported
 
 
-def test_what_an_older_code_did_not_tell_is_not_said_to_be_another(tmp_path: Path) -> None:
+def test_what_an_older_code_did_not_report_is_not_said_to_be_another(tmp_path: Path) -> None:
     """It was asked for the same options, of which the code is none, and the account document was said to differ."""
     StoredVariants(tmp_path / "sweep.jsonl", ABOUT).read()
     now = {**ABOUT, "code": "of now", "account": "of now"}

@@ -117,7 +117,7 @@ def test_going_on_with_more_trials_is_as_if_they_had_been_asked_for_at_once(firs
     assert len(again.tried) == 40 - first
 
 
-def test_what_is_kept_is_told_first_even_if_another_would_be_asked_for_now(tmp_path: Path) -> None:
+def test_what_is_kept_is_reported_first_even_if_another_would_be_asked_for_now(tmp_path: Path) -> None:
     kept = StoredVariants(tmp_path / "s.jsonl", {})
     kept.read()
     reported = [variant(number, point) for number, point in enumerate(every()[:30])]
@@ -146,7 +146,7 @@ def test_what_cannot_be_run_is_asked_for_less_often_than_chance_would() -> None:
     assert sum(bool(each.problem) for each in asked) <= 57
 
 
-def test_without_any_figure_it_goes_on_by_chance() -> None:
+def test_without_any_figure_it_continues_by_chance() -> None:
     assert len(found(SEARCH, Hill(lambda point: None).runs)) == 40
 
 

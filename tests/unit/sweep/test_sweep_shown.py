@@ -71,7 +71,7 @@ def test_what_never_traded_is_not_the_best_of_those_that_lost(by: str) -> None:
     assert page.count('class="heat"') == 1
 
 
-def test_a_map_tells_what_never_traded_from_what_was_not_tried() -> None:
+def test_a_map_reports_what_never_traded_from_what_was_not_tried() -> None:
     """Of `--random` and `--bayes` both were `-`."""
     found = [Variant(number=1, point=("1", "1"), trades=1, net=7.0), Variant(number=2, point=("1", "2"))]
     said = "'-' was tried and has no figure, as where no trade has closed"
@@ -93,7 +93,7 @@ def test_of_variants_that_cannot_be_run_for_one_reason_all_are_counted() -> None
     assert [f" {words}" for words in not_run_lines(found)] == lines
 
 
-def test_a_walk_is_told_by_days_that_a_backtest_can_be_asked_for() -> None:
+def test_a_walk_is_reported_by_days_that_a_backtest_can_be_asked_for() -> None:
     """Stretches had the numbers of their sessions alone, `41 to 50`, and a page had the curve of a walk and no more."""
     chance = Random(3)
     days = tuple(f"2026-0{1 + number // 28}-{1 + number % 28:02}" for number in range(50))
@@ -186,7 +186,7 @@ def test_a_map_of_a_few_dollars_shows_their_cents(made: float, shown: str) -> No
     assert f" 1  {shown}" in [line.rstrip() for line in sweep_lines(found, axes, None, "net", 20)]
 
 
-def test_a_map_that_is_not_drawn_is_told() -> None:
+def test_a_map_that_is_not_drawn_is_reported() -> None:
     """A page of 51 times 19 values had no map, and said nothing of it; so had the terminal.
 
     Then the terminal said that the page draws what it does not.

@@ -89,7 +89,7 @@ def test_what_is_there_is_learned_and_calibrated(learned: tuple[LearnedModel, Re
     assert report.left_out == (("iv", "the same in all trades"),)
 
 
-def test_features_are_weighed_in_the_probabilities_that_the_area_is_told_of() -> None:
+def test_features_are_weighed_in_the_probabilities_that_the_area_is_reported_of() -> None:
     known = samples()
     folds = walk_forward(known.rows, 5, DAY)
     found = _forecast(Kind.LOGISTIC, known, folds, TrainOptions())
@@ -194,7 +194,7 @@ def test_too_little_to_learn_from_is_refused(known: Samples, said: str) -> None:
         train(known, TrainOptions())
 
 
-def test_an_embargo_that_leaves_nothing_to_train_on_is_told_as_that() -> None:
+def test_an_embargo_that_leaves_nothing_to_train_on_is_reported_as_that() -> None:
     """All 0 trades were said to have ended alike, and fewer folds to help."""
     with pytest.raises(SpecError, match="no trade had ended before fold 1 begins") as refused:
         train(samples(), TrainOptions(embargo=timedelta(days=5000)))

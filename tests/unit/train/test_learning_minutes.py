@@ -112,7 +112,7 @@ def test_a_trade_is_followed_to_its_end_on_the_next_day(tmp_path: Path) -> None:
     assert len({row.net for row in samples.rows}) > 1
 
 
-def test_a_trade_that_outlasts_the_data_is_told_and_teaches_nothing(tmp_path: Path) -> None:
+def test_a_trade_that_outlasts_the_data_is_reported_and_teaches_nothing(tmp_path: Path) -> None:
     _, found = sample_minutes(asked(tmp_path, last=2), 1, lambda done, count: None)
     assert (found.tried, found.entered, len(found.rows)) == (4, 4, 2)
     assert "2 were still open when the data ended" in found.words

@@ -206,7 +206,7 @@ def test_an_entry_by_hand_is_left_for_the_engine(client: Client) -> None:
         journal.close()
 
 
-def test_of_two_people_who_ask_for_one_entry_the_second_is_told(client: Client) -> None:
+def test_of_two_people_who_ask_for_one_entry_the_second_is_reported(client: Client) -> None:
     """A bot with `again` entered twice: the page of the second was made before the first had asked."""
     asking = {"bot": "dte0_condor", "after": 1}  # it has one trade
     with closing(SqlJournal(open_store(client.place), logs=None)) as journal:

@@ -25,7 +25,7 @@ def outbox_of(client: Client) -> Outbox:
     return outbox
 
 
-def test_without_an_outbox_the_page_says_that_nobody_is_told(client: Client) -> None:
+def test_without_an_outbox_the_page_says_that_no_alert_is_sent(client: Client) -> None:
     assert client.get("/api/alerts").json == []
     assert "Nobody is told" in Parts(Live(client.place)).now()[1]["alerts"]
     assert client.send("POST", "/api/alerts/acknowledge", CHANGE, b"{}").json["acknowledged"] == 0
@@ -76,7 +76,7 @@ def test_all_that_were_shown_are_acknowledged_and_none_that_came_since(client: C
     outbox.close()
 
 
-def test_alerts_that_cannot_be_read_are_not_told_as_none(client: Client) -> None:
+def test_alerts_that_cannot_be_read_are_not_reported_as_none(client: Client) -> None:
     """Of a damaged outbox the page said that nothing had been worth telling, and that no grave alert waits."""
     outbox_of(client).close()
     for each in outbox_path(client.place).parent.glob(f"{outbox_path(client.place).name}*"):

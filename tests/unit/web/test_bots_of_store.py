@@ -58,7 +58,7 @@ RESTS = "; until one does, only what rests at the broker closes"
         ({"mode": "backtest"}, "10:00", ""),
     ],
 )
-def test_without_an_engine_it_is_told_that_exits_are_judged_by_nobody(
+def test_without_an_engine_it_is_reported_that_exits_are_judged_by_nobody(
     settings: dict[str, object], clock: str, notice: str, tmp_path: Path
 ) -> None:
     """The levels of a target and a stop stood there as while an engine watched them.
@@ -118,7 +118,7 @@ def test_a_bot_that_chooses_among_symbols_is_known_as_one(tmp_path: Path) -> Non
     assert not any(each.has_universe for each in shown(tmp_path / "b", "11:00").bots)
 
 
-def test_a_growing_quantity_and_delayed_data_are_shown_and_told_by_rest(tmp_path: Path) -> None:
+def test_a_growing_quantity_and_delayed_data_are_shown_and_reported_by_rest(tmp_path: Path) -> None:
     name, file = "growing", SPECS.parent / "examples" / "growing.yaml"
     bot, text = load_all_bots([str(file)], {}, None).bots[name], file.read_text(encoding="utf-8")
     specs: Json = {name: {"digest": bot.plan.digest, "path": "growing.yaml", "text": text}}
@@ -235,7 +235,7 @@ def test_a_position_that_was_not_valued_yet_has_no_profit(tmp_path: Path) -> Non
     assert line(shown(tmp_path, "09:52"), CONDOR).profit is None
 
 
-def test_a_position_that_was_closed_today_is_told_by_its_end(tmp_path: Path) -> None:
+def test_a_position_that_was_closed_today_is_reported_by_its_end(tmp_path: Path) -> None:
     found = line(shown(tmp_path, "13:30"), CONDOR)
     assert (found.doing, found.position, found.profit) == ("flat", "closed: target", pytest.approx(36.8))
 
@@ -313,7 +313,7 @@ def test_of_two_underlyings_and_expiries_the_first_and_the_nearest_are_shown(tmp
         ('{window: {from: "10:00", to: "11:00"}, days: [tue]}', clock("12:00"), clock("10:00", date(2026, 11, 24))),
     ],
 )
-def test_no_window_is_told_that_is_empty_on_its_day(entry: str, now: datetime, opens: datetime) -> None:
+def test_no_window_is_reported_that_is_empty_on_its_day(entry: str, now: datetime, opens: datetime) -> None:
     """After an early close, or on a day of the week on which the bot does not enter: the close was told for it."""
     text = text_of(entry=entry)
     reported: Any = SimpleNamespace(

@@ -91,7 +91,7 @@ def test_the_gate_is_before_it(client: Client) -> None:
     assert client.post("/metrics").status == 405
 
 
-def test_a_store_alone_tells_what_it_knows_and_nothing_of_an_engine(any_client: Client) -> None:
+def test_a_store_alone_reports_what_it_knows_and_nothing_of_an_engine(any_client: Client) -> None:
     found = reported(any_client)
     assert {name for name, _ in found} <= series(STORE) | series(PROCESS) | {
         f"{metric.name}_created" for metric in METRICS.values()
@@ -430,7 +430,7 @@ def test_how_late_a_timer_comes_is_counted(monkeypatch: pytest.MonkeyPatch) -> N
     assert vitals.lag.counts[LAG_BOUNDS.index(0.25)] == sum(vitals.lag.counts) == 1
 
 
-def test_an_engine_in_this_process_is_told_with_its_store(day_store: Path) -> None:
+def test_an_engine_in_this_process_is_reported_with_its_store(day_store: Path) -> None:
     run = engine("15:30")
     live = Live(day_store)
     live.attend(Vitals(run))
@@ -476,7 +476,7 @@ def test_a_value_is_counted_in_the_first_bucket_that_is_not_below_it() -> None:
     assert list(LAG_BOUNDS) == sorted(LAG_BOUNDS)
 
 
-def test_every_metric_of_the_catalogue_is_told_by_someone(client: Client) -> None:
+def test_every_metric_of_the_catalogue_is_reported_by_someone(client: Client) -> None:
     amount = Decimal("1000.50")
     account = Account("DU1", amount, amount, amount, amount, amount)
     run = engine(

@@ -138,7 +138,7 @@ def test_each_of_several_wrong_numbers_has_its_own_message(client: Client) -> No
     assert set(answer.json["fields"]) == {TARGET, "exits[0].time"}
 
 
-def test_a_file_that_somebody_has_changed_is_not_written_over(client: Client, file: Path) -> None:
+def test_a_file_that_a_person_has_changed_is_not_written_over(client: Client, file: Path) -> None:
     asking = body(client, TARGET, "40%")
     file.write_text(file.read_text() + "# by hand\n")
     for path in ("/api/spec/preview", "/api/spec"):

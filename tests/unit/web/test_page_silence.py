@@ -151,7 +151,7 @@ def test_why_a_page_is_old_is_said_once_while_it_stays_so(tmp_path: Path) -> Non
     assert seen_of(OLD, tmp_path) == [2, f"{words} What it shows is of 2026-10-21 10:47:03 New York."]
 
 
-def test_a_page_that_is_open_over_an_upgrade_is_loaded_anew(tmp_path: Path) -> None:
+def test_a_page_that_is_open_over_an_upgrade_is_loaded_again(tmp_path: Path) -> None:
     """Its script was that of before, on parts of the new server: for as long as nobody reloaded it."""
     assert seen_of(UPGRADED, tmp_path) == [0, 1]
 

@@ -134,7 +134,7 @@ def test_a_store_without_alarms_does_not_say_that_nothing_happened(tmp_path: Pat
     assert "No alarm; more is told here only while an engine runs" in reported
 
 
-def test_what_happens_is_told_newest_first_and_kept_harmless(live: Live) -> None:
+def test_what_happens_is_reported_newest_first_and_kept_harmless(live: Live) -> None:
     live.notify([EventLine(at("12:00"), "dte0_condor", "<script>alert(1)</script>", Tone.ALARM)])
     live.notify([EventLine(at("12:01"), "", "later")])
     reported = Parts(live).now()[1]["events"]

@@ -118,7 +118,7 @@ def look(client: Client, **values: str) -> dict[str, str]:
     return found
 
 
-def test_of_two_people_who_change_a_bot_at_once_the_second_is_told(client: Client) -> None:
+def test_of_two_people_who_change_a_bot_at_once_the_second_is_reported(client: Client) -> None:
     """Both read `0.06 -> ..` and said yes: the later value stood, and nobody was told of the other."""
     mine, theirs = look(client, delta="0.10"), look(client, delta="0.12")
     assert ask(client, KEY, mine["of"], delta="0.10").status == 202
@@ -154,7 +154,7 @@ def test_what_waits_to_be_taken_up_is_what_values_are_held_against(
     assert f"{'0.10' if outstanding else '0.06'} -> 0.12" in text
 
 
-def test_a_key_sets_once_also_after_the_page_was_started_anew(client: Client, journal: SqlJournal) -> None:
+def test_a_key_sets_once_also_after_the_page_was_started_again(client: Client, journal: SqlJournal) -> None:
     """Sent again it set a value that had been taken back meanwhile, or was answered and let be with another value."""
     first = ask(client, KEY, delta="0.10")
     box = box_of(client.place)

@@ -91,13 +91,13 @@ def test_the_next_command_names_the_file_of_this_bot(client: Client) -> None:
     assert "of_all_lite" not in text
 
 
-def test_a_row_that_the_last_scan_lacks_is_told_of_it(client: Client) -> None:
+def test_a_row_that_the_last_scan_lacks_is_reported_of_it(client: Client) -> None:
     kept(whole())
     assert b"the last scan keeps no row 7 of of_all" in client.get("/api/preview/of_all?row=7").body
 
 
 @pytest.mark.parametrize("query", ["scan=9", "scan=9&row=0"])
-def test_a_scan_that_is_gone_is_told(client: Client, query: str) -> None:
+def test_a_scan_that_is_gone_is_reported(client: Client, query: str) -> None:
     """Without a number what the engine sees, or nothing, stood there as if it were of that scan."""
     kept(whole())
     for bot in ("of_all", CONDOR):
@@ -107,7 +107,7 @@ def test_a_scan_that_is_gone_is_told(client: Client, query: str) -> None:
         assert "'rulebot scan'" in found.json["help"]
 
 
-def test_a_scan_without_this_bot_is_told(client: Client) -> None:
+def test_a_scan_without_this_bot_is_reported(client: Client) -> None:
     kept(whole())
     assert client.get(f"/preview/{CONDOR}").status == 200
     for path in ("preview", "api/preview"):

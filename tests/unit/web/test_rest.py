@@ -173,7 +173,7 @@ def test_the_book_at_its_targets_and_stops(tmp_path: Path) -> None:
     ("held", "reported"),
     [({Underlying("SPY"): Decimal(-1000), Underlying("QQQ"): Decimal(0)}, {"SPY": -1000.0}), ({}, {})],
 )
-def test_shares_are_told_by_a_running_engine(
+def test_shares_are_reported_by_a_running_engine(
     client: Client, held: dict[Contract, Decimal], reported: dict[str, float]
 ) -> None:
     """Of a store, which does not know them, `{}` was told of an account that was short 1,000 shares."""
@@ -195,7 +195,7 @@ def until(clock: str, place: Path, *more: Record) -> Path:
     return place
 
 
-def test_a_running_engine_is_told_as_it_stands(tmp_path: Path) -> None:
+def test_a_running_engine_is_reported_as_it_stands(tmp_path: Path) -> None:
     """Answers were of the last snapshots: nothing was made and nothing at risk beside a page with both."""
     place, run = until("12:00", tmp_path / "a.db"), run_at("12:00")
     board = run.loop.state.market.board
@@ -276,7 +276,7 @@ def test_what_waits_to_be_closed_has_a_button_that_keeps_it(tmp_path: Path) -> N
         assert {row.id: row.waits_to_close for row in snapshot_of_store(reader).positions} == {"P1": True, "P2": False}
 
 
-def test_what_a_running_engine_has_no_sound_price_of_is_told_as_of_its_last_snapshot(tmp_path: Path) -> None:
+def test_what_a_running_engine_has_no_sound_price_of_is_reported_as_of_its_last_snapshot(tmp_path: Path) -> None:
     """After hours nothing is quoted: what a position has made was told as unknown."""
     place, run = until("12:00", tmp_path / "a.db"), run_at("12:00")
     board = run.loop.state.market.board
@@ -389,7 +389,7 @@ class DaysOf:
         return []
 
 
-def test_sums_of_dollars_are_told_without_the_noise_of_binary_fractions() -> None:
+def test_sums_of_dollars_are_reported_without_the_noise_of_binary_fractions() -> None:
     days: Any = DaysOf(-0.1, -0.2, -10647.42)
     assert [each.cumulative_pnl for each in history(days, "day")] == [-0.1, -0.3, -10647.72]
     assert [each.net_pnl for each in history(days, "week")] == [-10647.72]
@@ -482,7 +482,7 @@ def test_a_refusal_is_a_plain_sentence(client: Client) -> None:
     assert client.post("/api/status", {}, key="a-key-of-a-test").json["message"] == "nothing answers POST /api/status"
 
 
-def test_health_needs_no_token_and_tells_nothing_of_the_account(client: Client) -> None:
+def test_health_needs_no_token_and_reports_nothing_of_the_account(client: Client) -> None:
     answer = client.send("GET", "/health")
     assert (answer.status, answer.json) == (200, {"status": "ok", "why": "", "engine": "stopped", "is_connected": None})
 

@@ -135,7 +135,7 @@ def test_there_are_never_too_many(path: Path) -> None:
         '{"version": 1, "sessions": {"NAME": [1800000000]}}',
     ],
 )
-def test_a_file_that_is_not_sound_opens_nothing_and_is_written_anew(path: Path, text: str) -> None:
+def test_a_file_that_is_not_sound_opens_nothing_and_is_written_again(path: Path, text: str) -> None:
     clock = Clock()
     name = "a" * 64
     path.write_text(text.replace("NAME", name).replace("SPAN", "1800000000, 1800000100"))

@@ -20,7 +20,7 @@ def after(seconds: int) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def test_an_instant_between_two_runs_is_told_as_one_that_is_not_recorded() -> None:
+def test_an_instant_between_two_runs_is_reported_as_one_that_is_not_recorded() -> None:
     gap = Gap(after(15), after(1385))
     instants = (START, after(1390), after(1440), after(9000))
     seen = Timeline(instants, (), (), gaps=(gap,))
@@ -29,7 +29,7 @@ def test_an_instant_between_two_runs_is_told_as_one_that_is_not_recorded() -> No
     ]  # fmt: skip
 
 
-def test_what_an_earlier_run_decided_otherwise_is_told_up_to_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_earlier_run_decided_otherwise_is_reported_up_to_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page showed what stood an hour before, as if it were of that minute."""
     runs = {"a": (START, after(7200)), "b": (after(7200), after(7500))}
 

@@ -22,7 +22,7 @@ def page(client: Client, query: str = "") -> str:
     return answer.body.decode()
 
 
-def test_profit_of_which_commissions_are_not_told_is_provisional(tmp_path: Path) -> None:
+def test_profit_of_which_commissions_are_not_reported_is_provisional(tmp_path: Path) -> None:
     desk = Desk((text_of(),))
     desk.opened()
     desk.until("15:45")

@@ -25,7 +25,7 @@ def test_what_was_opened_before_is_none() -> None:
     assert found.remaining(POOR) == 3
 
 
-def test_a_trade_that_turns_a_position_opens_anew() -> None:
+def test_a_trade_that_turns_a_position_opens_again() -> None:
     found = DayTrades()
     found.note(1, 11, Decimal(-1), Decimal(3))
     found.note(2, 11, Decimal(2), Decimal(-2))

@@ -145,7 +145,7 @@ def test_realised_is_reported_with_the_closing_commission() -> None:
     assert desk.broker.positions() == []
 
 
-def test_profits_of_the_day_begin_anew_and_those_of_a_closed_position_stand() -> None:
+def test_profits_of_the_day_begin_again_and_those_of_a_closed_position_stand() -> None:
     desk = Desktop()
     desk.place(SPY, "BUY", 100)
     desk.step()
@@ -434,7 +434,7 @@ def test_a_short_call_is_assigned_against_shares_held() -> None:
     assert desk.broker.ledger.totals().realized == {SPY: D(1050), SPY_C: 0}
 
 
-def test_an_early_assignment_tells_what_shares_have_made_with_the_premium() -> None:
+def test_an_early_assignment_reports_what_shares_have_made_with_the_premium() -> None:
     desk = Desktop(positions=[hold(SPY, 100, "500"), hold(SPY_C, -1, "50")])
     assert desk.broker.assign(SPY_C) == [PositionChanged(SPY_C), PositionChanged(SPY)]
     assert desk.broker.positions() == []

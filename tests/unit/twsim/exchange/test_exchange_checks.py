@@ -97,7 +97,7 @@ def test_the_other_side_of_a_working_option_order_is_refused() -> None:
     assert codes(desk.place(SPY_P, "SELL", limit=4.2)) == []
 
 
-def test_the_other_side_rule_is_for_single_options_unless_told_otherwise() -> None:
+def test_the_other_side_rule_is_for_single_options_unless_reported_otherwise() -> None:
     desk = Desktop()
     desk.place(SPY, "BUY", 10, limit=500.0)
     assert codes(desk.place(SPY, "SELL", 10, limit=510.0)) == []

@@ -200,7 +200,7 @@ def test_an_order_of_the_day_that_is_good_after_another_day_is_for_that_day() ->
     assert codes(desk.place(SPY_P, "BUY", limit=3.0, good_after=datetime(2099, 1, 2, tzinfo=UTC))) == [399]
 
 
-def test_what_the_broker_does_not_act_on_is_told() -> None:
+def test_what_the_broker_does_not_act_on_is_reported() -> None:
     desk = Desktop()
     echo = {"allOrNone": "1", "minQty": "2147483647", "hedgeType": "", "cashQty": "1.7976931348623157e+308"}
     assert codes(desk.place(P5000, "BUY", limit=2.0, echo=echo)) == [2109]
@@ -299,7 +299,7 @@ def test_executions_name_the_order_and_count_up() -> None:
     assert PositionChanged(P5000) in reports
 
 
-def test_an_order_tells_what_its_fills_came_to() -> None:
+def test_an_order_reports_what_its_fills_came_to() -> None:
     desk = Desktop()
     desk.place(P5000, "BUY", 30, limit=2.3)
     reports = desk.step()

@@ -110,7 +110,7 @@ def test_a_combo_is_an_order_and_its_legs_are_executions() -> None:
     assert lines(found, "FlexStatement", "fromDate", "toDate") == [("20261118", "20261119")]
 
 
-def test_a_correction_cancels_and_writes_anew() -> None:
+def test_a_correction_cancels_and_writes_again() -> None:
     found = ledger()
     deal(found, "e.1.01.01", "SLD", 2, "1.50", "300")
     deal(found, "e.1.01.02", "SLD", 2, "1.45", "-10", paid="")
@@ -131,7 +131,7 @@ def test_a_correction_cancels_and_writes_anew() -> None:
     ]
 
 
-def test_a_trade_that_is_taken_back_is_cancelled_alone() -> None:
+def test_a_trade_that_is_cancelled_is_cancelled_alone() -> None:
     found = ledger()
     deal(found, "e.1.01.01", "SLD", 1, "1.50", "150")
     deal(found, "e.1.01.02", "SLD", 0, "1.50", "-150", paid="")

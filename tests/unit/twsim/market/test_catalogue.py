@@ -119,7 +119,7 @@ def test_search_by_month_class_and_side(market: SimMarket) -> None:
 
 
 @pytest.mark.parametrize("day", [date(2010, 3, 10), date(2014, 12, 31), date(2028, 12, 20)])
-def test_ids_tell_apart_all_that_a_day_of_any_year_lists(day: date) -> None:
+def test_ids_report_apart_all_that_a_day_of_any_year_lists(day: date) -> None:
     catalogue = SimMarket(seed=7, date=day).catalogue
     for symbol in ("SPX", "SPY", "NVDA"):
         options = list(catalogue.search(ContractSearch(symbol=symbol, sec_type="OPT", right="P")))

@@ -100,7 +100,7 @@ def test_a_share_stands_in_the_middle_of_its_quote_until_it_trades() -> None:
     assert market.ticks((SPY.con_id,)).spot[0] == 599.2
 
 
-def test_time_goes_on_only_and_a_closed_day_is_refused() -> None:
+def test_time_continues_only_and_a_closed_day_is_refused() -> None:
     market = ReplayedMarket(day(level(0, 6000.0)))
     market.advance(at(10))
     assert market.is_open
