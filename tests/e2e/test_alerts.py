@@ -153,4 +153,4 @@ def test_ci_a_day_is_reported_as_it_passes_and_summed_up(tmp_path: Path) -> None
         assert "2026-11-27: realised" in reported
         assert "\n".join(mail.taken).count("2026-11-27: realised") == 1
         shown = CliRunner().invoke(main, ["alerts", "--store", str(store), "--format", "json"])
-        assert '"phone told"' in shown.stdout
+        assert '"phone notified"' in shown.stdout

@@ -79,9 +79,9 @@ def at(day: date, clock: str) -> datetime:
 
 
 def test_a_day_that_was_compared_with_its_specs_says_what_came_of_it(address: str) -> None:
-    said = "2026-10-21 beside the specs: 1 of 1 trades as the specs say, but for prices"
+    said = "2026-10-21 compared with the specs: 1 of 1 trades as the specs say, but for prices"
     assert said in page(f"{address}days/{DAY}")
-    assert "beside the specs" not in page(f"{address}days/{NEXT}")
+    assert "compared with the specs" not in page(f"{address}days/{NEXT}")
 
 
 def come(days: Days, day: date) -> Timeline:

@@ -381,7 +381,7 @@ def test_ci_a_run_compares_its_day_when_it_has_ended(tmp_path: Path) -> None:
     words = ("run", "--paper", "--sim", "--seed", "3", "--date", "2026-12-24", "--drift", "--plain")
     store = ("--store", str(tmp_path / "s.db"))
     done = CliRunner().invoke(main, [*words, *store, *spec_files(["dte0_condor"])])
-    said = "2026-12-24 beside the specs: 1 of 1 trades as the specs say, but for prices"
+    said = "2026-12-24 compared with the specs: 1 of 1 trades as the specs say, but for prices"
     assert (done.exit_code, said in done.output) == (0, True), done.output
     reported = CliRunner().invoke(main, ["summary", *store, "--format", "json"])
     found = json.loads(reported.stdout)["drift"]

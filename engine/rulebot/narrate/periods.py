@@ -254,7 +254,7 @@ def compared_words(data: Mapping[str, Any]) -> str:
         reported.append(f"rulebot decides otherwise now: 'rulebot replay {day}' shows where")
     if problem:
         reported.append(f"not all of it: {problem}")
-    return f"{day}{_hours(spans)} differing from the specs: {'; '.join(reported)}"
+    return f"{day}{_hours(spans)} compared with the specs: {'; '.join(reported)}"
 
 
 def _named(bots: Iterable[str]) -> str:

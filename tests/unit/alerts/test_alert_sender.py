@@ -284,7 +284,7 @@ def test_what_is_acknowledged_while_nobody_could_be_reported_again_is_reported_n
     world.refuses = {"phone"}
     world.after(601)
     ((kept, fates),) = world.outbox.newest(5)
-    assert fates == ("phone told", "phone waits: refused")
+    assert fates == ("phone notified", "phone waits: refused")
     world.outbox.acknowledge(kept.id, world.now)
     world.refuses = set()
     assert world.after(60) == world.after(3600) == []

@@ -107,7 +107,7 @@ def test_a_day_that_is_as_the_specs_say_is_recorded_and_alarms_nobody(folder: Pa
     assert finished(engine) == [(Kind.FACTS, 1)]
     assert engine.said == [" 2026-10-21 is compared with the specs, for 5 minutes at most: Ctrl+C ends it"]
     assert compared_words(engine.noted[0].data) == (
-        "2026-10-21 beside the specs: 1 of 2 trades as the specs say, but for prices; 1 otherwise for a known cause (b)"
+        "2026-10-21 compared with the specs: 1 of 2 trades as the specs say, but for prices; 1 otherwise for a known cause (b)"
     )
 
 
@@ -254,7 +254,7 @@ def test_a_day_of_which_nothing_was_written_says_so(tmp_path: Path) -> None:
 
 def test_a_position_that_several_runs_had_is_one_trade() -> None:
     entered, left = of(trade("a"), until="15:00"), of(trade("a"), trade("a", "-2"), since="15:00:20")
-    assert words(entered, left) == "2026-10-21 beside the specs: 2 of 2 trades as the specs say, but for prices"
+    assert words(entered, left) == "2026-10-21 compared with the specs: 2 of 2 trades as the specs say, but for prices"
     late = of(trade("a", differs=True), until="15:00")
     assert "1 of 2 trades as the specs say, but for prices; 1 otherwise for a known cause (a)" in words(late, left)
 
@@ -280,7 +280,7 @@ def test_it_says_which_hours_are_compared(spans: list[tuple[str | None, str | No
 def test_trades_that_no_recording_has_are_named() -> None:
     """The recording had ended for a full disk, or the run before recorded nothing."""
     assert words(of(since="15:38"), traded=["a-1", "b-1"]) == (
-        "2026-10-21 from 11:38 on beside the specs: nothing was traded, and nothing would have been; "
+        "2026-10-21 from 11:38 on compared with the specs: nothing was traded, and nothing would have been; "
         "2 trades of a, b not recorded, and not compared"
     )
     assert "not recorded" not in words(of(trade("a")), traded=["a-1"])
@@ -301,7 +301,7 @@ def test_an_entry_that_was_refused_is_reported() -> None:
 def test_what_is_compared_in_part_says_why() -> None:
     other = {**of(trade("a"), until="15:00"), "decides_otherwise": True}
     assert words(other, {"problem": "run: it is damaged"}) == (
-        "2026-10-21 until 11:00 beside the specs: 1 of 1 trades as the specs say, but for prices; rulebot decides "
+        "2026-10-21 until 11:00 compared with the specs: 1 of 1 trades as the specs say, but for prices; rulebot decides "
         "otherwise now: 'rulebot replay 2026-10-21' shows where; not all of it: run: it is damaged"
     )
 
@@ -311,7 +311,7 @@ def test_what_fills_alone_led_elsewhere_is_reported_and_is_no_difference() -> No
     data: dict[str, Any] = summed(DAY, [of(*trades)], {})
     assert (data["trades"], data["value"], data["by_fills"]) == (2, 0, ["a", "b", "a"])
     assert compared_words(data) == (
-        "2026-10-21 beside the specs: 2 of 2 trades as the specs say, but for prices; "
+        "2026-10-21 compared with the specs: 2 of 2 trades as the specs say, but for prices; "
         "natural fills would have led a, b elsewhere"
     )
     assert words(of(trades[1])).endswith(": nothing was traded; natural fills would have led b elsewhere")
