@@ -107,7 +107,8 @@ def test_a_day_that_is_as_the_specs_say_is_recorded_and_alarms_nobody(folder: Pa
     assert finished(engine) == [(Kind.FACTS, 1)]
     assert engine.said == [" 2026-10-21 is compared with the specs, for 5 minutes at most: Ctrl+C ends it"]
     assert compared_words(engine.noted[0].data) == (
-        "2026-10-21 compared with the specs: 1 of 2 trades as the specs say, but for prices; 1 otherwise for a known cause (b)"
+        "2026-10-21 compared with the specs: 1 of 2 trades as the specs say, but for prices; "
+        "1 otherwise for a known cause (b)"
     )
 
 
@@ -301,8 +302,8 @@ def test_an_entry_that_was_refused_is_reported() -> None:
 def test_what_is_compared_in_part_says_why() -> None:
     other = {**of(trade("a"), until="15:00"), "decides_otherwise": True}
     assert words(other, {"problem": "run: it is damaged"}) == (
-        "2026-10-21 until 11:00 compared with the specs: 1 of 1 trades as the specs say, but for prices; rulebot decides "
-        "otherwise now: 'rulebot replay 2026-10-21' shows where; not all of it: run: it is damaged"
+        "2026-10-21 until 11:00 compared with the specs: 1 of 1 trades as the specs say, but for prices; "
+        "rulebot decides otherwise now: 'rulebot replay 2026-10-21' shows where; not all of it: run: it is damaged"
     )
 
 
