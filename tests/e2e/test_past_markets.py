@@ -35,7 +35,7 @@ def test_the_shipped_half_day_is_traded_and_left_before_its_early_close(tmp_path
     assert not found["settings"]["is_modelled"]
     reported = [each["text"].partition(" (")[0] for each in found["findings"]]
     assert sorted(reported) == [
-        "the 805 call at 1.075 is far from the strikes beside it, 0.375 and 0.375",
+        "the 805 call at 1.075 is far from the neighbouring strikes, 0.375 and 0.375",
         "there is a bid and no ask",
     ]
 

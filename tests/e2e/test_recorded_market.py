@@ -152,10 +152,10 @@ def test_any_client_reads_what_was_recorded_and_trades_on_it(tape: Path) -> None
     [
         (["gateway", "--recording", "nothing.tape"], 3, "there is no recording nothing.tape"),
         (["gateway", "--recording", "yesterday"], 2, "a day is written 2026-10-21, is 'yesterday'"),
-        (["gateway", "--recording", "a.tape", "--days", "2"], 2, "leave --days out"),
-        (["gateway", "--recording", "a.tape", "--date", "2026-10-21"], 2, "leave --date out"),
+        (["gateway", "--recording", "a.tape", "--days", "2"], 2, "omit --days"),
+        (["gateway", "--recording", "a.tape", "--date", "2026-10-21"], 2, "omit --date"),
         (["gateway", "--store", "a.db"], 2, "add --recording"),
-        (["run", "--paper", "--sim", "--recording", "a.tape", "--market", "x"], 2, "leave --market out"),
+        (["run", "--paper", "--sim", "--recording", "a.tape", "--market", "x"], 2, "omit --market"),
         (["run", "--paper", "--recording", "a.tape"], 2, "add --sim"),
         (["run", "--paper", "--sim", "--recording", "nothing.tape"], 3, "there is no recording nothing.tape"),
     ],

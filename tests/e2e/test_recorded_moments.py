@@ -208,7 +208,7 @@ def test_ci_a_bot_that_selects_by_delta_chooses_as_then(
         (("--as-test", "10:30"), "2 bots ran on 2026-10-21: a test has one"),
         (("--as-test", "10:30", "--bot", "nobody"), "no bot 'nobody' ran on 2026-10-21"),
         (("--as-test", "08:00", "--bot", "put_of_five"), "is outside of it"),
-        (("--bot", "put_of_five"), "they go with --as-test"),
+        (("--bot", "put_of_five"), "need --as-test"),
         (("--as-test", "10:30", "--at", "10:30"), "at a time"),
         (("--as-test", "10:30", "--format", "json"), "a test is YAML"),
     ],

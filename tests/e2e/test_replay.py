@@ -100,7 +100,7 @@ def test_what_another_version_stood_at_is_lived_through_from_the_start(store: Pa
     assert found.turns == live_through(open_recording(second, whole=True)).turns
     first.unlink()
     done = replay(tmp_path / "o.db")
-    assert (done.exit_code, "goes on from 2026-10-21.tape, which is not beside it" in done.output) == (3, True)
+    assert (done.exit_code, "continues 2026-10-21.tape, which is not in its folder" in done.output) == (3, True)
 
 
 def test_verify_takes_all(store: Path) -> None:
@@ -234,7 +234,7 @@ def test_another_text_is_set_as_the_recorded_one_was(tmp_path: Path) -> None:
     assert "every one the same: 1 entry" in (same := replay(store, str(other))).output, same.output
     other.write_text(text.replace("delta: 0.06", "delta: 0.07"), encoding="utf-8")
     done = replay(store, str(other))
-    assert (done.exit_code, "the new text goes by its own 0.07" in done.output) == (1, True), done.output
+    assert (done.exit_code, "the new text has its own 0.07" in done.output) == (1, True), done.output
     other.write_text(text.replace("delta: 0.06, ", "").replace("$delta", "0.08"), encoding="utf-8")
     none = replay(store, str(other))
     assert (none.exit_code, "delta was set to 0.08 then; the new text has none" in none.output) == (0, True)
@@ -276,7 +276,7 @@ def test_two_recordings_joined_to_one_file_are_refused_by_whoever_reads_them(sto
     for words, code in (((), 3), (("--list",), 0), (("--verify",), 3), (("--at", "11:00"), 3)):
         done = replay(tmp_path / "j.db", *words)
         assert (done.exit_code, "bytes behind its end" in done.output) == (code, True), done.output
-        assert "keep each recording in a file of its own" in done.output
+        assert "keep each recording in its own file" in done.output
     done = CliRunner().invoke(
         main, ["backtest", *spec_files(["put_lite"]), "--data", f"tapes:{folder}", "--store", str(tmp_path / "b.db")]
     )
@@ -433,7 +433,7 @@ def test_a_recording_as_past_sessions_decides_when_the_run_did(store: Path) -> N
         (("--at", "25:00"), 2, "a time is written 12:00"),
         (("--list", "--verify"), 2, "at a time"),
         (("nothing.tape",), 3, "there is no recording nothing.tape"),
-        (("2026-10-21", "--list"), 2, "of all that is recorded"),
+        (("2026-10-21", "--list"), 2, "take all recordings"),
         (("--drift", "put_lite.yaml"), 2, "no other question goes with it"),
         ((__file__,), 2, f"a store is named by --store {__file__}"),
     ],

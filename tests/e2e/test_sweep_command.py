@@ -217,7 +217,7 @@ def test_shares_that_are_held_to_the_end_leave_nothing_to_walk_over(
 
 @pytest.mark.parametrize(
     ("spec", "says"),
-    [("put_lite", "has nothing at 'nothing'"), ("put_lte", "did you mean 'put_lite'?"), ("specs", "is of one bot")],
+    [("put_lite", "has nothing at 'nothing'"), ("put_lte", "did you mean 'put_lite'?"), ("specs", "has one bot")],
 )
 def test_a_shipped_spec_goes_by_its_name(spec: str, says: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(SPEC.parent.parent)

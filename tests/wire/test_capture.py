@@ -184,7 +184,7 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (["--chain", str(EXAMPLE), "--recording", "a.tape"], 2, "two markets"),
-        (["--chain", str(EXAMPLE), "--days", "2"], 2, "leave --days out"),
+        (["--chain", str(EXAMPLE), "--days", "2"], 2, "omit --days"),
         (["--chain", "nothing.json"], 3, "nothing.json cannot be read"),
         (["--chain", str(Path(__file__))], 1, "is not JSON"),
     ],

@@ -195,7 +195,7 @@ Change = Callable[[dict[str, Any]], object]
         (
             "bars",
             lambda rows: rows.update(time=[at + timedelta(days=1) for at in rows["time"]]),
-            "bars.parquet:1: the row is of 2026-09-02, the file of 2026-09-01",
+            "bars.parquet:1: the row's date is 2026-09-02, the file's 2026-09-01",
         ),
         (
             "bars",

@@ -451,7 +451,7 @@ def test_rows_of_another_day_are_refused(minutes: int, tmp_path: Path) -> None:
     def spoil(rows: dict[str, list[object]]) -> None:
         rows["time"] = [at + timedelta(days=1) for at in rows["time"]]  # type: ignore[operator]
 
-    with pytest.raises(StoreError, match="no row is of the session of 2019-05-24: the first is of 2019-05-25 09:3"):
+    with pytest.raises(StoreError, match="no row is in the session of 2019-05-24: the first is at 2019-05-25 09:3"):
         changed(tmp_path, spoil, minutes)
 
 
@@ -672,7 +672,7 @@ def test_what_a_file_says_of_its_rows_is_as_it_was_written_or_refused(
     assert was in reported[EVEN.encode()]
     reported[EVEN.encode()] = reported[EVEN.encode()].replace(was, becomes)
     in_two_groups(table.replace_schema_metadata(reported), file)
-    with pytest.raises(StoreError, match="the file is damaged or cut off: what it says of its own rows"):
+    with pytest.raises(StoreError, match="the file is damaged or cut off: its statistics"):
         open_source(str(file)).day(DAY)
     del reported[b"rulebot_even_crc32"]  # files of earlier days have none
     in_two_groups(table.replace_schema_metadata(reported), file)

@@ -92,7 +92,7 @@ def texts_of(name: str, odd: str, place: int) -> Callable[[Columns], None]:
         (whole("underlying", 0.0), "there is no level of GOOG within the session"),
         (whole("underlying", None), "there is no level of GOOG within the session"),
         (whole("open_interest", 5.35), "most are none, as 5.35"),
-        (whole("date", "2015-12-22"), r"parquet:1: the row is of 2015-12-22, the file of 2015-12-23"),
+        (whole("date", "2015-12-22"), r"parquet:1: the row's date is 2015-12-22, the file's 2015-12-23"),
         (whole("date", "soon"), r"parquet:1: a date is like 2019-05-24, is 'soon'"),
     ],
 )
@@ -169,9 +169,7 @@ def test_a_day_in_two_files_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "many", columns, "chain_a.parquet")
     write(tmp_path / "many", columns, "chain_b.parquet")
     for folder in ("named", "many"):
-        with pytest.raises(
-            StoreError, match=r"as well: which one counts\? another underlying goes into a folder of its"
-        ):
+        with pytest.raises(StoreError, match=r"which one counts\? put another underlying into a folder of its"):
             read(f"parquet:{tmp_path / folder}")
 
 
@@ -189,7 +187,7 @@ def test_a_folder_of_chains_of_several_underlyings_says_which_there_are(tmp_path
 def test_two_underlyings_in_one_file_are_refused_with_what_to_do(tmp_path: Path) -> None:
     file = tmp_path / f"{DAY}.csv"
     file.write_text(vendor() + vendor().partition("\n")[2].replace("GOOG", "SPY"), encoding="utf-8")
-    with pytest.raises(StoreError, match=r"this is of GOOG, SPY: name one, as 'snapshots:.*\?symbol=GOOG'"):
+    with pytest.raises(StoreError, match=r"this has GOOG, SPY: name one, as 'snapshots:.*\?symbol=GOOG'"):
         read(f"snapshots:{tmp_path}")
 
 
@@ -198,7 +196,7 @@ def test_two_underlyings_in_one_file_are_refused_with_what_to_do(tmp_path: Path)
     [
         ("symbol,class,level\nGOOG,GOOG,750\n", r"settled.csv:1: it has no column `trading_class`"),
         ("symbol,trading_class,level\nGOOG,GOOG,\n", r"settled.csv:2: nan is no level at which GOOG settles"),
-        ("symbol,trading_class,level\nGOOG,GOOG,7480\n", "the underlying stood at 748: scaled"),
+        ("symbol,trading_class,level\nGOOG,GOOG,7480\n", "the underlying was at 748: scaled"),
         (
             "symbol,trading_class,level\nGOOG,GOOG,748\nGOOG,GOOG,749\n",
             r"settled.csv:3: GOOG settles at 749, and at 748",
@@ -292,11 +290,11 @@ INTEREST = NAME.format("openinterest", 7000000)
         ({"quotes": {}}, "there is no option that trades on this day"),
         (
             {"quotes": {name.replace("20151223", "20151222"): text for name, text in QUOTES.items()}},
-            "the entry is of 20151222, the file of 20151223",
+            "the entry's date is 20151222, the file's 20151223",
         ),
         (
             {"quotes": {name.replace("goog", "aapl"): text for name, text in QUOTES.items()}},
-            "the entry is of aapl, the file of GOOG",
+            "its symbol is aapl, the file's GOOG",
         ),
         ({"quotes": {name: earlier(text) for name, text in QUOTES.items()}}, "are they in Central time"),
         (
@@ -368,7 +366,7 @@ def vendor(day: date = DAY, ask: str = "6") -> str:
 def test_a_vendors_day_in_two_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / f"{DAY}.csv").write_text(vendor(), encoding="utf-8")
     (tmp_path / f"goog_{DAY}.csv").write_text(vendor(ask="7"), encoding="utf-8")
-    with pytest.raises(StoreError, match="as well: which one counts"):
+    with pytest.raises(StoreError, match="which one counts"):
         read(f"snapshots:{tmp_path}")
 
 

@@ -270,7 +270,7 @@ def test_the_shipped_half_day_is_whole_and_sound() -> None:
     assert not (day.bid > day.ask).any()
     assert {each.text.partition(" (")[0] for each in day.findings} == {
         "there is a bid and no ask",
-        "the 805 call at 1.075 is far from the strikes beside it, 0.375 and 0.375",
+        "the 805 call at 1.075 is far from the neighbouring strikes, 0.375 and 0.375",
     }
     assert 746 < day.levels["GOOG"].min() < day.levels["GOOG"].max() < 752
     assert day.settled == {("GOOG", "GOOG"): 748.4}

@@ -151,7 +151,7 @@ def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
         ("symbol=qqq&bars=daily", "there are no daily quotes of QQQ"),
         ("bars=daily", "which underlying"),
         ("symbol=spy&bars=hour", "bars= is minute or daily, is 'hour'"),
-        ("symbol=spy&stands=5", "stands= is of bars=daily"),
+        ("symbol=spy&stands=5", "stands= needs bars=daily"),
         ("symbol=spy&bars=daily&at=noon", "at= is a time of the exchange"),
         ("symbol=spy&bars=daily&stands=500", "stands= is a whole number"),
     ],

@@ -102,7 +102,7 @@ def test_a_day_in_files_of_several_folders_is_refused_and_both_are_named(tmp_pat
     source = open_source(str(tmp_path))
     with pytest.raises(StoreError) as raised:
         source.day(DAYS[0])
-    said = "year=2019/spx.parquet: 2019-05-23 stands in spx.parquet as well: which one counts? "
+    said = "year=2019/spx.parquet: 2019-05-23 is also in spx.parquet: which one counts? "
     assert str(raised.value).startswith(said)
 
 
@@ -110,7 +110,7 @@ def test_rows_of_another_day_than_that_of_the_folder_are_refused(tmp_path: Path)
     write(tmp_path / "date=2019-05-24" / "part-0.parquet", DAYS[0])
     with pytest.raises(StoreError) as raised:
         open_source(str(tmp_path)).day(DAYS[1])
-    assert str(raised.value) == "date=2019-05-24/part-0.parquet:1: the row is of 2019-05-23, the file of 2019-05-24"
+    assert str(raised.value) == "date=2019-05-24/part-0.parquet:1: the row's date is 2019-05-23, the file's 2019-05-24"
 
 
 def test_a_column_that_stands_in_the_name_of_a_folder_alone_is_asked_for(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_what_is_of_the_whole_day_names_the_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"date": NEXT}, "part-1.parquet:1: the row is of 2019-05-24, the file of 2019-05-23"),
+        ({"date": NEXT}, "part-1.parquet:1: the row's date is 2019-05-24, the file's 2019-05-23"),
         ({"right": "X"}, "part-1.parquet:1: right is call or put (C, P), is 'X'"),
         ({"strike": -1.0}, "part-1.parquet:1: a strike is a number above 0, below 2,147,484, is -1"),
     ],
@@ -203,7 +203,8 @@ def test_columns_that_nobody_reads_may_differ(tmp_path: Path) -> None:
 def test_parts_of_two_underlyings_are_refused(tmp_path: Path) -> None:
     folder = parts(tmp_path, rows(), rows(symbol="SPY", trading_class="SPY"))
     assert refusal_of(folder) == (
-        f"{FOLDER}/part-1.parquet: it is of SPY, part-0.parquet of SPX: put another underlying into a folder of its own"
+        f"{FOLDER}/part-1.parquet: it has SPY, and part-0.parquet has SPX: "
+        "put another underlying into a folder of its own"
     )
 
 
@@ -228,9 +229,9 @@ def test_files_of_a_day_side_by_side_or_in_two_folders_stay_refused(tmp_path: Pa
     parts(tmp_path / "both", rows((2790.0,)), rows((2800.0,)))
     write(tmp_path / "both" / "year=2019" / "part-0.parquet", rows((2810.0,)))
     for folder, text in (
-        ("beside", f"chain-2019.parquet: {DAY} stands in {DAY}.parquet as well"),
-        ("folders", f"right=P/part-0.parquet: {DAY} stands in right=C/part-0.parquet as well"),
-        ("both", f"year=2019/part-0.parquet: {DAY} stands in {FOLDER}/part-0.parquet as well"),
+        ("beside", f"chain-2019.parquet: {DAY} is also in {DAY}.parquet"),
+        ("folders", f"right=P/part-0.parquet: {DAY} is also in right=C/part-0.parquet"),
+        ("both", f"year=2019/part-0.parquet: {DAY} is also in {FOLDER}/part-0.parquet"),
     ):
         assert refusal_of(tmp_path / folder).startswith(text)
 
@@ -253,8 +254,8 @@ def test_levels_beside_two_parts_refuse_the_day(tmp_path: Path) -> None:
     levels(folder / "part-0.levels.parquet", *CLOCK)
     levels(folder / "part-1.levels.parquet", *CLOCK, level=16.0)
     assert refusal_of(tmp_path) == (
-        f"{FOLDER}/part-1.levels.parquet: levels of {DAY} stand in part-0.levels.parquet as well: which ones count? "
-        "have them beside one part"
+        f"{FOLDER}/part-1.levels.parquet: levels of {DAY} are also in part-0.levels.parquet: which ones count? "
+        "keep them next to one part"
     )
 
 
@@ -268,8 +269,8 @@ def test_what_a_broker_reported_stands_beside_one_part(tmp_path: Path) -> None:
     assert "part-1.implied.parquet:1: iv is an annual fraction" in refusal_of(tmp_path)
     write(folder / "part-0.implied.parquet", [{"symbol": "SPX", "iv": 0.17}])
     text = (
-        f"{FOLDER}/part-1.parquet: broker data of {DAY} stands beside part-0.parquet as well: "
-        "which one counts? have it beside one part"
+        f"{FOLDER}/part-1.parquet: broker data of {DAY} is also next to part-0.parquet: "
+        "which one counts? keep it next to one part"
     )
     assert refusal_of(tmp_path) == text
 

@@ -117,5 +117,5 @@ def test_times_of_expiry_and_last_trade_are_no_times_of_quotes(tmp_path: Path) -
 def test_what_is_said_of_the_times(tmp_path: Path) -> None:
     source = open_source(f"eod:{file_of(tmp_path, lines())}")
     assert source.gaps(DAY, DAY)[0].text == (
-        "quotes have the times of `time`; on a day with one time they stand for 10 min"
+        "quotes have the times of `time`; on a day with one time they hold for 10 min"
     )

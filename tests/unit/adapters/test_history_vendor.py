@@ -273,7 +273,7 @@ def test_days_with_the_month_first_are_those_of_their_file(tmp_path: Path) -> No
     (folder / "SPX_20190620.csv").write_text(american)
     assert opened(folder).day(DAYS[1]).levels["SPX"].tolist() == [LEVEL[DAYS[1]]]
     (folder / "SPX_20190620.csv").write_text(american.replace("06/20/2019", "06/19/2019"))
-    with pytest.raises(StoreError, match="the row is of 06/19/2019, the file of 2019-06-20"):
+    with pytest.raises(StoreError, match="the row's date is 06/19/2019, the file's 2019-06-20"):
         opened(folder).day(DAYS[1])
 
 
@@ -325,7 +325,7 @@ def test_a_day_after_one_whose_level_is_zero_is_read(tmp_path: Path) -> None:
 def test_a_file_of_another_day_is_refused(tmp_path: Path) -> None:
     folder = snapshots(tmp_path)
     (folder / "SPX_20190620.csv").write_text(text_of(chain(DAYS[0])))
-    with pytest.raises(StoreError, match=r"SPX_20190620.csv:2: the row is of 2019-06-19, the file of 2019-06-20"):
+    with pytest.raises(StoreError, match=r"SPX_20190620.csv:2: the row's date is 2019-06-19, the file's 2019-06-20"):
         opened(folder).day(DAYS[1])
 
 

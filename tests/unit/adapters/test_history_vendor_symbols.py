@@ -92,7 +92,7 @@ def test_one_of_several_in_a_file_of_many_days_is_as_if_it_were_alone(
 
 def test_rows_of_others_in_a_file_of_many_days_are_reported_once(tmp_path: Path) -> None:
     source = opened(f"eod:{many(tmp_path, mixed, 'QQQ', 'SPX', 'SPY')}?symbol=SPX")
-    text = "it is of QQQ, SPY, and symbol=SPX was asked for (120 rows: 2, 3, 4, 5, 6, ...)"
+    text = "its symbol is QQQ, SPY, and symbol=SPX was asked for (120 rows: 2, 3, 4, 5, 6, ...)"
     assert left_out(source.gaps(DAYS[0], DAYS[-1])) == [("all.csv", 2, 120, text)]
     assert [left_out(source.day(day).findings) for day in DAYS] == [[], [], []]
 
@@ -105,7 +105,7 @@ def test_rows_of_others_in_a_file_of_one_day_are_reported_with_it(tmp_path: Path
     assert {(option.symbol, option.trading_class) for option in day.options} == {("SPX", "SPXW")}
     first = 2 if ending == ".csv" else 1
     rows = ", ".join(str(first + place) for place in range(5))
-    text = f"it is of QQQ, SPY, and symbol=SPX was asked for (40 rows: {rows}, ...)"
+    text = f"its symbol is QQQ, SPY, and symbol=SPX was asked for (40 rows: {rows}, ...)"
     assert left_out(day.findings) == [(f"all_20190620{ending}", first, 40, text)]
 
 
@@ -147,11 +147,11 @@ def test_without_a_choice_the_refusal_says_what_to_write(tmp_path: Path) -> None
 def test_of_very_many_underlyings_some_are_named(tmp_path: Path) -> None:
     text = chain(DAYS[0], "SPY")
     lines = [each.replace("SPY", f"A{chr(65 + place)}") for place in range(12) for each in text]
-    with pytest.raises(StoreError, match=r"this is of AA, AB, AC, AD, AE, AF, AG, AH and 4 more: name one, as"):
+    with pytest.raises(StoreError, match=r"this has AA, AB, AC, AD, AE, AF, AG, AH and 4 more: name one, as"):
         open_source(f"eod:{file_of(tmp_path / 'all.csv', lines)}").day(DAYS[0])
     source = open_source(f"eod:{tmp_path / 'all.csv'}?symbol=AL")
     assert (
-        "it is of AA, AB, AC, AD, AE, AF, AG, AH and 3 more, and symbol=AL was asked for"
+        "its symbol is AA, AB, AC, AD, AE, AF, AG, AH and 3 more, and symbol=AL was asked for"
         in (left_out(source.gaps(DAYS[0], DAYS[0]))[0][3])
     )
 
@@ -178,11 +178,11 @@ def test_a_day_without_the_underlying_is_one_that_is_missing(tmp_path: Path) -> 
 def test_files_of_other_underlyings_in_one_folder_are_no_second_files_of_a_day(tmp_path: Path) -> None:
     for symbol in ("SPX", "SPY"):
         file_of(tmp_path / f"{symbol}.csv", [each for day in DAYS for each in chain(day, symbol)])
-    with pytest.raises(StoreError, match=r"stands in SPX\.csv as well"):
+    with pytest.raises(StoreError, match=r"is also in SPX\.csv"):
         opened(f"eod:{tmp_path}?").day(DAYS[0])
     source = opened(f"eod:{tmp_path}?symbol=SPY")
     assert {option.symbol for option in source.day(DAYS[0]).options} == {"SPY"}
-    text = "it is of SPX, and symbol=SPY was asked for (60 rows: 2, 3, 4, 5, 6, ...)"
+    text = "its symbol is SPX, and symbol=SPY was asked for (60 rows: 2, 3, 4, 5, 6, ...)"
     assert left_out(source.gaps(DAYS[0], DAYS[-1])) == [("SPX.csv", 2, 60, text)]
 
 

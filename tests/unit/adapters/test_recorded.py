@@ -178,7 +178,7 @@ def test_a_missing_day_before_is_named(desk: Desk, tmp_path: Path) -> None:
     test_each_day_has_a_file_and_its_market_data_stands_alone(desk, tmp_path)
     first, second = sorted((tmp_path / "run").glob("*.tape"))
     first.unlink()
-    with pytest.raises(StoreError, match="which is not beside it"):
+    with pytest.raises(StoreError, match="which is not in its folder"):
         open_recording(second)
 
 
@@ -354,7 +354,7 @@ def test_a_frame_of_no_time_is_reported(desk: Desk, tmp_path: Path) -> None:
     (file,) = (tmp_path / "run").glob("*.tape")
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE frames SET last_at = 1 << 62")
-    with pytest.raises(StoreError, match="its frames are of no time"):
+    with pytest.raises(StoreError, match="its frames have no times"):
         span(file)
 
 
@@ -390,7 +390,7 @@ def test_two_recordings_in_one_file_are_refused(desk: Desk, tmp_path: Path) -> N
     for read in (open_recording, lambda each: list(read_frames(each))):
         with pytest.raises(StoreError, match=f"has {size:,} bytes behind its end"):
             read(file)
-    assert ["keep each recording in a file of its own" in each.problem for each in listed(tmp_path)] == [True]
+    assert ["keep each recording in its own file" in each.problem for each in listed(tmp_path)] == [True]
 
 
 def test_what_a_crash_left_is_read_with_its_log_though_a_part_of_it_has_come_into_the_file(tmp_path: Path) -> None:

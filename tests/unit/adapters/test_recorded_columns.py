@@ -66,5 +66,5 @@ def test_a_quiet_quote_takes_few_bytes() -> None:
 def test_a_frame_that_is_reported_another_length_is_refused() -> None:
     numbers = NumberColumns(np.array([0]), np.array([1.0]), np.ones((1, WIDTH)))
     body = pack(numbers, np.full((1, WIDTH), np.nan), 1)
-    with pytest.raises(ValueError, match="where 2 were told"):
+    with pytest.raises(ValueError, match="where 2 were expected"):
         unpack(body, np.array([1.0, 2.0]))

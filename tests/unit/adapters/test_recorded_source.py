@@ -352,9 +352,9 @@ def test_a_clock_that_was_set_back_is_reported_and_its_times_rise(tmp_path: Path
     day = RecordingSource(tmp_path).day(DAY)
     assert [at - OPEN.timestamp() for at in day.times] == [0.0, 10.0, 20.0, 30.0]
     assert day.levels["SPX"].tolist() == [0.0, 1.0, 4.0, 5.0]
-    text = "the clock went back from 10:30:20 to 09:30:20: what was recorded from then on counts, and not what stood at"
+    text = "the clock went back from 10:30:20 to 09:30:20: what was recorded from then on counts"
     assert [each.text for each in day.findings] == [
-        f"{text} these times before",
+        f"{text}, in place of what was there for these times",
         "nothing is recorded from 09:30:30 to 16:00:00",
     ]
 

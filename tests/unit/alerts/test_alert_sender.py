@@ -389,7 +389,7 @@ def test_a_service_that_refuses_is_tried_again_later_and_later_and_others_are_re
     world.refuses = {"phone"}
     world.alarm()
     assert [person for person, _, _ in world.after(1)] == ["mail"]
-    assert world.outbox.newest(1)[0][1] == ("mail told", "phone waits: refused")
+    assert world.outbox.newest(1)[0][1] == ("mail notified", "phone waits: refused")
     assert world.after(8) == []
     world.after(5)
     world.refuses = set()
@@ -454,7 +454,7 @@ def test_what_is_not_grave_is_tried_for_four_hours(tmp_path: Path) -> None:
     while world.outbox.newest(1)[0][1] == ("phone waits: refused",):
         ((due,),) = world.outbox._connection.execute("SELECT due_at FROM deliveries").fetchall()
         world.after((utc_time(due) - world.now).total_seconds())
-    assert world.outbox.newest(1)[0][1] == ("phone not told: refused",)
+    assert world.outbox.newest(1)[0][1] == ("phone not notified: refused",)
     assert timedelta(hours=4) <= world.now - began < timedelta(hours=4, minutes=10)
     world.close()
     world.journal.close()
@@ -587,7 +587,7 @@ def test_that_an_engine_was_gone_is_reported_after_the_next_has_begun(
 
 
 def test_an_engine_that_waits_for_its_gateway_in_a_session_is_reported_of(tmp_path: Path) -> None:
-    """It was started anew while nobody could log in: nobody was told, with positions open that it did not watch."""
+    """It was started anew while nobody could log in: there is no alert, with positions open that it did not watch."""
     world = World(tmp_path)
     world.journal.append(small_day()[1:], durable=True)
     world.after(1)
@@ -843,7 +843,7 @@ def test_decisions_that_do_not_reach_a_program_are_counted_with_why(desk: World)
     for number in range(3):
         desk.record(Kind.DECISION, "condor", what="skip", reason=f"no {number}", values=[])
     desk.after(1)
-    assert desk.outbox.unreported_decisions() == ["desk: 3 decisions to be told: refused"]
+    assert desk.outbox.unreported_decisions() == ["desk: 3 decisions to be sent: refused"]
     desk.refuses = set()
     desk.after(60)
     assert desk.outbox.unreported_decisions() == []

@@ -229,7 +229,7 @@ def test_shares_are_bought_at_a_close_that_a_broker_has_split(tmp_path: Path) ->
 
 def test_shares_are_not_bought_on_the_day_of_their_split(tmp_path: Path) -> None:
     """Daily bars that are as they were had to be others."""
-    with pytest.raises(StoreError, match=f"SPY was split on {SPLIT}, by its daily bars: .* is of others"):
+    with pytest.raises(StoreError, match=f"SPY was split on {SPLIT}, by its daily bars: .* is not adjusted"):
         simulated(tmp_path, "raw", first=SPLIT, shares=(("SPY", 100),))
 
 

@@ -251,7 +251,7 @@ def reported_of(live: Nothing, shadow: Nothing) -> tuple[bool, list[str]]:
     """Return whether both ran the same text, and the lines about texts."""
     (found,) = compare(cast(StoreReader, live), cast(StoreReader, shadow), [BOT], None)
     lines = [" ".join(line.split()) for line in _lines(found)]
-    return found.is_same_text, [line for line in lines if "aaaaaaaa" in line or "figures are of all" in line]
+    return found.is_same_text, [line for line in lines if "aaaaaaaa" in line or "figures cover all" in line]
 
 
 def test_texts_that_changed_places_in_between_are_reported() -> None:

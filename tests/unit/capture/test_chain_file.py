@@ -120,7 +120,7 @@ def test_chains_of_two_symbols_are_one_market_and_of_two_days_none(tmp_path: Pat
     assert spx is not None
     assert market.ticks((spx.con_id,)).last[0] == 5955.0  # the later one counts
     assert (found.cash, found.account) == (Decimal("52000.10"), NO_ACCOUNT)
-    with pytest.raises(MisuseError, match="are of 2026-10-21, 2026-10-22"):
+    with pytest.raises(MisuseError, match="these have 2026-10-21, 2026-10-22"):
         still_day([CHAIN, replace(CHAIN, at=AT.replace(day=22))])
 
 

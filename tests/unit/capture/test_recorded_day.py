@@ -285,5 +285,5 @@ def test_a_recording_that_cannot_be_served_is_reported(tmp_path: Path, statement
 def test_recordings_of_several_days_are_not_one(tmp_path: Path) -> None:
     other = rewrite(recording(tmp_path / "b"), "UPDATE head SET value = '\"2026-10-22\"' WHERE name = 'day'")
     other = other.rename(other.with_stem("2026-10-22"))
-    with pytest.raises(StoreError, match="are of several days: 2026-10-21, 2026-10-22"):
+    with pytest.raises(StoreError, match="have several days: 2026-10-21, 2026-10-22"):
         recorded_day([recording(tmp_path / "a"), other], 5)

@@ -249,7 +249,7 @@ def test_who_starts_without_the_limits_of_before_is_reported() -> None:
     reads = [limits(max_open=1), None, None]
     assert taken_up(reads, first, alarm, then, runs(None, 120)) == []
     (found,) = taken_up(reads, first, then)
-    assert "nobody was told" in found
+    assert "there is no alert" in found
 
 
 def test_a_trial_whose_files_stay_is_judged_by_the_document_that_was_named(tmp_path: Path) -> None:

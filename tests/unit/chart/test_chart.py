@@ -370,7 +370,7 @@ def test_the_command_lists_writes_and_draws(store: Path) -> None:
     ("arguments", "words"),
     [
         ((), "name a bot, or a trade"),
-        ((CONDOR, "--trade", "1"), "a trade is of one bot"),
+        ((CONDOR, "--trade", "1"), "a trade has one bot"),
         (("--trade", "99"), "there is no trade 99"),
         (("--trade", f"{2**63}"), f"there is no trade {2**63}"),
         (("--trade", "1", "--date", "2026-11-18"), "a trade has its own dates"),

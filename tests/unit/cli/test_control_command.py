@@ -79,7 +79,7 @@ def test_nothing_is_left_where_no_engine_will_ever_look(
         journal.append([Record(AT, Kind.RUN_STARTED, data={"simulated": True, "settings": settings})], durable=True)
     found = call(*words, "--store", str(store))
     assert found.exit_code == 3
-    assert f"no engine runs on {store}, and none will: it is of {of} that is over" in found.stderr
+    assert f"no engine runs on {store}, and none will: it belongs to {of} that is over" in found.stderr
     assert box_of(store).found() == []
 
 

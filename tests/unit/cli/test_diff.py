@@ -238,8 +238,8 @@ def test_a_growth_of_a_little_more_than_is_allowed_is_reported_as_more(tmp_path:
         (("put_lite", "put_lite", "--all"), 2, "--all shows the days of --seeds"),
         (("put_lite", "put_lite", "--seeds", "0"), 2, "--seeds"),
         (("put_lite", "put_lite", "--max-risk-growth", "10"), 2, "a growth is a percentage, as in 10%, is '10'"),
-        (("put_lite", "--install-git"), 2, "stand alone"),
-        (("--install-git", "--uninstall-git"), 2, "stand alone"),
+        (("put_lite", "--install-git"), 2, "take no other arguments"),
+        (("--install-git", "--uninstall-git"), 2, "take no other arguments"),
         (("--git-driver", "a", "b"), 2, "git tells its driver 7 words, there are 2"),
         (("--upload-pack=x:specs", "put_lite"), 2, "No such option"),
     ],
@@ -358,7 +358,7 @@ def test_what_git_keeps_of_a_file_is_asked_where_the_file_is(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("HEAD", "main"), "are revisions: of which files?"),
+        (("HEAD", "main"), "are revisions, and no file is named"),
         (("HEAD:nosuch", "specs"), "git has no 'HEAD:nosuch': path 'nosuch' does not exist in 'HEAD'"),
         (("nosuch:specs", "specs"), "git has no 'nosuch:specs'"),
         (("HEAD", "main:specs"), "name the path: 'HEAD:specs'"),

@@ -97,7 +97,7 @@ def test_without_a_symbol_the_bot_chooses(store: Path) -> None:
         (("XLE",), "scan 1 has no row of dte0_condor for XLE"),
         (("SPX", "--scan", "9"), "scan 9 is not kept"),
         (("--scan", "1"), "name the symbol too"),
-        (("SPX",), "scan 1 is of the simulated market, and this engine trades on a real one"),
+        (("SPX",), "scan 1 comes from the simulated market, the engine trades on a real one"),
     ],
 )
 def test_what_cannot_be_entered_is_refused(store: Path, words: tuple[str, ...], says: str) -> None:

@@ -95,7 +95,7 @@ def test_a_symbol_that_the_simulated_market_has_not_is_reported_before_the_run(s
         ),
         (("halt",), "no command 'halt'; 'rulebot pause [BOT]' stops entries, "),
         (("xyzzy",), "No such command 'xyzzy'"),
-        (("chart", "put_lite", "--trade", "1", "--store", "own.yaml"), "a trade is of one bot"),
+        (("chart", "put_lite", "--trade", "1", "--store", "own.yaml"), "a trade has one bot"),
     ],
 )
 def test_what_is_misspelt_is_answered_with_what_may_have_been_meant(

@@ -173,7 +173,7 @@ def test_what_can_be_traded_is_named_where_an_index_is_not() -> None:
     (found,) = problems(changed("underlying: SPX", "underlying: NDXP"))
     assert found.help == "write 'NDX'; 'expiry: {dte: 0}' selects NDXP"
     (found,) = problems(on("XSP", "dte: 0, class: SPXW"))
-    assert found.help == "all options on XSP are of class XSP: leave 'class' out"
+    assert found.help == "all options on XSP have the class XSP: omit 'class'"
 
 
 @pytest.mark.parametrize(("text", "code", "marked"), CASES, ids=[f"{n}-{case[1]}" for n, case in enumerate(CASES)])

@@ -605,7 +605,9 @@ def test_what_was_closed_while_no_engine_ran_is_booked_at_its_price_after_its_ex
     assert (closed.cash, desk.day_of().realized) == (before + 480 - 740, closed.net)
     assert closed.closed_at == at
     assert not desk.said(Kind.SETTLEMENT)
-    assert desk.alarms[-1].endswith(f"1 {SHORT} of {closed.id} before the expiry: booked at 7.40, as the broker tells")
+    assert desk.alarms[-1].endswith(
+        f"1 {SHORT} of {closed.id} before the expiry: booked at 7.40, as the broker reports"
+    )
 
 
 @pytest.mark.parametrize("is_start", [False, True])

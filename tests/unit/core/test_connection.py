@@ -468,7 +468,7 @@ def test_it_continues_when_the_account_has_it_again() -> None:
     desk.unlink()
     desk.link([], [(put(5945), -1), (put(5935), 1)])
     assert not desk.position.on_hold
-    again = f"the account holds {put(5945)}, {put(5935)} again: the exits of {desk.position.id} go on"
+    again = f"the account holds {put(5945)}, {put(5935)} again: the exits of {desk.position.id} continue"
     assert desk.alarms[-1] == again
     desk.until("15:45")
     assert desk.last.purpose is Purpose.EXIT

@@ -348,7 +348,7 @@ def test_a_side_that_would_open_for_a_debit_is_no_roll() -> None:
     spot(desk, 6040)
     assert desk.sent_for(Purpose.ROLL) == []
     assert desk.reasons("no_roll") == [
-        "tested_call does not roll: the new legs alone would open for a debit, and its exits are of what opens for a "
+        "tested_call does not roll: the new legs alone would open for a debit, and its exits are for what opens for a "
         "credit: it holds until the next session"
     ]
 

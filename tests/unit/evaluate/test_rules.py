@@ -351,7 +351,7 @@ def test_two_dates_of_one_report_are_named_and_keep_out() -> None:
 def test_earnings_without_a_time_say_how_to_bring_it() -> None:
     assert of_earnings((FRIDAY, time(15, 30)), report(MONDAY)).missing == (
         'earnings.NVDA on 2026-11-23 has no time: write "when": "bmo" (before the open) or "amc" (after the close) '
-        "beside that day in the calendar, and import it"
+        "on that day in the calendar, and import it"
     )
     assert of_earnings((FRIDAY, time(15, 30)), report(MONDAY), before=Sessions(2)).truth is True  # all of it lies ahead
     assert of_earnings((DAY, time(11, 0)), report(DAY), until="").truth is True  # today, whenever

@@ -109,7 +109,7 @@ def test_a_service_asks_again_and_reports_it_once() -> None:
     journal = Journal()
     loop = loop_that_asked(journal, is_patient=True)
     asyncio.run(asked(loop, 3))
-    text = "SPX has no options yet; it is asked again every minute, and no bot enters before the answer"
+    text = "SPX has no options yet; the request is repeated every minute, and no bot enters before the answer"
     assert [(record.kind, record.data["text"]) for record in journal.kept] == [(Kind.ALARM, text)]
     assert loop._prepare_again == at("09:00") + 3 * PREPARE_AGAIN
 
@@ -159,7 +159,9 @@ def test_what_a_gateway_cannot_answer_of_a_later_day_is_reported_once_the_sessio
         asyncio.run(failing(clock(each)))
     (record,) = journal.kept
     assert (record.kind, record.at) == (Kind.ALARM, clock("09:30"))
-    assert "asked again every minute, and what it is of today is unknown before the answer" in str(record.data["text"])
+    assert "the request is repeated every minute, and what applies today is unknown before the answer" in str(
+        record.data["text"]
+    )
 
 
 def test_what_was_made_of_yesterdays_listings_is_forgotten_when_todays_have_come() -> None:

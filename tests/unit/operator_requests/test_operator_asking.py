@@ -124,7 +124,7 @@ def test_nothing_is_left_where_no_engine_will_ever_run(store: Path) -> None:
         at = max(record.at for record in journal.read())
         journal.append([Record(at, Kind.RUN_STARTED, data={"settings": {"sim": True}})], durable=True)
         leave(store, Request.PAUSE)
-    with pytest.raises(NoEngineError, match="and none will: it is of a simulated market that is over"):
+    with pytest.raises(NoEngineError, match="and none will: it belongs to a simulated market that is over"):
         leave(store, Request.FLATTEN)
     assert [each["request"] for each in asked(store)] == ["pause"]
 

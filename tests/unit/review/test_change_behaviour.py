@@ -38,7 +38,7 @@ def test_what_was_gained_and_lost() -> None:
 
 def test_one_screen_first() -> None:
     was, now = [day(seed, 15) for seed in range(1, 7)], [day(seed, 25) for seed in range(1, 7)]
-    assert behaviour_lines(was, now)[-1] == "    3 more days differ: --all tells them"
+    assert behaviour_lines(was, now)[-1] == "    3 more days differ: --all shows them"
     assert behaviour_lines(was, now, is_all=True)[-1].endswith("$25")
 
 
@@ -72,7 +72,7 @@ def test_of_a_new_bot_that_never_traded_it_is_said_why() -> None:
     )
     assert behaviour_lines(days, without_it(days))[-2:] == (
         "      was no trade: halted: vix_spike",
-        "    2 more days without one: --all tells them",
+        "    2 more days without one: --all shows them",
     )
     assert len(behaviour_lines(without_it(days), days, is_all=True)) == 12
 

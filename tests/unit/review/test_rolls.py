@@ -26,22 +26,22 @@ def rolled(exit: str) -> str:
     [
         (
             SIDE,
-            "one order, 6 tries, closes short_put and long_put alone and opens anew short_put whose delta is nearest "
+            "one order, 6 tries, closes short_put and long_put alone and opens new short_put whose delta is nearest "
             "0.20, long_put 5 points below short_put, of the expiry held; else it only closes; the rest continues: it "
             "and the new position are separate, each under these exits",
         ),
-        (SIDE.replace("put_side", "[short_put, long_put]"), "closes short_put and long_put alone and opens anew"),
+        (SIDE.replace("put_side", "[short_put, long_put]"), "closes short_put and long_put alone and opens new"),
         (
             EACH,
             "each side separately: spot is within 10 points of the strike of a short leg, or past it; one order, "
-            "6 tries, closes that one alone and opens its own legs of these: anew short_put, long_put, short_call and "
+            "6 tries, closes that one alone and opens its own legs of these: new short_put, long_put, short_call and "
             "long_call at the strikes held, of SPXW options of the expiry nearest 7 days from then",
         ),
         (
             EACH,
-            "breach rolls a part to another expiry: it may be lost beside what stays, and $1,000 limits what both lose",
+            "breach rolls a part to another expiry: it may be lost besides the rest, and $1,000 limits both losses",
         ),
-        (EACH.replace("each_side}", "each_side}\n    close: all"), "closes it and opens anew short_put, long_put"),
+        (EACH.replace("each_side}", "each_side}\n    close: all"), "closes it and opens new short_put, long_put"),
     ],
 )
 def test_a_roll_of_a_part_in_words(exit: str, words: str) -> None:

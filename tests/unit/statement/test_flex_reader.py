@@ -191,7 +191,7 @@ def test_what_is_no_statement_is_refused_in_one_sentence(text: str | bytes, says
 
 
 def test_another_account_is_refused(tmp_path: Path) -> None:
-    assert refused(tmp_path, flex(trade()), "DU7", "U9") == "is of the account U1; the store's is DU7, U9"
+    assert refused(tmp_path, flex(trade()), "DU7", "U9") == "has the account U1; the store has DU7, U9"
 
 
 LAUGHS = '<!DOCTYPE a [<!ENTITY b "ha"><!ENTITY c "&b;&b;">]>'

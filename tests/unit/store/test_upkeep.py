@@ -345,6 +345,6 @@ def test_what_a_newer_rulebot_wrote_is_refused_in_words(day_store: Path) -> None
         goes_on(day_store)
     assert reported.value.help == NEWER
     assert reported.value.exit_code == 3
-    with pytest.raises(StoreError, match="of a kind that this rulebot does not know, 'telegram'") as unknown:
+    with pytest.raises(StoreError, match="a kind that this rulebot does not know, 'telegram'") as unknown:
         certain("2026-11-18T15:00:00.000000Z", "telegram", "", "", "{}")
     assert unknown.value.help == NEWER

@@ -279,7 +279,7 @@ def test_the_engine_reads_the_legs_of_a_row(client: Client) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "says"),
     [
-        ({"row": 0}, 422, "scan 1 is of the simulated market, and this engine trades on a real one"),
+        ({"row": 0}, 422, "scan 1 comes from the simulated market, the engine trades on a real one"),
         ({"scan": 1}, 422, "a scan has many rows: name the `row`"),
         ({"scan": 7, "row": 0}, 404, "scan 7 is not kept"),
         ({"row": 3}, 404, "the last scan keeps no row 3 of dte0_condor"),

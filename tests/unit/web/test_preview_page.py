@@ -214,7 +214,7 @@ def test_a_row_of_a_universe_has_a_button_and_one_of_another_market_has_none() -
     picture = doing("open", has_universe=True, waits="SPY")
     assert next_step("of_all", seen(), picture, "a.yaml", DAY, is_simulated=False, is_of_row=True).ask
     other = next_step("of_all", seen(), picture, "a.yaml", DAY, is_simulated=True, is_of_row=True)
-    assert other.why == "the scan is of the simulated market, and the engine trades on a real market"
+    assert other.why == "the scan comes from the simulated market, and the engine trades on a real market"
     assert other.commands == ("rulebot scan a.yaml",)
 
 

@@ -272,7 +272,7 @@ def test_a_bad_scenario_is_refused_with_advice(text: str, says: str) -> None:
         ("time,open,high,low,close\n14:30Z,1,2,1,1\n", "x.csv:2: time: is '14:30Z'; bars start at 09:30"),
         (
             "time,open,high,low,close\n2026-10-21 09:30,1,2,1,1\n2026-10-22 09:31,1,2,1,1\n",
-            "x.csv:3: time: the bars are of 2026-10-21 and 2026-10-22; write those of one session",
+            "x.csv:3: time: the bars have the dates 2026-10-21 and 2026-10-22; write those of one session",
         ),
         (
             "time,open,high,low,close\n09:30,20000,20001,19999,20000\n",
