@@ -293,8 +293,8 @@ def test_a_start_that_reads_something_else_is_seen(desk: LoadedBots, monkeypatch
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("hours", [(), ("--overnight",)], ids=["in a day", "over a night"])
 def test_ci_texts_for_people_decide_nothing(hours: tuple[str, ...]) -> None:
-    done = chaos("--scramble-texts", "--seeds", "5", "--seed", "40", *hours, *spec_files([SELLER, CONDOR]))
-    assert " texts scrambled between two starts: the same orders in 5 of 5 seeds" in done.output.splitlines()
+    done = chaos("--scramble-texts", "--seeds", "2", "--seed", "40", *hours, *spec_files([SELLER, CONDOR]))
+    assert " texts scrambled between two starts: the same orders in 2 of 2 seeds" in done.output.splitlines()
 
 
 # ---------------------------------------------------------------- the command

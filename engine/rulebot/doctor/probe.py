@@ -36,15 +36,11 @@ LARGEST = 0xFFFFFF
 
 
 class Frame(NamedTuple):
-    """One message as it came, and which case was being asked about."""
+    """One message as it came, its fields as text, and which case was being asked about."""
 
     case: str
     payload: bytes
-
-    @property
-    def fields(self) -> list[str]:
-        """The fields, as text."""
-        return self.payload.decode("ascii", "replace").split("\0")[:-1]
+    fields: list[str]
 
 
 class Tape:
@@ -71,7 +67,9 @@ class Tape:
             payload = bytes(self._received[4 : 4 + length])
             del self._received[: 4 + length]
             if self.case and payload.endswith(b"\0"):
-                self.frames.append(Frame(self.case, payload.replace(self._account, self._blot)))
+                payload = payload.replace(self._account, self._blot)
+                fields = payload.decode("ascii", "replace").split("\0")[:-1]
+                self.frames.append(Frame(self.case, payload, fields))
 
     def note(self, words: str) -> None:
         """Keep what was sent, in words."""
