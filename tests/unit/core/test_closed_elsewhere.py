@@ -773,6 +773,13 @@ def test_what_the_exchange_corrects_of_a_trade_of_others_is_so_after_a_start_too
     ]
 
 
+def test_a_liquidation_cancels_an_entry_at_work() -> None:
+    desk = Desk()
+    desk.until("10:00")
+    others(desk, put(5900), 1, "1.00", liquidates=True)
+    assert [order.ref for order in desk.cancels] == [desk.last.ref]
+
+
 @pytest.mark.parametrize("is_resumed", [False, True])
 def test_a_bot_that_is_added_on_the_day_of_a_liquidation_enters_no_more_either(is_resumed: bool) -> None:
     """The execution is known after a start, and halted those bots alone that had run when it was told."""
