@@ -179,6 +179,7 @@ def test_ci_a_bot_alone_finds_the_strike_that_it_had_beside_others(tmp_path: Pat
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(1, 21))
 def test_days_are_the_same_in_each_world(seed: int, tmp_path: Path) -> None:
     simulated = live(tmp_path, seed)
