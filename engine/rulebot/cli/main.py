@@ -57,6 +57,7 @@ SECTIONS = {
         "doctor": _Entry("rulebot.cli.doctor:doctor", "Check that everything is ready for a run."),
         "run": _Entry("rulebot.cli.run:run", "Run bots, on paper or live."),
         "serve": _Entry("rulebot.cli.serve:serve", "Run bots with a page in the browser."),
+        "data": _Entry("rulebot.cli.past.data:data", "Add, check and list option data of your own."),
         "promote": _Entry("rulebot.cli.promote:promote", "Promote a bot to live if its paper record qualifies."),
     },
     "Look": {

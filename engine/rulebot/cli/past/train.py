@@ -30,7 +30,12 @@ DATA = ("source", "is_modelled", "fills")
 @click.command("train", short_help="Train a model of when a bot's trades end well.")
 @click.argument("spec", type=SPECS)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The model file to write, *.json.")
-@click.option("--data", metavar="SOURCE", help="Past sessions to run the bot over first (docs/history-data.md).")
+@click.option(
+    "--data",
+    callback=as_source,
+    metavar="SOURCE",
+    help="Past sessions to run the bot over first (docs/history-data.md).",
+)
 @FROM
 @TO
 @click.option("--fills", default="natural", show_default=True, metavar="MODEL", help="As 'rulebot backtest' has it.")
