@@ -612,3 +612,14 @@ def test_a_split_between_two_days_is_reported(tmp_path: Path) -> None:
     (tmp_path / "aapl.csv").write_text(text_of(rows))
     day = opened(tmp_path / "aapl.csv").day(DAYS[1])
     assert any("as after a split of 7: contracts of before it are others now" in each.text for each in day.findings)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["as listed", "the other way round"])
+def test_a_quote_that_its_neighbours_contradict_is_reported_by_its_row(order: int, tmp_path: Path) -> None:
+    day = DAYS[0]
+    rows = chain(day)[::order]
+    at = next(place for place, each in enumerate(rows) if each["strike"] == 2860 and each["type"] == "put")
+    rows[at] |= {"bid": 12.4, "ask": 12.6}
+    (tmp_path / f"{day}.csv").write_text(text_of(rows))
+    (found,) = [each for each in open_source(f"snapshots:{tmp_path}").day(day).findings if "is far from" in each.text]
+    assert (found.file, found.row, found.severity) == (f"{day}.csv", at + 2, Severity.LEFT_OUT)

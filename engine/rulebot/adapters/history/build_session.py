@@ -82,7 +82,7 @@ def session_day(
         rows, more = check(rows)
         all_findings += more
     times, chain, quoted = grid(rows)
-    columns, more = drop_odd_quotes(rows, chain.terms(), quoted)
+    columns, more = drop_odd_quotes(rows, chain, quoted)
     all_findings += more
     all_findings += holes(rows.file, times, session)
     if width_of(rows) is None:

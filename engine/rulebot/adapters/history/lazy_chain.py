@@ -113,6 +113,11 @@ class KeyedChain(Chain):
         self._keys, self._symbol, self._classes = keys, symbol, classes
         self._found: dict[Option, int] = {}
 
+    @property
+    def option_keys(self) -> Whole:
+        """The key of each option, by its place."""
+        return self._keys
+
     def __len__(self) -> int:
         return len(self._keys)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rulebot.adapters.history.lazy_chain import Rows
+from rulebot.adapters.history.lazy_chain import KeyedChain, Rows
 from rulebot.adapters.history.parity import PairTerms
 from rulebot.adapters.history.session import (
     FAR_OUTSIDE,
@@ -62,10 +62,13 @@ class StrikeOrder(NamedTuple):
 
 
 def drop_odd_quotes(
-    rows: Rows, terms: PairTerms, columns: Mapping[str, Columns]
+    rows: Rows, chain: KeyedChain, columns: Mapping[str, Columns]
 ) -> tuple[Mapping[str, Columns], list[Finding]]:
-    """Return the columns without such quotes, and a finding that names their rows. Shape: columns (T, C)."""
-    bid, ask = columns["bid"], columns["ask"]
+    """Return the columns without such quotes, and a finding that names their rows.
+
+    Shape: columns (T, C), in the order of the chain, as `grid` makes both of these rows.
+    """
+    terms, bid, ask = chain.terms(), columns["bid"], columns["ask"]
     found_odd = {(each.instant, each.option): each for each in out_of_step(terms, bid, ask)}
     found_odd |= {(each.instant, each.option): each for each in odd_quotes(terms, bid, ask)}
     found_odd |= {(each.instant, each.option): each for each in overpriced_asks(terms, bid, ask)}
@@ -77,24 +80,24 @@ def drop_odd_quotes(
     for name in found.keys() - set(KEPT_COLUMNS):
         found[name] = found[name].copy()
         found[name][instants, options] = np.nan
-    return found, [_finding(rows, terms, odd)]
+    return found, [_finding(rows, chain, odd)]
 
 
-def _finding(rows: Rows, terms: PairTerms, odd: list[OddQuotes]) -> Finding:
-    first = odd[0]
+def _finding(rows: Rows, chain: KeyedChain, odd: list[OddQuotes]) -> Finding:
+    terms, first = chain.terms(), odd[0]
     below, mid, above = first.mids
     right = "call" if terms.is_call[first.option] else "put"
     beside = [f"{each:g}" for each in (below, above) if each == each]
     strikes = "strikes" if len(beside) > 1 else "strike"
     text = f"the {terms.strike[first.option]:g} {right} at {mid:g} is far from the neighbouring {strikes}"
-    return left_out(rows.file, sorted(_rows_of(rows, odd)), f"{text}, {' and '.join(beside)}")
+    return left_out(rows.file, sorted(_rows_of(rows, chain, odd)), f"{text}, {' and '.join(beside)}")
 
 
-def _rows_of(rows: Rows, odd: Iterable[OddQuotes]) -> Iterator[int]:
+def _rows_of(rows: Rows, chain: KeyedChain, odd: Iterable[OddQuotes]) -> Iterator[int]:
     """Yield the rows in which quotes of the grid of these rows stand."""
-    times, keys = np.unique(rows.time), np.unique(rows.key)
+    times = np.unique(rows.time)
     for each in odd:
-        at = np.flatnonzero((rows.time == times[each.instant]) & (rows.key == keys[each.option]))
+        at = np.flatnonzero((rows.time == times[each.instant]) & (rows.key == chain.option_keys[each.option]))
         yield int(rows.row[at[0]])
 
 
