@@ -69,6 +69,16 @@ def test_at_the_end_comes_a_market_order() -> None:
     assert [order.kind for order in desk.sent_for(Purpose.EXIT)] == [OrderType.LIMIT, OrderType.MARKET]
 
 
+def test_a_market_order_that_works_on_is_looked_at_again_after_a_while() -> None:
+    desk = held("market")
+    (order,) = desk.sent_for(Purpose.EXIT)
+    desk.ack(order)
+    wait(desk, 60)
+    until = desk.order(order.ref).attempt_until
+    assert until is not None
+    assert until > desk.now
+
+
 BLIND = (put(5945), put(5935))
 THREE_TRIES = "{start: natural, wait: 5s, tries: 3, then: market}"
 

@@ -6,7 +6,9 @@ import pytest
 from hand_desk import SELLER, Desk, text_of
 
 from rulebot.core.program import AccountLimits
+from rulebot.core.queries.resting_order import resting_net
 from rulebot.model.order import AskMargin
+from rulebot.spec.exit_kinds import ExitKind
 from rulebot.spec.nouns import Amount, Unit
 
 TWICE = """
@@ -73,6 +75,14 @@ def test_target_and_stop_of_a_leg_of_ratio_two_rest_at_the_price_of_one() -> Non
     target, stop = desk.submitted[-2:]
     assert (target.quantity, target.limit_price) == (2, Decimal("0.80"))
     assert (stop.quantity, stop.stop_price) == (2, Decimal("6.00"))
+
+
+def test_a_target_of_a_leg_of_ratio_two_is_shown_at_the_price_of_the_structure() -> None:
+    desk = twice()
+    desk.fill(desk.enter("10:01"), price="2.00")
+    bot = desk.program.bots["seller"]
+    target = next(planned for planned in bot.plan.exits if planned.kind is ExitKind.TARGET)
+    assert resting_net(desk.position, target) == Decimal("-1.60")
 
 
 def test_the_broker_is_asked_for_the_margin_at_the_price_of_one() -> None:

@@ -77,3 +77,18 @@ def test_a_long_leg_that_nobody_bids_for_counts_nothing_at_mid() -> None:
     desk.until("10:03", step=20)
     mark = next(record.data for record in desk.records if record.kind is Kind.MARK)
     assert (mark["bid"], mark["mid"], mark["ask"]) == (-0.75, -0.7, -0.6)
+
+
+def test_a_leg_of_ratio_two_counts_twice_in_the_greeks_of_a_snapshot() -> None:
+    legs = SELLER["legs"].replace("{sell: put,", "{sell: put, ratio: 2,")
+    assert legs != SELLER["legs"]
+    desk = Desk((text_of(**{**SELLER, "legs": legs}),))
+    desk.until("10:01")
+    desk.fill(desk.last)
+    (leg,) = desk.position.legs
+    row = desk.board.rows[leg.option]
+    desk.board.delta[row], desk.board.gamma[row], desk.board.theta[row], desk.board.vega[row] = -0.2, 0.01, -0.3, 0.4
+    desk.records.clear()
+    desk.until("10:07", step=20)
+    mark = next(record.data for record in desk.records if record.kind is Kind.MARK)
+    assert [mark[name] for name in ("delta", "gamma", "theta", "vega")] == [0.4, -0.02, 0.6, -0.8]
