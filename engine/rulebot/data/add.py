@@ -16,7 +16,7 @@ import polars as pl
 from rulebot.adapters.history.session import Finding, finding_text, left_out, refusal, refused
 from rulebot.data import catalogue
 from rulebot.data.catalogue import AddedFile, Catalogued
-from rulebot.data.daily_bars import write_daily
+from rulebot.data.daily_bars import CLOSES, write_daily
 from rulebot.data.layout import Layout, layout_named, layout_of
 from rulebot.data.levels import with_levels
 from rulebot.data.read import ROW, Readable, data_files, readable
@@ -106,7 +106,12 @@ def digest_of(path: Path) -> str:
 
 def layout_for(file: Readable, asked: Asked) -> Layout:
     """Return the layout that is asked for, else the one that a header has, else that of usual names."""
-    return asked.layout or layout_of(file.header) or layout_named("generic")
+    if asked.layout is not None:
+        return asked.layout
+    found = layout_of(file.header)
+    if found is None and len(file.header) == 2 and file.header[0] in layout_named(CLOSES).columns["date"]:
+        found = layout_named(CLOSES)
+    return found or layout_named("generic")
 
 
 def _add_file(source: Catalogued, path: Path, digest: str, asked: Asked, progress: Progress) -> Added:
@@ -159,7 +164,7 @@ class _Writer:
             rows = self._on_sessions(self._reader.rows(block))
             touched = set()
             for key, part in rows.partition_by("symbol", "date", as_dict=True, maintain_order=True).items():
-                self._open.setdefault(key, []).append(part)  # type: ignore[arg-type]
+                self._open.setdefault(key, []).append(part)
                 touched.add(key)
                 self._count += len(part)
                 stored += len(part)

@@ -1,6 +1,7 @@
 """Daily bars of other people's files into the form that backtests read: one CSV a symbol, oldest session first."""
 
 import csv
+import re
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +13,8 @@ from rulebot.data.values import DateOrder, date_order, needs_order, parse_date, 
 from rulebot.model.errors import StoreError
 from rulebot.store.place import make_folder
 
+CLOSES = "closes"
+"""The layout of files with a day and one other column, which is named after its symbol."""
 _PRICES = ("open", "high", "low", "close")
 
 
@@ -21,16 +24,17 @@ def write_daily(file: Readable, layout: Layout, folder: Path, symbol: str) -> tu
     Return the symbol, and what was wrong. Raises: StoreError naming file and row.
     """
     frame = pl.concat([block.frame for block in file.blocks()], how="diagonal")
-    symbol = symbol or layout.symbol or _symbol_of(file.name)
+    symbol = symbol or layout.symbol or parse_symbol(file.symbol) or _symbol_of(file, layout)
     if not symbol:
         raise refusal(refused(file.name, 0, "nothing says of what its bars are: name it with --symbol"))
     columns = {
         ours: next((name for name in names if name in file.header), None) for ours, names in layout.columns.items()
     }
-    if not columns.get("date") or not columns.get("close"):
+    of_day, of_close = columns.get("date"), columns.get("close")
+    if of_day is None or of_close is None:
         raise refusal(refused(file.name, 1, f"no column holds date or close; the file has {', '.join(file.header)}"))
-    order = layout.dates or _order(file.name, frame[columns["date"]])
-    days = [None if text is None else parse_date(text, order) for text in frame[columns["date"]].to_list()]
+    order = layout.dates or _order(file.name, frame[of_day])
+    days = [None if text is None else parse_date(text, order) for text in frame[of_day].to_list()]
     bars = pl.DataFrame({"row": frame[ROW], "date": pl.Series(days, dtype=pl.Date)})
     for ours in _PRICES:
         name = columns.get(ours)
@@ -59,9 +63,12 @@ def _order(name: str, texts: pl.Series) -> DateOrder | None:
     return next(iter(shown), None)
 
 
-def _symbol_of(name: str) -> str:
-    stem = name.rpartition("/")[2].partition(".")[0]
-    return parse_symbol(stem.partition("_")[0].partition(" ")[0])
+def _symbol_of(file: Readable, layout: Layout) -> str:
+    """Return what a column of closes is named after, else the file: VIX of `VIX_History.csv`."""
+    if layout.name == CLOSES:
+        return parse_symbol(file.header[1])
+    stem = file.name.rpartition("/")[2].partition(".")[0]
+    return parse_symbol(re.split(r"[_ ()]", stem)[0])
 
 
 def _merge(bars: pl.DataFrame, file: Path) -> None:

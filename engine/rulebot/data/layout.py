@@ -3,7 +3,6 @@
 Layouts of vendors are shipped in `layouts/`; a person's own (`--columns FILE`) has the same form. docs/data.md has it.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,37 +11,34 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import jsonschema
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-
 from rulebot.data.values import ClockUnit, DateOrder
 from rulebot.model.errors import MisuseError
 from rulebot.model.session import EXCHANGE_ZONE
-from rulebot.spec.files import shipped
+from rulebot.spec.schema import schema_problems
+from rulebot.spec.yaml import read_source
 
 OF_OPTION = ("expiry", "right", "strike", "contract", "trading_class")
 OF_QUOTE = ("bid", "ask", "bid_size", "ask_size", "volume", "open_interest", "iv", "delta", "gamma", "theta", "vega")
 OF_ROW = ("date", "time", "symbol", "underlying")
 OF_BAR = ("date", "symbol", "open", "high", "low", "close")
-_SCHEMA = "columns.schema.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """A layout. Column names are as `column_name` has them.
 
-    recognised_by: names that a header has which is of this layout. columns: theirs by ours; a list means the first that
-    is there, a pair in `middle_of` their middle. call, put: the columns of a row that holds both.
-    scale: what a number is multiplied with to be in our units. unknown: numbers that stand for none.
-    ends: the seconds from a row's time until it was known. remarks: what is reported whenever it is read.
+    recognised_by: sets of names, one of which a header of this layout has. columns: theirs by ours, of several names
+    the first that a file has. middle_of: ours that are the middle of two of theirs. call, put: the columns of a row
+    that holds both. scale: what a number is multiplied with to be in our units. unknown: numbers that stand for none.
+    records: the key of the list of rows in a JSON document. ends: the seconds from a row's time until it was known.
+    remarks: what is reported whenever it is read.
     """
 
     name: str
     title: str = ""
     source: str = ""
     is_daily: bool = False
-    recognised_by: tuple[str, ...] = ()
+    recognised_by: tuple[frozenset[str], ...] = ()
     columns: Mapping[str, tuple[str, ...]]
     middle_of: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     call: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -57,6 +53,7 @@ class Layout:
     trading_class: str = ""
     ends: int = 0
     records: str = ""
+    has_decimal_comma: bool = False
     remarks: tuple[str, ...] = ()
 
     @property
@@ -66,7 +63,7 @@ class Layout:
 
     def fits(self, header: Sequence[str]) -> bool:
         """Say whether a header is of this layout."""
-        return bool(self.recognised_by) and set(self.recognised_by) <= set(header)
+        return any(names <= set(header) for names in self.recognised_by)
 
 
 def column_name(text: str) -> str:
@@ -79,9 +76,7 @@ def layouts() -> tuple[Layout, ...]:
     """Return the shipped layouts by name."""
     folder = files("rulebot.data") / "layouts"
     found = sorted((each for each in folder.iterdir() if each.name.endswith(".yaml")), key=lambda each: each.name)
-    return tuple(
-        _layout(each.name.removesuffix(".yaml"), _parsed(each.read_text("utf-8"), each.name)) for each in found
-    )
+    return tuple(_layout(each.name.removesuffix(".yaml"), _parsed(each.read_bytes(), each.name)) for each in found)
 
 
 def layout_named(name: str) -> Layout:
@@ -93,31 +88,40 @@ def layout_named(name: str) -> Layout:
 
 
 def layout_of(header: Sequence[str]) -> Layout | None:
-    """Return the shipped layout of a header, of several the one that names most of its columns; None of no known one."""
+    """Return the shipped layout of a header, of several the one that asks for most columns; None of no known one."""
     fitting = [each for each in layouts() if each.fits(header)]
-    return max(fitting, key=lambda each: len(each.recognised_by), default=None)
+    return max(fitting, key=lambda each: max(map(len, each.recognised_by)), default=None)
+
+
+@cache
+def known_names() -> frozenset[str]:
+    """Return every column name that a shipped layout reads."""
+    return frozenset(
+        name
+        for each in layouts()
+        for of in (each.columns, each.call, each.put)
+        for names in of.values()
+        for name in names
+    )
 
 
 def read_layout(path: Path) -> Layout:
     """Return the layout of a person's file. Raises: MisuseError naming the file and the key."""
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MisuseError(f"{path} cannot be read: {error}") from error
-    return _layout(path.stem, _parsed(text, path.name))
+        content = path.read_bytes()
+    except OSError as error:
+        raise MisuseError(f"{path} cannot be read: {error.strerror or error}") from error
+    return _layout(path.stem, _parsed(content, path.name))
 
 
-def _parsed(text: str, file: str) -> Mapping[str, Any]:
-    try:
-        found = YAML(typ="safe").load(text)
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise MisuseError(f"{file}:{line}: {error.problem}") from error
-    schema = json.loads((shipped("schemas") / _SCHEMA).read_text("utf-8"))
-    for wrong in jsonschema.Draft202012Validator(schema).iter_errors(found):
-        where = ".".join(map(str, wrong.absolute_path)) or "the file"
-        raise MisuseError(f"{file}: {where}: {wrong.message}", "docs/data.md has the keys")
-    return found  # type: ignore[no-any-return]
+def _parsed(content: bytes, file: str) -> Mapping[str, Any]:
+    source = read_source(content, file)
+    tree = source.tree
+    problems = [*source.problems, *(() if source.problems else schema_problems(source, tree, "columns", {}))]
+    if problems:
+        first = problems[0]
+        raise MisuseError(f"{file}:{first.line}: {first.message}", first.help or "docs/data.md has the keys")
+    return tree  # type: ignore[return-value]
 
 
 def _layout(name: str, given: Mapping[str, Any]) -> Layout:
@@ -134,7 +138,7 @@ def _layout(name: str, given: Mapping[str, Any]) -> Layout:
         title=given.get("title", name),
         source=given.get("source", ""),
         is_daily=given.get("holds") == "daily bars",
-        recognised_by=tuple(map(column_name, given.get("recognised_by", ()))),
+        recognised_by=_alternatives(given.get("recognised_by", ())),
         columns=_names(of),
         middle_of=middle,
         call=_names(given.get("call", {})),
@@ -143,14 +147,21 @@ def _layout(name: str, given: Mapping[str, Any]) -> Layout:
         at=given.get("at", ""),
         zone=EXCHANGE_ZONE if zone.key == EXCHANGE_ZONE.key else zone,
         dates=DateOrder(given["dates"]) if "dates" in given else None,
-        scale=given.get("scale", {}),
-        unknown=tuple(given.get("unknown", ())),
+        scale={ours: float(each) for ours, each in given.get("scale", {}).items()},
+        unknown=tuple(map(float, given.get("unknown", ()))),
         symbol=given.get("symbol", ""),
         trading_class=given.get("trading_class", ""),
-        ends=given.get("ends", 0),
+        ends=int(given.get("ends", 0)),
         records=given.get("records", ""),
+        has_decimal_comma=given.get("decimal") == "comma",
         remarks=tuple(given.get("remarks", ())),
     )
+
+
+def _alternatives(given: Sequence[Any]) -> tuple[frozenset[str], ...]:
+    """Return the sets of names one of which a header has; a plain list is one set."""
+    several = given if given and isinstance(given[0], list) else [given] if given else []
+    return tuple(frozenset(map(column_name, each)) for each in several)
 
 
 def _listed(each: Any) -> list[Any]:

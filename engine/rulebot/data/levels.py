@@ -1,8 +1,8 @@
 """The level of an underlying where no column has it: by put-call parity, of pairs of calls and puts near the money.
 
 For each instant and expiry: the forward is where call and put are worth the same, K + (C - P). The level is the line
-through the forwards of the nearest expiries, at no time to expiry; of one expiry, its forward. Interest and dividends of
-the few days to it are within the quotes' width.
+through the forwards of the nearest expiries, at no time to expiry; of one expiry, its forward. Interest and dividends
+of the few days to it are within the quotes' width.
 """
 
 import polars as pl
@@ -15,7 +15,7 @@ _LONGEST = 120
 
 
 def with_levels(rows: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:
-    """Return the rows of a session with `underlying` where it was unknown, and how many instants got one, or got none."""
+    """Return the rows of a session with `underlying` at each instant, and how many got one, or have none."""
     if "underlying" not in rows.columns:
         rows = rows.with_columns(pl.lit(None, dtype=pl.Float64).alias("underlying"))
     rows = rows.with_columns(pl.when(pl.col("underlying") > 0).then(pl.col("underlying")).alias("underlying"))

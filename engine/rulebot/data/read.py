@@ -1,7 +1,7 @@
 """Files as blocks of rows, every cell a text, each row with the number by which a person finds it.
 
-CSV of any separator, also in `.gz` and `.zip`; Parquet; JSON with a list of records. A block has some ten thousand rows,
-so a file may be larger than memory.
+CSV of any separator, also in `.gz` and `.zip`; Parquet; JSON with a list of records. A block has some hundred thousand
+rows, so a file may be larger than memory.
 """
 
 import csv
@@ -19,7 +19,7 @@ from typing import IO, Any
 import polars as pl
 
 from rulebot.adapters.history.session import Finding, left_out, refusal, refused
-from rulebot.data.layout import column_name
+from rulebot.data.layout import column_name, known_names
 from rulebot.model.errors import StoreError
 
 ROW = "source_row"
@@ -30,13 +30,13 @@ _ROWS = 200_000
 ENDINGS = (".csv", ".txt", ".tsv", ".csv.gz", ".txt.gz", ".zip", ".parquet", ".json", ".json.gz")
 _SEPARATORS = (",", "\t", ";", "|")
 _HEADER_BYTES = 64 * 1024
-_LONGEST_PREAMBLE = 12
+_LONGEST_PREAMBLE = 18
 """Lines above a header at most: some files begin with a title and a disclaimer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows of a file: columns of texts named as `column_name` has them, and ROW. `done`: bytes of the file read so far."""
+    """Rows of a file: columns of texts named as `column_name` has them, and ROW. `done`: bytes read so far."""
 
     frame: pl.DataFrame
     findings: Sequence[Finding]
@@ -45,11 +45,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """A file, or one in a zip file, as it is read. `name`: as findings name it. blocks: of its rows, in order."""
+    """A file, or one in a zip file, as it is read.
+
+    `name`: as findings name it. blocks: of its rows, in order. symbol: the underlying that its header names, or "".
+    """
 
     name: str
     header: tuple[str, ...]
     blocks: Callable[[], Iterator[Block]]
+    symbol: str = ""
 
 
 def data_files(path: Path) -> list[Path]:
@@ -79,7 +83,10 @@ def readable(path: Path, records: str = "") -> list[Readable]:
         return _in_zip(path)
     if name.endswith(".parquet"):
         return [_parquet(path)]
-    opened = (lambda: gzip.open(path, "rb")) if name.endswith(".gz") else (lambda: path.open("rb"))
+
+    def opened() -> IO[bytes]:
+        return gzip.open(path, "rb") if name.endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+
     if name.removesuffix(".gz").endswith(".json"):
         return [_json(path.name, opened, records)]
     return [_text(path.name, opened)]
@@ -113,19 +120,24 @@ def _damage(name: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How a text file is written. skipped: the lines above its header; extra: further header rows below it."""
+    """How a text file is written. width: the fields of a line, of which those behind the last name are empty.
+
+    skipped: the lines above its header; extra: further header rows below it. symbol: the one that these name.
+    """
 
     separator: str
     names: tuple[str, ...]
+    width: int
     skipped: int
     extra: int
+    symbol: str
 
 
 def _text(name: str, opened: Callable[[], IO[bytes]]) -> Readable:
     with _damage(name), opened() as stream:
         begin = stream.read(_HEADER_BYTES)
     form = _form(name, begin)
-    return Readable(name, form.names, lambda: _blocks(name, opened, form))
+    return Readable(name, form.names, lambda: _blocks(name, opened, form), form.symbol)
 
 
 def _form(name: str, begin: bytes) -> _Form:
@@ -135,25 +147,38 @@ def _form(name: str, begin: bytes) -> _Form:
         raise refusal(refused(name, 1, "the file is no text in UTF-8: save it as CSV in UTF-8"))
     if b"\r" in begin and b"\n" not in begin:
         raise refusal(refused(name, 1, "lines end with a carriage return alone: write the file with line feeds"))
-    lines = begin.decode("utf-8", "replace").lstrip("\ufeff").splitlines()
-    separator = max(
-        _SEPARATORS, key=lambda each: max((line.count(each) for line in lines[:_LONGEST_PREAMBLE]), default=0)
-    )
-    most = max(line.count(separator) for line in lines[:_LONGEST_PREAMBLE])
-    place = next(place for place, line in enumerate(lines) if line.count(separator) == most)
-    names = [column_name(each) for each in next(csv.reader([lines[place]], delimiter=separator))]
-    extra = 0
-    if names[0] == "price" and len(lines) > place + 2 and lines[place + 1].lower().startswith("ticker"):
-        names, extra = _yfinance(names), 2
-    twice = next((each for each in names if each and names.count(each) > 1), "")
-    if twice:
+    if begin.lstrip()[:1] in b"{<":
+        raise refusal(
+            refused(name, 1, f"this is no table: it begins with {begin.lstrip()[:40].decode('utf-8', 'replace')!r}")
+        )
+    lines = begin.decode("utf-8", "replace").lstrip("\ufeff").splitlines()[:_LONGEST_PREAMBLE]
+    separator = max(_SEPARATORS, key=lambda each: max(line.count(each) for line in lines))
+    headers = [_names(line, separator) for line in lines]
+    place = max(range(len(lines)), key=lambda at: (len(known_names() & {*headers[at]}), len(headers[at]), -at))
+    names, extra, symbol = headers[place], 0, ""
+    if names[0] == "price" and len(lines) > place + 2 and headers[place + 1][0] == "ticker":
+        extra, symbol = 2, _one_ticker(name, place + 2, headers[place + 1][1:])
+        names = ["date", *names[1:]]
+    while names and not names[-1]:
+        names = names[:-1]
+    named = tuple(each or f"column_{at}" for at, each in enumerate(names))
+    if "date" not in named and named[0] == "column_0" and "close" in named:
+        named = ("date", *named[1:])  # some of Cboe's old files leave the name out
+    if twice := next((each for each in named if named.count(each) > 1), ""):
         raise refusal(refused(name, place + 1, f"there are two columns {twice!r}"))
-    return _Form(separator, tuple(each or f"column_{at}" for at, each in enumerate(names)), place, extra)
+    return _Form(separator, named, len(headers[place]), place, extra, symbol)
 
 
-def _yfinance(names: list[str]) -> list[str]:
-    """Return the names of a file with three header rows: Price, Ticker, Date. Source: yfinance, `to_csv`."""
-    return ["date", *names[1:]]
+def _names(line: str, separator: str) -> list[str]:
+    return [column_name(each) for each in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
+
+
+def _one_ticker(name: str, row: int, tickers: Sequence[str]) -> str:
+    """Return the symbol of a file with three header rows: Price, Ticker, Date. Source: yfinance, `to_csv`."""
+    found = {each.upper() for each in tickers if each}
+    if len(found) != 1:
+        raise refusal(refused(name, row, f"it has the bars of {', '.join(sorted(found))}: write one file for each"))
+    return found.pop()
 
 
 def _blocks(name: str, opened: Callable[[], IO[bytes]], form: _Form) -> Iterator[Block]:
@@ -197,7 +222,7 @@ def _read(text: bytes, form: _Form) -> pl.DataFrame:
     return pl.read_csv(
         io.BytesIO(text),
         has_header=False,
-        schema=dict.fromkeys(form.names, pl.String),
+        schema=dict.fromkeys((*form.names, *(f"_{at}" for at in range(len(form.names), form.width))), pl.String),
         separator=form.separator,
         encoding="utf8-lossy",
         raise_if_empty=False,
@@ -217,10 +242,10 @@ def _line_by_line(name: str, text: bytes, form: _Form, first: int) -> tuple[pl.D
         if not line.strip():
             continue
         fields = next(csv.reader([line.rstrip("\r")], delimiter=form.separator), [])
-        if len(fields) != len(form.names):
+        if not len(form.names) <= len(fields) <= form.width:
             odd.append(place)
             continue
-        kept.append(fields)
+        kept.append(fields[: len(form.names)])
         rows.append(place)
     frame = pl.DataFrame(kept, schema=dict.fromkeys(form.names, pl.String), orient="row")
     frame = frame.with_columns(pl.Series(ROW, rows, dtype=pl.UInt32))

@@ -83,7 +83,7 @@ class RowReader:
                 found.with_columns(pl.lit(right).alias("right"), *shared, *self._numbers(frame, own, OF_QUOTE))
                 for right, own in (("C", self.layout.call), ("P", self.layout.put))
             ]
-            found = pl.concat([self._put_delta(each) for each in sides])
+            found = pl.concat([self._put_delta(each) for each in sides], how="diagonal")
         else:
             found = found.with_columns(self._numbers(frame, self.layout.columns, OF_QUOTE))
         return self._complete(found)
@@ -204,7 +204,7 @@ class RowReader:
     # --- Which option
 
     def _with_contracts(self, found: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return the rows with symbol, class, expiry, right and strike: of their columns, else by the contract's name."""
+        """Return the rows with symbol, class, expiry, right and strike, by their columns or the contract's name."""
         contract = self._column("contract")
         named = {} if contract is None else self._names(frame[contract])
         parsers: tuple[tuple[str, Parse, Any], ...] = (

@@ -5,7 +5,7 @@ A text with two meanings has none here: `05/06/2019` is a day once the file, or 
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import Enum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -14,9 +14,8 @@ from rulebot.model.contract import CLASSES_OF_INDICES
 from rulebot.model.session import EXCHANGE_ZONE
 
 DAY_MICROS = 86_400_000_000
-_MONTHS = {
-    name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
-}
+_NAMES_OF_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {name: number for number, name in enumerate(_NAMES_OF_MONTHS, start=1)}
 _ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _PARTS = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})")
@@ -128,14 +127,12 @@ def parse_moment(text: str, order: DateOrder | None, zone: ZoneInfo = EXCHANGE_Z
     if offset is None and zone is EXCHANGE_ZONE:
         return Moment(day, micros)
     of_zone = zone if offset is None else _zone(offset[1])
-    naive = datetime(day.year, day.month, day.day) + timedelta(microseconds=micros)
-    return _in_new_york(naive.replace(tzinfo=of_zone))
+    return _in_new_york(datetime.combine(day, time(), of_zone) + timedelta(microseconds=micros))
 
 
 def _of_epoch(text: str) -> Moment:
     whole, _, fraction = text.partition(".")
-    micros = {10: 10**6, 13: 10**3, 16: 1}.get(len(whole))
-    value = int(whole) // 1000 if micros is None else int(whole) * micros
+    value = int(whole) * 10**6 // 10 ** (len(whole) - 10)
     value += int((fraction + "000000")[:6]) if fraction else 0
     return _in_new_york(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value))
 
@@ -199,7 +196,7 @@ def _micros(hour: int, minute: int, second: int, fraction: int) -> int | None:
 _PREFIX = re.compile(r"^(?:[A-Z]:|[$^.])")
 _SUFFIX = re.compile(r"(?:\.X|\.IND|\.US| US| INDEX| EQUITY)$")
 _SHARE_CLASS = re.compile(r"^([A-Z]{1,5})[/\-. ]([A-Z])$")
-_SAME = {"GSPC": "SPX", "INX": "SPX", "SP500": "SPX", "SPXQ": "SPX", "SPXPM": "SPX"}
+_SAME = {"GSPC": "SPX", "INX": "SPX", "SP500": "SPX", "SPXQ": "SPX", "SPXPM": "SPX", "VIXCLS": "VIX"}
 _CONTRACT = re.compile(r"(?:O:|\.)?([A-Z]{1,6}[0-9]?)[\s_]*(\d{2})(\d{2})(\d{2})([CP])(\d{8})")
 _SHORT_CONTRACT = re.compile(r"\.?([A-Z]{1,6}[0-9]?)(\d{2})(\d{2})(\d{2})([CP])(\d+(?:\.\d+)?)")
 _ADJUSTED = re.compile(r"[0-9]$")

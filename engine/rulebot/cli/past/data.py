@@ -138,7 +138,8 @@ def _checked_lines(found: "Checked") -> Iterator[str]:
 
     for each in found.files:
         yield f" {each.name}: {each.layout.title}"
-        yield f"  columns: {', '.join(f'{ours} {name}' if ours != name else ours for ours, name in each.columns.items())}"
+        named = (ours if ours == name else f"{ours} from {name}" for ours, name in each.columns.items())
+        yield f"  columns: {', '.join(named)}"
         if each.unread:
             yield f"  not read: {', '.join(each.unread)}"
     if found.added is not None:

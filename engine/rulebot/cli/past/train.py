@@ -10,7 +10,7 @@ import click
 
 from rulebot.cli.options import FORMAT, SPECS, WholeNumber, is_explicit
 from rulebot.cli.output import echo, print_text
-from rulebot.cli.past_options import FROM, LINES, MODEL, SAMPLES, TO, WORKERS, check_output, named
+from rulebot.cli.past_options import FROM, LINES, MODEL, SAMPLES, TO, WORKERS, as_source, check_output, named
 from rulebot.model.errors import MisuseError, RulebotError, StoreError
 from rulebot.model.text import aligned, counted
 from rulebot.train.fit import Report
