@@ -22,6 +22,7 @@ from rulebot.data.levels import with_levels
 from rulebot.data.read import ROW, Readable, data_files, readable
 from rulebot.data.rows import RowReader
 from rulebot.data.values import parse_symbol
+from rulebot.model.contract import is_known
 from rulebot.model.errors import StoreError
 from rulebot.model.session import session_on
 from rulebot.store.place import make_folder
@@ -109,9 +110,11 @@ def layout_for(file: Readable, asked: Asked) -> Layout:
     if asked.layout is not None:
         return asked.layout
     found = layout_of(file.header)
-    if found is None and len(file.header) == 2 and file.header[0] in layout_named(CLOSES).columns["date"]:
-        found = layout_named(CLOSES)
-    return found or layout_named("generic")
+    generic, closes = layout_named("generic"), layout_named(CLOSES)
+    of_chains = {name for names in generic.columns.values() for name in names}
+    if found is None and len(file.header) == 2 and file.header[0] in closes.columns["date"]:
+        found = None if file.header[1] in of_chains else closes
+    return found or generic
 
 
 def _add_file(source: Catalogued, path: Path, digest: str, asked: Asked, progress: Progress) -> Added:
@@ -143,7 +146,7 @@ class _Writer:
         if not (symbol or layout.symbol) and not any(
             layout.columns.get(ours) for ours in ("symbol", "contract", "trading_class")
         ):
-            symbol = symbol_in(file.name)
+            symbol = symbol_in(file.name, layout)
             if symbol:
                 self.findings.append(
                     finding_text(file.name, 0, f"no column has its underlying: {symbol}, by the name of the file")
@@ -276,7 +279,8 @@ def day_in(name: str) -> str:
     return "-".join(found.pop()) if len(found) == 1 else ""
 
 
-def symbol_in(name: str) -> str:
-    """Return the underlying that a file's name begins with: SPX of `spx_eod_202001.txt`."""
+def symbol_in(name: str, layout: Layout) -> str:
+    """Return the underlying that a file's name begins with: SPX of `spx_eod_202001.txt`; "" where it may be any word."""
     found = _SYMBOL.match(name.rpartition("/")[2])
-    return parse_symbol(found[1]) if found else ""
+    symbol = parse_symbol(found[1]) if found else ""
+    return symbol if is_known(symbol) or layout.recognised_by else ""

@@ -85,7 +85,7 @@ def _checked(file: Readable, layout: Layout, symbol: str) -> CheckedFile:
     lacking = (
         []
         if layout.is_daily
-        else lacking_columns(file.header, layout, symbol or symbol_in(file.name), day_in(file.name))
+        else lacking_columns(file.header, layout, symbol or symbol_in(file.name, layout), day_in(file.name))
     )
     unread = [name for name in file.header if name not in columns.values()]
     return CheckedFile(file.name, layout, columns, lacking, unread)

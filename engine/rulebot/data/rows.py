@@ -25,6 +25,7 @@ from rulebot.data.values import (
     parse_symbol,
 )
 from rulebot.model.contract import product
+from rulebot.model.errors import StoreError
 
 NEEDED = ("date", "expiry", "right", "strike", "bid", "ask")
 """What a chain cannot do without."""
@@ -63,8 +64,8 @@ class RowReader:
         lacking = lacking_columns(self._header, self.layout, self._symbol, self._day)
         if lacking:
             have = ", ".join(sorted(self._header)[:40])
-            text = f"no column holds {', '.join(lacking)}; the file has {have}"
-            raise refusal(refused(self.file, 1, text))
+            text = f"{self.file}:1: no column holds {', '.join(lacking)}; the file has {have}"
+            raise StoreError(text, f"'rulebot data check {self.file}' drafts a columns file to be completed")
 
     # --- One block
 

@@ -14,16 +14,17 @@ from rulebot.model.contract import CLASSES_OF_INDICES
 from rulebot.model.session import EXCHANGE_ZONE
 
 DAY_MICROS = 86_400_000_000
-_NAMES_OF_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTHS = {name: number for number, name in enumerate(_NAMES_OF_MONTHS, start=1)}
+_NAMES_OF_MONTHS = (
+    *("january", "february", "march", "april", "may", "june", "july"),
+    *("august", "september", "october", "november", "december"),
+)
+_MONTHS = {name: number for number, each in enumerate(_NAMES_OF_MONTHS, start=1) for name in (each, each[:3])}
 _ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _PARTS = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})")
 _NAMED_MONTH = (
-    re.compile(r"(?P<day>\d{1,2})[- ]?(?P<month>[a-z]{3})[a-z]*\.?[- ,]*(?P<year>\d{4}|\d{2})", re.IGNORECASE),
-    re.compile(
-        r"(?P<month>[a-z]{3})[a-z]*\.?[- ]*(?P<day>\d{1,2})(?:st|nd|rd|th)?,?[- ]+(?P<year>\d{4})", re.IGNORECASE
-    ),
+    re.compile(r"(?P<day>\d{1,2})[- ]?(?P<month>[a-z]+)\.?[- ,]*(?P<year>\d{4}|\d{2})", re.IGNORECASE),
+    re.compile(r"(?P<month>[a-z]+)\.?[- ]*(?P<day>\d{1,2})(?:st|nd|rd|th)?,?[- ]+(?P<year>\d{4})", re.IGNORECASE),
 )
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([ap]m)?", re.IGNORECASE)
 _CLOCK_DIGITS = re.compile(r"(\d{2})(\d{2})(\d{2})?")
@@ -79,14 +80,16 @@ def _date_in(text: str, order: DateOrder | None) -> tuple[date | None, str]:
         month, day = (first, second) if order is DateOrder.MONTH_FIRST else (second, first)
         return _date(year, month, day), text[found.end() :]
     for pattern in _NAMED_MONTH:
-        if (found := pattern.match(text)) is not None and (month := _MONTHS.get(found["month"].lower())) is not None:
-            return _date(_year(found["year"]), month, int(found["day"])), text[found.end() :]
+        if (found := pattern.match(text)) is not None and (named := _MONTHS.get(found["month"].lower())) is not None:
+            return _date(_year(found["year"]), named, int(found["day"])), text[found.end() :]
     return None, ""
 
 
 def _year(text: str) -> int:
     year = int(text)
-    return year if len(text) == 4 else year + (2000 if year < _CENTURY else 1900)
+    if len(text) > 2:
+        return year
+    return year + (2000 if year < _CENTURY else 1900)
 
 
 def _date(year: int, month: int, day: int) -> date | None:
@@ -132,7 +135,7 @@ def parse_moment(text: str, order: DateOrder | None, zone: ZoneInfo = EXCHANGE_Z
 
 def _of_epoch(text: str) -> Moment:
     whole, _, fraction = text.partition(".")
-    value = int(whole) * 10**6 // 10 ** (len(whole) - 10)
+    value = int(whole) * 1_000_000 // 10 ** (len(whole) - 10)
     value += int((fraction + "000000")[:6]) if fraction else 0
     return _in_new_york(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value))
 

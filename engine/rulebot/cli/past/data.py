@@ -1,7 +1,9 @@
 """`rulebot data`: option data of one's own into sources for backtests; what is in them, and what is wrong with it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from rulebot.cli.options import FORMAT
 from rulebot.cli.output import print_text
 from rulebot.cli.past_options import finding_lines, sessions_bar
 from rulebot.model.errors import MisuseError
+from rulebot.model.session import sessions
 from rulebot.model.text import aligned, counted
 
 if TYPE_CHECKING:
@@ -185,6 +188,37 @@ def _source_data(source: "Catalogued") -> dict[str, Any]:
         "sessions": {symbol: [day.isoformat() for day in days] for symbol, days in source.days.items()},
         "daily": source.daily,
     }
+
+
+@data.command("show")
+@click.argument("name")
+@FORMAT
+def show_command(name: str, form: str) -> None:
+    """Show what a source holds: files, sessions month by month, and what was wrong."""
+    from rulebot.data import catalogue
+
+    source = catalogue.read(name)
+    if form == "json":
+        print_text(json.dumps({**_source_data(source), "findings": list(map(data_of, source.findings))}, indent=2))
+        return
+    print_text(f" {name}, in {source.folder}")
+    for line in aligned([(each.name, each.layout, f"{each.rows:,} rows") for each in source.files], indent="  "):
+        print_text(line)
+    for symbol, days in sorted(source.days.items()):
+        print_text(f" {symbol}: {counted(len(days), 'session')}, {days[0]} to {days[-1]}")
+        for line in _coverage(days):
+            print_text(f"  {line}")
+    if source.daily:
+        print_text(f" daily bars of {', '.join(source.daily)}")
+    for line in finding_lines(map(data_of, source.findings)):
+        print_text(line)
+
+
+def _coverage(days: Sequence[date]) -> Iterator[str]:
+    """Yield a line for each month: # is a session that is stored, . one that is missing."""
+    have = set(days)
+    for month, of_month in groupby(sessions(days[0], days[-1]), key=lambda each: f"{each.date:%Y-%m}"):
+        yield f"{month}  {''.join('#' if each.date in have else '.' for each in of_month)}"
 
 
 @data.command("remove")
