@@ -280,7 +280,7 @@ def day_in(name: str) -> str:
 
 
 def symbol_in(name: str, layout: Layout) -> str:
-    """Return the underlying that a file's name begins with: SPX of `spx_eod_202001.txt`; "" where it may be any word."""
+    """Return the underlying that a file's name begins with: SPX of `spx_eod_2020.txt`; "" where it is any word."""
     found = _SYMBOL.match(name.rpartition("/")[2])
     symbol = parse_symbol(found[1]) if found else ""
     return symbol if is_known(symbol) or layout.recognised_by else ""

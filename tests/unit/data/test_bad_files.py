@@ -69,7 +69,7 @@ def test_a_header_that_comes_again_is_left_out(tmp_path: Path) -> None:
 
 def test_rows_of_a_day_without_a_session_are_left_out(tmp_path: Path) -> None:
     found = changed(tmp_path, lambda lines: [*lines, lines[1].replace("2024-03-04T", "2024-03-03T")])
-    (row, severity, text) = words(found)[0]
+    (_, severity, text) = words(found)[0]
     assert (severity, text) == ("left out", "2024-03-03 is no session of the exchange")
     assert sorted(found.days["SPX"]) == list(DAYS)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rulebot.data.check import Checked
 
 PROBLEMS = 1
-PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+PATHS = click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
 LAYOUT = click.option("--as", "layout", metavar="LAYOUT", help="The layout of the files (default: by their header).")
 COLUMNS = click.option(
     "--columns",
