@@ -59,7 +59,10 @@ def _asked(layout: str | None, columns: Path | None, symbol: str) -> "Asked":
 def add_command(
     name: str, paths: tuple[Path, ...], layout: str | None, columns: Path | None, symbol: str, form: str
 ) -> None:
-    """Read files, check them and store them as the source NAME; files that it has already are left out."""
+    """Read, check and store files as the source NAME.
+
+    A file that the source has already is left out.
+    """
     from rulebot.data.add import add
 
     with sessions_bar(form) as bar:
@@ -108,7 +111,10 @@ def _added_lines(name: str, found: "Added") -> Iterator[str]:
 def check_command(
     ctx: click.Context, paths: tuple[Path, ...], layout: str | None, columns: Path | None, symbol: str, form: str
 ) -> None:
-    """Say what files hold and all that is missing or odd in them, and store nothing."""
+    """Say what files hold, lack, and have wrong.
+
+    Nothing is stored. Where columns are missing a columns file is drafted.
+    """
     from rulebot.data.check import check
 
     with sessions_bar(form) as bar:
@@ -194,7 +200,7 @@ def _source_data(source: "Catalogued") -> dict[str, Any]:
 @click.argument("name")
 @FORMAT
 def show_command(name: str, form: str) -> None:
-    """Show what a source holds: files, sessions month by month, and what was wrong."""
+    """Show files, sessions and findings of a source."""
     from rulebot.data import catalogue
 
     source = catalogue.read(name)
@@ -224,7 +230,7 @@ def _coverage(days: Sequence[date]) -> Iterator[str]:
 @data.command("remove")
 @click.argument("name")
 def remove_command(name: str) -> None:
-    """Delete a source; the files that it was made of stay where they are."""
+    """Delete a source, not the files it was made of."""
     from rulebot.data import catalogue
 
     catalogue.remove(name)
