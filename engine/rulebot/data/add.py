@@ -24,7 +24,7 @@ from rulebot.data.rows import RowReader
 from rulebot.data.values import parse_symbol
 from rulebot.model.contract import is_known
 from rulebot.model.errors import StoreError
-from rulebot.model.session import session_on
+from rulebot.model.session import CalendarError, session_on
 from rulebot.store.place import make_folder
 
 FILE, LEVEL = "source_file", "underlying_price"
@@ -160,7 +160,27 @@ class _Writer:
         self._levels = [0, 0, 0]
 
     def take(self, progress: Progress, size: int) -> int:
-        """Read the file to its end, and return how many rows are stored."""
+        """Read the file to its end, and return how many rows are stored. When it fails nothing of it stays stored."""
+        try:
+            return self._take(progress, size)
+        except BaseException:
+            self._undo()
+            raise
+
+    def _undo(self) -> None:
+        for (symbol, day), number in self._spooled.items():
+            for each in range(number):
+                self._part((symbol, day), each).unlink(missing_ok=True)
+        for symbol, days in self.days.items():
+            for day in days:
+                file = chain_file(self._source, symbol, day)
+                rest = _from_stored(pl.read_parquet(file)).filter(pl.col(FILE) != self._file.name)
+                if rest.is_empty():
+                    file.unlink()
+                else:
+                    _store(rest, file)
+
+    def _take(self, progress: Progress, size: int) -> int:
         stored = 0
         for block in self._file.blocks():
             progress(self._file.name, block.done, size)
@@ -189,7 +209,7 @@ class _Writer:
     def _on_sessions(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Leave out rows of days on which the exchange was closed."""
         for day in rows["date"].unique().to_list():
-            if session_on(day) is None:
+            if not _is_session(day):
                 of_day = rows.filter(pl.col("date") == day)
                 first, count = self._closed.get(day, (int(of_day[ROW][0]), 0))
                 self._closed[day] = first, count + len(of_day)
@@ -243,6 +263,13 @@ class _Writer:
             rows = pl.concat([before, rows], how="diagonal")
         _store(rows, file)
         self.days.setdefault(symbol, set()).add(day)
+
+
+def _is_session(day: date) -> bool:
+    try:
+        return session_on(day) is not None
+    except CalendarError:  # the calendar knows nothing of that year
+        return False
 
 
 def chain_file(source: Catalogued, symbol: str, day: date) -> Path:

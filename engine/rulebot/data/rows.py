@@ -101,6 +101,7 @@ class RowReader:
         for name, words in (
             ("date", "its day cannot be read"),
             ("symbol", "it names no underlying"),
+            ("root", "it names no trading class"),
             ("expiry", "its expiry cannot be read"),
             ("right", "its right is neither call nor put"),
             ("strike", "its strike is no number above 0"),
@@ -260,7 +261,6 @@ class RowReader:
             root = None
         if of_symbol is not None:
             symbol = self._parsed("symbol", frame[of_symbol], parse_symbol, pl.String)
-            symbol = symbol.set(symbol == "", None)
         elif self._symbol or root is None:
             symbol = pl.Series([self._symbol] * len(frame), dtype=pl.String)
         else:
@@ -271,7 +271,7 @@ class RowReader:
             root = self._parsed("class", frame[of_symbol], parse_class, pl.String)
         elif root is None:
             root = self._parsed("default class", symbol.alias("symbol"), _default_class, pl.String)
-        return symbol.alias("symbol"), root.alias("root")
+        return symbol.set(symbol == "", None).alias("symbol"), root.set(root == "", None).alias("root")
 
     @staticmethod
     def _names_classes(symbols: pl.Series) -> bool:

@@ -198,6 +198,7 @@ def _micros(hour: int, minute: int, second: int, fraction: int) -> int | None:
 
 _PREFIX = re.compile(r"^(?:[A-Z]:|[$^.])")
 _SUFFIX = re.compile(r"(?:\.X|\.IND|\.US| US| INDEX| EQUITY)$")
+_TICKER = re.compile(r"[A-Z][A-Z0-9.]{0,11}")
 _SHARE_CLASS = re.compile(r"^([A-Z]{1,5})[/\-. ]([A-Z])$")
 _SAME = {"GSPC": "SPX", "INX": "SPX", "SP500": "SPX", "SPXQ": "SPX", "SPXPM": "SPX", "VIXCLS": "VIX"}
 _CONTRACT = re.compile(r"(?:O:|\.)?([A-Z]{1,6}[0-9]?)[\s_]*(\d{2})(\d{2})(\d{2})([CP])(\d{8})")
@@ -207,11 +208,11 @@ _RIGHTS = {"c": "C", "call": "C", "calls": "C", "p": "P", "put": "P", "puts": "P
 
 
 def parse_class(text: str) -> str:
-    """Return the trading class that a cell names: SPXW of `$SPXW`, BRK.B of `BRK/B`; "" of an empty one."""
+    """Return the trading class that a cell names: SPXW of `$SPXW`, BRK.B of `BRK/B`; "" of what can be none."""
     name = _SUFFIX.sub("", _PREFIX.sub("", text.strip().upper()))
     if (shares := _SHARE_CLASS.match(name)) is not None:
         return f"{shares[1]}.{shares[2]}"
-    return _SAME.get(name, name)
+    return _SAME.get(name, name) if _TICKER.fullmatch(name) else ""
 
 
 def parse_symbol(text: str) -> str:

@@ -1,5 +1,6 @@
 """Files that are damaged, odd or incomplete: each fault is reported by file and row, and nothing of it is stored."""
 
+import gzip
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +106,30 @@ def test_a_file_that_is_no_chain_is_refused(content: bytes, said: str, tmp_path:
         add("mine", [file], Asked())
     assert said in raised.value.message
     assert not catalogue.exists("mine")
+
+
+def test_a_symbol_that_is_a_path_is_none(tmp_path: Path) -> None:
+    found = changed(tmp_path, lambda lines: [*lines[:9], lines[9].replace("I:SPX", "../../x"), *lines[10:]])
+    assert words(found) == [(10, "left out", "it names no underlying")]
+
+
+def test_a_day_of_another_century_is_left_out(tmp_path: Path) -> None:
+    found = changed(tmp_path, lambda lines: [*lines, lines[1].replace("2024-03-04T", "1815-06-18T")])
+    assert words(found)[0][1:] == ("left out", "1815-06-18 is no session of the exchange")
+
+
+def test_of_a_file_that_is_refused_nothing_stays_stored(tmp_path: Path) -> None:
+    sound = plain(tmp_path, market())
+    add("mine", [sound], Asked())
+    before = {each: each.read_bytes() for each in (tmp_path / "kept").rglob("*.parquet")}
+    text = with_times(tmp_path, market()).read_bytes()
+    with gzip.open(tmp_path / "cut.csv.gz", "wb") as stream:
+        stream.write(text)
+    whole = (tmp_path / "cut.csv.gz").read_bytes()
+    (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) * 3 // 4])
+    with pytest.raises(StoreError, match=r"cut\.csv\.gz: the file is damaged or cut off"):
+        add("mine", [tmp_path / "cut.csv.gz"], Asked())
+    assert {each: each.read_bytes() for each in (tmp_path / "kept").rglob("*.parquet")} == before
 
 
 def test_a_zip_that_is_cut_off_is_refused(tmp_path: Path) -> None:
