@@ -45,6 +45,7 @@ SECTIONS = {
     },
     "Try it without a broker": {
         "test": _Entry("rulebot.cli.past.test:test", "Run the tests of specs."),
+        "data": _Entry("rulebot.cli.past.data:data", "Add, check and list option data of your own."),
         "backtest": _Entry("rulebot.cli.past.backtest:backtest", "Run bots over past sessions."),
         "sweep": _Entry("rulebot.cli.past.sweep:sweep", "Run variants of a bot over past sessions."),
         "train": _Entry("rulebot.cli.past.train:train", "Train a model on a bot's trades."),

@@ -96,6 +96,19 @@ backtest_shares_option = _option(
 )
 
 
+# --- `--data NAME`: a source that 'rulebot data add' has stored
+
+
+def as_source(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Return what a source's name stands for, and any other text as it is. Raises: MisuseError."""
+    name, _, options = (value or "").partition("?")
+    if not name or ":" in name or "/" in name or Path(name).exists():
+        return value
+    from rulebot.data import catalogue
+
+    return catalogue.source_text(name, options) if catalogue.exists(name) else value
+
+
 # --- What the commands about past sessions share
 
 FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)

@@ -360,7 +360,24 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None, *, text: str 
     if columns is not None:
         wanted = [name for name in with_file.schema_arrow.names if name.lower() in columns]
     with whole(path):
-        return ArrowTable(partition_value(path), with_file.read(columns=wanted, use_threads=False))
+        found = with_file.read(columns=wanted, use_threads=False)
+    return _of_origin(found) or ArrowTable(partition_value(path), found)
+
+
+ORIGIN = ("source_file", "source_row")
+"""Columns of stored sources: the file that a row came from, and its number there."""
+
+
+def _of_origin(table: Any) -> ArrowTable | None:
+    """Return a table whose rows are named as in the one file that they came from; None of any other table."""
+    arrow, _ = pyarrow()
+    if not set(ORIGIN) <= set(table.column_names) or not len(table):
+        return None
+    files = table.column(ORIGIN[0]).unique()
+    if len(files) != 1:
+        return None
+    rows = np.asarray(flat(table.column(ORIGIN[1]).cast(arrow.int64())), dtype=np.int64)
+    return ArrowTable(files[0].as_py(), table.drop_columns(list(ORIGIN)), rows=rows)
 
 
 @contextmanager

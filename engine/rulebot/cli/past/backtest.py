@@ -34,6 +34,7 @@ from rulebot.cli.past_options import (
     PAGE,
     TO,
     WORKERS,
+    as_source,
     asked_cash,
     asked_fills,
     asked_shares,
@@ -85,7 +86,7 @@ _OF_ONE = {
 
 @click.command("backtest", short_help="Run bots over past sessions.")
 @click.argument("specs", nargs=-1, type=SPECS)
-@click.option("--data", metavar="SOURCE", help="The past sessions (docs/history-data.md).")
+@click.option("--data", callback=as_source, metavar="SOURCE", help="The past sessions (docs/history-data.md).")
 @FROM
 @TO
 @click.option(

@@ -17,6 +17,7 @@ from rulebot.cli.past_options import (
     LINES,
     PAGE,
     TO,
+    as_source,
     asked_cash,
     asked_fills,
     asked_shares,
@@ -252,7 +253,9 @@ GOALS = SORTED[:-1]
 
 @click.command("sweep", short_help="Try variants of a bot over past sessions.")
 @click.argument("spec", type=SPECS)
-@click.option("--data", required=True, metavar="SOURCE", help="The past sessions (docs/history-data.md).")
+@click.option(
+    "--data", required=True, callback=as_source, metavar="SOURCE", help="The past sessions (docs/history-data.md)."
+)
 @click.option(
     "--vary",
     "varied",

@@ -10,7 +10,7 @@ import click
 
 from rulebot.cli.options import FORMAT, SPECS, WholeNumber, is_explicit
 from rulebot.cli.output import echo, print_text
-from rulebot.cli.past_options import FROM, LINES, MODEL, SAMPLES, TO, WORKERS, check_output, named
+from rulebot.cli.past_options import FROM, LINES, MODEL, SAMPLES, TO, WORKERS, as_source, check_output, named
 from rulebot.model.errors import MisuseError, RulebotError, StoreError
 from rulebot.model.text import aligned, counted
 from rulebot.train.fit import Report
@@ -30,7 +30,12 @@ DATA = ("source", "is_modelled", "fills")
 @click.command("train", short_help="Train a model of when a bot's trades end well.")
 @click.argument("spec", type=SPECS)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The model file to write, *.json.")
-@click.option("--data", metavar="SOURCE", help="Past sessions to run the bot over first (docs/history-data.md).")
+@click.option(
+    "--data",
+    callback=as_source,
+    metavar="SOURCE",
+    help="Past sessions to run the bot over first (docs/history-data.md).",
+)
 @FROM
 @TO
 @click.option("--fills", default="natural", show_default=True, metavar="MODEL", help="As 'rulebot backtest' has it.")

@@ -1,0 +1,339 @@
+"""Rows of a file under our names of columns and in our units; what cannot be read is left out and reported by row."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from rulebot.adapters.history.session import Finding, finding_text, left_out, refusal, refused
+from rulebot.data.layout import OF_QUOTE, Layout
+from rulebot.data.read import ROW, Block
+from rulebot.data.values import (
+    NOTHING,
+    ClockUnit,
+    ContractName,
+    Moment,
+    date_order,
+    is_adjusted,
+    needs_order,
+    parse_class,
+    parse_clock,
+    parse_contract,
+    parse_date,
+    parse_moment,
+    parse_right,
+    parse_symbol,
+)
+from rulebot.model.contract import product
+from rulebot.model.errors import StoreError
+
+NEEDED = ("date", "expiry", "right", "strike", "bid", "ask")
+"""What a chain cannot do without."""
+_SHOWN = 5
+_SAME_STRIKE = 0.01
+_DAYS_APART = 4
+"""Days at most from the last day of an option to that in its name: a weekend, and the morning settlement."""
+_NO_NAME = (None, None, None, None)
+_ADJUSTED = "an adjusted contract, whose deliverable is not 100 shares"
+Parse = Callable[[str], Any]
+
+
+class RowReader:
+    """Reads the blocks of one file by a layout. symbol, day: those of rows that have no such column.
+
+    has_times: whether rows have a time of day. findings: what was wrong with the rows so far.
+    """
+
+    def __init__(self, file: str, header: Sequence[str], layout: Layout, *, symbol: str = "", day: str = "") -> None:
+        self.file, self.layout = file, layout
+        self._header = frozenset(header)
+        self._symbol, self._day = parse_symbol(symbol or layout.symbol), day
+        self.findings: list[Finding] = [finding_text(file, 0, each) for each in layout.remarks]
+        self._order = layout.dates
+        self._left: dict[str, tuple[list[int], int]] = {}
+        self._odd: dict[str, tuple[list[int], int, str]] = {}
+        self._known: dict[tuple[str, str], dict[str, Any]] = {}
+        self._check_columns()
+
+    def _column(self, ours: str, own: Mapping[str, tuple[str, ...]] | None = None) -> str | None:
+        """Return what the file calls a column, of several the first that it has."""
+        names = (self.layout.columns if own is None else own).get(ours, ())
+        return next((each for each in names if each in self._header), None)
+
+    def _check_columns(self) -> None:
+        lacking = lacking_columns(self._header, self.layout, self._symbol, self._day)
+        if lacking:
+            have = ", ".join(sorted(self._header)[:40])
+            text = f"{self.file}:1: no column holds {', '.join(lacking)}; the file has {have}"
+            raise StoreError(text, f"'rulebot data check {self.file}' drafts a columns file to be completed")
+
+    # --- One block
+
+    def rows(self, block: Block) -> pl.DataFrame:
+        """Return the rows of a block under our names. Raises: StoreError where its days have two meanings."""
+        self.findings += block.findings
+        frame = block.frame
+        self._settle_order(frame)
+        found = pl.DataFrame({ROW: frame[ROW]})
+        found = self._with_moments(found, frame)
+        found = self._with_contracts(found, frame)
+        found = found.with_columns(self._numbers(frame, self.layout.columns, ("underlying",)))
+        if self.layout.is_wide:
+            shared = self._numbers(frame, self.layout.columns, OF_QUOTE)
+            sides = [
+                found.with_columns(pl.lit(right).alias("right"), *shared, *self._numbers(frame, own, OF_QUOTE))
+                for right, own in (("C", self.layout.call), ("P", self.layout.put))
+            ]
+            found = pl.concat([self._put_delta(each) for each in sides], how="diagonal")
+        else:
+            found = found.with_columns(self._numbers(frame, self.layout.columns, OF_QUOTE))
+        return self._complete(found)
+
+    def _put_delta(self, side: pl.DataFrame) -> pl.DataFrame:
+        """Return rows of puts with a put's delta where the file has that of the call alone."""
+        if "delta" in side.columns and "delta" not in self.layout.put and "delta" in self.layout.columns:
+            is_put = pl.col("right") == "P"
+            return side.with_columns(pl.when(is_put).then(pl.col("delta") - 1.0).otherwise(pl.col("delta")))
+        return side
+
+    def _complete(self, found: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows that say which option was quoted when."""
+        for name, words in (
+            ("date", "its day cannot be read"),
+            ("symbol", "it names no underlying"),
+            ("root", "it names no trading class"),
+            ("expiry", "its expiry cannot be read"),
+            ("right", "its right is neither call nor put"),
+            ("strike", "its strike is no number above 0"),
+        ):
+            is_bad = found[name].is_null() if name != "strike" else ~(found[name].fill_null(0.0) > 0.0)
+            found = self._leave(found, is_bad, words)
+        return found
+
+    def _leave(self, found: pl.DataFrame, is_bad: pl.Series, words: str) -> pl.DataFrame:
+        if not is_bad.any():
+            return found
+        bad = found[ROW].filter(is_bad)
+        rows, count = self._left.setdefault(words, ([], 0))
+        rows += bad.head(_SHOWN - len(rows)).to_list() if len(rows) < _SHOWN else []
+        self._left[words] = rows, count + len(bad)
+        return found.filter(~is_bad)
+
+    def all_findings(self) -> Iterator[Finding]:
+        """Yield what was wrong with the whole file."""
+        yield from self.findings
+        for words, (rows, count) in self._left.items():
+            yield left_out(self.file, rows, words, count)
+        for column, (rows, count, text) in self._odd.items():
+            yield finding_text(self.file, rows[0], f"{column} is no number, as {text!r}: it counts as empty", count)
+
+    # --- Days and times
+
+    def _settle_order(self, frame: pl.DataFrame) -> None:
+        """Find which part of a day is the month, by all days of a block. Raises: StoreError where nothing shows it."""
+        if self._order is not None:
+            return
+        columns = [self._column(ours) for ours in ("date", "time", "expiry")]
+        texts = {text for name in columns if name for text in frame[name].unique().drop_nulls().to_list()}
+        asked = [text for text in texts if needs_order(text)]
+        if not asked:
+            return
+        shown = date_order(asked)
+        if len(shown) == 1:
+            (self._order,) = shown
+            return
+        wrong = (
+            "some days have the month first, others the day"
+            if shown
+            else f"{asked[0]!r} may have the month or the day first"
+        )
+        raise refusal(
+            refused(
+                self.file, int(frame[ROW][0]), f"{wrong}: write `dates: month first`, or `day first`, in a columns file"
+            )
+        )
+
+    def _with_moments(self, found: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows with `date`, and `time` in microseconds since midnight in New York."""
+        clock, day = self._column("time"), self._column("date")
+        if clock is not None and (day is None or self._is_moment(frame[clock])):
+            days, micros = self._moments(frame[clock])
+        else:
+            texts = frame[day] if day is not None else pl.Series([self._day] * len(frame), dtype=pl.String)
+            days, micros = self._moments(texts)
+            if clock is not None:
+                micros = self._parsed("clock", frame[clock], self._clock, pl.Int64)
+        if clock is not None and self.layout.ends:
+            micros = micros + self.layout.ends * 1_000_000
+        return found.with_columns(days.alias("date"), micros.alias("time"))
+
+    def _clock(self, text: str) -> int | None:
+        return parse_clock(text, self.layout.clock)
+
+    def _is_moment(self, column: pl.Series) -> bool:
+        """Say whether a column of times has the day in front of each."""
+        first = column.drop_nulls().head(1).to_list()
+        return bool(first) and self.layout.clock is ClockUnit.CLOCK and self._moment(first[0]) is not None
+
+    def _moment(self, text: str) -> Moment | None:
+        return parse_moment(text, self._order, self.layout.zone)
+
+    def _moments(self, column: pl.Series) -> tuple[pl.Series, pl.Series]:
+        known = self._known.setdefault(("moment", column.name), {})
+        self._learn(known, column, self._moment)
+        texts = list(known)
+        days = [None if each is None else each.day for each in known.values()]
+        micros = [None if each is None else each.micros for each in known.values()]
+        return (
+            column.replace_strict(texts, pl.Series(days, dtype=pl.Date), default=None, return_dtype=pl.Date),
+            column.replace_strict(texts, pl.Series(micros, dtype=pl.Int64), default=None, return_dtype=pl.Int64),
+        )
+
+    def _parsed(self, what: str, column: pl.Series, parse: Parse, dtype: Any) -> pl.Series:
+        """Return what the texts of a column mean; each different text is parsed once a file."""
+        known = self._known.setdefault((what, column.name), {})
+        self._learn(known, column, parse)
+        return column.replace_strict(
+            list(known), pl.Series(list(known.values()), dtype=dtype), default=None, return_dtype=dtype
+        )
+
+    @staticmethod
+    def _learn(known: dict[str, Any], column: pl.Series, parse: Parse) -> None:
+        for text in column.unique().drop_nulls().to_list():
+            if text not in known:
+                known[text] = parse(text)
+
+    # --- Which option
+
+    def _with_contracts(self, found: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows with symbol, class, expiry, right and strike, by their columns or the contract's name."""
+        contract = self._column("contract")
+        named = {} if contract is None else self._names(frame[contract])
+        parsers: tuple[tuple[str, Parse, Any], ...] = (
+            ("expiry", self._expiry, pl.Date),
+            ("right", parse_right, pl.String),
+        )
+        for ours, parse, kind in parsers:
+            if (column := self._column(ours)) is not None:
+                found = found.with_columns(self._parsed(ours, frame[column], parse, kind).alias(ours))
+            elif ours in named:
+                found = found.with_columns(named[ours].alias(ours))
+        if self._column("strike") is not None:
+            found = found.with_columns(self._numbers(frame, self.layout.columns, ("strike",)))
+        elif named:
+            found = found.with_columns(named["strike"].alias("strike"))
+        found = found.with_columns(*self._classes(frame, named))
+        is_adjusted_class = self._parsed("adjusted", found["root"], is_adjusted, pl.Boolean).fill_null(value=False)
+        if not named:
+            return self._leave(found, is_adjusted_class, _ADJUSTED)
+        apart = (
+            (found["right"] != named["right"])
+            | ((found["strike"] - named["strike"]).abs() > _SAME_STRIKE)
+            | ((found["expiry"] - named["expiry"]).dt.total_days().abs() > _DAYS_APART)
+        ).fill_null(value=False)
+        found = found.with_columns(is_adjusted_class.alias("_adjusted"))
+        found = self._leave(found, apart, "its contract is another option than strike, right and expiry say")
+        return self._leave(found, found["_adjusted"], _ADJUSTED).drop("_adjusted")
+
+    def _expiry(self, text: str) -> Any:
+        day = parse_date(text, self._order)
+        return day if day is not None else getattr(self._moment(text), "day", None)
+
+    def _names(self, column: pl.Series) -> dict[str, pl.Series]:
+        known: dict[str, ContractName | None] = self._known.setdefault(("contract", column.name), {})
+        self._learn(known, column, parse_contract)
+        texts, names = list(known), [each or _NO_NAME for each in known.values()]
+        kinds: Mapping[str, Any] = {"root": pl.String, "expiry": pl.Date, "right": pl.String, "strike": pl.Float64}
+        found = {}
+        for (ours, kind), values in zip(kinds.items(), zip(*names, strict=True) if names else [()] * 4, strict=True):
+            new = pl.Series(list(values), dtype=kind)
+            found[ours] = column.replace_strict(texts, new, default=None, return_dtype=kind)
+        return found
+
+    def _classes(self, frame: pl.DataFrame, named: Mapping[str, pl.Series]) -> tuple[pl.Series, pl.Series]:
+        """Return the underlying and the trading class of each row."""
+        of_symbol, of_class = self._column("symbol"), self._column("trading_class")
+        if of_class is not None:
+            root = self._parsed("class", frame[of_class], parse_class, pl.String)
+        elif named:
+            root = named["root"]
+        else:
+            root = None
+        if of_symbol is not None:
+            symbol = self._parsed("symbol", frame[of_symbol], parse_symbol, pl.String)
+        elif self._symbol or root is None:
+            symbol = pl.Series([self._symbol] * len(frame), dtype=pl.String)
+        else:
+            symbol = self._parsed("underlying", root.alias("root"), parse_symbol, pl.String)
+        if self.layout.trading_class:
+            root = pl.Series([self.layout.trading_class] * len(frame), dtype=pl.String)
+        elif root is None and of_symbol is not None and self._names_classes(frame[of_symbol]):
+            root = self._parsed("class", frame[of_symbol], parse_class, pl.String)
+        elif root is None:
+            root = self._parsed("default class", symbol.alias("symbol"), _default_class, pl.String)
+        return symbol.set(symbol == "", None).alias("symbol"), root.set(root == "", None).alias("root")
+
+    @staticmethod
+    def _names_classes(symbols: pl.Series) -> bool:
+        """Say whether a column of underlyings names classes as well: SPXW."""
+        return any(parse_class(text) != parse_symbol(text) for text in symbols.unique().drop_nulls().to_list())
+
+    # --- Numbers
+
+    def _numbers(
+        self, frame: pl.DataFrame, own: Mapping[str, tuple[str, ...]], names: Sequence[str]
+    ) -> list[pl.Series]:
+        found = []
+        for ours in names:
+            column = self._column(ours, own)
+            if column is not None:
+                found.append(self._number(frame, column, ours).alias(ours))
+            elif own is self.layout.columns and ours in self.layout.middle_of:
+                one, other = self.layout.middle_of[ours]
+                if {one, other} <= self._header:
+                    low, high = self._number(frame, one, ours), self._number(frame, other, ours)
+                    found.append(((low + high) / 2.0).alias(ours))
+        return found
+
+    def _number(self, frame: pl.DataFrame, column: str, ours: str) -> pl.Series:
+        texts = frame[column]
+        values = texts.cast(pl.Float64, strict=False)
+        odd = values.is_null() & texts.is_not_null()
+        if odd.any():
+            cleaned = texts.str.strip_chars(' $%"').str.replace_all(",", "")
+            values = cleaned.cast(pl.Float64, strict=False)
+            odd = values.is_null() & texts.is_not_null() & ~cleaned.str.to_lowercase().is_in(list(NOTHING))
+            if odd.any():
+                self._note_no_number(frame, column, odd)
+        if self.layout.unknown:
+            values = values.set(values.is_in(list(self.layout.unknown)), None)
+        scale = self.layout.scale.get(ours, 1.0)
+        return values if scale == 1.0 else values * scale
+
+    def _note_no_number(self, frame: pl.DataFrame, column: str, odd: pl.Series) -> None:
+        rows, count, text = self._odd.get(column, ([], 0, str(frame[column].filter(odd)[0])))
+        more = frame[ROW].filter(odd).head(max(_SHOWN - len(rows), 0)).to_list()
+        self._odd[column] = rows + more, count + int(odd.sum()), text
+
+
+def columns_of(header: Iterable[str], layout: Layout) -> dict[str, str]:
+    """Return what a file calls our columns, of several names the first that it has."""
+    have = frozenset(header)
+    of = {ours: next((each for each in names if each in have), None) for ours, names in layout.columns.items()}
+    return {ours: name for ours, name in of.items() if name is not None}
+
+
+def lacking_columns(header: Iterable[str], layout: Layout, symbol: str, day: str) -> list[str]:
+    """Return which of our columns a chain needs that nothing of a file holds. symbol, day: those known without one."""
+    known = {*columns_of(header, layout), *layout.middle_of, *(("right", *layout.call) if layout.is_wide else ())}
+    if "contract" in known:
+        known |= {"expiry", "right", "strike", "symbol"}
+    if "time" in known or day:
+        known.add("date")
+    if symbol or layout.symbol or "trading_class" in known:
+        known.add("symbol")
+    return [ours for ours in (*NEEDED, "symbol") if ours not in known]
+
+
+def _default_class(symbol: str) -> str:
+    return product(symbol).same_day_class
