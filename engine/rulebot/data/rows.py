@@ -33,6 +33,8 @@ _SHOWN = 5
 _SAME_STRIKE = 0.01
 _DAYS_APART = 4
 """Days at most from the last day of an option to that in its name: a weekend, and the morning settlement."""
+_UNSET = 1e9
+"""From here on a number stands for none. Sources: Databento, undefined prices are 2**63 - 1; TWS API, unset doubles."""
 _NO_NAME = (None, None, None, None)
 _ADJUSTED = "an adjusted contract, whose deliverable is not 100 shares"
 Parse = Callable[[str], Any]
@@ -305,6 +307,7 @@ class RowReader:
             odd = values.is_null() & texts.is_not_null() & ~cleaned.str.to_lowercase().is_in(list(NOTHING))
             if odd.any():
                 self._note_no_number(frame, column, odd)
+        values = values.set(values.abs() >= _UNSET, None)
         if self.layout.unknown:
             values = values.set(values.is_in(list(self.layout.unknown)), None)
         scale = self.layout.scale.get(ours, 1.0)

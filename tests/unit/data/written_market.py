@@ -175,6 +175,57 @@ def dolt(folder: Path, quotes: list[Quote]) -> Path:
     return table(folder, "option_chain.csv", header, rows)
 
 
+def databento(folder: Path, quotes: list[Quote]) -> Path:
+    header = (
+        "ts_recv,ts_event,rtype,publisher_id,instrument_id,side,price,size,flags,bid_px_00,ask_px_00,bid_sz_00,ask_sz_00,"
+        "bid_pb_00,ask_pb_00,symbol"
+    )
+    rows = (
+        f"{q.day}T20:45:00.000000000Z,,195,30,1241515301,N,9223372036.854775807,0,0,{q.bid:.9f},{q.ask:.9f},5,5,1,1,"
+        f"SPXW  {q.expiry:%y%m%d}{q.right}{q.strike * 1000:08d}"
+        for q in quotes
+    )
+    return table(folder, "opra-pillar-20240304.cbbo-1m.csv", header, rows)
+
+
+def thetadata_v2(folder: Path, quotes: list[Quote]) -> Path:
+    header = (
+        "root,expiration,strike,right,ms_of_day,bid_size,bid_exchange,bid,bid_condition,ask_size,ask_exchange,ask,"
+        "ask_condition,date"
+    )
+    rows = (
+        f"SPXW,{q.expiry:%Y%m%d},{q.strike * 1000},{q.right},56700000,5,7,{q.bid:.4f},50,5,7,{q.ask:.4f},50,"
+        f"{q.day:%Y%m%d}"
+        for q in quotes
+    )
+    return table(folder, "quotes.csv", header, rows)
+
+
+def thetadata_v3(folder: Path, quotes: list[Quote]) -> Path:
+    header = (
+        "symbol,expiration,strike,right,timestamp,bid_size,bid_exchange,bid,bid_condition,ask_size,ask_exchange,ask,"
+        "ask_condition"
+    )
+    rows = (
+        f'"SPXW","{q.expiry}",{q.strike:.3f},"{word(q).upper()}",{q.day}T15:45:00.000,5,7,{q.bid},50,5,7,{q.ask},50'
+        for q in quotes
+    )
+    return table(folder, "history_quote.csv", header, rows)
+
+
+def thetadata_eod(folder: Path, quotes: list[Quote]) -> Path:
+    header = (
+        "symbol,expiration,strike,right,created,last_trade,open,high,low,close,volume,count,bid_size,bid_exchange,bid,"
+        "bid_condition,ask_size,ask_exchange,ask,ask_condition"
+    )
+    rows = (
+        f'"SPXW","{q.expiry}",{q.strike:.3f},"{word(q).upper()}",{q.day}T17:19:35.901,{q.day}T15:59:01.000,1,1,1,1,9,3,'
+        f"5,7,{q.bid},50,5,7,{q.ask},50"
+        for q in quotes
+    )
+    return table(folder, "history_eod.csv", header, rows)
+
+
 def plain(folder: Path, quotes: list[Quote]) -> Path:
     """Write what a person makes by hand; the level is nowhere in it."""
     header = "date;symbol;expiry;strike;right;bid;ask"
@@ -217,7 +268,11 @@ WRITERS: tuple[Callable[[Path, list[Quote]], Path], ...] = (
     discountoptiondata,
     orats,
     alpha_vantage,
+    databento,
     dolt,
+    thetadata_v2,
+    thetadata_v3,
+    thetadata_eod,
     plain,
     with_times,
     parquet,
