@@ -307,11 +307,10 @@ class RowReader:
             odd = values.is_null() & texts.is_not_null() & ~cleaned.str.to_lowercase().is_in(list(NOTHING))
             if odd.any():
                 self._note_no_number(frame, column, odd)
-        values = values.set(values.abs() >= _UNSET, None)
         if self.layout.unknown:
             values = values.set(values.is_in(list(self.layout.unknown)), None)
-        scale = self.layout.scale.get(ours, 1.0)
-        return values if scale == 1.0 else values * scale
+        values = values * self.layout.scale.get(ours, 1.0)
+        return values.set(values.abs() >= _UNSET, None)
 
     def _note_no_number(self, frame: pl.DataFrame, column: str, odd: pl.Series) -> None:
         rows, count, text = self._odd.get(column, ([], 0, str(frame[column].filter(odd)[0])))
