@@ -44,7 +44,6 @@ class Layout:
     call: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     put: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     clock: ClockUnit = ClockUnit.CLOCK
-    at: str = ""
     zone: ZoneInfo = EXCHANGE_ZONE
     dates: DateOrder | None = None
     scale: Mapping[str, float] = field(default_factory=dict)
@@ -144,7 +143,6 @@ def _layout(name: str, given: Mapping[str, Any]) -> Layout:
         call=_names(given.get("call", {})),
         put=_names(given.get("put", {})),
         clock=ClockUnit(given.get("clock", "clock")),
-        at=given.get("at", ""),
         zone=EXCHANGE_ZONE if zone.key == EXCHANGE_ZONE.key else zone,
         dates=DateOrder(given["dates"]) if "dates" in given else None,
         scale={ours: float(each) for ours, each in given.get("scale", {}).items()},

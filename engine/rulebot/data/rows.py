@@ -52,6 +52,7 @@ class RowReader:
         self._symbol, self._day = parse_symbol(symbol or layout.symbol), day
         self.findings: list[Finding] = [finding_text(file, 0, each) for each in layout.remarks]
         self._order = layout.dates
+        self._needs_time = False
         self._left: dict[str, tuple[list[int], int]] = {}
         self._odd: dict[str, tuple[list[int], int, str]] = {}
         self._known: dict[tuple[str, str], dict[str, Any]] = {}
@@ -79,7 +80,7 @@ class RowReader:
         found = pl.DataFrame({ROW: frame[ROW]})
         found = self._with_moments(found, frame)
         found = self._with_contracts(found, frame)
-        found = found.with_columns(self._numbers(frame, self.layout.columns, ("underlying",)))
+        found = found.with_columns(self._levels(frame))
         if self.layout.is_wide:
             shared = self._numbers(frame, self.layout.columns, OF_QUOTE)
             sides = [
@@ -110,7 +111,7 @@ class RowReader:
         ):
             is_bad = found[name].is_null() if name != "strike" else ~(found[name].fill_null(0.0) > 0.0)
             found = self._leave(found, is_bad, words)
-        return found
+        return self._leave(found, found["time"].is_null(), "its time cannot be read") if self._needs_time else found
 
     def _leave(self, found: pl.DataFrame, is_bad: pl.Series, words: str) -> pl.DataFrame:
         if not is_bad.any():
@@ -165,6 +166,7 @@ class RowReader:
             days, micros = self._moments(texts)
             if clock is not None:
                 micros = self._parsed("clock", frame[clock], self._clock, pl.Int64)
+                self._needs_time = True
         if clock is not None and self.layout.ends:
             micros = micros + self.layout.ends * 1_000_000
         return found.with_columns(days.alias("date"), micros.alias("time"))
@@ -282,6 +284,18 @@ class RowReader:
 
     # --- Numbers
 
+    def _levels(self, frame: pl.DataFrame) -> list[pl.Series]:
+        """Return the level of the underlying: of its columns the first that has one; 0 is none."""
+        names = [each for each in self.layout.columns.get("underlying", ()) if each in self._header]
+        found = [self._number(frame, each, "underlying") for each in names]
+        if (pair := self.layout.middle_of.get("underlying")) is not None and {*pair} <= self._header:
+            low, high = (self._number(frame, each, "underlying") for each in pair)
+            found.append((low + high) / 2.0)
+        if not found:
+            return []
+        columns = pl.DataFrame([each.set(each <= 0, None).alias(str(at)) for at, each in enumerate(found)])
+        return [columns.select(pl.coalesce(pl.all())).to_series().alias("underlying")]
+
     def _numbers(
         self, frame: pl.DataFrame, own: Mapping[str, tuple[str, ...]], names: Sequence[str]
     ) -> list[pl.Series]:
@@ -299,6 +313,8 @@ class RowReader:
 
     def _number(self, frame: pl.DataFrame, column: str, ours: str) -> pl.Series:
         texts = frame[column]
+        if self.layout.has_decimal_comma:
+            texts = texts.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
         values = texts.cast(pl.Float64, strict=False)
         odd = values.is_null() & texts.is_not_null()
         if odd.any():

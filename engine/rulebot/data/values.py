@@ -27,7 +27,7 @@ _NAMED_MONTH = (
     re.compile(r"(?P<month>[a-z]+)\.?[- ]*(?P<day>\d{1,2})(?:st|nd|rd|th)?,?[- ]+(?P<year>\d{4})", re.IGNORECASE),
 )
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([ap]m)?", re.IGNORECASE)
-_CLOCK_DIGITS = re.compile(r"(\d{2})(\d{2})(\d{2})?")
+_CLOCK_DIGITS = re.compile(r"(\d{1,2})(\d{2})(\d{2})?")
 _OFFSET = re.compile(r"\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})$", re.IGNORECASE)
 _EPOCH = re.compile(r"\d{10}(?:\.\d+)?|\d{13}|\d{16}|\d{19}")
 _CENTURY = 80
@@ -171,7 +171,7 @@ def parse_clock(text: str, unit: ClockUnit = ClockUnit.CLOCK) -> int | None:
     text = text.strip()
     if unit is not ClockUnit.CLOCK:
         try:
-            value = round(float(text) * _MICROS_OF[unit])
+            value = round(float(text.replace(",", ".")) * _MICROS_OF[unit])
         except ValueError:
             return None
         return value if 0 <= value < DAY_MICROS else None
@@ -208,8 +208,10 @@ _RIGHTS = {"c": "C", "call": "C", "calls": "C", "p": "P", "put": "P", "puts": "P
 
 
 def parse_class(text: str) -> str:
-    """Return the trading class that a cell names: SPXW of `$SPXW`, BRK.B of `BRK/B`; "" of what can be none."""
+    """Return the trading class that a cell names: SPXW of `$SPXW` or of a contract; "" of none."""
     name = _SUFFIX.sub("", _PREFIX.sub("", text.strip().upper()))
+    if (contract := _CONTRACT.fullmatch(name)) is not None:
+        return contract[1]
     if (shares := _SHARE_CLASS.match(name)) is not None:
         return f"{shares[1]}.{shares[2]}"
     return _SAME.get(name, name) if _TICKER.fullmatch(name) else ""

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 from written_market import DAYS, market, plain, with_times
 
@@ -158,6 +159,32 @@ def test_days_with_two_meanings_are_refused_until_a_columns_file_says_which(tmp_
         "bid: bid, ask: ask, underlying: spot}\n"
     )
     assert add("mine", [file], Asked(read_layout(columns))).days == {"SPX": {DAYS[0]}}
+
+
+def test_a_columns_file_says_units_zone_and_decimal_comma(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text(
+        "Tag;Zeit;Basis;Verfall;Art;K;Geld;Brief;Kurs\n4.3.2024;14,75;SPX;8.3.2024;P;5000000;1.301,5;1.302,5;5.130,25\n"
+    )
+    columns = tmp_path / "columns.yaml"
+    columns.write_text(
+        "columns: {date: Tag, time: Zeit, symbol: Basis, expiry: Verfall, right: Art, strike: K, bid: Geld, "
+        "ask: Brief, underlying: Kurs}\nclock: hours\ndecimal: comma\nends: 60\nscale: {strike: 0.001}\n"
+    )
+    add("mine", [file], Asked(read_layout(columns)))
+    (row,) = pl.read_parquet(next((tmp_path / "kept").rglob("*.parquet"))).to_dicts()
+    assert (row["strike"], row["bid"], row["ask"], row["underlying_price"]) == (5000.0, 1301.5, 1302.5, 5130.25)
+    assert (str(row["date"]), row["time"], row["right"]) == ("2024-03-04", "14:46:00.000000", "P")
+
+
+def test_a_row_whose_time_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    head = "date,time,symbol,expiry,right,strike,bid,ask,spot"
+    rows = [
+        f"2024-03-04,{time},SPX,2024-03-08,C,{strike},131,132,5130" for time, strike in (("9:35", 5000), ("?", 5010))
+    ]
+    file.write_text("\n".join([head, *rows]) + "\n")
+    assert words(add("mine", [file], Asked())) == [(3, "left out", "its time cannot be read")]
 
 
 def test_a_columns_file_with_a_misspelt_key_is_refused_by_its_line(tmp_path: Path) -> None:

@@ -15,7 +15,10 @@ from rulebot.data.layout import layouts
 from rulebot.model.contract import Right
 
 Writer = Callable[[Path, list[Quote]], Path]
-DERIVED = ("alpha_vantage", "databento", "dolt", "thetadata_v2", "thetadata_v3", "thetadata_eod", "plain")
+DERIVED = (
+    *("alpha_vantage", "cboe_without_levels", "databento", "dolt", "plain"),
+    *("thetadata_v2", "thetadata_v3", "thetadata_eod"),
+)
 """Layouts without a level, which put-call parity has to find."""
 
 

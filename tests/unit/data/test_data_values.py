@@ -58,7 +58,7 @@ def test_the_order_is_that_of_any_day_above_the_twelfth() -> None:
     assert len(date_order(["01/18/2024", "18/01/2024"])) == 2
 
 
-@pytest.mark.parametrize("text", ["9:30", "09:30", "09:30:00", "09:30:00.000000", "9:30 AM", "0930", "093000"])
+@pytest.mark.parametrize("text", ["9:30", "09:30", "09:30:00", "09:30:00.000000", "9:30 AM", "0930", "930", "093000"])
 def test_a_time_of_day_is_read(text: str) -> None:
     assert parse_clock(text) == HALF_PAST_NINE
 

@@ -146,6 +146,37 @@ def orats(folder: Path, quotes: list[Quote]) -> Path:
     return table(folder, "orats.csv", header, rows)
 
 
+def orats_smv(folder: Path, quotes: list[Quote]) -> Path:
+    header = (
+        "ticker,cOpra,pOpra,stkPx,expirDate,yte,strike,cVolu,cOi,pVolu,pOi,cBidPx,cAskPx,pBidPx,pAskPx,delta,trade_date"
+    )
+    rows = (
+        f"SPX,SPXW  {osi(c)[4:]},SPXW  {osi(p)[4:]},{c.level},{c.expiry.month}/{c.expiry.day}/2024,0.04,{c.strike}.00,"
+        f"1,2,3,4,{c.bid},{c.ask},{p.bid},{p.ask},,{c.day.month}/{c.day.day}/2024"
+        for c, p in pairs(quotes)
+    )
+    return table(folder, "ORATS_SMV_Strikes_20240304.csv", header, rows)
+
+
+def orats_minutes(folder: Path, quotes: list[Quote]) -> Path:
+    header = (
+        "ticker,tradeDate,expirDate,dte,strike,stockPrice,callBidPrice,callAskPrice,putBidPrice,putAskPrice,delta,"
+        "snapShotEstTime"
+    )
+    rows = (
+        f"SPX,{c.day},{c.expiry},5,{c.strike},{c.level},{c.bid},{c.ask},{p.bid},{p.ask},,1545" for c, p in pairs(quotes)
+    )
+    return table(folder, "SPX_202403041545.csv", header, rows)
+
+
+def cboe_without_levels(folder: Path, quotes: list[Quote]) -> Path:
+    """Write levels of 0, as for an index that is not licensed."""
+    file = cboe_intervals(folder, quotes)
+    lines = [line.split(",") for line in file.read_text("utf-8").splitlines()]
+    bare = (",".join([*cells[:14], "0", "0", *cells[16:]]) for cells in lines[1:])
+    return table(folder, "unlicensed.csv", ",".join(lines[0]), bare)
+
+
 def alpha_vantage(folder: Path, quotes: list[Quote]) -> Path:
     rows = [
         {
@@ -267,6 +298,9 @@ WRITERS: tuple[Callable[[Path, list[Quote]], Path], ...] = (
     historicaloptiondata,
     discountoptiondata,
     orats,
+    orats_smv,
+    orats_minutes,
+    cboe_without_levels,
     alpha_vantage,
     databento,
     dolt,
