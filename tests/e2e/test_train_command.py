@@ -192,7 +192,7 @@ def test_ci_from_sessions_to_a_condition_that_trades(sparse: Path, tmp_path: Pat
     assert "model: {file: again.json, " in again.stdout
     away = tmp_path / "models" / "old" / "learned.json"
     far = typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--out", away)
-    assert f"Put it beside {bare}, or in a folder next to it" in far.stdout
+    assert f"Put it next to {bare}, or in a folder next to it" in far.stdout
     reported = json.loads(
         typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--format", "json").stdout
     )

@@ -297,7 +297,8 @@ def overwrite_problems(spec: Spec) -> Iterator[Problem]:
 def _nothing_to_overwrite(spec: Spec) -> Iterator[Problem]:
     where = ("quantity", "overwrite")
     if len(spec.underlyings) > 1:
-        yield Problem("RB251", where, "this bot has two underlyings: shares of which", "give it one", on_key=True)
+        message = "this bot has two underlyings, and it is open whose shares are meant"
+        yield Problem("RB251", where, message, "give it one", on_key=True)
     elif not product(spec.underlyings[0]).is_tradable:
         message = f"{spec.underlyings[0]} is an index: it has no shares to hold"
         yield Problem("RB251", where, message, "overwrite an ETF or a stock, such as SPY", on_key=True)

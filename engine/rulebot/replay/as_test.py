@@ -63,7 +63,7 @@ def seen_day(recording: Recording, text: SpecText, at: datetime, others: Sequenc
     session = session_on(recording.day)
     if session is None or not session.is_on(at):
         asked = short_clock(at)
-        raise MisuseError(f"a test has a session, and {asked} of {recording.day} is outside of it")
+        raise MisuseError(f"a test takes a moment of a session, and {asked} of {recording.day} is outside of it")
     minutes = [session.open + MINUTE * number for number in range(int((session.close - session.open) / MINUTE) + 1)]
     name, plan = text.name, _plan_of(text)
     symbols = tuple(dict.fromkeys((*plan.needs.symbols, *plan.needs.indices)))

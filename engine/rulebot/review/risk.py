@@ -90,7 +90,8 @@ def _rolled_apart(subject: Subject) -> Iterator[Line]:
         limit = subject.plan.risk.max_loss_per_trade
         most = "nothing limits" if limit is None else f"{short_dollars(limit)} limits"
         rolls = f"{listed(names, 'and')} {'roll' if len(names) > 1 else 'rolls'} a part to another expiry"
-        yield Line(words=f"{rolls}: it may be lost besides the rest, and {most} both losses (max_loss_per_trade)")
+        both = f"it may be lost besides the rest, and {most} both losses together"
+        yield Line(words=f"{rolls}: {both} (max_loss_per_trade)")
 
 
 def _coming_apart(subject: Subject) -> Iterator[Line]:

@@ -92,7 +92,7 @@ def test_one_of_several_in_a_file_of_many_days_is_as_if_it_were_alone(
 
 def test_rows_of_others_in_a_file_of_many_days_are_reported_once(tmp_path: Path) -> None:
     source = opened(f"eod:{many(tmp_path, mixed, 'QQQ', 'SPX', 'SPY')}?symbol=SPX")
-    text = "its symbol is QQQ, SPY, and symbol=SPX was asked for (120 rows: 2, 3, 4, 5, 6, ...)"
+    text = "its symbols are QQQ, SPY, and symbol=SPX was asked for (120 rows: 2, 3, 4, 5, 6, ...)"
     assert left_out(source.gaps(DAYS[0], DAYS[-1])) == [("all.csv", 2, 120, text)]
     assert [left_out(source.day(day).findings) for day in DAYS] == [[], [], []]
 
@@ -105,7 +105,7 @@ def test_rows_of_others_in_a_file_of_one_day_are_reported_with_it(tmp_path: Path
     assert {(option.symbol, option.trading_class) for option in day.options} == {("SPX", "SPXW")}
     first = 2 if ending == ".csv" else 1
     rows = ", ".join(str(first + place) for place in range(5))
-    text = f"its symbol is QQQ, SPY, and symbol=SPX was asked for (40 rows: {rows}, ...)"
+    text = f"its symbols are QQQ, SPY, and symbol=SPX was asked for (40 rows: {rows}, ...)"
     assert left_out(day.findings) == [(f"all_20190620{ending}", first, 40, text)]
 
 
@@ -151,7 +151,7 @@ def test_of_very_many_underlyings_some_are_named(tmp_path: Path) -> None:
         open_source(f"eod:{file_of(tmp_path / 'all.csv', lines)}").day(DAYS[0])
     source = open_source(f"eod:{tmp_path / 'all.csv'}?symbol=AL")
     assert (
-        "its symbol is AA, AB, AC, AD, AE, AF, AG, AH and 3 more, and symbol=AL was asked for"
+        "its symbols are AA, AB, AC, AD, AE, AF, AG, AH and 3 more, and symbol=AL was asked for"
         in (left_out(source.gaps(DAYS[0], DAYS[0]))[0][3])
     )
 

@@ -587,7 +587,7 @@ def test_that_an_engine_was_gone_is_reported_after_the_next_has_begun(
 
 
 def test_an_engine_that_waits_for_its_gateway_in_a_session_is_reported_of(tmp_path: Path) -> None:
-    """It was started anew while nobody could log in: there is no alert, with positions open that it did not watch."""
+    """It was started anew while nobody could log in: nobody was told, with positions open that it did not watch."""
     world = World(tmp_path)
     world.journal.append(small_day()[1:], durable=True)
     world.after(1)

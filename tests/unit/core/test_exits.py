@@ -226,7 +226,7 @@ def test_unknown_holds_and_raises_the_alarm_after_its_grace() -> None:
 
 
 def test_an_exit_that_cannot_be_judged_again_is_reported_again_and_not_soon_after() -> None:
-    """The data was away a second time that day, for good, and there is no alert: the words were those of the first."""
+    """The data was away a second time that day, for good, and nobody was told: the words were those of the first."""
     desk = held('\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n')
     reported = []
     for start, end in (("10:10", "10:12"), ("10:13", "10:15"), ("11:00", "11:20"), ("11:22", "11:40")):
@@ -239,7 +239,7 @@ def test_an_exit_that_cannot_be_judged_again_is_reported_again_and_not_soon_afte
 
 
 def test_each_position_that_has_no_price_to_close_at_is_reported_of() -> None:
-    """The second had lost its resting orders to the exit, and there is no alert: the words were those of the first."""
+    """The second had lost its resting orders to the exit, and nobody was told: the words were those of the first."""
     entry = '{window: {from: "10:00", to: "11:00"}, per_day: 2, again: {after: [filled], wait: 1m}}'
     legs = SECTIONS["legs"] + "  on_conflict: allow\n"
     desk = Desk((text_of(entry=entry, legs=legs, exits='[{time: "15:45"}]'),), at="10:00")

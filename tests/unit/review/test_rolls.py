@@ -39,7 +39,8 @@ def rolled(exit: str) -> str:
         ),
         (
             EACH,
-            "breach rolls a part to another expiry: it may be lost besides the rest, and $1,000 limits both losses",
+            "breach rolls a part to another expiry: it may be lost besides the rest, and $1,000 limits "
+            "both losses together",
         ),
         (EACH.replace("each_side}", "each_side}\n    close: all"), "closes it and opens new short_put, long_put"),
     ],

@@ -90,7 +90,8 @@ class SymbolFilter:
     def findings(self, file: File) -> Iterator[Finding]:
         """Yield what was left out."""
         if self._rows:
-            text = f"its symbol is {names_of(self.others)}, and symbol={self.symbol} was asked for"
+            verb = "symbol is" if len(self.others) == 1 else "symbols are"
+            text = f"its {verb} {names_of(self.others)}, and symbol={self.symbol} was asked for"
             yield left_out(file, self._rows, text, self._count)
 
     def demand(self, file: File, rows: int) -> None:

@@ -173,7 +173,7 @@ def _show_condition(out: Path, spec: Path, place: str, sha256: str, rate: float)
     print_text(f" {out} is written. In {'entry.when' if place == 'when' else 'legs.require'}:")
     print_text(f"   - model: {{file: {_named_by(spec, out)}, sha256: {sha256}, above: {rate:.2f}}}")
     if not _is_beside(spec, out):
-        print_text(f" Put it beside {spec}, or in a folder next to it: conditions cannot name files elsewhere.")
+        print_text(f" Put it next to {spec}, or in a folder next to it: conditions cannot name files elsewhere.")
 
 
 def _asked(options: dict[str, Any]) -> "TrainOptions":
