@@ -405,6 +405,10 @@ def _tuple_decoder(members: tuple[Any, ...]) -> Decoder:
     return lambda value: tuple([inner(item) for inner, item in zip(inners, value, strict=True)])
 
 
+_FORMER_NAMES = {"heard": "received"}
+"""Fields that stores and recordings of before the rename have, by their present names."""
+
+
 def _object_decoder(kind: Any) -> Decoder:
     hints = get_type_hints(kind)
     with _under_way(kind):
@@ -412,6 +416,8 @@ def _object_decoder(kind: Any) -> Decoder:
     needed = {f.name for f in _reported_fields(kind) if f.default is MISSING and f.default_factory is MISSING}
 
     def decode_object(data: Mapping[str, Json]) -> Any:
+        if data.keys() - decoders.keys():
+            data = {_FORMER_NAMES.get(name, name): item for name, item in data.items()}
         if strange := data.keys() - decoders.keys():
             raise CodecError(f"{kind.__name__} has no field {sorted(strange)[0]!r}", NEWER)
         if missing := needed - data.keys():
