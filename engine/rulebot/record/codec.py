@@ -405,8 +405,16 @@ def _tuple_decoder(members: tuple[Any, ...]) -> Decoder:
     return lambda value: tuple([inner(item) for inner, item in zip(inners, value, strict=True)])
 
 
-_FORMER_NAMES = {"heard": "received"}
-"""Fields that stores and recordings of before the rename have, by their present names."""
+_FORMER_NAMES = {
+    "heard": "received",
+    "is_short_told": "is_shortage_reported",
+    "is_unwatched_told": "is_unwatched_reported",
+    "told": "reported",
+    "told_at": "reported_at",
+    "told_unknown": "reported_unknown",
+    "verdict": "evaluation",
+}
+"""Present names of the fields of orders and of the state, by those that earlier stores and recordings have."""
 
 
 def _object_decoder(kind: Any) -> Decoder:
@@ -418,8 +426,8 @@ def _object_decoder(kind: Any) -> Decoder:
     def decode_object(data: Mapping[str, Json]) -> Any:
         if data.keys() - decoders.keys():
             data = {_FORMER_NAMES.get(name, name): item for name, item in data.items()}
-        if strange := data.keys() - decoders.keys():
-            raise CodecError(f"{kind.__name__} has no field {sorted(strange)[0]!r}", NEWER)
+            if strange := data.keys() - decoders.keys():
+                raise CodecError(f"{kind.__name__} has no field {sorted(strange)[0]!r}", NEWER)
         if missing := needed - data.keys():
             raise CodecError(f"{kind.__name__} needs the field {sorted(missing)[0]!r}")
         return kind(**{name: decoders[name](item) for name, item in data.items()})

@@ -126,6 +126,19 @@ def test_a_missing_field_takes_its_default_and_a_strange_one_is_refused() -> Non
         decode(BotDay, {"bot": "a", "date": "2026-11-18", "entries": "1"})
 
 
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    received: str = ""
+    reported_at: int = 0
+
+
+def test_a_field_that_was_renamed_is_read_by_its_former_name() -> None:
+    """The shipped recordings of two bots could not be read: an order in them has `heard`."""
+    assert decode(Renamed, {"heard": "a", "told_at": 1}) == Renamed("a", 1)
+    with pytest.raises(CodecError, match="has no field 'evaluation'"):
+        decode(Renamed, {"verdict": "a"})
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), Decimal("nan"), datetime(2026, 1, 1)])
 def test_what_has_no_exact_json_is_refused(value: object) -> None:
     with pytest.raises(CodecError):
