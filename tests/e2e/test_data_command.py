@@ -1,17 +1,14 @@
 """From other people's files to a backtest with two commands."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from written_market import DAYS, WRITERS, Quote, market, table
 
 from rulebot.cli.main import main
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "data"))
-from written_market import DAYS, WRITERS, Quote, market, table
 
 SPEC = """\
 rulebot: 1

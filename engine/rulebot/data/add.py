@@ -9,30 +9,38 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
 
-from rulebot.adapters.history.session import Finding, finding_text, left_out, refusal, refused
+from rulebot.adapters.history.session import (
+    Finding,
+    day_of_name,
+    finding_text,
+    has_several_days,
+    left_out,
+    refusal,
+    refused,
+)
 from rulebot.data import catalogue
 from rulebot.data.catalogue import AddedFile, Catalogued
 from rulebot.data.daily_bars import CLOSES, write_daily
 from rulebot.data.layout import Layout, layout_named, layout_of
 from rulebot.data.levels import with_levels
-from rulebot.data.read import ROW, Readable, data_files, readable
+from rulebot.data.read import FILE, ROW, Readable, data_files, readable
 from rulebot.data.rows import RowReader
 from rulebot.data.values import parse_symbol
 from rulebot.model.contract import is_known
 from rulebot.model.errors import StoreError
 from rulebot.model.session import CalendarError, session_on
+from rulebot.spec.files import write_whole
 from rulebot.store.place import make_folder
 
-FILE, LEVEL = "source_file", "underlying_price"
+LEVEL = "underlying_price"
 _BUFFERED = 2_500_000
 """Rows of unfinished sessions that are kept in memory."""
-_PIECE = 1 << 20
 _CLOCK = "%H:%M:%S%.6f"
-_DAY = re.compile(r"(?<!\d)(20\d{2})-?([01]\d)-?([0-3]\d)(?!\d)")
 _SYMBOL = re.compile(r"[$^.]?([A-Za-z]{1,5})(?=[_\-. ])")
 _ORDER = ("time", "root", "expiry", "right", "strike", ROW)
 Progress = Callable[[str, int, int], None]
@@ -56,6 +64,14 @@ class Added:
     days: dict[str, set[date]] = field(default_factory=dict)
     daily: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+
+    def take(self, other: "Added") -> None:
+        """Add what came of another file."""
+        self.files += other.files
+        self.daily += other.daily
+        self.findings += other.findings
+        for symbol, days in other.days.items():
+            self.days.setdefault(symbol, set()).update(days)
 
 
 def add(name: str, paths: Sequence[Path], asked: Asked, progress: Progress = lambda *_: None) -> Added:
@@ -84,25 +100,19 @@ def add_to(source: Catalogued, files: Sequence[Path], asked: Asked, progress: Pr
         source.findings += of_file.findings
         for symbol, days in of_file.days.items():
             source.days[symbol] = sorted({*source.days.get(symbol, ()), *days})
-            found.days.setdefault(symbol, set()).update(days)
         source.daily = sorted({*source.daily, *of_file.daily})
         catalogue.write(source)
-        found.files += of_file.files
-        found.daily += of_file.daily
-        found.findings += of_file.findings
+        found.take(of_file)
     return found
 
 
 def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file's content. Raises: StoreError."""
-    found = hashlib.sha256()
     try:
         with path.open("rb") as stream:
-            while piece := stream.read(_PIECE):
-                found.update(piece)
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
-    return found.hexdigest()
 
 
 def layout_for(file: Readable, asked: Asked) -> Layout:
@@ -118,20 +128,24 @@ def layout_for(file: Readable, asked: Asked) -> Layout:
 
 
 def _add_file(source: Catalogued, path: Path, digest: str, asked: Asked, progress: Progress) -> Added:
+    """Store what is in a file. When it fails no chain of it stays stored, nor of the other files of its zip."""
     found, size, rows, layouts = Added(), path.stat().st_size, 0, dict[str, None]()
-    for each in readable(path, asked.layout.records if asked.layout else ""):
-        layout = layout_for(each, asked)
-        layouts[layout.name] = None
-        if layout.is_daily:
-            symbol, findings = write_daily(each, layout, source.folder / "daily", asked.symbol)
-            found.daily.append(symbol)
-            found.findings += findings
-            continue
-        writer = _Writer(source, each, layout, asked)
-        rows += writer.take(progress, size)
-        found.findings += writer.findings
-        for symbol, days in writer.days.items():
-            found.days.setdefault(symbol, set()).update(days)
+    writers: list[_Writer] = []
+    try:
+        for each in readable(path, asked.layout.records if asked.layout else ""):
+            layout = layout_for(each, asked)
+            layouts[layout.name] = None
+            if layout.is_daily:
+                symbol, findings = write_daily(each, layout, source.folder / "daily", asked.symbol)
+                found.take(Added(daily=[symbol], findings=findings))
+                continue
+            writers.append(_Writer(source, each, layout, asked))
+            rows += writers[-1].take(progress, size)
+            found.take(Added(days=writers[-1].days, findings=writers[-1].findings))
+    except BaseException:
+        for writer in writers:
+            writer.undo()
+        raise
     found.files.append(AddedFile(path.name, size, digest, ", ".join(layouts), rows))
     return found
 
@@ -159,15 +173,8 @@ class _Writer:
         self._closed: dict[date, tuple[int, int]] = {}
         self._levels = [0, 0, 0]
 
-    def take(self, progress: Progress, size: int) -> int:
-        """Read the file to its end, and return how many rows are stored. When it fails nothing of it stays stored."""
-        try:
-            return self._take(progress, size)
-        except BaseException:
-            self._undo()
-            raise
-
-    def _undo(self) -> None:
+    def undo(self) -> None:
+        """Take out of the stored sessions what is of this file."""
         for (symbol, day), number in self._spooled.items():
             for each in range(number):
                 self._part((symbol, day), each).unlink(missing_ok=True)
@@ -180,7 +187,8 @@ class _Writer:
                 else:
                     _store(rest, file)
 
-    def _take(self, progress: Progress, size: int) -> int:
+    def take(self, progress: Progress, size: int) -> int:
+        """Read the file to its end, and return how many rows are stored."""
         stored = 0
         for block in self._file.blocks():
             progress(self._file.name, block.done, size)
@@ -224,8 +232,8 @@ class _Writer:
             text = "no column has the level of the underlying: it is derived from put-call parity"
             yield finding_text(self._file.name, 0, text, derived)
         if none:
-            text = f"instants without a level, of which too few calls and puts are quoted, in {sessions} sessions"
-            yield finding_text(self._file.name, 0, f"{none} {text}", none)
+            text = f"{none} instants in {sessions} sessions have no level: too few calls and puts are quoted"
+            yield finding_text(self._file.name, 0, text, none)
 
     def _spool(self) -> None:
         """Put the rows of unfinished sessions on the disk: a file in the order of contracts has all of them open."""
@@ -292,18 +300,18 @@ def _store(rows: pl.DataFrame, file: Path) -> None:
     else:
         rows = rows.with_columns((pl.col("time") * 1000).cast(pl.Time).dt.to_string(_CLOCK))
     rows = rows.rename({"underlying": LEVEL})
-    new = file.with_suffix(".new")
+    content = BytesIO()
+    rows.write_parquet(content, compression="zstd", compression_level=1)
     try:
-        rows.write_parquet(new, compression="zstd", compression_level=1)
-        new.replace(file)
+        write_whole(file, content.getvalue())
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
 
 
 def day_in(name: str) -> str:
     """Return the day that a file's name has, "" where it has none or several."""
-    found = {*_DAY.findall(name)}
-    return "-".join(found.pop()) if len(found) == 1 else ""
+    day = None if has_several_days(name) else day_of_name(name)
+    return "" if day is None else day.isoformat()
 
 
 def symbol_in(name: str, layout: Layout) -> str:

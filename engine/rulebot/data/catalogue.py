@@ -11,6 +11,7 @@ from typing import Any
 
 from rulebot.adapters.history.session import Finding, Severity, data_of
 from rulebot.model.errors import MisuseError, StoreError
+from rulebot.spec.files import write_whole
 from rulebot.store.place import data_folder, make_folder
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
@@ -108,9 +109,7 @@ def write(source: Catalogued) -> None:
     }
     try:
         make_folder(source.folder)
-        new = about.with_suffix(".new")
-        new.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-        new.replace(about)
+        write_whole(about, (json.dumps(document, indent=1) + "\n").encode())
     except OSError as error:
         raise StoreError(f"{about} cannot be written: {error.strerror or error}") from error
 

@@ -81,7 +81,7 @@ def _findings_on(opened: Source, day: date) -> Sequence[Finding]:
 
 
 def _checked(file: Readable, layout: Layout, symbol: str) -> CheckedFile:
-    columns = columns_of(file.header, layout)
+    columns = columns_of(file.header, layout.columns)
     lacking = (
         []
         if layout.is_daily

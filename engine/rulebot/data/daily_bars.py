@@ -1,16 +1,18 @@
 """Daily bars of other people's files into the form that backtests read: one CSV a symbol, oldest session first."""
 
-import csv
 import re
 from pathlib import Path
 
 import polars as pl
 
-from rulebot.adapters.history.session import Finding, finding_text, left_out, refusal, refused
+from rulebot.adapters.history.build_session import NO_ROWS
+from rulebot.adapters.history.session import SHOWN, Finding, finding_text, left_out, refusal, refused
 from rulebot.data.layout import Layout
 from rulebot.data.read import ROW, Readable
-from rulebot.data.values import DateOrder, date_order, needs_order, parse_date, parse_symbol
+from rulebot.data.rows import columns_of, order_of, plain_numbers
+from rulebot.data.values import parse_date, parse_symbol
 from rulebot.model.errors import StoreError
+from rulebot.spec.files import write_whole
 from rulebot.store.place import make_folder
 
 CLOSES = "closes"
@@ -23,44 +25,36 @@ def write_daily(file: Readable, layout: Layout, folder: Path, symbol: str) -> tu
 
     Return the symbol, and what was wrong. Raises: StoreError naming file and row.
     """
-    frame = pl.concat([block.frame for block in file.blocks()], how="diagonal")
-    symbol = symbol or layout.symbol or parse_symbol(file.symbol) or _symbol_of(file, layout)
+    symbol = parse_symbol(symbol or layout.symbol or file.symbol) or _symbol_of(file, layout)
     if not symbol:
         raise refusal(refused(file.name, 0, "nothing says of what its bars are: name it with --symbol"))
-    columns = {
-        ours: next((name for name in names if name in file.header), None) for ours, names in layout.columns.items()
-    }
-    of_day, of_close = columns.get("date"), columns.get("close")
-    if of_day is None or of_close is None:
+    own = {**layout.columns, "close": (file.header[1],)} if layout.name == CLOSES else layout.columns
+    columns = columns_of(file.header, own)
+    of_day = columns.get("date")
+    if of_day is None or "close" not in columns:
         raise refusal(refused(file.name, 1, f"no column holds date or close; the file has {', '.join(file.header)}"))
-    order = layout.dates or _order(file.name, frame[of_day])
+    blocks = list(file.blocks())
+    if not blocks:
+        raise refusal(refused(file.name, 0, NO_ROWS))
+    frame = pl.concat([block.frame for block in blocks], how="diagonal")
+    order = layout.dates or order_of(file.name, int(frame[ROW][0]), [frame[of_day]])
     days = [None if text is None else parse_date(text, order) for text in frame[of_day].to_list()]
     bars = pl.DataFrame({"row": frame[ROW], "date": pl.Series(days, dtype=pl.Date)})
     for ours in _PRICES:
-        name = columns.get(ours)
-        if name is not None:
-            cleaned = frame[name].str.strip_chars(' $"').str.replace_all(",", "")
-            bars = bars.with_columns(cleaned.cast(pl.Float64, strict=False).alias(ours))
+        if (name := columns.get(ours)) is not None:
+            values = plain_numbers(frame[name], layout).cast(pl.Float64, strict=False)
+            bars = bars.with_columns(values.alias(ours))
     is_bad = bars["date"].is_null() | ~(bars["close"].fill_null(0.0) > 0)
     findings = [finding_text(file.name, 0, each) for each in layout.remarks]
+    findings += [finding for block in blocks for finding in block.findings]
     if is_bad.any():
         rows = bars["row"].filter(is_bad)
-        findings.append(left_out(file.name, rows.head(5).to_list(), "its day or close cannot be read", len(rows)))
+        findings.append(left_out(file.name, rows.head(SHOWN).to_list(), "its day or close cannot be read", len(rows)))
     bars = bars.filter(~is_bad).drop("row")
     if bars.is_empty():
         raise refusal(refused(file.name, 0, "no row has a day and a close"))
     _merge(bars, folder / f"{symbol}.csv")
     return symbol, findings
-
-
-def _order(name: str, texts: pl.Series) -> DateOrder | None:
-    asked = [text for text in texts.drop_nulls().to_list() if needs_order(text)]
-    shown = date_order(asked)
-    if asked and len(shown) != 1:
-        raise refusal(
-            refused(name, 0, f"{asked[0]!r} may have the month or the day first: write `dates:` in a columns file")
-        )
-    return next(iter(shown), None)
 
 
 def _symbol_of(file: Readable, layout: Layout) -> str:
@@ -80,9 +74,6 @@ def _merge(bars: pl.DataFrame, file: Path) -> None:
     bars = bars.unique("date", keep="last").sort("date")
     try:
         make_folder(file.parent)
-        with file.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(bars.columns)
-            writer.writerows(("" if cell is None else cell for cell in row) for row in bars.iter_rows())
+        write_whole(file, bars.write_csv().encode())
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rulebot.data.values import ClockUnit, DateOrder
@@ -20,18 +20,17 @@ from rulebot.spec.yaml import read_source
 OF_OPTION = ("expiry", "right", "strike", "contract", "trading_class")
 OF_QUOTE = ("bid", "ask", "bid_size", "ask_size", "volume", "open_interest", "iv", "delta", "gamma", "theta", "vega")
 OF_ROW = ("date", "time", "symbol", "underlying")
-OF_BAR = ("date", "symbol", "open", "high", "low", "close")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """A layout. Column names are as `column_name` has them.
 
-    recognised_by: sets of names, one of which a header of this layout has. columns: theirs by ours, of several names
-    the first that a file has. middle_of: ours that are the middle of two of theirs. call, put: the columns of a row
-    that holds both. scale: what a number is multiplied with to be in our units. unknown: numbers that stand for none.
-    records: the key of the list of rows in a JSON document. ends: the seconds from a row's time until it was known.
-    remarks: what is reported whenever it is read.
+    recognised_by: sets of names; a header of this layout has one of the sets. columns: theirs by ours; where there are
+    several names, the first in the file counts. middle_of: pairs of their columns whose middle is ours. call, put: the
+    columns of each side, where a row holds both. scale: what a number is multiplied with to be in our units.
+    unknown: numbers that stand for none. records: the key of the list of rows in a JSON document. ends: the seconds
+    from a row's time until it was known. remarks: what is reported whenever it is read.
     """
 
     name: str
@@ -120,7 +119,7 @@ def _parsed(content: bytes, file: str) -> Mapping[str, Any]:
     if problems:
         first = problems[0]
         raise MisuseError(f"{file}:{first.line}: {first.message}", first.help or "docs/data.md has the keys")
-    return tree  # type: ignore[return-value]
+    return cast(Mapping[str, Any], tree)
 
 
 def _layout(name: str, given: Mapping[str, Any]) -> Layout:
@@ -157,7 +156,7 @@ def _layout(name: str, given: Mapping[str, Any]) -> Layout:
 
 
 def _alternatives(given: Sequence[Any]) -> tuple[frozenset[str], ...]:
-    """Return the sets of names one of which a header has; a plain list is one set."""
+    """Return the sets of names that recognise a header; a plain list is one set."""
     several = given if given and isinstance(given[0], list) else [given] if given else []
     return tuple(frozenset(map(column_name, each)) for each in several)
 
@@ -173,7 +172,7 @@ def _names(of: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def _middles(of: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Return of which two columns ours is the middle, where no column has it."""
+    """Return the two columns whose middle is ours, where no single column has it."""
     found = {}
     for ours, each in of.items():
         for name in _listed(each):

@@ -32,7 +32,7 @@ def with_levels(rows: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:
 
 
 def parity_levels(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the level at each instant of which enough pairs are quoted. Shape: columns time, level."""
+    """Return the level at each instant with enough quoted pairs. Shape: columns time, level."""
     days = (pl.col("expiry") - pl.col("date")).dt.total_days()
     sound = (pl.col("bid") > 0) & (pl.col("ask") >= pl.col("bid")) & (days >= 0) & (days <= _LONGEST)
     mids = rows.filter(sound).select(

@@ -11,23 +11,26 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import polars as pl
 
 from rulebot.adapters.history.session import Finding, left_out, refusal, refused
+from rulebot.adapters.history.table import ORIGIN
 from rulebot.data.layout import column_name, known_names
 from rulebot.model.errors import StoreError
 
-ROW = "source_row"
+FILE, ROW = ORIGIN
 BLOCK = 24 * 1024 * 1024
 """Bytes of text that are read at once."""
 _ROWS = 200_000
 """Rows of a Parquet file that are read at once."""
 ENDINGS = (".csv", ".txt", ".tsv", ".csv.gz", ".txt.gz", ".zip", ".parquet", ".json", ".json.gz")
+_NO_TABLE = (b"{", b"<!", b"<html", b"<?xml")
+"""How JSON and pages begin, which services send in place of a file."""
 _SEPARATORS = (",", "\t", ";", "|")
 _HEADER_BYTES = 64 * 1024
 _LONGEST_PREAMBLE = 18
@@ -85,7 +88,7 @@ def readable(path: Path, records: str = "") -> list[Readable]:
         return [_parquet(path)]
 
     def opened() -> IO[bytes]:
-        return gzip.open(path, "rb") if name.endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+        return cast(IO[bytes], gzip.open(path)) if name.endswith(".gz") else path.open("rb")
 
     if name.removesuffix(".gz").endswith(".json"):
         return [_json(path.name, opened, records)]
@@ -120,7 +123,7 @@ def _damage(name: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How a text file is written. width: the fields of a line, of which those behind the last name are empty.
+    """How a text file is written. width: the fields of a line; those behind the last name are empty.
 
     skipped: the lines above its header; extra: further header rows below it. symbol: the one that these name.
     """
@@ -147,7 +150,7 @@ def _form(name: str, begin: bytes) -> _Form:
         raise refusal(refused(name, 1, "the file is no text in UTF-8: save it as CSV in UTF-8"))
     if b"\r" in begin and b"\n" not in begin:
         raise refusal(refused(name, 1, "lines end with a carriage return alone: write the file with line feeds"))
-    if begin.lstrip()[:1] in b"{<":
+    if begin.lstrip().lower().startswith(_NO_TABLE):
         raise refusal(
             refused(name, 1, f"this is no table: it begins with {begin.lstrip()[:40].decode('utf-8', 'replace')!r}")
         )
@@ -161,6 +164,8 @@ def _form(name: str, begin: bytes) -> _Form:
         names = ["date", *names[1:]]
     while names and not names[-1]:
         names = names[:-1]
+    if not names:
+        raise refusal(refused(name, place + 1, "no line names its columns"))
     named = tuple(each or f"column_{at}" for at, each in enumerate(names))
     if "date" not in named and named[0] == "column_0" and "close" in named:
         named = ("date", *named[1:])  # some of Cboe's old files leave the name out
@@ -170,7 +175,11 @@ def _form(name: str, begin: bytes) -> _Form:
 
 
 def _names(line: str, separator: str) -> list[str]:
-    return [column_name(each) for each in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
+    with suppress(csv.Error):
+        return [
+            column_name(each) for each in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [""])
+        ]
+    return [""]
 
 
 def _one_ticker(name: str, row: int, tickers: Sequence[str]) -> str:
@@ -241,7 +250,11 @@ def _line_by_line(name: str, text: bytes, form: _Form, first: int) -> tuple[pl.D
     for place, line in enumerate(text.decode("utf-8", "replace").split("\n"), start=first):
         if not line.strip():
             continue
-        fields = next(csv.reader([line.rstrip("\r")], delimiter=form.separator), [])
+        try:
+            fields = next(csv.reader([line.rstrip("\r")], delimiter=form.separator))
+        except csv.Error:  # a field longer than any can be, or a carriage return within a line
+            odd.append(place)
+            continue
         if not len(form.names) <= len(fields) <= form.width:
             odd.append(place)
             continue

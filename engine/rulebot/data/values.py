@@ -59,7 +59,7 @@ def date_order(texts: Iterable[str]) -> set[DateOrder]:
 
 
 def needs_order(text: str) -> bool:
-    """Say whether a text is a day of which the order of its parts must be known."""
+    """Say whether a text is a day like 05/06/2024: which part is the month must be known."""
     return _PARTS.match(text.strip()) is not None
 
 

@@ -2,12 +2,13 @@
 
 import gzip
 import random
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
-from written_market import DAYS, market, plain, with_times
+from written_market import DAYS, market, optionsdx, plain, with_times
 
 from rulebot.data import catalogue
 from rulebot.data.add import Added, Asked, add
@@ -137,6 +138,38 @@ def test_a_zip_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(StoreError, match=r"x\.zip: the file is damaged or cut off"):
         add("mine", [tmp_path / "x.zip"], Asked())
+
+
+def test_a_zip_with_a_sound_and_a_bad_file_is_refused_as_a_whole(tmp_path: Path) -> None:
+    sound = with_times(tmp_path, market())
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.write(sound, "a.csv")
+        archive.writestr("b.csv", "date,strike\n2024-03-04,5000\n")
+    with pytest.raises(StoreError, match=r"x\.zip/b\.csv:1: no column holds expiry"):
+        add("mine", [tmp_path / "x.zip"], Asked())
+    assert list((tmp_path / "kept").rglob("*.parquet")) == []
+
+
+def test_a_row_with_a_call_and_a_put_counts_once(tmp_path: Path) -> None:
+    file = optionsdx(tmp_path, market())
+    lines = file.read_text("utf-8").splitlines()
+    file.write_text("\n".join([*lines[:3], lines[3].replace("2024-03-08", "never"), *lines[4:]]) + "\n", "utf-8")
+    assert (4, "left out", "its expiry cannot be read") in words(add("mine", [file], Asked()))
+
+
+@pytest.mark.parametrize("odd", ["\r", '"', "x" * 200_000], ids=["a return", "a quote", "a long field"])
+def test_a_line_that_cannot_be_parted_is_left_out(odd: str, tmp_path: Path) -> None:
+    found = changed(tmp_path, lambda lines: [*lines[:5], lines[5].replace(",", f",{odd}", 2) + ",,,", *lines[6:]])
+    assert words(found) == [(6, "left out", "the line has not 8 fields, as the header has")]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_readable_garbage_is_refused_and_never_a_traceback(seed: int, tmp_path: Path) -> None:
+    source = random.Random(seed)
+    file = tmp_path / "g.csv"
+    file.write_text("".join(source.choice("ab,;\t|\n\r\"'0159-/.: ") for _ in range(5000)), "utf-8")
+    with pytest.raises(RulebotError):
+        add("mine", [file], Asked())
 
 
 def test_garbage_is_refused_and_never_a_traceback(tmp_path: Path) -> None:
