@@ -34,6 +34,7 @@ from rulebot.data.values import parse_symbol
 from rulebot.model.contract import is_known
 from rulebot.model.errors import StoreError
 from rulebot.model.session import CalendarError, session_on
+from rulebot.model.text import counted
 from rulebot.spec.files import write_whole
 from rulebot.store.place import make_folder
 
@@ -232,8 +233,10 @@ class _Writer:
             text = "no column has the level of the underlying: it is derived from put-call parity"
             yield finding_text(self._file.name, 0, text, derived)
         if none:
-            text = f"{none} instants in {sessions} sessions have no level: too few calls and puts are quoted"
-            yield finding_text(self._file.name, 0, text, none)
+            verb = "has" if none == 1 else "have"
+            where = f"{counted(none, 'instant')} in {counted(sessions, 'session')}"
+            text = f"{where} {verb} no level of the underlying: too few calls and puts are quoted"
+            yield finding_text(self._file.name, 0, text)
 
     def _spool(self) -> None:
         """Put the rows of unfinished sessions on the disk: a file in the order of contracts has all of them open."""

@@ -249,3 +249,17 @@ def test_another_file_of_the_same_name_is_refused(tmp_path: Path) -> None:
     file.write_text(file.read_text("utf-8").replace(";5000;", ";5001;"), "utf-8")
     with pytest.raises(StoreError, match=r"the source mine has another file mine\.csv"):
         add("mine", [file], Asked())
+
+
+def test_instants_without_enough_pairs_are_counted(tmp_path: Path) -> None:
+    head = "date,time,symbol,expiry,strike,right,bid,ask"
+    rows = [f"2024-03-04,9:35,SPX,2024-03-08,{strike},C,131,132" for strike in (5000, 5010)]
+    (tmp_path / "x.csv").write_text("\n".join([*plain_rows(tmp_path, head), *rows]) + "\n")
+    text = "1 instant in 1 session has no level of the underlying: too few calls and puts are quoted"
+    assert (0, "reported", text) in words(add("mine", [tmp_path / "x.csv"], Asked()))
+
+
+def plain_rows(folder: Path, head: str) -> list[str]:
+    """Return the rows of the market at 15:45 without a level."""
+    lines = with_times(folder, market()).read_text("utf-8").splitlines()[1:]
+    return [head, *(f"{line[:10]},15:45,{','.join(line.split(',')[1:7])}" for line in lines)]

@@ -19,7 +19,7 @@ from rulebot.model.text import aligned, counted
 
 if TYPE_CHECKING:
     from rulebot.data.add import Added, Asked
-    from rulebot.data.catalogue import Catalogued
+    from rulebot.data.catalogue import AddedFile, Catalogued
     from rulebot.data.check import Checked
 
 PROBLEMS = 1
@@ -90,8 +90,7 @@ def _added_lines(name: str, found: "Added") -> Iterator[str]:
         f", {len(found.known)} known before" if found.known else ""
     )
     for each in found.files:
-        rows = f", {each.rows:,} rows" if each.rows else ""
-        yield f"  {each.name}: {each.layout}{rows}"
+        yield f"  {each.name}: {', '.join(filter(None, (each.layout, _rows(each))))}"
     for symbol, days in sorted(found.days.items()):
         yield f"  {symbol}: {counted(len(days), 'session')}, {min(days)} to {max(days)}"
     if found.daily:
@@ -208,7 +207,7 @@ def show_command(name: str, form: str) -> None:
         print_text(json.dumps({**_source_data(source), "findings": list(map(data_of, source.findings))}, indent=2))
         return
     print_text(f" {name}, in {source.folder}")
-    for line in aligned([(each.name, each.layout, f"{each.rows:,} rows") for each in source.files], indent="  "):
+    for line in aligned([(each.name, each.layout, _rows(each)) for each in source.files], indent="  "):
         print_text(line)
     for symbol, days in sorted(source.days.items()):
         print_text(f" {symbol}: {counted(len(days), 'session')}, {days[0]} to {days[-1]}")
@@ -218,6 +217,11 @@ def show_command(name: str, form: str) -> None:
         print_text(f" daily bars of {', '.join(source.daily)}")
     for line in finding_lines(map(data_of, source.findings)):
         print_text(line)
+
+
+def _rows(file: "AddedFile") -> str:
+    """Return how many quotes are stored of a file; "" of one of daily bars."""
+    return f"{file.rows:,} rows" if file.rows else ""
 
 
 def _coverage(days: Sequence[date]) -> Iterator[str]:
